@@ -278,9 +278,13 @@ describe('a server', () => {
     await far.stop();
   });
 
+  async function createTexts(): Promise<void> {
+    await db.query('create table texts as select i::text as body from generate_series(1, 2000) i');
+    await db.query('grant select on texts to public');
+  }
+
   test('gets requests from the workers of a parallel query, too', async () => {
-    await db.query(`create table texts as select i::text as body from generate_series(1, 2000) i`);
-    await db.query(`grant select on texts to public`);
+    await createTexts();
     const forced = postgresVersion() >= 16 ? 'debug_parallel_query' : 'force_parallel_mode';
     await alice.query(`set ${forced} = on`);
     const rows = await alice.query(`select body from texts where rafiki_predict('m', body) <> '<' || body || '>'`);
@@ -289,6 +293,27 @@ describe('a server', () => {
     const failure = await failureOf(alice, `select rafiki_predict('m', body) from texts`);
     expect(failure.code).toBe(postgresVersion() >= 17 ? '08006' : '08001');
   });
+
+  test.each(['a new session', 'a session that has made a request'])(
+    'gets those of %s that fills a table in parallel',
+    async (which) => {
+      await createTexts();
+      const session = await alice.connect(() => undefined);
+      try {
+        await session.query(
+          `set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0`,
+        );
+        if (which !== 'a new session') await session.query(`select rafiki_predict('m', 'a')`);
+        const query = `select body, rafiki_predict('m', body) as label from texts where body > '1'`;
+        const plan = await session.query<{ 'QUERY PLAN': string }>(`explain ${query}`);
+        expect(plan.map((line) => line['QUERY PLAN']).join('\n')).toContain('Gather');
+        await session.query(`create temp table filled as ${query}`);
+        expect(await session.query(`select from filled where label <> '<' || body || '>'`)).toEqual([]);
+      } finally {
+        await session.close();
+      }
+    },
+  );
 });
 
 describe('an image', () => {

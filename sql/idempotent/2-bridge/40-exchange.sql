@@ -65,7 +65,7 @@ end $$;
 -- the role it is made for. `taken`: _take() has just discarded all prefetched results. Sends and fetches in two steps, because dblink() itself
 -- cannot be interrupted.
 create or replace function rafiki._exchange(request text, taken boolean) returns rafiki.reply
-language plpgsql volatile parallel safe
+language plpgsql stable parallel safe
 as $$
 declare
   ticket pg_catalog.text; -- to poll for an answer that is not ready yet
@@ -77,7 +77,8 @@ begin
   end if;
   loop
     if not rafiki._dblink_is_open() then
-      if pg_catalog.current_setting('server_version_num')::int < 170000 then
+      if pg_catalog.current_setting('server_version_num')::int < 170000
+         or pg_catalog.current_query() operator(pg_catalog.~*) e'\\m(create|refresh)\\M' then
         reply.s := 'e'; -- _after_refusal() then connects: it can tell whether the query is parallel
         reply.v := '{"sqlstate": "08003", "message": "not connected"}';
         return reply;
@@ -118,10 +119,10 @@ as $$
   select pg_catalog.translate(coalesce(nullif(pg_catalog.current_setting('role'), 'none'), session_user::text), e'\x1f', '')
 $$;
 
--- The permitted requests, one function each. `terms` are the latency budget and the overdue behaviour. VOLATILE, because the planner may run
--- STABLE functions itself.
+-- The permitted requests, one function each. `terms` are the latency budget and the overdue behaviour. STABLE, as all functions that a request
+-- passes through: a volatile one would begin a new command, which CREATE TABLE AS with a parallel plan does not allow.
 create or replace function rafiki._ask_label(key uuid, is_image boolean, terms text, statement text, input text) returns rafiki.reply
-language plpgsql volatile strict parallel safe security definer
+language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
@@ -132,7 +133,7 @@ end $$;
 
 -- `inputs` is a JSON array; the labels are returned as an array literal.
 create or replace function rafiki._ask_labels(key uuid, is_image boolean, terms text, inputs text) returns rafiki.reply
-language plpgsql volatile strict parallel safe security definer
+language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
@@ -142,7 +143,7 @@ begin
 end $$;
 
 create or replace function rafiki._ask_detail(key uuid, is_image boolean, terms text, input text) returns rafiki.reply
-language plpgsql volatile strict parallel safe security definer
+language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
@@ -153,7 +154,7 @@ end $$;
 
 -- `inputs` is a JSON array; the details are returned as an array literal of JSON texts.
 create or replace function rafiki._ask_details(key uuid, is_image boolean, terms text, inputs text) returns rafiki.reply
-language plpgsql volatile strict parallel safe security definer
+language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
@@ -164,7 +165,7 @@ end $$;
 
 -- Sends the rows that were read ahead at a place, as a JSON array; an empty place says that there are none.
 create or replace function rafiki._send_rows(key uuid, is_image boolean, place text, inputs text) returns rafiki.reply
-language plpgsql volatile strict parallel safe security definer
+language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $$

@@ -75,11 +75,21 @@ as $$
          || e'\x1f' || rafiki._setting_field('rafiki.on_overdue')
 $$;
 
+-- A model's key as it is now, and whether a server has the model. VOLATILE, so that it sees what has changed since the statement began.
+create or replace function rafiki._known_now(model text) returns table (key uuid, is_deployed boolean)
+language sql volatile strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select (m.key #>> '{}')::uuid,
+         exists (select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading'))
+  from rafiki.model_access m where m.name = model
+$$;
+
 -- Handles an error reply of the server, which knows models only by key. If the model's key has changed (a grant was revoked), returns the
--- new one for another attempt; otherwise raises the error. VOLATILE, so that it sees the current rows. Before PostgreSQL 17 it also opens
--- the connection, because _exchange() cannot tell whether its caller's query is parallel.
+-- new one for another attempt; otherwise raises the error. Where an exception block may be an error it also opens the connection, because
+-- _exchange() cannot tell whether its caller's query is parallel.
 create or replace function rafiki._after_refusal(model text, key uuid, error text, attempt int) returns uuid
-language plpgsql volatile strict parallel safe
+language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -95,9 +105,7 @@ begin
       where a.leader_pid = pg_backend_pid() or a.pid = pg_backend_pid() and a.leader_pid is not null));
     return key;
   end if;
-  select (m.key #>> '{}')::uuid as key,
-         exists (select from rafiki.deployment d where d.model_id = m.id and d.state in ('ready', 'loading')) as is_deployed
-  into known from rafiki.model_access m where m.name = model;
+  select n.key, n.is_deployed into known from rafiki._known_now(model) n;
   if not found or not known.is_deployed then
     perform rafiki._explain_no_answer(model);
   elsif known.key <> key and attempt < @max_attempts@ then

@@ -8,7 +8,8 @@ const special: Readonly<Record<string, number>> = {
   '-Infinity': Number.NEGATIVE_INFINITY,
 };
 
-const decimal = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
+/** In linear time for whatever is given: digits are matched in one way only. */
+const decimal = /^\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?\s*$/i;
 
 /** Also in a text, as programs write numbers that JSON's readers would round. */
 function readNumber(value: unknown): number | undefined {

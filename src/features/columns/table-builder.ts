@@ -48,7 +48,7 @@ function objectOf(json: string): Record<string, unknown> {
     if (!(cause instanceof SyntaxError)) throw cause;
   }
   throw new BadData('the model reads columns, but the input is no JSON object', {
-    detail: `It is ${json.length > 60 ? `${json.slice(0, 59)}…` : json}`,
+    detail: `It is ${shortened(json, 60)}`,
     hint: 'Give a row, as in rafiki_predict(model, c) from customers c, or an object: jsonb_build_object(…).',
   });
 }
@@ -60,20 +60,33 @@ function read(value: unknown, name: string, kind: ColumnKind): CellValue {
   if (value === null) return null;
   const found = kind.read(value);
   if (found !== undefined) return found;
-  const shown = JSON.stringify(value);
   throw new BadData(`column "${name}" cannot be read as ${kind.title}`, {
-    detail: `It is ${shown.length > 60 ? `${shown.slice(0, 59)}…` : shown}.`,
+    detail: `It is ${shownOf(value)}.`,
     hint: 'Give the column the type that it had when the model was trained, or train again.',
   });
 }
 
+/** No object is written out: it may be nested so deeply that this fails. */
+function shownOf(value: unknown): string {
+  if (typeof value === 'object') return Array.isArray(value) ? 'an array' : 'an object';
+  return JSON.stringify(shortened(String(value), 60));
+}
+
+const shortened = (text: string, chars: number): string =>
+  text.length > chars ? `${text.slice(0, chars - 1)}…` : text;
+
 const MAX_NAMES = 20;
+/** Names of Postgres have at most as many bytes. */
+const MAX_NAME_CHARS = 63;
 
 function missing(name: string, columns: readonly { name: string }[], given: readonly string[]): BadData {
-  const list = (names: readonly string[]): string =>
-    names.length > MAX_NAMES
-      ? `${names.slice(0, MAX_NAMES).join(', ')} and ${names.length - MAX_NAMES} more`
-      : names.join(', ');
+  const list = (names: readonly string[]): string => {
+    const shown = names
+      .slice(0, MAX_NAMES)
+      .map((each) => shortened(each, MAX_NAME_CHARS))
+      .join(', ');
+    return names.length > MAX_NAMES ? `${shown} and ${names.length - MAX_NAMES} more` : shown;
+  };
   return new BadData(`the input has no column "${name}"`, {
     detail: `The model reads ${list(columns.map((column) => column.name))}. The input has ${given.length === 0 ? 'no columns' : list(given)}.`,
     hint: 'Give a row with these columns; names are matched exactly, upper and lower case too.',

@@ -8,10 +8,7 @@ export const textKind: TextKind = {
   types: [],
   categories: ['S', 'E'],
   stored: 'text',
-  read: (value) => {
-    if (typeof value === 'string') return value;
-    return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
-  },
+  read: (value) => (typeof value === 'string' ? value : undefined), // a number would be written otherwise: 2.5 for '2.50'
   fit: fitCategories,
   features: (state) => [categoryOf(state)],
 };

@@ -7,7 +7,7 @@ const THURSDAY = 3;
 const YEAR_DAYS = 365.2425;
 
 const pattern =
-  /^(\d{4,6})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?\s*(Z|[+-]\d\d(?::?\d\d)?(?::?\d\d)?)?)?( BC)?$/;
+  /^(\d{4,7})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?\s*(Z|[+-]\d\d(?::?\d\d)?(?::?\d\d)?)?)?( BC)?$/;
 
 /** Seconds since 1970, in UTC if there is a zone. `to_json` writes ISO 8601, whatever DateStyle the session has. */
 function readTime(value: unknown): number | undefined {
@@ -16,11 +16,31 @@ function readTime(value: unknown): number | undefined {
   const parts = typeof value === 'string' ? pattern.exec(value) : null;
   if (parts === null) return undefined;
   const [, year, month, day, hours = 0, minutes = 0, seconds = 0, zone, bc] = parts;
-  const date = new Date(0);
-  date.setUTCFullYear(bc === undefined ? Number(year) : 1 - Number(year), Number(month) - 1, Number(day));
-  if (date.getUTCMonth() !== Number(month) - 1 || date.getUTCDate() !== Number(day)) return undefined; // such as 30 February
-  if (Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) >= 60) return undefined;
-  return date.getTime() / 1000 + Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds) - offsetSeconds(zone);
+  const date = { year: bc === undefined ? Number(year) : 1 - Number(year), month: Number(month), day: Number(day) };
+  if (!isDate(date) || Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) >= 60) return undefined;
+  const inDay = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+  return daysSince1970(date) * DAY_SECONDS + inDay - offsetSeconds(zone);
+}
+
+/** Of the Gregorian calendar, also for years before it, as in Postgres; 0 is the year before 1. */
+interface CalendarDate {
+  year: number;
+  month: number;
+  day: number;
+}
+
+function isDate({ year, month, day }: CalendarDate): boolean {
+  if (month < 1 || month > 12 || day < 1) return false;
+  const next = month === 12 ? { year: year + 1, month: 1 } : { year, month: month + 1 };
+  return daysSince1970({ year, month, day }) < daysSince1970({ ...next, day: 1 });
+}
+
+/** Postgres has dates far beyond those of `Date`. Years begin in March, so that a leap day is the last one (Richards 2013). */
+function daysSince1970({ year, month, day }: CalendarDate): number {
+  const marchYear = month > 2 ? year : year - 1;
+  const inYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1;
+  const leapDays = Math.floor(marchYear / 4) - Math.floor(marchYear / 100) + Math.floor(marchYear / 400);
+  return 365 * marchYear + leapDays + inYear - 719_468;
 }
 
 /** Of a zone such as +05:30. */

@@ -40,11 +40,22 @@ describe('numbers', () => {
     ['0x10', undefined],
     ['1,5', undefined],
     ['twelve', undefined],
+    ['5.', 5],
+    ['1e', undefined],
     [true, undefined],
     [[1], undefined],
     [{}, undefined],
   ])('%j is read as %s', (value, expected) => {
     expect(read('number', value)).toEqual(expected);
+  });
+
+  test('of any length are read in linear time', () => {
+    const long = '1'.repeat(1_000_000);
+    expect(read('number', `${long}x`)).toBeUndefined();
+    expect(read('number', `${' '.repeat(1_000_000)}x`)).toBeUndefined();
+    expect(read('interval', `P${long}`)).toBeUndefined();
+    expect(read('time', `2026-11-29T00:00:00.${long}x`)).toBeUndefined();
+    expect(read('number', long)).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('are kept in single precision, NULL and NaN as NaN', () => {
@@ -68,6 +79,12 @@ describe('times', () => {
     ['0044-03-15 BC', utc('-000043-03-15T00:00:00Z')],
     ['0050-01-01', utc('0050-01-01T00:00:00Z')],
     ['10000-01-01T00:00:00', utc('+010000-01-01T00:00:00Z')],
+    ['5874897-12-31', 185331706992000],
+    ['294276-12-31T23:59:59', 9224318015999],
+    ['0005-02-29 BC', utc('-000004-02-29T00:00:00Z')],
+    ['0004-02-29 BC', undefined],
+    ['2024-02-29', utc('2024-02-29T00:00:00Z')],
+    ['1900-02-29', undefined],
     ['infinity', Number.POSITIVE_INFINITY],
     ['-infinity', Number.NEGATIVE_INFINITY],
     ['2026-02-30', undefined],
@@ -227,6 +244,23 @@ describe('a row', () => {
     const builder = new TableBuilder(columns);
     expect(() => builder.add('{"age":1,"member":"maybe"}')).toThrow(BadData);
     expect(builder.take()).toMatchObject({ length: 0 });
+  });
+
+  test('with a value of any depth is an error that shows what it is', () => {
+    expect(refused(`{"age":${'['.repeat(100_000)}${']'.repeat(100_000)},"member":true}`).detail).toBe(
+      'It is an array.',
+    );
+    expect(refused('{"age":{"years":28},"member":true}').detail).toBe('It is an object.');
+  });
+
+  test('with a number for a text is an error: it would be written otherwise than the text was', () => {
+    expect(read('text', 2.5)).toBeUndefined();
+    expect(read('text', true)).toBeUndefined();
+    expect(read('text', '2.50')).toBe('2.50');
+  });
+
+  test('without a column and with long names does not repeat them whole', () => {
+    expect(refused(`{"${'x'.repeat(1_000_000)}":1}`).detail?.length).toBeLessThan(200);
   });
 
   test.each(['', 'a text', '[1,2]', 'null', '"{}"', '{'])('that is %j is no object', (json) => {
