@@ -41,5 +41,5 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select format('case when length(%1$s) <= @max_number_chars@ and %1$s ~ %2$L then abs((%1$s)::numeric) <= @max_number@ else false end', value,
-                '^[ \t\n\v\f\r]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE]([+]?0*[0-9]{1,2}|-0*[0-9]{1,3}))?[ \t\n\v\f\r]*$')
+                e'^[ \\t\\n\\v\\f\\r]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE]([+]?0*[0-9]{1,2}|-0*[0-9]{1,3}))?[ \\t\\n\\v\\f\\r]*$')
 $$;
