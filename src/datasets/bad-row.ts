@@ -13,13 +13,16 @@ export interface BadRowRule {
   skipped: Skipped;
 }
 
+/** Of a row's name in messages: a key may be a long text. */
+export const MAX_NAME_CHARS = 200;
+
 /**
  * Skips a row that cannot be used, or ends the study with its error; `name` identifies the row. Rethrows other errors.
  */
 export function skipRow({ name, error }: { name: string; error: unknown }, { onBadRow, skipped }: BadRowRule): void {
   if (!(error instanceof BadData)) throw error;
   const { message, detail, hint } = error;
-  const named = `${name}: ${detail ?? message}`;
+  const named = `${name.slice(0, MAX_NAME_CHARS)}: ${detail ?? message}`;
   if (onBadRow === 'error') {
     throw new BadData(message, {
       detail: named,

@@ -146,11 +146,13 @@ function parseLabel(json: string, kind: TaskKind): NamedLabel {
   throw unreadable();
 }
 
-/** A line as the reader of a source writes it. Throws {@link CorruptParams}. */
-export function parseRow(line: string): LabelledText {
+/** A line as the reader of a source writes it, which names a row of several columns if it can. Throws {@link CorruptParams}. */
+export function parseRow(line: string): LabelledText & { name?: string } {
   const row: unknown = JSON.parse(line);
-  if (Array.isArray(row) && typeof row[0] === 'string' && typeof row[1] === 'string')
-    return { label: row[0], input: row[1], ...validationMark(row[2]) };
+  if (Array.isArray(row) && typeof row[0] === 'string' && typeof row[1] === 'string') {
+    const [label, input, validates, name] = row;
+    return { label, input, ...validationMark(validates), ...(typeof name === 'string' && name !== '' ? { name } : {}) };
+  }
   throw unreadable();
 }
 

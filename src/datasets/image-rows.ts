@@ -2,7 +2,7 @@ import type { CopiedValue } from '../db/copy.ts';
 import type { TaskKind } from '../domain/kinds/kind.ts';
 import { BadData } from '../errors/errors.ts';
 import { checkImage } from '../features/images.ts';
-import { type BadRowRule, skipRow } from './bad-row.ts';
+import { type BadRowRule, MAX_NAME_CHARS, skipRow } from './bad-row.ts';
 import { imageRecord, type LabelledImage, validationFlags } from './data-file.ts';
 
 const MB = 2 ** 20;
@@ -16,8 +16,6 @@ export const MAX_ROW_BYTES = 64 * MB;
 /** Limits of the rows that are checked in parallel: enough for the decoder's four threads. One more row may exceed the bytes. */
 const MAX_PENDING_ROWS = 8;
 const MAX_PENDING_BYTES = 64 * MB;
-
-const MAX_NAME_CHARS = 200;
 
 interface Checking extends BadRowRule {
   kind: TaskKind;
@@ -52,7 +50,7 @@ async function check({ bytes, size }: CopiedValue, number: number, kind: TaskKin
   let name = `Row ${number} as read`;
   try {
     const key = partAt(bytes, 0);
-    name = bytes.toString('utf8', 4, Math.min(key.end, 4 + 4 * MAX_NAME_CHARS)).slice(0, MAX_NAME_CHARS) || name;
+    name = bytes.toString('utf8', 4, Math.min(key.end, 4 + 4 * MAX_NAME_CHARS)) || name;
     if (size > bytes.length) throw rowTooLarge(size);
     const label = partAt(bytes, key.end);
     if (label.end >= bytes.length) throw malformed();

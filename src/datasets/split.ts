@@ -3,9 +3,10 @@ import { checkClassCount, checkLabel } from '../domain/class-limits.ts';
 import type { TaskKind } from '../domain/kinds/kind.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { TableRow } from '../domain/table.ts';
-import type { DataSet, Examples, RawInput, Task } from '../domain/task.ts';
+import type { DataSet, Examples, Task } from '../domain/task.ts';
 import { BadData, InvalidParameter } from '../errors/errors.ts';
 import type { LabelledRow } from './data-file.ts';
+import { inputHash } from './input-hash.ts';
 
 /** Rows grouped by input: equal inputs must not be split, so that no input is both trained and validated on. */
 interface Groups {
@@ -63,7 +64,7 @@ export function snapshotHash(data: DataSet): Buffer {
 }
 
 /** Maximum of stored hashes of training inputs, as in `rafiki.validation`. */
-const MAX_TRAINED = 2 ** 18;
+export const MAX_TRAINED = 2 ** 18;
 
 /** Hashes of the training inputs, as of `rafiki._input_hash`, each once, ascending; the first `max` of them. */
 export function trainedInputs({ train }: DataSet, max = MAX_TRAINED): BigInt64Array {
@@ -80,12 +81,6 @@ export function countTrained(inputs: DataSet['valid']['inputs'], trained: BigInt
   const found = hashes.filter((hash) => known.has(hash)).length;
   return hashes.length === 0 ? 0 : Math.round((found / hashes.length) * inputs.length);
 }
-
-/** The first 64 bits of an input's SHA-256, as of `rafiki._input_hash`. */
-const inputHash = (input: RawInput): bigint =>
-  input instanceof TableRow
-    ? (input.table.hashes[input.row] as bigint)
-    : createHash('sha256').update(input).digest().readBigInt64BE(0);
 
 type LabelsOf = (row: LabelledRow) => readonly string[];
 

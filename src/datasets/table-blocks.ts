@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
 import { serialize } from 'node:v8';
 import { labelOf, type NamedLabel, type TaskKind } from '../domain/kinds/kind.ts';
 import type { InputColumn } from '../domain/table.ts';
 import { BadData } from '../errors/errors.ts';
 import { TableBuilder } from '../features/columns/table-builder.ts';
 import { type BadRowRule, skipRow } from './bad-row.ts';
-import { parseRow, validationFlags } from './data-file.ts';
+import { type LabelledText, parseRow, validationFlags } from './data-file.ts';
+import { inputHash } from './input-hash.ts';
 import { linesOf } from './lines.ts';
 import type { LabelledTable } from './table-file.ts';
 
@@ -21,15 +21,19 @@ export interface TableRule extends BadRowRule {
   columns: readonly InputColumn[];
 }
 
-/** Converts lines `["label", "{…}"]`, with the row as JSON, to blocks of typed columns; each is preceded by its length, a uint32. */
+/** Converts lines `["label", "{…}", null, "Key (id)=(1)"]`, with the row as JSON and its name, to blocks of typed columns; each is preceded by its length, a uint32. */
 export async function* tableBlocks(chunks: AsyncIterable<Buffer>, rule: TableRule): AsyncGenerator<Buffer> {
   const block = new BlockBuilder(rule);
   let number = 1;
   for await (const line of linesOf(chunks, MAX_ROW_CHARS)) {
+    let name = `Row ${number} as read`;
     try {
-      block.add(line);
+      if (line === null) throw rowTooLong();
+      const row = parseRow(line);
+      name = row.name ?? name;
+      block.add(row);
     } catch (error) {
-      skipRow({ name: `Row ${number} as read`, error }, rule);
+      skipRow({ name, error }, rule);
     }
     if (block.isFull) yield block.take();
     number++;
@@ -59,15 +63,13 @@ class BlockBuilder {
   }
 
   /** Throws {@link BadData} and then has nothing of the row. */
-  add(line: string | null): void {
-    if (line === null) throw rowTooLong();
-    const { label: text, input, validates } = parseRow(line);
+  add({ label: text, input, validates }: LabelledText): void {
     const label = labelOf(this.#kind, text);
     this.#table.add(input);
     this.#labels.push(label);
     this.#flags.push(validationFlags.indexOf(validates));
-    this.#hashes.push(createHash('sha256').update(input).digest().readBigInt64BE(0));
-    this.#chars += line.length;
+    this.#hashes.push(inputHash(input));
+    this.#chars += input.length;
   }
 
   take(): Buffer {

@@ -24,7 +24,7 @@ beforeAll(async () => {
         case when i % 50 > 25 then 'yes' else 'no' end as buys
       from generate_series(1, 400) i;
     alter table customers add primary key (id);
-    create table "Odd" as select i as x, (i * 7) % 13 as "a b", i % 2 as "__proto__", i % 3 = 0 as "select", case when i % 2 = 0 then 'even' else 'odd' end as class
+    create table "Odd" as select i as x, (i * 7) % 13 / 7.0::float8 as "a b", i % 2 as "__proto__", i % 3 = 0 as "select", case when i % 2 = 0 then 'even' else 'odd' end as class
       from generate_series(1, 100) i`);
   processes = await startProcesses(database.service);
   await train(`'tabular_classification', 'customers', target => 'buys', ${few}`);
@@ -135,11 +135,26 @@ describe('a target of numbers', () => {
 
   test('may have rows left out', async () => {
     await db.query(
-      `create view typos as select age, city, case when id = 7 then 'n/a' else (10 * age)::text end as price from customers`,
+      `create table typos as select id, age, city, case id when 7 then 'n/a' when 8 then 'NaN' else (10 * age)::text end as price from customers;
+       alter table typos add primary key (id)`,
     );
     await train(`'tabular_regression', 'typos', target => 'price', on_bad_row => 'skip', ${few}`);
-    const [study] = await db.query(`select skipped_rows from rafiki.study where model = 'typos_tabular_regression'`);
-    expect(study).toEqual({ skipped_rows: 1 });
+    const [study] = await db.query(
+      `select s.skipped_rows, o.skipped_example #>> '{}' as example from rafiki.study s join rafiki.study_ownership o using (id) where s.model = 'typos_tabular_regression'`,
+    );
+    expect(study).toEqual({ skipped_rows: 2, example: 'Key (id)=(7): It is "n/a".' });
+    const evaluate = `select metric, value from rafiki_evaluate('typos_tabular_regression', 'public.typos', target => 'price')`;
+    const metrics = new Map(
+      (await db.query<{ metric: string; value: number }>(evaluate)).map((m) => [m.metric, m.value]),
+    );
+    expect(metrics.get('rows')).toBe(398);
+    expect(metrics.get('rmse')).toBeGreaterThanOrEqual(0);
+    expect(await noticed(evaluate)).toContain('2 of 400 rows have a target that is no number');
+    const failure = await failureOf(
+      db,
+      `select rafiki_evaluate('typos_tabular_regression', 'typos', target => 'city')`,
+    );
+    expect(failure).toMatchObject({ code: '22000', message: 'no target of public.typos is a number' });
   });
 });
 
@@ -201,7 +216,7 @@ describe('a row', () => {
     ['that is no object', 'customers', `'[1]'::jsonb`, '22000', /no JSON object/],
     ['that is a text', 'customers', `'hello'`, '22000', /no JSON object/],
     ['that is an image', 'customers', `'x'::bytea`, '22023', /reads columns, but the input is an image/],
-    ['that is a number', 'customers', '5', '42804', /not integer/],
+    ['that is a number', 'customers', '5', '42804', /the model reads rows, not integer.*Give a row/s],
   ])('%s is an error', async (_, from, input, code, said) => {
     const failure = await failureOf(db, `select rafiki_predict('${model}', ${input}) from ${from} q limit 1`);
     expect(failure.code).toBe(code);
@@ -222,6 +237,26 @@ describe('a row', () => {
       `select rafiki_predict('${model}', c) as v from public.customers c where id = 40`,
     );
     expect(found).toEqual({ v: usual });
+    expect(await failureOf(session, `select rafiki_predict('unknown', 5)`)).toMatchObject({ code: '42704' });
+  });
+
+  test.each([
+    [model, 'customers'],
+    ['Odd_tabular_classification', '"Odd"'],
+  ])('that %s was trained on is recognised whatever settings a session has', async (name, source) => {
+    const trainedOn = async (settings: string): Promise<number | undefined> => {
+      const session = await db.connect(() => undefined);
+      await session.query(settings);
+      const [row] = await session.query<{ value: number }>(
+        `select value from rafiki_evaluate('${name}', '${source}') where metric = 'rows_trained_on'`,
+      );
+      await session.close();
+      return row?.value;
+    };
+    const usual = await trainedOn('reset all');
+    expect(usual).toBeGreaterThan(60);
+    const strange = `set timezone = 'Asia/Tokyo'; set intervalstyle = 'sql_standard'; set extra_float_digits = 0`;
+    expect(await trainedOn(strange)).toBe(usual);
   });
 });
 

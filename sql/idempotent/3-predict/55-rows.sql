@@ -1,11 +1,15 @@
 -- Predictions for rows of several columns. A row is sent as a JSON object in a text, so everything behind is as for texts. The functions for
 -- anynonarray get what no other overload takes: PostgreSQL resolves an untyped literal to text, and texts and images to their own functions.
 
-create or replace function rafiki._refuse_type(input regtype) returns void
+create or replace function rafiki._refuse_type(input regtype, reads_rows boolean) returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if reads_rows then
+    raise exception using errcode = 'datatype_mismatch', message = format('the model reads rows, not %s', input),
+      hint = 'Give a row, as in rafiki_predict(model, c) from customers c, or an object: jsonb_build_object(…).';
+  end if;
   raise exception using errcode = 'datatype_mismatch', message = format('a model reads text or images, not %s', input),
     hint = case when input in ('json'::regtype, 'jsonb'::regtype) then 'Take the text out of it, as in input ->> ''body'', or give input::text.'
                 when input = 'record'::regtype or (select t.typtype from pg_type t where t.oid = input) = 'c'
@@ -33,17 +37,19 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   object constant text := to_json(input)::text; -- a row with nulls only is an object, too, although it "is null"
+  reads_rows boolean;
 begin
   if model is null then
     return null;
   end if;
-  if ascii(object) = 123 and rafiki._reads_rows(model) then -- {
+  reads_rows := rafiki._reads_rows(model);
+  if reads_rows and ascii(object) = 123 then -- {
     return object;
-  elsif (pg_typeof(input) in ('json'::regtype, 'jsonb'::regtype, 'record'::regtype)
-         or (select t.typtype from pg_type t where t.oid = pg_typeof(input)) = 'c') and rafiki._reads_rows(model) then
+  elsif reads_rows and (pg_typeof(input) in ('json'::regtype, 'jsonb'::regtype, 'record'::regtype)
+                        or (select t.typtype from pg_type t where t.oid = pg_typeof(input)) = 'c') then
     return object; -- null, or no object, which the server explains
   end if;
-  perform rafiki._refuse_type(pg_typeof(input));
+  perform rafiki._refuse_type(pg_typeof(input), reads_rows);
 end $$;
 
 create or replace function rafiki._predict_row(model text, input anyelement, budget interval) returns text
@@ -92,7 +98,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not rafiki._reads_rows(model) then
-    perform rafiki._refuse_type('jsonb');
+    perform rafiki._refuse_type('jsonb', false);
   end if;
   return rafiki._predict_array(model, false, 'labels', inputs::text[], budget);
 end $$;

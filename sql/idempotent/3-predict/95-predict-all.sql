@@ -142,7 +142,7 @@ Arguments:
   model: name of a model that you own or were granted
   source_table: the table to read
   into_table: name of the table for the predictions, with its schema if that is not the current one
-  input: the column of texts or images, if there are several candidates
+  input: the column of texts or images, if there are several candidates; a model of several columns reads them by name
   output: name of the column for the predictions
   key: columns of a unique index; default: the primary key
   with_probabilities: adds the column probabilities, of type jsonb

@@ -38,7 +38,7 @@ begin
   end if;
 end $$;
 
--- Whether a model reads texts or images; an error if the caller may not use it.
+-- What a model reads: texts, images or columns; an error if the caller may not use it.
 create or replace function rafiki._input_kind(model text) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -86,7 +86,7 @@ begin
     target := rafiki._resolve_target(source, task, coalesce(target, (
       select s.target from rafiki.study s join rafiki._source_columns(_model_columns.source) c on c.name = s.target
       where s.model = _model_columns.model and s.version is not null order by s.id desc limit 1)), null);
-    input := rafiki._input_expression(reads.features, reads.kinds);
+    input := rafiki._input_expression(reads.features, reads.kinds, source);
     return;
   elsif target is null and feature is null then
     select s.target, s.features[1] into target, feature
@@ -137,9 +137,9 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((
-    select case when cardinality(t.trained) < 262144 then known.test
+    select case when cardinality(t.trained) < @max_trained@ then known.test
                 -- of many inputs only those with the smallest hashes are stored
-                else format('case when %s operator(pg_catalog.<=) %s then %s end', known.hash, t.trained[262144], known.test) end
+                else format('case when %s operator(pg_catalog.<=) %s then %s end', known.hash, t.trained[@max_trained@], known.test) end
     from rafiki._answering_version(model) v join rafiki.trained_inputs t on t.model_id = v.model_id and t.version = v.version
     cross join lateral (select format('rafiki._input_hash(%s::pg_catalog.%s)', input, case kind when 'image' then 'bytea' else 'text' end) as hash) h
     cross join lateral (select h.hash, format('%s in (select pg_catalog.unnest(t.trained) from rafiki.trained_inputs t '
@@ -147,11 +147,27 @@ as $$
     where t.trained is not null), 'null::pg_catalog.bool')
 $$;
 
+-- How many rows a model was trained on, of `rows` of which that is known of `known`; tells the user if there are any. Null if none is known.
+create or replace function rafiki._tell_trained(model text, trained bigint, known bigint, rows bigint) returns bigint
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  estimate constant bigint := round(trained::numeric * rows / nullif(known, 0));
+begin
+  if estimate > 0 then
+    raise notice using message = format('model "%s" was trained on %s of these %s rows', model, estimate, rows),
+      hint = 'Scores on these rows are too good: evaluate it on rows that it has not seen.';
+  end if;
+  return estimate;
+end $$;
+
 -- How often the model predicts each label for each actual label, counted separately for rows that it was trained on.
 create or replace function rafiki._evaluated_rows(model text, source regclass, target name, feature name)
 returns table (actual text, predicted text, trained boolean, row_count bigint)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1 -- as readers: the same texts, and so the same hashes
 as $$
 declare
   columns record := rafiki._model_columns(model, source, target, feature);
@@ -167,9 +183,10 @@ begin
     from rafiki._predict_rows(
       model, (columns.task).input,
       format('select jsonb_build_array(%1$I::text, %4$s) as carried, %2$s as input from %3$s '
-             'where %1$I is not null and %2$s is not null',
+             'where %1$I is not null and %5$s',
              columns.target, columns.input, source,
-             rafiki._trained_test(model, columns.input, (columns.task).input))) p
+             rafiki._trained_test(model, columns.input, (columns.task).input),
+             rafiki._given_test((columns.task).input = 'columns', columns.input))) p
     group by 1, 2, 3;
 end $$;
 
@@ -196,13 +213,13 @@ Arguments:
   model: name of a model that you own or were granted
   source: table or view with labelled rows
   target: its column of labels; default: the only candidate by type and name
-  feature: its column of texts or images; default: the only candidate
+  feature: its column of texts or images; default: the only candidate; a model of several columns reads them by name
 
 Result: the label of the rows, the label that the model predicts, and the number of rows; in psql add \crosstabview
 
 Errors:
   those of rafiki_evaluate
-  42809: the model finds objects
+  42809: the model finds objects, or predicts numbers
 
 Example:
   select * from rafiki_confusion('reviews_sentiment', 'test_reviews');$$;

@@ -13,9 +13,9 @@ begin
   end if;
 end $$;
 
--- Tells the user how many rows have a label that the model does not know, and how many the model was trained on. `evaluated` is an array of
--- {actual, predicted, trained, row_count}.
-create or replace function rafiki._check_evaluated(model text, source regclass, evaluated jsonb) returns void
+-- Tells the user how many rows have a label that the model does not know, and how many the model was trained on, which it returns. `evaluated` is an
+-- array of {actual, predicted, trained, row_count}.
+create or replace function rafiki._check_evaluated(model text, source regclass, evaluated jsonb) returns bigint
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -25,6 +25,7 @@ declare
   counted record;
 begin
   select coalesce(sum(r.row_count), 0) as rows, coalesce(sum(r.row_count) filter (where r.trained), 0) as trained,
+         coalesce(sum(r.row_count) filter (where r.trained is not null), 0) as known,
          coalesce(sum(r.row_count) filter (where r.actual <> all (known)), 0) as strange,
          (select string_agg(format('"%s"', left(l.actual, 40)), ', ')
           from (select distinct s.actual from jsonb_to_recordset(evaluated) s (actual text) where s.actual <> all (known)
@@ -41,10 +42,7 @@ begin
     raise notice using message = format('%s of %s rows have a label that model "%s" does not know', counted.strange, counted.rows, model),
       detail = format('Such as %s.', counted.strangers), hint = 'They count as wrong.';
   end if;
-  if counted.trained > 0 then
-    raise notice using message = format('model "%s" was trained on %s of these %s rows', model, counted.trained, counted.rows),
-      hint = 'Scores on these rows are too good: evaluate it on rows that it has not seen.';
-  end if;
+  return rafiki._tell_trained(model, counted.trained::bigint, counted.known::bigint, counted.rows::bigint);
 end $$;
 
 -- The two-sided quantile of the standard normal distribution.
@@ -111,19 +109,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   evaluated jsonb;
-  trained float8;
+  trained bigint;
   unseen jsonb;
 begin
-  select coalesce(jsonb_agg(r), '[]'), sum(r.row_count) filter (where r.trained) * sum(r.row_count)
-           / nullif(sum(r.row_count) filter (where r.trained is not null), 0),
-         jsonb_agg(r) filter (where not r.trained)
-  into evaluated, trained, unseen from rafiki._evaluated_rows(model, source, target, feature) r;
-  perform rafiki._check_evaluated(model, source, evaluated);
+  select coalesce(jsonb_agg(r), '[]'), jsonb_agg(r) filter (where not r.trained)
+  into evaluated, unseen from rafiki._evaluated_rows(model, source, target, feature) r;
+  trained := rafiki._check_evaluated(model, source, evaluated);
   return query select 'rows', coalesce(sum(r.row_count), 0)::float8, null::float8, null::float8
     from jsonb_to_recordset(evaluated) r (row_count bigint);
   return query select * from rafiki._class_scores(evaluated, z);
   if trained > 0 then
-    return query select 'rows_trained_on', round(trained::numeric)::float8, null::float8, null::float8;
+    return query select 'rows_trained_on', trained::float8, null::float8, null::float8;
     return query select s.metric || '_unseen', s.value, s.low, s.high from rafiki._class_scores(unseen, z) s where unseen is not null;
   end if;
 end $$;
@@ -142,8 +138,8 @@ begin
     select p.carried #>> '{}', p.prediction::jsonb ->> 'label', p.prediction::jsonb -> 'probabilities'
     from rafiki._predict_rows(
       model, (columns.task).input,
-      format('select to_jsonb(%1$I::text) as carried, %2$s as input from %3$s where %1$I is not null and %2$s is not null',
-             columns.target, columns.input, source), 'details') p;
+      format('select to_jsonb(%1$I::text) as carried, %2$s as input from %3$s where %1$I is not null and %4$s',
+             columns.target, columns.input, source, rafiki._given_test((columns.task).input = 'columns', columns.input)), 'details') p;
 end $$;
 
 -- For each class: precision and recall with Wilson intervals; F1 with the variance 4 TP (D − 2 TP)(D − TP) / D⁴ (delta method, as above); and the
@@ -220,7 +216,7 @@ Arguments:
   model: name of a model that you own or were granted
   source: table or view with labelled rows, which the model has not seen
   target: its column of labels; default: the only candidate by type and name
-  feature: its column of texts or images; default: the only candidate
+  feature: its column of texts or images; default: the only candidate; a model of several columns reads them by name
   confidence: the confidence level of the intervals: 0.9, 0.95 or 0.99
 
 Result: for each class its number of rows, and each metric with the ends of its confidence interval

@@ -12,31 +12,59 @@ as $$
   cross join lateral (values ('r2', 1 - e.squares / nullif(e.variance, 0)), ('rmse', sqrt(e.squares)), ('mae', e.absolute)) m (metric, value)
 $$;
 
-create or replace function rafiki._number_metrics(model text, source regclass, target name, feature name)
-returns table (metric text, value float8)
+-- Tells the user how many targets are no numbers that a model can learn; an error if all are.
+create or replace function rafiki._check_targets(source regclass, target name, is_given text) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  columns record := rafiki._model_columns(model, source, target, feature);
-  found record;
+  is_number constant text := rafiki._number_test(format('%I::text', target));
+  counted record;
 begin
-  select array_agg((p.carried ->> 0)::float8) as actual, array_agg(p.prediction::float8) as predicted,
-         array_agg((p.carried ->> 0)::float8) filter (where not (p.carried ->> 1)::boolean) as unseen_actual,
-         array_agg(p.prediction::float8) filter (where not (p.carried ->> 1)::boolean) as unseen_predicted,
-         count(*) filter (where (p.carried ->> 1)::boolean) as trained
+  execute format('select count(*) as rows, count(*) filter (where not is_number) as strange, '
+                 'min(left(text, 40)) filter (where not is_number) as example '
+                 'from (select %1$I::text as text, %2$s as is_number from %3$s where %1$I is not null and %4$s) t',
+                 target, is_number, source, is_given) into counted;
+  perform rafiki._check_measurable(source, counted.rows);
+  if counted.strange = counted.rows then
+    raise exception using errcode = 'data_exception', message = format('no target of %s is a number', source),
+      detail = format('"%s" is "%s", for example.', target, counted.example), hint = 'Name the column of numbers with target =>, or cast it in a view.';
+  elsif counted.strange > 0 then
+    raise notice using message = format('%s of %s rows have a target that is no number', counted.strange, counted.rows),
+      detail = format('Such as "%s".', counted.example), hint = 'They are left out.';
+  end if;
+end $$;
+
+create or replace function rafiki._number_metrics(model text, source regclass, target name, feature name)
+returns table (metric text, value float8)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1 -- as readers: the same texts, and so the same hashes
+as $$
+declare
+  columns record := rafiki._model_columns(model, source, target, feature);
+  is_given constant text := rafiki._given_test((columns.task).input = 'columns', columns.input);
+  found record;
+  trained bigint;
+begin
+  perform rafiki._check_targets(source, columns.target, is_given);
+  select array_agg(a.actual) as actual, array_agg(a.predicted) as predicted,
+         array_agg(a.actual) filter (where not a.trained) as unseen_actual,
+         array_agg(a.predicted) filter (where not a.trained) as unseen_predicted,
+         count(*) as rows, count(*) filter (where a.trained) as trained, count(a.trained) as known
   into found
   from rafiki._predict_rows(
     model, (columns.task).input,
-    format('select jsonb_build_array(%1$I::text, %4$s) as carried, %2$s as input from %3$s where %1$I is not null and %2$s is not null',
-           columns.target, columns.input, source, rafiki._trained_test(model, columns.input, (columns.task).input))) p;
-  perform rafiki._check_measurable(source, coalesce(cardinality(found.actual), 0));
-  return query select 'rows', cardinality(found.actual)::float8;
+    -- rounded, because a tiny number that cannot be cast is an error
+    format('select jsonb_build_array(round(%1$I::text::numeric, 300)::float8, %4$s) as carried, %2$s as input from %3$s where %5$s and %6$s',
+           columns.target, columns.input, source, rafiki._trained_test(model, columns.input, (columns.task).input),
+           rafiki._number_test(format('%I::text', columns.target)), is_given)) p
+  cross join lateral (select (p.carried ->> 0)::float8 as actual, p.prediction::float8 as predicted, (p.carried ->> 1)::boolean as trained) a;
+  return query select 'rows', found.rows::float8;
   return query select * from rafiki._number_errors(found.actual, found.predicted);
-  if found.trained > 0 then
-    raise notice using message = format('model "%s" was trained on %s of these %s rows', model, found.trained, cardinality(found.actual)),
-      hint = 'Scores on these rows are too good: evaluate it on rows that it has not seen.';
-    return query select 'rows_trained_on', found.trained::float8;
+  trained := rafiki._tell_trained(model, found.trained, found.known, found.rows);
+  if trained > 0 then
+    return query select 'rows_trained_on', trained::float8;
     return query select e.metric || '_unseen', e.value from rafiki._number_errors(found.unseen_actual, found.unseen_predicted) e;
   end if;
 end $$;

@@ -1,16 +1,40 @@
 -- The columns that a model of several columns reads: docs/decisions/0031-inputs-of-columns.md. Here and in the next files `kinds` are those of
 -- `features`, in their order; null for a model of one text or image.
 
+-- The type that a domain is of, or a domain over domains; of any other type the type itself.
+create or replace function rafiki._base_type(type oid) returns oid
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive base as (
+    select t.oid, t.typtype, t.typbasetype from pg_type t where t.oid = type
+    union all
+    select t.oid, t.typtype, t.typbasetype from base b join pg_type t on t.oid = b.typbasetype where b.typtype = 'd')
+  select b.oid from base b where b.typtype <> 'd'
+$$;
+
 -- The expression of a row's input, over the columns of the row: the one column; or an object of all, as text. Columns keep their names, and are
--- written as Postgres writes them in JSON: numbers with all digits, times in ISO 8601.
-create or replace function rafiki._input_expression(features name[], kinds text[]) returns text
-language sql immutable parallel safe
+-- written as Postgres writes them in JSON: numbers with all digits, times in ISO 8601. Of the columns of `source`, those whose text depends on the
+-- session are written in one way, so that a row has one hash: a timestamptz as the time in UTC, an interval as its seconds. The digits of a float
+-- depend on extra_float_digits, which the functions that hash rows set.
+create or replace function rafiki._input_expression(features name[], kinds text[], source regclass default null) returns text
+language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select case when kinds is null then quote_ident(features[1])
-              else format('(select pg_catalog.to_json(x.*) from (select %s) x)::pg_catalog.text',
-                          (select string_agg(quote_ident(f), ', ' order by n) from unnest(features) with ordinality u (f, n))) end
+              else format('(select pg_catalog.to_json(x.*) from (select %s) x)::pg_catalog.text', (
+                select string_agg(format(case rafiki._base_type(a.atttypid)
+                                           when 'timestamptz'::regtype then 'pg_catalog.timezone(''UTC'', %1$I) as %1$I'
+                                           when 'interval'::regtype then 'pg_catalog.lower(extract(epoch from %1$I)::pg_catalog.text) as %1$I'
+                                           else '%1$I' end, u.f), ', ' order by u.n)
+                from unnest(features) with ordinality u (f, n) left join pg_attribute a on a.attrelid = source and a.attname = u.f)) end
 $$;
+
+-- An SQL condition for whether a row has an input. Several columns always are one: their object is not built only to be tested.
+create or replace function rafiki._given_test(has_columns boolean, input text) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select case when has_columns then 'true' else format('%s is not null', input) end $$;
 
 -- The kind of each column that the caller may read, by its type; null if a model of columns cannot read it. A domain is read as its base type.
 create or replace function rafiki._column_kinds(source regclass) returns table (place int, name name, type text, kind text)
@@ -19,21 +43,25 @@ set search_path = pg_catalog, pg_temp
 as $$
   select a.attnum::int, a.attname, format_type(a.atttypid, a.atttypmod), (
     select k.name from rafiki.column_kind k
-    where base.typnamespace = 'pg_catalog'::regnamespace and base.typname = any (k.types) or base.typcategory = any (k.categories))
-  from pg_attribute a join pg_type t on t.oid = a.atttypid
-  join pg_type base on base.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
+    cross join lateral (select base.typnamespace = 'pg_catalog'::regnamespace and base.typname = any (k.types) as is_named) n
+    where n.is_named or base.typcategory = any (k.categories) order by n.is_named desc limit 1)
+  from pg_attribute a join pg_type base on base.oid = rafiki._base_type(a.atttypid)
   where a.attrelid = source and a.attnum > 0 and not a.attisdropped and has_column_privilege(source, a.attnum, 'select')
 $$;
 
--- Whether a column identifies the rows of a table: an identity column, one with a sequence as default, or the primary key.
+-- Whether a column identifies the rows of a table: an identity column, one with a sequence as default, or the primary key or a part of it.
 create or replace function rafiki._identifies(source regclass, name name) returns text
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select case when a.attidentity <> '' then 'identity column'
               when pg_get_expr(d.adbin, d.adrelid) like 'nextval(%' then 'numbered by a sequence'
-              when exists (select from pg_index i where i.indrelid = source and i.indisprimary and a.attnum = any (i.indkey)) then 'primary key' end
+              when k.columns = 1 then 'primary key'
+              when k.columns > 1 then 'part of the primary key' end
   from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  left join lateral (
+    select i.indnkeyatts as columns from pg_index i cross join unnest(i.indkey) with ordinality u (attnum, nth)
+    where i.indrelid = source and i.indisprimary and u.nth <= i.indnkeyatts and u.attnum = a.attnum) k on true -- not what an index includes
   where a.attrelid = source and a.attname = _identifies.name and not a.attisdropped
 $$;
 

@@ -36,13 +36,9 @@ as $$
   select a.attname, format_type(a.atttypid, a.atttypmod),
          base.typcategory = 'S', base.oid = 'bytea'::regtype, base.oid = 'jsonb'::regtype,
          (base.typcategory in ('S', 'B', 'E') or base.oid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype))
-           and a.attidentity = '' and not coalesce(pg_get_expr(d.adbin, d.adrelid) like 'nextval(%', false)
-           and not exists (select from pg_index i where i.indrelid = source and i.indisprimary and i.indkey[0] = a.attnum
-                           and i.indnkeyatts = 1)
+           and coalesce(rafiki._identifies(source, a.attname) = 'part of the primary key', true)
   from pg_attribute a
-  join pg_type t on t.oid = a.atttypid
-  join pg_type base on base.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
-  left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  join pg_type base on base.oid = rafiki._base_type(a.atttypid)
   where a.attrelid = source and a.attnum > 0 and not a.attisdropped
     and has_column_privilege(source, a.attnum, 'select')
   order by a.attnum
@@ -151,6 +147,12 @@ language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select 'Numbers are predicted by the tasks tabular_regression, text_regression and image_regression; a view can make classes of them, e.g. width_bucket(price, 0, 1000, 5).' $$;
 
+-- Whether a type, as format_type writes it, is one whose values are no labels.
+create or replace function rafiki._has_no_labels(type text) returns boolean
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*[[][]])' $$;
+
 -- The target of a task of several columns: the one that was named, or the only candidate by type and name.
 create or replace function rafiki._resolve_target(source regclass, task rafiki.task, named name, split name) returns name
 language plpgsql stable parallel unsafe
@@ -161,18 +163,21 @@ declare
   likely constant name[] := array(select c.name from rafiki._task_columns(source, task) c
                                   where c.is_target and c.named_as_target and c.name is distinct from split);
   type text;
+  identifies text;
 begin
   if named is null then
     return rafiki._only_candidate(source, case when cardinality(likely) = 1 then likely else candidates end, 'target', 'target => %L', nameable => true);
   end if;
   perform rafiki._check_column(source, named);
   type := (select c.type from rafiki._source_columns(source) c where c.name = named and not (task.output = 'number' and c.is_text));
-  if task.output = 'number' and rafiki._identifies(source, named) is not null then
+  identifies := rafiki._identifies(source, named);
+  if task.output = 'number' and identifies is not null then
     raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s identifies rows', named, source),
-      detail = format('It is the %s: nothing that other columns say about it is true of new rows.', replace(rafiki._identifies(source, named), 'numbered', 'column numbered')),
+      detail = format('It is %s: nothing that other columns say about it is true of new rows.',
+                      case identifies when 'part of the primary key' then identifies else 'the ' || replace(identifies, 'numbered', 'column numbered') end),
       hint = 'Name another column with target =>.';
   elsif task.output = 'number' and named <> all (candidates) and type is not null
-        or task.output = 'label' and type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*[[][]])' then
+        or task.output = 'label' and rafiki._has_no_labels(type) then
     raise exception using errcode = 'datatype_mismatch', message = 'a column has a type that this task cannot use',
       detail = format('Column "%s" has type %s.', named, type),
       hint = case task.output when 'number' then 'The target of a regression is a number; a view can cast it, or take a part of it.'
@@ -218,7 +223,7 @@ begin
   where c.name = feature and not c.is_feature
      or c.name = target and case task.output when 'boxes' then not c.is_target
         when 'number' then not c.is_target and not exists (select from rafiki._source_columns(source) s where s.name = target and s.is_text)
-        else c.type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*[[][]])' end;
+        else rafiki._has_no_labels(c.type) end;
   if wrong is not null then
     raise exception using errcode = 'datatype_mismatch',
       message = 'a column has a type that this task cannot use', detail = wrong,

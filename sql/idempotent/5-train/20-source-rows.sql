@@ -19,7 +19,7 @@ end $$;
 
 -- Raises an error if labels are too long, or if there are too many different ones.
 create or replace function rafiki._check_labels(
-  source regclass, target name, input text, longest int, classes bigint, bytes numeric
+  source regclass, target name, is_given text, longest int, classes bigint, bytes numeric
 ) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -28,8 +28,8 @@ declare
   row_name text;
 begin
   if longest > @max_label_chars@ then
-    execute format('select %1$s from %2$s where length(%3$I::text) > @max_label_chars@ and %4$s is not null limit 1',
-                   rafiki._row_name(source), source, target, input) into row_name;
+    execute format('select %1$s from %2$s where length(%3$I::text) > @max_label_chars@ and %4$s limit 1',
+                   rafiki._row_name(source), source, target, is_given) into row_name;
     raise exception using errcode = 'string_data_right_truncation', message = format('%s has a label that is too long', source),
       detail = format('%s"%s" has %s characters in the longest; the maximum is %s.',
                       coalesce(nullif(row_name, '') || ': ', ''), target, longest, @max_label_chars@),
@@ -63,13 +63,14 @@ begin
                  'min(label) filter (where usable and validates is not true) as learnt_example, '
                  'min(label) filter (where usable and validates) as validating_example '
                  'from (select label, length, usable, validates, count(*) as n from ('
-                   'select left(t.text, 1001) as label, length(t.text) as length, t.validates, '
-                   't.text is not null and t.is_given and (length(t.text) <= 1000 or %2$L <> ''skip'') as usable '
-                   'from (select r.label::text as text, r.input is not null as is_given, r.validates from (%1$s) r offset 0) t'
+                   'select left(t.text, @max_label_chars@ + 1) as label, length(t.text) as length, t.validates, '
+                   't.text is not null and t.is_given and (length(t.text) <= @max_label_chars@ or %2$L <> ''skip'') as usable '
+                   'from (select r.label::text as text, %3$s as is_given, r.validates from (%1$s) r offset 0) t'
                    ') l group by label, length, usable, validates) g',
-                 rafiki._study_rows(request), request.on_bad_row) into counted;
+                 rafiki._study_rows(request), request.on_bad_row, rafiki._given_test(request.kinds is not null, 'r.input')) into counted;
   perform rafiki._check_counts(request, counted.total::bigint, counted.labelled::bigint);
-  perform rafiki._check_labels(source, target, rafiki._input_expression(request.features, request.kinds), counted.longest, counted.classes, counted.bytes);
+  perform rafiki._check_labels(source, target, rafiki._given_test(request.kinds is not null, quote_ident(request.features[1])),
+                               counted.longest, counted.classes, counted.bytes);
   if rafiki._has_validation_rows(request) then
     perform rafiki._check_sides(request, counted.learnt::bigint, counted.validating::bigint);
     if counted.learnt_classes + counted.validating_classes = counted.classes then
@@ -162,8 +163,9 @@ begin
     execute format('select count(distinct hash) as inputs, coalesce(sum(rows), 0) as rows, max(of_label) as widest '
                    'from (select hash, label, count(*) as rows, count(*) over (partition by label) as of_label '
                      'from (select %s as label, %s as hash from (%s) r '
-                       'where r.label is not null and r.input is not null limit %s) h group by hash, label) g',
-                   label, rafiki._hash_call(request.task), rafiki._study_rows(request), coalesce(looked_at::text, 'all')) into counted;
+                       'where r.label is not null and %s limit %s) h group by hash, label) g',
+                   label, rafiki._hash_call(request.task), rafiki._study_rows(request), rafiki._given_test(request.kinds is not null, 'r.input'),
+                   coalesce(looked_at::text, 'all')) into counted;
     if counted.widest > 1 or rafiki._has_validation_rows(request) and counted.inputs > 1 then
       return;
     end if;
@@ -176,7 +178,8 @@ begin
   raise exception using errcode = 'cardinality_violation', message = format('%s repeats too few %ss', request.source, kind),
     detail = format('Its %s labelled rows have %s different values of %s, and no class has two.',
                     counted.rows, counted.inputs, case when request.kinds is null then format('"%s"', request.features[1]) else 'their columns' end),
-    hint = format('Rows of the same %s are either learnt or validated on: give two different ones of a class at least.', kind);
+    hint = format('%s are either learnt or validated on: give two different ones of a class at least.',
+                  case kind when 'row' then 'Equal rows' else format('Rows of the same %s', kind) end);
 end $$;
 
 -- The same for boxes. What is wrong in one of them is found when a worker reads the images: they have to fit.
@@ -214,6 +217,6 @@ begin
   return query execute format(
     case when rafiki._output(request.task) = 'boxes' -- the boxes may not have been validated yet
       then 'select distinct b #>> ''{}'' from (%s) r, jsonb_path_query(r.label, ''$[*].label'') b where r.input is not null'
-      else 'select distinct r.label::text from (%s) r where r.label is not null and r.input is not null' end,
-    rafiki._study_rows(request));
+      else 'select distinct r.label::text from (%s) r where r.label is not null and %s' end,
+    rafiki._study_rows(request), rafiki._given_test(request.kinds is not null, 'r.input'));
 end $$;

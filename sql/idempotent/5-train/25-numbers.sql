@@ -4,24 +4,25 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  is_given constant text := rafiki._given_test(request.kinds is not null, 'r.input');
+  is_number constant text := rafiki._number_test('r.label::text');
   counted record;
   bad record;
 begin
   execute format('select count(*) as total, count(*) filter (where label is not null) as labelled, count(*) filter (where is_number) as numbers, '
                  'count(*) filter (where is_number and validates) as validating, min(label) filter (where is_number) as lowest, '
                  'min(label) filter (where is_number) = max(label) filter (where is_number) as is_constant '
-                 'from (select case when r.input is not null then r.label::text end as label, r.validates, '
-                 'r.input is not null and r.label::text ~ %2$L as is_number from (%1$s) r) t',
-                 rafiki._study_rows(request), rafiki._number_pattern()) into counted;
+                 'from (select case when %2$s then r.label::text end as label, r.validates, %2$s and %3$s as is_number from (%1$s) r) t',
+                 rafiki._study_rows(request), is_given, is_number) into counted;
   perform rafiki._check_counts(request, counted.total, counted.labelled);
   if counted.numbers < counted.labelled and (request.on_bad_row <> 'skip' or counted.numbers = 0) then
-    execute format('select r.name, left(r.label::text, 60) as label from (%s) r where r.input is not null and r.label::text !~ %L limit 1',
-                   rafiki._study_rows(request, true), rafiki._number_pattern()) into bad;
+    execute format('select r.name, left(r.label::text, 60) as label from (%s) r where r.label is not null and %s and not %s limit 1',
+                   rafiki._study_rows(request, true), is_given, is_number) into bad;
     raise exception using errcode = 'data_exception', message = format('"%s" is not a number in %s of %s rows', request.target,
                                                                        counted.labelled - counted.numbers, counted.labelled),
       detail = format('%s"%s".', coalesce(nullif(bad.name, '') || ': ', 'Such as '), bad.label),
       hint = case when counted.numbers = 0 then 'Name another column with target =>, or cast it in a view.'
-                  else 'Correct them, or leave them out with on_bad_row => ''skip''; NaN and infinity cannot be learnt either.' end;
+                  else 'Correct them, or leave them out with on_bad_row => ''skip''; NaN, infinity and numbers above 3.4e38 cannot be learnt either.' end;
   elsif rafiki._has_validation_rows(request) then
     perform rafiki._check_sides(request, counted.numbers - counted.validating, counted.validating);
   end if;
@@ -33,8 +34,12 @@ begin
   perform rafiki._check_inputs(request);
 end $$;
 
--- A regular expression for the texts that are numbers, as in src/domain/kinds/regression.ts.
-create or replace function rafiki._number_pattern() returns text
-language sql immutable parallel safe
+-- An SQL condition for whether a text is a number that can be learnt, as `readLabel` in src/domain/kinds/regression.ts; false for null. What it
+-- accepts can be cast to numeric, and to float8 where it is not tiny.
+create or replace function rafiki._number_test(value text) returns text
+language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
-as $$ select '^[[:space:]]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?[[:space:]]*$' $$;
+as $$
+  select format('case when length(%1$s) <= @max_number_chars@ and %1$s ~ %2$L then abs((%1$s)::numeric) <= @max_number@ else false end', value,
+                e'^[ \\t\\n\\v\\f\\r]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE]([+]?0*[0-9]{1,2}|-0*[0-9]{1,3}))?[ \\t\\n\\v\\f\\r]*$')
+$$;

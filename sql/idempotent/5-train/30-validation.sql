@@ -27,8 +27,7 @@ language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select 'pg_catalog.' || t.typname
-  from pg_attribute a join pg_type c on c.oid = a.atttypid
-  join pg_type t on t.oid = case when c.typtype = 'd' then c.typbasetype else c.oid end
+  from pg_attribute a join pg_type t on t.oid = rafiki._base_type(a.atttypid)
   where a.attrelid = source and a.attname = _time_type.name and not a.attisdropped
     and t.oid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
 $$;
@@ -41,7 +40,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select string_agg(format('select %s as name, %I as label, %s as input, %s as validates from %s',
                            case when with_names then rafiki._row_name(r.relation) else 'null::pg_catalog.text' end,
-                           request.target, rafiki._input_expression(request.features, request.kinds), r.validates, r.relation), ' union all ')
+                           request.target, rafiki._input_expression(request.features, request.kinds, r.relation), r.validates, r.relation), ' union all ')
   from (
     select request.source as relation, case
       when request.validation_source is not null then 'false'
@@ -64,7 +63,9 @@ declare
 begin
   if named is null then
     return rafiki._only_candidate(source, candidates, 'time that validation_after is about', 'validation_split => %L', nameable => false);
-  elsif named <> all (candidates) then
+  end if;
+  perform rafiki._check_column(source, named);
+  if named <> all (candidates) then
     raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s has no dates or times', named, source),
       detail = format('Columns of type date or timestamp: %s.', coalesce(nullif(array_to_string(candidates, ', '), ''), 'none')),
       hint = 'Leave out validation_after => where the column is a boolean, or name a column of times with validation_split =>.';
@@ -72,8 +73,8 @@ begin
   return named;
 end $$;
 
--- Checks the options that choose the validation rows, and returns the request with validation_split and validation_after filled in as the
--- reader of the source needs them. The caller must have the right to read every named column.
+-- Checks the options that choose the validation rows, and returns the request with validation_after filled in as the reader of the source needs
+-- it. The caller must have the right to read every named column.
 create or replace function rafiki._resolve_validation(request rafiki.study, task rafiki.task, after timestamptz) returns rafiki.study
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -92,11 +93,8 @@ begin
         hint = 'Leave it out to keep a share of the rows for it, or name another table.';
     end if;
   elsif request.validation_split is not null or after is not null then
-    if request.validation_split is not null then
-      perform rafiki._check_column(request.source, request.validation_split);
-    end if;
+    perform rafiki._check_column(request.source, request.validation_split);
     if after is not null then
-      request.validation_split := rafiki._split_column(request.source, request.validation_split);
       execute format('select to_json($1::%s) #>> ''{}''', rafiki._time_type(request.source, request.validation_split))
         into request.validation_after using after; -- workers have another time zone and another DateStyle
     elsif not exists (select from rafiki._source_columns(request.source) c

@@ -27,16 +27,18 @@ begin
   end if;
 end $$;
 
--- The query of a reader. A row with a text, or with columns as an object in a text, is a JSON array: [label, text], or [label, text, validates] if
--- the owner chose the validation rows. An image
--- row is binary: the row's name and its label, each preceded by its length, then whether it validates (0: the input decides, 1: no, 2: yes), then
--- the image.
+-- The query of a reader. A row with a text is a JSON array: [label, text], or [label, text, validates] if the owner chose the validation rows. One of
+-- several columns has them as an object in a text, and its name: [label, object, validates or null, name]. An image row is binary: the row's name and
+-- its label, each preceded by its length, then whether it validates (0: the input decides, 1: no, 2: yes), then the image.
 create or replace function rafiki._reader_query(request rafiki.study) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when t.input <> 'image' then format(
+  select case t.input
+    when 'columns' then format(
+      'select pg_catalog.json_build_array(r.label::pg_catalog.text, r.input, %s, r.name)::pg_catalog.text from (%s) r where r.label is not null',
+      case when rafiki._has_validation_rows(request) then 'coalesce(r.validates, false)' else 'null' end, rafiki._study_rows(request, true))
+    when 'text' then format(
       'select pg_catalog.json_build_array(r.label::pg_catalog.text, r.input::pg_catalog.text%s)::pg_catalog.text '
       'from (%s) r where r.label is not null and r.input is not null',
       case when rafiki._has_validation_rows(request) then ', coalesce(r.validates, false)' else '' end, rafiki._study_rows(request))
@@ -70,7 +72,7 @@ declare
   ticket constant text := concat(gen_random_uuid(), gen_random_uuid());
 begin
   execute format('create function rafiki_reader.%I(%s) returns %s language sql security definer '
-                   'set search_path = pg_catalog, pg_temp as %L',
+                   'set search_path = pg_catalog, pg_temp set extra_float_digits = 1 as %L',
                  reader, oidvectortypes(rafiki._reader_arguments()), result, concat(rafiki._ticket_check(ticket), ' ', query));
   return ticket;
 end $$;

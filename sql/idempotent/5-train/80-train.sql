@@ -103,7 +103,8 @@ begin
   request.deploy := coalesce(deploy, true);
   request.on_bad_row := on_bad_row;
   request.validation_source := validation_source;
-  request.validation_split := validation_split;
+  request.validation_split := case when validation_after is not null and validation_source is null
+                                   then rafiki._split_column(source, validation_split) else validation_split end;
   request.metric := coalesce(metric, (rafiki._metrics(task))[1]);
   request.class_weights := class_weights;
   request.workers_per_trial := workers_per_trial;
@@ -116,9 +117,9 @@ begin
   -- rows that the owner chose to validate on are not trained on
   request.refit := rafiki._switch_setting('rafiki.refit') and (validation_source, validation_split, validation_after) is null;
   select c.target, c.features, c.kinds into request.target, request.features, request.kinds
-  from rafiki._resolve_columns(source, chosen, target, features, split => validation_split) c;
+  from rafiki._resolve_columns(source, chosen, target, features, split => request.validation_split) c;
   if chosen.input = 'columns' and features is null then
-    perform rafiki._notify_left_out(source, request.target, validation_split);
+    perform rafiki._notify_left_out(source, request.target, request.validation_split);
   end if;
   return rafiki._resolve_validation(request, chosen, validation_after);
 end $$;

@@ -65,9 +65,10 @@ set search_path = pg_catalog, pg_temp
 as $$
   select format($query$
     with given as (
-      select left(r.label::text, 1001) collate "C" as label, %1$s as hash, %2$s as folded, %3$s collate "C" as excerpt, octet_length(r.input::%4$s) as bytes, r.validates
+      select left(r.label::text, @max_label_chars@ + 1) collate "C" as label, %1$s as hash, %2$s as folded, %3$s collate "C" as excerpt,
+             octet_length(r.input::%4$s) as bytes, r.validates
       from (%5$s) r
-      where r.label is not null and r.input is not null and (length(r.label::text) <= 1000 or %6$L <> 'skip')
+      where r.label is not null and %10$s and (length(r.label::text) <= @max_label_chars@ or %6$L <> 'skip')
     ), grouped as (
       select label, hash, min(folded) as folded, min(excerpt) as excerpt, sum(bytes) as bytes, count(*) as n,
              count(*) filter (where validates) as validating, ((hash >> 32) & 4294967295) / 4294967296.0 < %7$s as is_drawn
@@ -83,12 +84,13 @@ as $$
                 else is_drawn end as is_valid
     from placed$query$,
     hash_call,
-    case when is_text then 'rafiki._input_hash(rafiki._folded(r.input::text))' else hash_call end,
-    case when is_text then 'left(r.input::text, 60)' else 'null::text' end,
-    case when is_text then 'text' else 'bytea' end,
+    case input when 'text' then 'rafiki._input_hash(rafiki._folded(r.input::text))' else hash_call end,
+    case input when 'text' then 'left(r.input::text, 60)' else 'null::text' end,
+    case input when 'image' then 'bytea' else 'text' end,
     rafiki._study_rows(request), request.on_bad_row, request.validation, rafiki._has_validation_rows(request),
-    case when rafiki._has_validation_rows(request) then 'sum(validating) over (partition by hash) > 0' else 'false' end)
-  from (select t.input = 'text' as is_text, rafiki._hash_call(t.name) as hash_call from rafiki.task t where t.name = request.task) t
+    case when rafiki._has_validation_rows(request) then 'sum(validating) over (partition by hash) > 0' else 'false' end,
+    rafiki._given_test(request.kinds is not null, 'r.input'))
+  from (select t.input, rafiki._hash_call(t.name) as hash_call from rafiki.task t where t.name = request.task) t
 $$;
 
 -- The statistics of the rows of a study for classes, as one object; rafiki._findings lists its fields.
@@ -96,15 +98,16 @@ create or replace function rafiki._facts(request rafiki.study) returns jsonb
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 set work_mem = '32MB' -- with less, most of the time is spent on sorting on disk
+set extra_float_digits = 1 -- as readers: the same texts, and so the same split
 as $$
 declare
   facts jsonb;
   counted jsonb;
 begin
   execute format('select to_jsonb(c) from (select count(*) as rows, count(*) filter (where r.label is null) as no_label, '
-                 'count(*) filter (where r.label is not null and r.input is null) as no_input, '
-                 'count(*) filter (where length(r.label::text) > 1000 and r.input is not null) as long_label from (%s) r) c',
-                 rafiki._study_rows(request)) into counted;
+                 'count(*) filter (where r.label is not null and not %1$s) as no_input, '
+                 'count(*) filter (where length(r.label::text) > @max_label_chars@ and %1$s) as long_label from (%2$s) r) c',
+                 rafiki._given_test(request.kinds is not null, 'r.input'), rafiki._study_rows(request)) into counted;
   execute format($query$
     with split as materialized (%s),
          class as materialized (

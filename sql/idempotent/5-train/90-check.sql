@@ -17,7 +17,7 @@ as $$
     union all select 2, 'left out', format('%s whose "%s" is null', f.no_label, left(request.target, 30)) from f where f.no_label > 0
     union all select 2, 'left out', format('%s whose "%s" is null', f.no_input, left(request.features[1], 30)) from f where f.no_input > 0
     union all select 2, case request.on_bad_row when 'skip' then 'left out' else 'bad rows' end,
-                     format('%s with a label of more than 1000 characters', f.long_label) from f where f.long_label > 0
+                     format('%s with a label of more than @max_label_chars@ characters', f.long_label) from f where f.long_label > 0
     union all select 2, 'left out', format('%s to train on, whose %s is validated on', f.dropped, f.input) from f where f.dropped > 0
     union all select 3, 'classes', format('%s: %s', f.classes, (
         select string_agg(format('%s %s', rafiki._quoted(m ->> 'label', 14), m ->> 'n'), ', ') from jsonb_array_elements(f.most) m))
@@ -44,7 +44,8 @@ as $$
                                         rafiki._quoted(t ->> 'like_label', 16), t ->> 'like_n')
       from f, jsonb_path_query(f.typos, '$[0 to 19]') t
     union all select 7, 'typo?', format('and %s more', jsonb_array_length(f.typos) - 20) from f where jsonb_array_length(f.typos) > 20
-    union all select 8, 'repeats', format('%s rows have the %s of another row', f.repeats, f.input) from f where f.repeats > 0
+    union all select 8, 'repeats', format(case f.input when 'row' then '%s rows repeat another row' else '%s rows have the %s of another row' end,
+                                          f.repeats, f.input) from f where f.repeats > 0
     union all select 9, 'both sides', format('%s %ss are trained and validated on (%s rows)', f."both", f.input, f.both_rows) from f where f."both" > 0
     union all select 9, 'both sides', format('%s of them with different labels', f.both_conflict) from f where f.both_conflict > 0
     union all select 9, 'both sides', 'such as ' || rafiki._quoted(e #>> '{}', 46) from f, jsonb_array_elements(f.both_examples) e
@@ -101,7 +102,7 @@ Arguments:
   task: what to learn; rafiki.task lists them
   source: table or view with labelled rows
   target: the column of labels
-  features: the column of texts or images, as a list of one name
+  features: the column of texts or images, as a list of one name; or the columns that a task tabular_… reads
   validation: share of the rows that trials are scored on
   on_bad_row: error or skip
   validation_source: a table whose rows trials are scored on

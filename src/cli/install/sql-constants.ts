@@ -1,7 +1,9 @@
+import { MAX_TRAINED } from '../../datasets/split.ts';
 import { PROCESS_BEAT_MS } from '../../db/heartbeat.ts';
 import { MAX_CLASS_BYTES, MAX_CLASSES, MAX_LABEL_CHARS } from '../../domain/class-limits.ts';
 import { MAX_VALUES } from '../../domain/hyper-space.ts';
 import { CLEAR_SCORE } from '../../domain/kinds/detection.ts';
+import { MAX_NUMBER, MAX_NUMBER_CHARS } from '../../domain/kinds/regression.ts';
 import { MAX_PAUSE_DAYS, MAX_STUDY_DAYS, MAX_WORKERS_PER_TRIAL } from '../../domain/study-limits.ts';
 import { MAX_BUDGET_DAYS } from '../../protocol/duration.ts';
 import { MAX_INPUTS } from '../../protocol/input-array.ts';
@@ -39,4 +41,7 @@ export const sqlConstants = {
   max_classes: MAX_CLASSES,
   max_class_bytes: MAX_CLASS_BYTES,
   clear_score: CLEAR_SCORE,
+  max_number: MAX_NUMBER,
+  max_number_chars: MAX_NUMBER_CHARS,
+  max_trained: MAX_TRAINED,
 } as const satisfies Record<string, number>;

@@ -7,8 +7,11 @@ import { type AnswerMaker, floats, type NamedLabel, type TaskKind } from './kind
 export const numberTarget = 'number';
 
 /** Longer texts are no numbers: a numeric of Postgres may have more digits, but not the numbers that anybody wants to predict. */
-const MAX_CHARS = 400;
-const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+export const MAX_NUMBER_CHARS = 400;
+/** Largest of single precision, (2 − 2⁻²³) · 2¹²⁷: networks would answer infinity for a larger one. */
+export const MAX_NUMBER = (2 - 2 ** -23) * 2 ** 127;
+/** As `rafiki._number_test`. */
+const decimal = /^[ \t\n\v\f\r]*[+-]?(\d+\.?\d*|\.\d+)(e(\+?0*\d{1,2}|-0*\d{1,3}))?[ \t\n\v\f\r]*$/i;
 
 /**
  * One number per row: outputs are numbers [N, 1] in the unit of the labels. A score is a share explained, compared with a constant
@@ -16,9 +19,9 @@ const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
  */
 export const regression: TaskKind = {
   readLabel(text) {
-    const digits = text.length <= MAX_CHARS ? text.toString('utf8').trim() : '';
+    const digits = text.length <= MAX_NUMBER_CHARS ? text.toString('utf8') : '';
     const label = decimal.test(digits) ? Number(digits) : Number.NaN;
-    if (!Number.isFinite(label)) throw noNumber(text);
+    if (!(Math.abs(label) <= MAX_NUMBER)) throw noNumber(text);
     return () => label;
   },
 
@@ -120,5 +123,5 @@ function numberOf(label: NamedLabel): number {
 const noNumber = (text: Buffer): BadData =>
   new BadData('a target is not a number', {
     detail: `It is "${text.toString('utf8').slice(0, 60)}".`,
-    hint: 'Correct the row, or leave it out in a view; NaN and infinity cannot be learnt either.',
+    hint: 'Correct the row, or leave it out in a view; NaN, infinity and numbers above 3.4e38 cannot be learnt either.',
   });

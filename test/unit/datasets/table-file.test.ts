@@ -106,6 +106,15 @@ test('a row that cannot be read is named, or left out', async () => {
   expect(rule.skipped).toEqual({ rows: 2, example: 'Row 2 as read: It is "old".' });
 });
 
+test.each([
+  ['Key (id)=(7)', 'Key (id)=(7)'],
+  ['', 'Row 1 as read'],
+  [`Key (id)=(${'x'.repeat(1000)})`, `Key (id)=(${'x'.repeat(190)}`],
+])('a row with the name %j is called so', async (name, shown) => {
+  const line = `${JSON.stringify(['no', '{"age":"old","job":"cook","since":null}', null, name])}\n`;
+  await expect(stored(line)).rejects.toMatchObject({ detail: `${shown}: It is "old".` });
+});
+
 test('a row that is too long is not kept in memory, and is an error of its own', async () => {
   async function* endless(): AsyncGenerator<Buffer> {
     yield Buffer.from('["yes","{');

@@ -24,9 +24,12 @@ describe('a target', () => {
     expect(read(text)).toBe(number);
   });
 
-  it.each(['', 'NaN', 'Infinity', '1e400', 'twelve', '1,5', '0x10', '1'.repeat(500)])('%j is an error', (text) => {
-    expect(() => read(text)).toThrow(BadData);
-  });
+  it.each(['', 'NaN', 'Infinity', '1e39', '1e200', '1e400', 'twelve', '1,5', '0x10', '1'.repeat(500)])(
+    '%j is an error',
+    (text) => {
+      expect(() => read(text)).toThrow(BadData);
+    },
+  );
 });
 
 describe('the score of numbers', () => {
