@@ -41,7 +41,8 @@ export function reasonNotToDeploy(
   if (!study.deploy) return `${not}, as requested; ${anyway}`;
   if (deployedId === null || (incumbentId === null && study.replace)) return null;
   if (deployedId !== incumbentId) return `${not}: another version was deployed during the study; ${anyway}`;
-  if (incumbentScore === null) return `${not}: the deployed version could not be scored on the same rows; ${anyway}`;
+  if (incumbentScore === null)
+    return study.replace ? null : `${not}: the deployed version could not be scored on the same rows; ${anyway}`;
   const scores = `${score.toFixed(4)} against ${incumbentScore.toFixed(4)}`;
   const rows = validationRows === null ? 'these rows' : `these ${validationRows} rows`;
   const knew = incumbentTrained ? `, which was trained on ${incumbentTrained} of ${rows}` : '';

@@ -122,11 +122,14 @@ describe('a target of numbers', () => {
 
   test('differs between rows, and one that is none is named or left out', async () => {
     await db.query(`
-      create view constant as select age, 5 as price from customers;
+      create view constant as select age, case when id % 2 = 0 then '7.0' else '7.00' end as price from customers;
       create view mistyped as select id, age, case when id = 7 then 'n/a' when id = 8 then 'NaN' else age::text end as price from customers`);
     const train = (source: string, more = '') =>
       failureOf(db, `select rafiki_train('tabular_regression', '${source}', target => 'price' ${more})`);
-    expect(await train('constant')).toMatchObject({ code: '22000', message: 'all numbers of "price" are the same' });
+    expect(await train('constant')).toMatchObject({
+      ...{ code: '22000', message: 'all numbers of "price" are the same' },
+      detail: 'It is 7 in all 400 labelled rows.',
+    });
     expect(await train('mistyped')).toMatchObject({
       message: '"price" is not a number in 2 of 400 rows',
       detail: expect.stringMatching(/Key \(id\)=\([78]\): "(n\/a|NaN)"/),
@@ -371,5 +374,21 @@ test('classes are evaluated over all columns', async () => {
   expect(await failureOf(db, `select rafiki_evaluate('${model}', 'customers', feature => 'age')`)).toMatchObject({
     code: '22023',
     message: `model "${model}" reads several columns`,
+  });
+});
+
+test('a model is evaluated with the target of the version that answers, not with one of an earlier study', async () => {
+  await db.query(`create table judged as select id, age, city, buys as first, case buys when 'yes' then 'no' else 'yes' end as second
+    from customers`);
+  await train(
+    `'tabular_classification', 'judged', model => 'judge', features => '{age,city}', target => 'first', ${few}`,
+  );
+  await train(
+    `'tabular_classification', 'judged', model => 'judge', features => '{age,city}', target => 'second', replace => true, ${few}`,
+  );
+  await db.query('alter table judged rename second to verdict');
+  expect(await failureOf(db, `select * from rafiki_evaluate('judge', 'judged')`)).toMatchObject({
+    code: expect.stringMatching(/^42/),
+    hint: expect.stringContaining('target =>'),
   });
 });

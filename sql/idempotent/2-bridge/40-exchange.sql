@@ -78,7 +78,7 @@ begin
   loop
     if not rafiki._dblink_is_open() then
       if pg_catalog.current_setting('server_version_num')::int < 170000
-         or pg_catalog.current_query() operator(pg_catalog.~*) e'\\m(create|refresh)\\M' then
+         or pg_catalog.regexp_like(pg_catalog.current_query(), e'\\m(create|refresh)\\M', 'i') then
         reply.s := 'e'; -- _after_refusal() then connects: it can tell whether the query is parallel
         reply.v := '{"sqlstate": "08003", "message": "not connected"}';
         return reply;

@@ -84,16 +84,12 @@ begin
       perform rafiki._check_column(source, feature);
     end loop;
     target := rafiki._resolve_target(source, task, coalesce(target, (
-      select s.target from rafiki.study s join rafiki._source_columns(_model_columns.source) c on c.name = s.target
-      where s.model = _model_columns.model and s.version is not null order by s.id desc limit 1)), null);
+      select c.name from rafiki._trained_columns(model) t join rafiki._source_columns(_model_columns.source) c on c.name = t.target)), null);
     input := rafiki._input_expression(reads.features, reads.kinds, source);
     return;
   elsif target is null and feature is null then
-    select s.target, s.features[1] into target, feature
-    from rafiki.study s
-    where s.model = _model_columns.model and s.version is not null
-      and (select count(*) from rafiki._source_columns(_model_columns.source) c where c.name in (s.target, s.features[1])) = 2
-    order by s.id desc limit 1;
+    select t.target, t.feature into target, feature from rafiki._trained_columns(model) t
+    where (select count(*) from rafiki._source_columns(_model_columns.source) c where c.name in (t.target, t.feature)) = 2;
   end if;
   select c.target, c.features into resolved
   from rafiki._resolve_columns(source, task, target, array_remove(array[feature], null), 'feature => %L') c;
@@ -111,6 +107,17 @@ begin
     detail = (select format('They are %s.', array_to_string(r.features, ', ')) from rafiki._model_reads(model) r),
     hint = format('Leave out %s =>; a view can rename columns.', argument);
 end $$;
+
+-- The target of the study of the deployed version, or else of the newest, and the first column that it read; not visible to all roles that may
+-- use the model.
+create or replace function rafiki._trained_columns(model text) returns table (target name, feature name)
+language sql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.target, s.features[1] from rafiki.model m join rafiki.model_version v on v.model_id = m.id join rafiki.study s on s.id = v.study_id
+  left join rafiki.deployment d on d.version_id = v.id and d.state = 'ready'
+  where m.name = _trained_columns.model order by d.id is null, v.version desc limit 1
+$$;
 
 -- What the deployed version of a model reads, or else the newest; columns in the order of its study.
 create or replace function rafiki._model_reads(model text) returns table (features name[], kinds text[])

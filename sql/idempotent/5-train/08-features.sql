@@ -73,16 +73,20 @@ as $$
 declare
   first_rows constant int := 10000;
   least_rows constant int := 20; -- among fewer, names and notes are all different, too
-  found name[];
+  columns_at_once constant int := 40; -- the planner compares each aggregate with all before it
+  part name[];
+  like_keys name[];
+  found name[] := '{}';
 begin
-  if cardinality(texts) = 0 then
-    return '{}';
-  end if;
-  execute format('select array_remove(array[%s], null) from (select %s from %s limit %s) r',
-    (select string_agg(format('case when count(%1$I) >= %2$s and count(distinct %1$I::text) = count(*) and max(length(%1$I::text)) <= 64 '
-                              'and not bool_or(%1$I::text ~ ''[[:space:]]'') then %3$L end', t, least_rows, t), ', ' order by n)
-     from unnest(texts) with ordinality u (t, n)),
-    (select string_agg(quote_ident(t), ', ' order by n) from unnest(texts) with ordinality u (t, n)), source, first_rows) into found;
+  for start in 1..cardinality(texts) by columns_at_once loop
+    part := texts[start:start + columns_at_once - 1];
+    execute format('select array_remove(array[%s], null) from (select %s from %s limit %s) r',
+      (select string_agg(format('case when count(%1$I) >= %2$s and count(distinct %1$I::text) = count(*) and max(length(%1$I::text)) <= 64 '
+                                'and not bool_or(%1$I::text ~ ''[[:space:]]'') then %3$L end', t, least_rows, t), ', ' order by n)
+       from unnest(part) with ordinality u (t, n)),
+      (select string_agg(quote_ident(t), ', ' order by n) from unnest(part) with ordinality u (t, n)), source, first_rows) into like_keys;
+    found := found || like_keys;
+  end loop;
   return found;
 exception when undefined_function or undefined_table or undefined_object then
   return '{}'; -- code behind the source needs a search path: rafiki._check_rows() says so

@@ -10,9 +10,9 @@ declare
   bad record;
 begin
   execute format('select count(*) as total, count(*) filter (where label is not null) as labelled, count(*) filter (where is_number) as numbers, '
-                 'count(*) filter (where is_number and validates) as validating, min(label) filter (where is_number) as lowest, '
-                 'min(label) filter (where is_number) = max(label) filter (where is_number) as is_constant '
-                 'from (select case when %2$s then r.label::text end as label, r.validates, %2$s and %3$s as is_number from (%1$s) r) t',
+                 'count(*) filter (where is_number and validates) as validating, min(number) as lowest, min(number) = max(number) as is_constant '
+                 'from (select case when %2$s then r.label::text end as label, r.validates, %2$s and %3$s as is_number, '
+                 'case when %2$s and %3$s then r.label::text::numeric end as number from (%1$s) r) t',
                  rafiki._study_rows(request), is_given, is_number) into counted;
   perform rafiki._check_counts(request, counted.total, counted.labelled);
   if counted.numbers < counted.labelled and (request.on_bad_row <> 'skip' or counted.numbers = 0) then
@@ -28,7 +28,7 @@ begin
   end if;
   if counted.is_constant then
     raise exception using errcode = 'data_exception', message = format('all numbers of "%s" are the same', request.target),
-      detail = format('It is %s in all %s labelled rows.', left(counted.lowest, 40), counted.numbers),
+      detail = format('It is %s in all %s labelled rows.', left(trim_scale(counted.lowest)::text, 40), counted.numbers),
       hint = 'There is nothing to predict: name another column with target =>.';
   end if;
   perform rafiki._check_inputs(request);

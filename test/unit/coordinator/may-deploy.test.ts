@@ -26,6 +26,7 @@ describe('a version replaces', () => {
       aim({ incumbentId: null, incumbentScore: null, replace: true }),
       made(),
     ],
+    ['one that reads other columns and was to be replaced', aim({ incumbentScore: null, replace: true }), made()],
   ])('%s', (_what, study, version) => expect(reasonNotToDeploy(study, version)).toBeNull());
 });
 
