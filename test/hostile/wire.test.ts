@@ -34,7 +34,7 @@ const ask = 'P\x1fkey\x1falice\x1f\x1f\x1f\x1fyes';
 const limits: Partial<BridgeLimits> = {
   sessions: 4,
   unauthenticated: 16,
-  handshakeMs: 400,
+  handshakeMs: 1000,
   closingMs: 100,
   sendMs: 300,
   longRequestMs: 3000,
@@ -229,7 +229,7 @@ describe('after login', () => {
       }, 5);
       await flood(socket, 100 * MB);
       socket.write(query(ask));
-      await expect.poll(() => heard, { timeout: 10_000 }).toMatch(/42704.*yes/s);
+      await expect.poll(() => heard).toMatch(/42704.*yes/s);
       clearInterval(watch);
       expect(max - before).toBeLessThan(64 * MB);
     },
@@ -267,7 +267,7 @@ describe('after login', () => {
 
 describe('any bytes', () => {
   it('before and after login do no harm', async () => {
-    const seed = Number(process.env['RAFIKI_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    const seed = Number(process.env['RAFIKI_SEED'] ?? 1); // the same bytes in every run
     console.log(`RAFIKI_SEED=${seed}`);
     const scripts = scriptsOf(4000, seed);
     await side(scripts.strange, 8, async (pieces) => play(await bare(over.tcp), pieces));
