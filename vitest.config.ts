@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 /**
  * Every suite on real Postgres runs on the embedded 18, and on Debian's 15 where its binaries are on the machine. What depends on
  * the version (rights, installing, the way to the servers) runs on 16 and 17, too, where npm has them for the platform; what depends
- * on our processes alone, and takes long, only on 18: their statements are also run by `readme`, `docs` and `install-managed`.
+ * on our processes alone, and takes long, only on 18: their statements are run on 15 by others.
  */
 const debian15 = '/usr/lib/postgresql/15/bin/postgres';
 if (!existsSync(debian15)) console.log('PostgreSQL 15 is not on this machine: its suites are skipped');
@@ -20,16 +20,7 @@ const dependsOnVersion = [
   'messages',
   'dblink-reach',
 ];
-const dependsOnProcesses = [
-  'coordinator-loop',
-  'costudy',
-  'listener',
-  'model-memory',
-  'refit',
-  'replacing-models',
-  'worker-notify',
-  'worker-reads',
-];
+const dependsOnProcesses = ['coordinator-loop', 'costudy', 'listener', 'refit', 'worker-notify', 'worker-reads'];
 const pgTests = (names: readonly string[]): string[] => names.map((name) => `test/pg/${name}.test.ts`);
 
 /** Processes and servers share a machine that may be busy. The last lines of a run name each test that needed the second attempt. */
