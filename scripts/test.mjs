@@ -1,13 +1,37 @@
-// Runs every suite: first those that need the whole machine, then those on PostgreSQL 15 and 18 in parallel, because each of them waits for
-// its server half of the time. Arguments are passed to vitest.
-import { spawn } from 'node:child_process';
+// Runs every suite: first the one that needs the whole machine, then two lists of those with servers in parallel, because each of them waits
+// for its servers half of the time. Two `rafiki up` never start at once: they would look for a port at the same moment. Arguments are passed
+// to vitest.
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 
-const alone = ['unit', 'e2e'];
+const alone = ['unit'];
 const inParallel = [
-  ['pg18', 'hostile18', 'pg17'],
-  ['drivers', 'pg15', 'hostile15', 'pg16'],
+  ['pg18', 'hostile18', 'hostile15', 'pg17', 'pg16'],
+  ['e2e', 'drivers', 'pg15'],
 ];
+
+/** Where there is room in memory the folders of all servers are there: the tests create thousands of databases. */
+const MEMORY = '/dev/shm';
+const ROOM_BYTES = 8 * 2 ** 30;
+function inMemory() {
+  try {
+    const { bavail, bsize } = statfsSync(MEMORY);
+    if (bavail * bsize < ROOM_BYTES) return undefined;
+    const folder = mkdtempSync(path.join(MEMORY, 'rafiki-test-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+    chmodSync(folder, 0o755); // servers run as another user
+    const program = path.join(folder, 'program');
+    writeFileSync(program, '#!/bin/sh\n', { mode: 0o755 });
+    return spawnSync(program).status === 0 ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}
+const folder = inMemory();
+if (folder !== undefined) process.env.TMPDIR = folder;
 
 /** Prints each line immediately, or all of them at the end. Resolves to the counts of the last line, and whether vitest succeeded. */
 function run(args, { immediately }) {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -23,7 +23,7 @@ beforeEach(async () => {
   chmodSync(dataDir, 0o755); // whom Postgres runs as must be able to enter
   const identity = postgresIdentity();
   const postgresDir = await embeddedPostgres(identity, dataDir);
-  const port = await choosePort(undefined, 46_800, '--port');
+  const port = await choosePort(undefined, 26_800, '--port');
   cluster = new Cluster({ postgresDir, dataDir, port, identity });
 });
 afterEach(async () => {
@@ -34,6 +34,11 @@ afterEach(async () => {
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);
 
 test('a Postgres that is stopped while it starts ends, and can start again', async () => {
+  await cluster.start();
+  await cluster.stop();
+  const standby = path.join(dataDir, 'db/standby.signal');
+  writeFileSync(standby, ''); // of a server that no other one feeds, and which is never ready without this setting
+  appendFileSync(path.join(dataDir, 'db/postgresql.conf'), 'hot_standby = off\n');
   const starting = cluster.start().then(
     () => 'started',
     () => 'stopped',
@@ -44,6 +49,7 @@ test('a Postgres that is stopped while it starts ends, and can start again', asy
   );
   await cluster.stop();
   expect([await starting, isAlive(pid)]).toEqual(['stopped', false]);
+  rmSync(standby);
   await cluster.start();
   expect(isAlive(cluster.pid ?? 0)).toBe(true);
 });
@@ -78,7 +84,7 @@ test('our processes end on SIGTERM while Postgres is unreachable', async () => {
   await admin.stop();
   const env = { ...process.env, RAFIKI_LOG: 'info', RAFIKI_CACHE_DIR: path.join(dataDir, 'cache') };
   const url = urlAs(cluster.url('postgres'), SERVICE, 'secret');
-  const bridgePort = await choosePort(undefined, 46_850, '--bridge-port');
+  const bridgePort = await choosePort(undefined, 26_850, '--bridge-port');
   const children = ['coordinator', 'worker', 'serve'].map((command) => {
     const bridge = command === 'serve' ? ['--bridge-port', String(bridgePort)] : [];
     return spawn(process.execPath, [entry, command, '--database-url', url, ...bridge], {

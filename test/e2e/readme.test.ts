@@ -42,7 +42,7 @@ test.skipIf(noPsql)(
     const cluster = new Cluster({
       postgresDir,
       dataDir,
-      port: await choosePort(undefined, 54_720, '--port'),
+      port: await choosePort(undefined, 24_720, '--port'),
       identity,
     });
     await cluster.start();

@@ -26,7 +26,7 @@ describe.skipIf(!isThere)('a dump, restored next to its running original', () =>
   beforeAll(async () => {
     chmodSync(dir, 0o755);
     const identity = postgresIdentity();
-    const port = await choosePort(undefined, 46_900, '--port');
+    const port = await choosePort(undefined, 26_900, '--port');
     cluster = new Cluster({ postgresDir, dataDir: path.join(dir, 'cluster'), port, identity });
     await cluster.start();
     admin = session('postgres');

@@ -2,8 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 
-/** Of a statement, which waits half a second for predictions at the most; the rest is for a machine that is busy. */
-const LONGEST_MS = 2_000;
 const KILLS = ['serving', 'coordinator'] as const;
 
 let rafiki: RunningRafiki;
@@ -28,21 +26,20 @@ beforeAll(async () => {
 });
 afterAll(() => rafiki.stop());
 
-test('rows can be written while server and coordinator are killed, and each is filled once', async () => {
+test('rows can be written while server and coordinator are killed, without waiting for them, and each is filled once', async () => {
   const { db } = rafiki;
   let isOn = true;
-  let longestMs = 0;
-  let rows = 0;
+  let unfilled = 0;
+  let [rows, statements] = [0, 0];
   const writer = (async () => {
     while (isOn) {
-      const count = rows % 50 === 0 ? 100 : 1;
-      const startedMs = performance.now();
+      const count = statements++ % 50 === 0 ? 100 : 1;
       await db.query(
         `insert into inbox (id, body) select i, 'free money ' || i from generate_series($1::int, $2::int) i`,
         [rows + 1, rows + count],
       );
-      longestMs = Math.max(longestMs, performance.now() - startedMs);
       rows += count;
+      unfilled += (await db.query('select from inbox where id = $1 and label is null', [rows])).length;
       await sleep(10);
     }
   })();
@@ -57,7 +54,7 @@ test('rows can be written while server and coordinator are killed, and each is f
   await eventually(async () =>
     (await db.query('select from inbox where label is null')).length === 0 ? true : undefined,
   );
-  expect(longestMs).toBeLessThan(LONGEST_MS);
+  expect(unfilled).toBeGreaterThan(0); // so no statement waited until a server was there again
   expect(rows).toBeGreaterThan(100);
   const strange = `select from inbox i left join (select id, count(*) as times from filled group by id) f using (id)
                    where f.times is distinct from 1`;

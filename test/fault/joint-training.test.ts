@@ -7,10 +7,13 @@ let study: number;
 beforeAll(async () => {
   rafiki = await rafikiUp({ args: ['--workers', '3'] });
   await loadMails(rafiki.db, 'mail', 3500);
-  const [row] = await rafiki.db.query<{ study: number }>(
-    `select rafiki_train('text_classification', 'mail', families => '{char_rnn}', max_trials => 1, max_time => '5 min',
-       workers_per_trial => 3, knobs => '{"epochs": 10, "hidden": 64}', seed => 7) as study`,
-  );
+  const train = `
+    select rafiki_train('text_classification', 'mail', families => '{char_rnn}', max_trials => 1, max_time => '5 min',
+       workers_per_trial => 3, knobs => '{"epochs": 10, "hidden": 64}', seed => 7) as study`;
+  const [row] = await rafiki.db.transaction(async (tx) => {
+    await tx.query('set local rafiki.refit = off');
+    return tx.query<{ study: number }>(train);
+  });
   study = row!.study;
 });
 afterAll(() => rafiki.stop());

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await rafiki.db.query(
     `call rafiki_train_wait('text_classification', 'mail', families => '{fasttext}', max_trials => 1)`,
   );
-  port = await choosePort(undefined, 54_400, '--bridge-port');
+  port = await choosePort(undefined, 24_400, '--bridge-port');
   replica = await startReplica();
 });
 afterAll(async () => {

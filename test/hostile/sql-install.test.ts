@@ -259,7 +259,7 @@ describe('an upgrade', () => {
       done = true;
     });
     while (!done) {
-      await asked.query(`set statement_timeout = '4s'`);
+      await asked.query(`set statement_timeout = '20s'`);
       await asked.query('select from rafiki.models').catch(() => slow++);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createCertificate } from '../../src/bridge/certificate.ts';
 import type { BridgeLimits } from '../../src/bridge/limits.ts';
 import { type Address, BridgeServer } from '../../src/bridge/server.ts';
@@ -34,12 +34,15 @@ const ask = 'P\x1fkey\x1falice\x1f\x1f\x1f\x1fyes';
 const limits: Partial<BridgeLimits> = {
   sessions: 4,
   unauthenticated: 16,
-  handshakeMs: 400,
   closingMs: 100,
   sendMs: 300,
   longRequestMs: 3000,
   longRequestMemoryBytes: 16 * MB,
 };
+
+/** Long, so that a slow machine can log in; where a connection is to be closed by it, short. */
+const PATIENT_MS = 60_000;
+let handshakeMs = PATIENT_MS;
 
 let server: BridgeServer;
 let staged: StagedModel;
@@ -59,7 +62,7 @@ beforeEach(async () => {
     certificate: await createCertificate(),
     converse: () => new PredictConversation(staged.connect()),
     isIdle: () => true,
-    limits,
+    limits: { ...limits, handshakeMs },
     logger: silentLogger,
   });
   await server.start();
@@ -107,28 +110,37 @@ describe.each(['tcp', 'socket'] as const)('before login, over %s', (way) => {
     expect(max - before).toBeLessThan(64 * MB);
   });
 
-  it.each([
-    ['nothing', Buffer.alloc(0)],
-    ['half a packet', Buffer.from([0, 0, 0])],
-    ['a startup packet and then nothing', opening(196608, Buffer.from('user\0rafiki\0\0'))],
-    ['a wish for encryption and then nothing', opening(SSL_REQUEST)],
-    ['a wish for encryption and half a greeting', opening(SSL_REQUEST)],
-  ])('a connection with %s is closed soon', async (what, bytes) => {
-    const socket = await otherRole(way);
-    socket.write(bytes);
-    if (what.endsWith('greeting')) {
-      await new Promise((resolve) => socket.once('data', resolve));
-      socket.write(Buffer.from([0x16, 3, 1, 2, 0]));
-    }
-    await closed(socket);
-  });
+  describe('that does not end', () => {
+    beforeAll(() => {
+      handshakeMs = 400;
+      return () => {
+        handshakeMs = PATIENT_MS;
+      };
+    });
 
-  it('a connection that sends byte by byte is closed soon', async () => {
-    const socket = await otherRole(way);
-    const drip = setInterval(() => socket.write(Buffer.from([0])), 10);
-    socket.write(Buffer.from([0, 0, 0x20, 0, 0, 3, 0, 0]));
-    await closed(socket);
-    clearInterval(drip);
+    it.each([
+      ['nothing', Buffer.alloc(0)],
+      ['half a packet', Buffer.from([0, 0, 0])],
+      ['a startup packet and then nothing', opening(196608, Buffer.from('user\0rafiki\0\0'))],
+      ['a wish for encryption and then nothing', opening(SSL_REQUEST)],
+      ['a wish for encryption and half a greeting', opening(SSL_REQUEST)],
+    ])('a connection with %s is closed soon', async (what, bytes) => {
+      const socket = await otherRole(way);
+      socket.write(bytes);
+      if (what.endsWith('greeting')) {
+        await new Promise((resolve) => socket.once('data', resolve));
+        socket.write(Buffer.from([0x16, 3, 1, 2, 0]));
+      }
+      await closed(socket);
+    });
+
+    it('a connection that sends byte by byte is closed soon', async () => {
+      const socket = await otherRole(way);
+      const drip = setInterval(() => socket.write(Buffer.from([0])), 10);
+      socket.write(Buffer.from([0, 0, 0x20, 0, 0, 3, 0, 0]));
+      await closed(socket);
+      clearInterval(drip);
+    });
   });
 
   it('a connection that repeats a refused encryption request is closed', async () => {
@@ -229,7 +241,7 @@ describe('after login', () => {
       }, 5);
       await flood(socket, 100 * MB);
       socket.write(query(ask));
-      await expect.poll(() => heard, { timeout: 10_000 }).toMatch(/42704.*yes/s);
+      await expect.poll(() => heard).toMatch(/42704.*yes/s);
       clearInterval(watch);
       expect(max - before).toBeLessThan(64 * MB);
     },
@@ -267,7 +279,7 @@ describe('after login', () => {
 
 describe('any bytes', () => {
   it('before and after login do no harm', async () => {
-    const seed = Number(process.env['RAFIKI_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    const seed = Number(process.env['RAFIKI_SEED'] ?? 1); // the same bytes in every run
     console.log(`RAFIKI_SEED=${seed}`);
     const scripts = scriptsOf(4000, seed);
     await side(scripts.strange, 8, async (pieces) => play(await bare(over.tcp), pieces));

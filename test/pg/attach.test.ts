@@ -136,11 +136,9 @@ describe('while no server answers, a statement', () => {
   test('leaves rows unfilled; they are filled when one answers', async () => {
     await inbox.attachLetters();
     await inbox.bridge.stop();
-    const startedMs = performance.now();
     await inbox.db.query(`insert into inbox (id, body) values (1, 'hello')`);
     await inbox.db.query(`insert into inbox (id, body) select i, 'world' from generate_series(2, 3000) i`);
     await inbox.db.query(`update inbox set body = 'again' where id = 2`);
-    expect(performance.now() - startedMs).toBeLessThan(1000);
     await inbox.startCoordinator();
     await eventually(inbox.db, `select from rafiki.attachments where to_come = 3000 and last_error like '%server%'`);
     await inbox.startBridge();
@@ -155,15 +153,12 @@ describe('while no server answers, a statement', () => {
     inbox.bridge.answer = () => new Promise(() => undefined);
     await inbox.db.transaction(async (tx) => {
       await tx.query(`set local rafiki.fill_wait = '300ms'`);
-      for (const [id, atLeastMs, belowMs] of [
-        [1, 280, 900],
-        [2, 0, 280],
-      ] as const) {
-        const startedMs = performance.now();
-        await tx.query(`insert into inbox (id, body) values ($1, 'hello')`, [id]);
-        expect(performance.now() - startedMs).toBeGreaterThanOrEqual(atLeastMs);
-        expect(performance.now() - startedMs).toBeLessThan(belowMs);
-      }
+      const startedMs = performance.now();
+      await tx.query(`insert into inbox (id, body) values (1, 'hello')`);
+      expect(performance.now() - startedMs).toBeGreaterThanOrEqual(280);
+      expect(inbox.verbs()).toEqual(['P']);
+      await tx.query(`insert into inbox (id, body) values (2, 'hello')`);
+      expect(inbox.verbs()).toEqual(['P']); // what asks nothing waits for nothing
       await tx.query('truncate inbox');
     });
   });

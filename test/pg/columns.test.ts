@@ -9,7 +9,7 @@ let database: TestDatabase;
 let db: Database;
 let processes: RunningProcesses;
 
-const few = `max_trials => 1, max_time => '20 s', seed => 3, knobs => '{"epochs": 10, "learning_rate": 0.05}'`;
+const few = `max_trials => 1, max_time => '2 min', seed => 3, knobs => '{"epochs": 10, "learning_rate": 0.05}'`;
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await train(`'tabular_classification', 'customers', target => 'buys', ${few}`);
   await train(`'tabular_regression', 'customers', target => 'spends', features => '{age,city}', ${few}`);
   await db.query(`set rafiki.latency_budget = '20 s'`);
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await processes.stop();
   await database.drop();
@@ -231,7 +231,7 @@ describe('a row', () => {
     const session = await database.as('owner');
     await db.query('grant select on customers to public');
     await db.query(
-      `select rafiki_grant('${model}', (select rolname::text from pg_roles where rolname like 'owner\\_%' limit 1)::regrole)`,
+      `select rafiki_grant('${model}', (select rolname::text from pg_roles where rolname = 'owner_' || current_database())::regrole)`,
     );
     await session.query(
       `set timezone = 'Asia/Tokyo'; set datestyle = 'German'; set intervalstyle = 'sql_standard'; set rafiki.latency_budget = '20 s'`,

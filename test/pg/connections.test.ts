@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => database.drop());
 
 /** transaction_timeout is lifted by a session's first statement, which it must not end on a busy machine. */
-const LIMIT_MS = 400;
+const LIMIT_MS = 1_000;
 
 const nameOf = ({ url }: TestDatabase): string => new URL(url).pathname.slice(1);
 
@@ -35,12 +35,12 @@ describe('time limits set by an administrator', () => {
       await database.db.query(`alter role ${SERVICE} in database ${nameOf(database)} set ${limit} = '${LIMIT_MS}ms'`);
     }
     await database.service.transaction(async (tx) => {
-      await tx.query('select pg_sleep(0.6)');
-      await sleep(600);
+      await tx.query('select pg_sleep(1.2)');
+      await sleep(1_200);
       expect(await tx.query('select 1 as one')).toEqual([{ one: 1 }]);
     });
     const session = await database.service.connect(() => undefined);
-    await session.query('begin; select pg_sleep(0.6); commit');
+    await session.query('begin; select pg_sleep(1.2); commit');
     await session.close();
   });
 });
@@ -80,7 +80,7 @@ describe.skipIf(!hasPgbouncer)('a pooler between us and Postgres', () => {
 
   async function pooled(settings: string): Promise<Database> {
     const { port } = new URL(database.url);
-    const listens = await choosePort(undefined, 46_432, '--port');
+    const listens = await choosePort(undefined, 26_432, '--port');
     dir = mkdtempSync(path.join(tmpdir(), 'rafiki-pgbouncer-'));
     const identity = postgresIdentity();
     writeFileSync(path.join(dir, 'users'), `"${SERVICE}" "${SERVICE_PASSWORD}"\n`);
@@ -101,7 +101,7 @@ describe.skipIf(!hasPgbouncer)('a pooler between us and Postgres', () => {
       rmSync(dir, { recursive: true });
     };
     const url = `postgres://${SERVICE}:${SERVICE_PASSWORD}@127.0.0.1:${listens}/${nameOf(database)}`;
-    await eventually(async () => execFileSync('bash', ['-c', `: < /dev/tcp/127.0.0.1/${listens}`]), 5000);
+    await eventually(async () => execFileSync('bash', ['-c', `: < /dev/tcp/127.0.0.1/${listens}`]));
     return new Database({ url, application: 'test', logger: silentLogger });
   }
 

@@ -28,7 +28,7 @@ beforeEach(async () => {
 afterEach(() => database.drop());
 
 const keys = async (): Promise<Record<string, string>> => {
-  const rows = await db.query<{ name: string; key: string }>('select name, key from rafiki.model_access');
+  const rows = await db.query<{ name: string; key: string }>('select name, key from rafiki.model_access order by name');
   return Object.fromEntries(rows.map(({ name, key }) => [name, key]));
 };
 

@@ -285,14 +285,15 @@ describe('the cache of data files', () => {
   });
 
   test('takes no lock that another role can take', async () => {
-    await db.query(`create view slow as select 'a' as label, pg_sleep(1)::text as body`);
-    const id = await insertStudy(db, { source: 'slow' });
+    const id = await insertStudy(db, { source: 't' });
+    const holder = await db.connect(() => undefined);
+    await holder.query('begin; lock t in access exclusive mode'); // the read waits for it
     const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
     await expect.poll(() => readdirSync(dir).filter((name) => name.endsWith('.lock'))).toHaveLength(1);
     await expect
       .poll(() =>
         db.query(
-          `select from pg_stat_activity where state = 'active' and usename = 'rafiki_reader' and pid <> pg_backend_pid()`,
+          `select from pg_stat_activity where usename = 'rafiki_reader' and datname = current_database() and wait_event_type = 'Lock'`,
         ),
       )
       .toHaveLength(1);
@@ -301,6 +302,8 @@ describe('the cache of data files', () => {
         `select * from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
       ),
     ).toEqual([]);
+    await holder.query('commit');
+    await holder.close();
     await reading;
     expect(readdirSync(dir).filter((name) => name.endsWith('.lock'))).toEqual([]);
   });
@@ -312,9 +315,9 @@ describe('the cache of data files', () => {
     const reading = cacheIn(dir).file({ id, createdAt: 'x', task: 'sentiment' }, abort);
     const reads = `
       select from pg_stat_activity where usename = 'rafiki_reader' and datname = current_database() and state = 'active'`;
-    await expect.poll(() => db.query(reads), { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(() => db.query(reads)).toHaveLength(1);
     abort.abort();
     await expect(reading).rejects.toMatchObject({ sqlstate: '57014' });
-    await expect.poll(() => db.query(reads), { timeout: 10_000 }).toEqual([]); // and its backend does not continue
+    await expect.poll(() => db.query(reads)).toEqual([]); // and its backend does not continue
   });
 });

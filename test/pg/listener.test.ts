@@ -63,11 +63,11 @@ test('a listener stopped while Postgres is unreachable no longer tries to connec
   for (const socket of sockets) socket.destroy();
   await eventually(async () => (tries > 2 ? true : undefined));
   await listening.stop();
-  await eventually(quiet, 10_000);
+  await eventually(quiet);
 });
 
 test('nor does one that could not start', async () => {
   refuses = true;
   await expect(listener().start()).rejects.toThrow();
-  await eventually(quiet, 10_000);
+  await eventually(quiet);
 });

@@ -60,7 +60,7 @@ describe('the secret of the server', () => {
     await db.query('drop user mapping for rafiki_owner server rafiki_bridge');
     const [session] = [await database.as('alice')];
     await db.query('update rafiki.model set owner = (select oid from pg_roles where rolname like $1)::regrole', [
-      'alice%',
+      `alice_${new URL(database.url).pathname.slice(1)}`,
     ]);
     expect(await failureOf(session, `select rafiki_predict('m', 'x')`)).toEqual({
       code: '08006',
@@ -170,7 +170,7 @@ describe('in the code of a source', () => {
 describe('with standard_conforming_strings off', () => {
   test('every form works', async () => {
     const session = await db.connect(() => undefined);
-    await session.query('set standard_conforming_strings = off');
+    await session.query(`set standard_conforming_strings = off; set rafiki.fill_wait = '1s'`);
     const one = async (sql: string): Promise<unknown> => Object.values((await session.query<object>(sql))[0] ?? {})[0];
     expect(await one(`select rafiki_predict('m', e'back\\\\slash "x"')`)).toBe('<back\\slash "x">');
     expect(await one(`select rafiki_predict('m', array['a', null])`)).toEqual(['<a>', null]);

@@ -166,23 +166,20 @@ describe('an answer', () => {
       return reply(String(ticket++), 'w');
     };
     await alice.query(`set statement_timeout = '300ms'`);
-    const began = performance.now();
     expect((await failureOf(alice, `select rafiki_predict('m', 'x')`)).code).toBe('57014');
-    expect(performance.now() - began).toBeLessThan(1000);
+    expect(ticket).toBeLessThan(10); // it did not go on asking
     bridge.answer = () => reply('again');
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('again');
   });
 });
 
 describe('a server', () => {
-  test('that stopped causes an immediate error, and is reached again after a restart', async () => {
+  test('that stopped causes an error, and is reached again after a restart', async () => {
     await ask(`rafiki_predict('m', 'x')`);
     const { port } = bridge;
     await bridge.stop();
-    const began = performance.now();
     const failure = await failureOf(alice, `select rafiki_predict('m', 'x')`);
     expect(failure).toMatchObject({ code: '08006', hint: expect.stringContaining('rafiki serve') });
-    expect(performance.now() - began).toBeLessThan(5000);
     await bridge.listen({ port });
     expect(await ask(`rafiki_predict('m', 'x')`)).toBe('<x>');
   });

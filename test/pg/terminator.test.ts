@@ -3,7 +3,7 @@ import { MIN_TRIALS } from '../../src/advisors/terminator.ts';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
-import { createReviews, insertStudy, studyEnd } from '../support/studies.ts';
+import { createReviews, eventually, insertStudy, studyEnd } from '../support/studies.ts';
 
 let database: TestDatabase;
 let db: TestDatabase['db'];
@@ -45,8 +45,8 @@ test('a study ends with a notice when more trials are not worth their time; with
     const end = await studyEnd(db, ends);
     expect(end).toMatchObject({ state: 'completed', version: 1 });
     expect(end.notice).toMatch(/^Ended after 20 of 100 trials: .* rafiki.terminator = off/);
-    const [trials] = await db.query('select count(*)::int as n from rafiki.trial where study_id = $1', [goesOn]);
-    expect(trials).toEqual({ n: MIN_TRIALS + 1 });
+    await eventually(db, 'select from rafiki.trial where study_id = $1 and number = $2', [goesOn, MIN_TRIALS + 1]);
+    expect(await db.query('select ended_at from rafiki.study where id = $1', [goesOn])).toEqual([{ ended_at: null }]);
   } finally {
     await coordinator.stop();
   }

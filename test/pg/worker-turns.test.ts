@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Queryable } from '../../src/db/database.ts';
-import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
+import { type ClaimedTrial, claimTrial, isWorkerNeeded } from '../../src/db/statements/claims.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { loseTrial, transitionTrial } from '../../src/db/statements/transitions.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -83,6 +83,21 @@ describe('roles', () => {
     const claimed: (number | undefined)[] = [];
     for (let i = 0; i < 6; i++) claimed.push((await claim(await worker()))?.study.id);
     expect(claimed.filter((id) => id === own)).toHaveLength(3);
+  });
+
+  test('need a worker if none of their trials runs, and one has waited for some time', async () => {
+    const [served, waiting] = [await roleOf('served'), await roleOf('waiting')];
+    await study('of the served one', 2, served);
+    const own = await worker();
+    await claim(own);
+    const isNeeded = (): Promise<boolean> => isWorkerNeeded(db, own, { families: ['fasttext'] });
+    const late = `update rafiki.trial set created_at = now() - interval '1 h' where state = 'waiting'`;
+    await db.query(late);
+    expect(await isNeeded()).toBe(false);
+    await study('of the waiting one', 1, waiting);
+    expect(await isNeeded()).toBe(false);
+    await db.query(late);
+    expect(await isNeeded()).toBe(true);
   });
 
   test('have at most as many open studies as the quota', async () => {

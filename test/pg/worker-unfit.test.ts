@@ -58,9 +58,10 @@ test('a worker whose cache fails later gives trials back without counting an att
     db.query('select state, attempt, error from rafiki.trial order by number');
   const returned = await eventually(async () => {
     const rows = await trials();
-    return rows.some(({ state, error }) => state === 'waiting' && error !== null) ? rows : undefined;
+    const isReturned = rows.some(({ error }) => error !== null) && rows.every(({ state }) => state === 'waiting');
+    return isReturned ? rows : undefined;
   });
-  for (const { state, attempt } of returned) expect([state, attempt]).toEqual(['waiting', 0]);
+  for (const { attempt } of returned) expect(attempt).toBe(0);
   await worker(`${cacheDir}-other`).start();
   await eventually(
     async () => ((await trials()).every(({ state }) => state === 'completed') ? true : undefined),

@@ -108,7 +108,7 @@ export async function loadMails(db: Database, relation: string, rows: number): P
 }
 
 /** Looks until `found` gives something, at most `timeoutMs`; an error counts as nothing yet, since servers restart. */
-export async function eventually<T>(found: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
+export async function eventually<T>(found: () => Promise<T | undefined>, timeoutMs = 120_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let last: unknown = 'nothing';
   for (;;) {

@@ -19,10 +19,12 @@ export function examplesOf(title: string): Example[] {
   });
 }
 
-/** What it prints where DATABASE_URL is `url`. */
+/** What it prints where DATABASE_URL is `url`. What it attaches must be filled immediately, also on a slow machine. */
 export async function runExample({ language, code }: Example, url: string): Promise<string> {
   const [command, args] = language === 'sql' ? ['psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', url]] : ['bash', ['-e']];
-  const running = promisify(execFile)(command, args, { env: { ...process.env, DATABASE_URL: url } });
+  const running = promisify(execFile)(command, args, {
+    env: { ...process.env, DATABASE_URL: url, PGOPTIONS: '-c rafiki.fill_wait=1s' },
+  });
   running.child.stdin?.end(code);
   return (await running).stdout.trimEnd();
 }

@@ -47,6 +47,7 @@ export class ScriptedBridge {
     await this.#server.start();
     if (announceTo !== undefined) {
       await announceTo.query(`select rafiki._connect_bridge($1, $2, 'secret')`, [host, this.port]);
+      await announceTo.query(`update rafiki.bridge_address set seen_at = now() + interval '1 h'`); // it sends no heartbeats
     }
   }
 

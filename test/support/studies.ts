@@ -69,7 +69,12 @@ export function insertStudy(db: Database, fields: StudyFields = {}): Promise<num
 }
 
 /** Asks until `query` returns a row, for `ms` at most. */
-export async function eventually<Row>(db: Queryable, query: string, values: unknown[] = [], ms = 30_000): Promise<Row> {
+export async function eventually<Row>(
+  db: Queryable,
+  query: string,
+  values: unknown[] = [],
+  ms = 120_000,
+): Promise<Row> {
   const deadline = performance.now() + ms;
   while (performance.now() < deadline) {
     const [row] = await db.query<Row>(query, values);
@@ -86,7 +91,7 @@ export interface EndedStudy {
   error: { sqlstate: string; message: string; detail?: string } | null;
 }
 
-export const studyEnd = (db: Queryable, id: number, ms = 45_000): Promise<EndedStudy> =>
+export const studyEnd = (db: Queryable, id: number, ms = 150_000): Promise<EndedStudy> =>
   eventually(
     db,
     `select state, version, notice, error from rafiki.study where id = $1 and ended_at is not null`,

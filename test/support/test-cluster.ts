@@ -33,6 +33,7 @@ export async function startTestCluster(project: TestProject, version: 15 | 16 | 
     version === 15 ? '/usr/lib/postgresql/15' : await embeddedPostgres(identity, dataDir, packageOf(version));
   const settings: Record<string, string> = {
     fsync: 'off',
+    max_wal_size: '256MB', // its folder may be in memory
     max_connections: '200',
     log_line_prefix: '%m [%p] %a: ',
   };
@@ -41,9 +42,10 @@ export async function startTestCluster(project: TestProject, version: 15 | 16 | 
     writeFileSync(path.join(dataDir, 'extension/extension/rafiki--0.1.0.sql'), released('rafiki--0.1.0')); // to upgrade from
     settings['extension_control_path'] = `$system:${path.join(dataDir, 'extension')}`;
   }
-  // from a place of this run's own: others on this machine look for one at the same moment
-  const port = await choosePort(undefined, 40_000 + (process.pid % 1000) * 10 + version, '--port');
-  const cluster = new Cluster({ postgresDir, dataDir, port, identity, settings });
+  // any, since others on this machine look for one at the same moment; but below those that connections get
+  const port = await choosePort(undefined, 10_000 + Math.trunc(Math.random() * 20_000), '--port');
+  const initdbArgs = ['--locale=C', '--no-sync'];
+  const cluster = new Cluster({ postgresDir, dataDir, port, identity, initdbArgs, settings });
   const stop = async (): Promise<void> => {
     await cluster.stop();
     rmSync(dataDir, { recursive: true, force: true });
