@@ -15,8 +15,8 @@ import { createLogger } from '../runtime/logger.ts';
 import { yieldPriority } from '../runtime/priority.ts';
 import { type FittedRun, fitTrial } from './fit-trial.ts';
 import { scoreIncumbent } from './incumbent.ts';
-import { ParentLead, ParentTeam } from './joint/parent.ts';
 import { trainShares } from './joint/shares.ts';
+import { leadOf, teamOf } from './joint/ways.ts';
 import type { Assignment, FromChild, JoinAssignment, ToChild } from './messages.ts';
 import { type Refit, refitSpec } from './refit.ts';
 import { trainTrial } from './train.ts';
@@ -60,8 +60,11 @@ const next = <Kind extends ToChild['kind']>(kind: Kind): Promise<Message<Kind>> 
     parent.once(kind, resolve);
   });
 
-const team = new ParentTeam({ send, next });
-parent.on('team', (message: Message<'team'>) => team.setReady(message));
+/** The workers of other machines that wait for a round. */
+let waiting: Message<'team'>['waiting'] = [];
+parent.on('team', (message: Message<'team'>) => {
+  waiting = message.waiting;
+});
 
 void send({ kind: 'began' });
 
@@ -139,7 +142,7 @@ const WHOLE_SCHEDULE: TimeLeft = { studySeconds: ENDLESS, shareSeconds: ENDLESS,
 /** Trains shares of a trial of another worker. */
 async function join(assignment: JoinAssignment): Promise<void> {
   try {
-    await trainShares(await prepare(assignment), new ParentLead({ send, next }));
+    await trainShares(await prepare(assignment), leadOf(assignment, { send, next }));
     await send({ kind: 'left' });
   } catch (error) {
     await send({ kind: 'failed', error: reportError(error) });
@@ -172,20 +175,15 @@ async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data
 }
 
 function hooksOf(
-  {
-    resume,
-    checkpointEveryMs,
-    warmStart,
-    time,
-    epochSeconds,
-  }: Omit<Assignment, 'time'> & Pick<FittedRun, 'time' | 'epochSeconds'>,
+  assignment: Omit<Assignment, 'time'> & Pick<FittedRun, 'time' | 'epochSeconds'>,
   basis: Uint8Array,
 ): TrainingHooks {
+  const { resume, checkpointEveryMs, warmStart, time, epochSeconds } = assignment;
   let lastMs = systemClock.nowMs();
   return {
     timeLeft: () => timeLeft(time),
     ...(epochSeconds === undefined ? {} : { epochSeconds }),
-    team,
+    team: teamOf(assignment, { send, next, waiting: () => waiting }),
     stopNow: () => stopRequested,
     ...(resume === undefined ? {} : { resume }),
     ...(warmStart ? { warmStart: (requested) => requestWarmStart(requested, basis) } : {}),

@@ -24,7 +24,7 @@ export async function prepareAssignment(
   trial: ClaimedTrial,
   options: TrialRunOptions,
   signal: AbortSignal,
-): Promise<Assignment> {
+): Promise<Omit<Assignment, 'folder'>> {
   const claimedMs = systemClock.nowMs();
   const { study, shareSeconds, workers, rung, plannedSeconds } = trial;
   const { machineThreads, checkpointEveryMs } = options;

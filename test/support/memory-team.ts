@@ -34,7 +34,7 @@ export class MemoryTeam implements Team {
     return (this.#stoppedMs ?? systemClock.nowMs()) - this.#stoodMs;
   }
 
-  next(): { seats: number; needAll: boolean } {
+  async next(): Promise<{ seats: number; needAll: boolean }> {
     const needAll = !this.#begun;
     this.#begun = true;
     return { seats: this.#others.length + 1, needAll };
