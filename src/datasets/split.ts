@@ -3,9 +3,10 @@ import { checkClassCount, checkLabel } from '../domain/class-limits.ts';
 import type { TaskKind } from '../domain/kinds/kind.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { TableRow } from '../domain/table.ts';
-import type { DataSet, Examples, RawInput, Task } from '../domain/task.ts';
+import type { DataSet, Examples, Task } from '../domain/task.ts';
 import { BadData, InvalidParameter } from '../errors/errors.ts';
 import type { LabelledRow } from './data-file.ts';
+import { inputHash } from './input-hash.ts';
 
 /** Rows grouped by input: equal inputs must not be split, so that no input is both trained and validated on. */
 interface Groups {
@@ -21,17 +22,18 @@ interface Groups {
  * Splits rows into training and validation rows. The side depends on a row's input only, not on seed, study or order of reading:
  * a deployed model is compared with its successor on rows that it was not trained on. Every class with two inputs or more is on
  * both sides. If the study's owner chose the validation rows, these are used, and training rows with the same input are left out.
- * Rows are returned ordered by hash, so that equal rows give equal data sets on every machine.
+ * Rows are returned ordered by hash, so that equal rows give equal data sets on every machine. `known` are the classes of the
+ * whole data set, if these are the rows of a shard.
  */
 export function splitRows(
   rows: readonly LabelledRow[],
-  { task, validation }: { task: Task; validation: number },
+  { task, validation, known }: { task: Task; validation: number; known?: readonly string[] },
 ): DataSet {
   const kind = kindOf(task);
   const labelsOf = ({ label }: LabelledRow): readonly string[] => kind.classesOf(label);
   const groups = groupByInput(rows, validation);
   const groupsOf = groupsByClass(rows, groups, labelsOf);
-  const classes = [...groupsOf.keys()].sort();
+  const classes = [...(known ?? groupsOf.keys())].sort();
   checkClasses(rows, classes, kind);
   for (const label of classes) checkLabel(label); // files that were read by an earlier version
   checkClassCount(classes);
@@ -79,12 +81,6 @@ export function countTrained(inputs: DataSet['valid']['inputs'], trained: BigInt
   const found = hashes.filter((hash) => known.has(hash)).length;
   return hashes.length === 0 ? 0 : Math.round((found / hashes.length) * inputs.length);
 }
-
-/** The first 64 bits of an input's SHA-256, as of `rafiki._input_hash`. */
-const inputHash = (input: RawInput): bigint =>
-  input instanceof TableRow
-    ? (input.table.hashes[input.row] as bigint)
-    : createHash('sha256').update(input).digest().readBigInt64BE(0);
 
 type LabelsOf = (row: LabelledRow) => readonly string[];
 

@@ -1,3 +1,4 @@
+import type { Shard } from '../datasets/shard.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
 import type {
   JoinedRound,
@@ -31,6 +32,8 @@ export interface TrialInput {
   computing: Pick<Computing, 'device' | 'engine'>;
   logLevel: string;
   dataFile: string;
+  /** Of its rows, that this worker holds. */
+  shard: Shard;
   validation: number;
   metric: Metric;
   /** Whether training weights all classes equally. */

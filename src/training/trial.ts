@@ -33,7 +33,7 @@ export interface PreparedTrial {
   stepsPerEpoch: number;
 }
 
-export async function prepareTrial(given: TrainingSpec): Promise<PreparedTrial> {
+export async function prepareTrial({ fitTo, ...given }: TrainingSpec): Promise<PreparedTrial> {
   const { train, valid, classes } = given.data;
   if (train.inputs.length === 0 || valid.inputs.length === 0) {
     throw new BadData('there are too few rows to train and validate', {
@@ -45,7 +45,7 @@ export async function prepareTrial(given: TrainingSpec): Promise<PreparedTrial> 
   const family = familyByName(given.family);
   const spec = { ...given, knobs: { ...family.space(given.task).initial(), ...given.knobs } };
   const recipe = family.recipe(spec.knobs);
-  const features = await family.fit({ ...(given.fitTo ?? train), classes }, spec.knobs);
+  const features = await family.fit({ ...(fitTo ?? train), classes }, spec.knobs);
   const network = family.network(features, spec.knobs);
   const encoder = createEncoder(features);
   const parts = { spec, kind, family, recipe, features, network };

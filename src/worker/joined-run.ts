@@ -16,7 +16,7 @@ import { familyNames } from '../models/registry.ts';
 import { deriveSeed } from '../runtime/rng.ts';
 import { Wake } from '../runtime/wake.ts';
 import type { FromChild, JoinAssignment } from '../training/messages.ts';
-import { trialInput } from './assignment.ts';
+import { shardOf, trialInput } from './assignment.ts';
 import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from './polling.ts';
 import { loadWeights, saveChange } from './round-params.ts';
 import type { TrialRunOptions } from './run-options.ts';
@@ -102,13 +102,13 @@ export class JoinedRun {
 
   async #assignment(): Promise<JoinAssignment> {
     const { cache, database, roundFolders } = this.#options;
-    const { study, seed, processId } = this.#trial;
+    const { study, seed, processId, shard } = this.#trial;
     const { signal } = this.#ended;
     const isWorkerNeeded = (): Promise<boolean> => isTrialWaiting(database, processId, familyNames);
     const dataFile = await cache.file(study, { signal, isWorkerNeeded });
     return {
       kind: 'join',
-      ...trialInput(this.#trial, this.#options, dataFile),
+      ...trialInput(this.#trial, this.#options, { dataFile, shard: await shardOf(this.#trial, dataFile, shard) }),
       noiseSeed: deriveSeed(seed, processId),
       processId,
       folder: roundFolders.find(this.#trial),

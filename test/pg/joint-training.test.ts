@@ -122,6 +122,14 @@ describe('joining a running trial', () => {
     expect(await isTrialWaiting(db, processId, ['vgg'])).toBe(false);
   });
 
+  test('gives each worker the first shard that no other has', async () => {
+    await allow(4);
+    const joineds = [await join(), await join(), await join()];
+    expect(joineds.map(({ shard }) => shard)).toEqual([1, 2, 3]);
+    await leaveTrial(db, joineds[1]!);
+    expect(await join()).toMatchObject({ shard: 2, study: { workersPerTrial: 4 } });
+  });
+
   test('makes room when a worker leaves, or is not heard of', async () => {
     await allow(2);
     await leaveTrial(db, await join());

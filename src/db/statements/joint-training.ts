@@ -19,7 +19,12 @@ export interface JoinedTrial extends Joining {
   family: string;
   knobs: Knobs;
   seed: number;
-  study: Pick<ClaimedTrial['study'], 'id' | 'createdAt' | 'task' | 'validation' | 'metric' | 'balanced'>;
+  /** If the rows are in shards: the one that it holds, from 1 on. */
+  shard: number;
+  study: Pick<
+    ClaimedTrial['study'],
+    'id' | 'createdAt' | 'task' | 'validation' | 'metric' | 'balanced' | 'workersPerTrial'
+  >;
 }
 
 /** Joining takes seconds: a trial that ends sooner is left alone. */
@@ -45,15 +50,19 @@ const join = `
     where o.workers < coalesce(o.max, ${MAX_WORKERS_PER_TRIAL}) and (o.max is not null or not o.is_here and o.seconds_left > $4)
     order by coalesce(o.seconds_left, 0) / o.workers desc, o.id limit 1
   ), joined as (
-    insert into rafiki.trial_worker (trial_id, process_id, attempt, lease_until)
-    select b.id, $1, b.attempt, now() + $3 * interval '1 ms' from best b
+    insert into rafiki.trial_worker (trial_id, process_id, attempt, lease_until, shard)
+    select b.id, $1, b.attempt, now() + $3 * interval '1 ms', free.shard
+    from best b cross join lateral (
+      select min(n) as shard from generate_series(1, ${MAX_WORKERS_PER_TRIAL}) n where not exists (
+        select from rafiki.trial_worker w
+        where w.trial_id = b.id and w.shard = n and w.process_id <> $1 and w.lease_until > now())) free
     on conflict (trial_id, process_id) do update
-      set attempt = excluded.attempt, lease_until = excluded.lease_until, waits_after = null, round = null
+      set attempt = excluded.attempt, lease_until = excluded.lease_until, shard = excluded.shard, waits_after = null, round = null
     returning *
   )
-  select j.trial_id as "trialId", j.attempt, j.process_id as "processId", t.family, t.knobs, t.seed,
+  select j.trial_id as "trialId", j.attempt, j.process_id as "processId", t.family, t.knobs, t.seed, j.shard,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
-      'validation', s.validation, 'metric', s.metric, 'balanced', s.class_weights is not null) as study
+      'validation', s.validation, 'metric', s.metric, 'balanced', s.class_weights is not null, 'workersPerTrial', s.workers_per_trial) as study
   from joined j join rafiki.trial t on t.id = j.trial_id join rafiki.study s on s.id = t.study_id`;
 
 /** Joins a running trial; undefined if none has room. */
