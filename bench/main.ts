@@ -13,6 +13,7 @@ import { type MutantOptions, mutantsBench } from './mutants.ts';
 import { type PredictOptions, predictBench } from './predict.ts';
 import { rowsBench } from './rows.ts';
 import { type ServingBenchOptions, servingBench } from './serving.ts';
+import { type ShardsOptions, shardsBench } from './shards.ts';
 import { type SoakOptions, soakBench } from './soak.ts';
 import { type StudyOptions, studyBench } from './study.ts';
 import { type TablesOptions, tablesBench } from './tables.ts';
@@ -28,6 +29,7 @@ type BenchOptions = ZooOptions &
   TuningOptions &
   ServingBenchOptions &
   FaultOptions &
+  ShardsOptions &
   SoakOptions &
   WireOptions &
   FuzzOptions &
@@ -59,6 +61,7 @@ const benches: Record<string, Bench> = {
   predict: { run: predictBench, flags: ['all', 'peer', 'parts', 'beside CLONE'] },
   rows: { run: rowsBench, flags: [] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N', 'learn FILE'] },
+  shards: { run: shardsBench, flags: ['rows N', 'workers N'] },
   soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
   study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },
   tables: { run: tablesBench, flags: ['data NAME'] },

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRng } from '../../src/runtime/rng.ts';
@@ -42,7 +43,7 @@ export async function* teamFaults(
   let missed: Missed[] = [];
   const disturbed = await runJob({ seed, knobs }, async (rafiki) => {
     await disturb(rafiki, { count, seed, hit, kinds });
-    missed = await missedRounds(rafiki);
+    missed = missedRounds(rafiki);
   });
   const figure = (name: string, value: number, more: Partial<Figure> = {}): Figure => ({
     ...{ bench: 'joint', name: `faults-${name}`, value: Number(value.toPrecision(4)), unit: '', ok: null },
@@ -77,7 +78,6 @@ async function runJob(
 ): Promise<EndedJob> {
   const rafiki = await rafikiUp({ args: ['--workers', String(WORKERS), '--threads', '1'] });
   try {
-    await recordRounds(rafiki);
     await loadMails(rafiki.db, 'mail', MAILS);
     await rafiki.db.query(
       `select rafiki_train('text_classification', 'mail', families => '{char_rnn}', max_trials => 1, max_time => '1 hour',
@@ -98,33 +98,22 @@ async function runJob(
   }
 }
 
-/** Keeps what each round and each change said: their rows are deleted after two rounds. */
-async function recordRounds({ admin }: RunningRafiki): Promise<void> {
-  await admin.query(`
-    create schema audit;
-    create table audit.round as select attempt, number, process_ids from rafiki.trial_round with no data;
-    create table audit.change as select attempt, number, process_id from rafiki.trial_change with no data;
-    create function audit.round() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
-    begin insert into audit.round values (new.attempt, new.number, new.process_ids); return null; end $$;
-    create function audit.change() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
-    begin insert into audit.change values (new.attempt, new.number, new.process_id); return null; end $$;
-    create trigger audit_round after insert on rafiki.trial_round for each row execute function audit.round();
-    create trigger audit_change after insert on rafiki.trial_change for each row execute function audit.change()`);
-}
-
 interface Missed {
   process: number;
   rounds: number;
 }
 
-/** Rounds in which a worker had a share, and sent nothing; not the last of an attempt, which ends with its leading worker. */
-const missedRounds = ({ admin }: RunningRafiki): Promise<Missed[]> =>
-  admin.query<Missed>(
-    `select p.id::int as process, count(*)::int as rounds from audit.round r, unnest(r.process_ids) as p (id)
-     where r.number < (select max(number) from audit.round o where o.attempt = r.attempt) and not exists (
-       select from audit.change c where c.attempt = r.attempt and c.number = r.number and c.process_id = p.id)
-     group by p.id`,
-  );
+/** Rounds in which a worker had a share, and sent nothing: each leading process says so. */
+function missedRounds(rafiki: RunningRafiki): Missed[] {
+  const added = logOfAdded(rafiki);
+  const lines = `${rafiki.log()}\n${existsSync(added) ? readFileSync(added, 'utf8') : ''}`.split('\n');
+  const missed = new Map<number, number>();
+  for (const line of lines.filter((each) => each.includes('a round ended without shares'))) {
+    const { processes } = JSON.parse(line) as { processes: number[] };
+    for (const process of processes) missed.set(process, (missed.get(process) ?? 0) + 1);
+  }
+  return [...missed].map(([process, rounds]) => ({ process, rounds }));
+}
 
 interface Disturbance {
   count: number;
@@ -148,7 +137,7 @@ async function disturb(rafiki: RunningRafiki, { count, seed, hit, kinds }: Distu
       const running = added.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
       if (kind === 'add') {
         if (running.length >= MAX_ADDED) continue;
-        added.push(startWorker(rafiki));
+        added.push(startWorker(rafiki, rng.uniform() < 0.5));
       } else {
         if (victim === undefined) continue;
         if (kind === 'kill') kill(victim.pid);
@@ -172,11 +161,20 @@ async function pause(pid: number, ms: number): Promise<void> {
   kill(pid, 'SIGCONT');
 }
 
-function startWorker({ serviceUrl, dataDir }: RunningRafiki): ChildProcess {
+const logOfAdded = ({ dataDir }: RunningRafiki): string => path.join(dataDir, 'added.log');
+
+/** One of this machine, or, with a cache of its own, of another one. */
+function startWorker(rafiki: RunningRafiki, isNear: boolean): ChildProcess {
+  const { serviceUrl, dataDir } = rafiki;
   const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
+  const log = openSync(logOfAdded(rafiki), 'a');
   return spawn(process.execPath, [entry, 'worker', '--threads', '1'], {
-    env: { ...process.env, DATABASE_URL: serviceUrl, RAFIKI_CACHE_DIR: path.join(dataDir, 'cache-of-added') },
-    stdio: 'ignore',
+    env: {
+      ...process.env,
+      DATABASE_URL: serviceUrl,
+      RAFIKI_CACHE_DIR: path.join(dataDir, isNear ? 'cache' : 'cache-of-added'),
+    },
+    stdio: ['ignore', 'ignore', log],
   });
 }
 

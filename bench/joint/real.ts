@@ -1,3 +1,5 @@
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
 import type { Figure } from '../figure.ts';
 import { loadTable } from '../study/load.ts';
@@ -29,7 +31,7 @@ interface WatchedTrial {
   /** Share of the leading worker's time, the median. */
   exchange: number;
   rounds: number;
-  /** Of the store's copies of the newest round: the weights that it starts from, and each change. */
+  /** Of the files of the newest round: the weights that it starts from, and a change. */
   roundBytes: number;
   modelBytes: number;
   /** Rows that it trains and is scored on. */
@@ -98,7 +100,7 @@ async function train(
 }
 
 /** Looks at the trial until it has ended. */
-async function watch({ db, admin }: RunningRafiki): Promise<WatchedTrial> {
+async function watch({ db, admin, dataDir }: RunningRafiki): Promise<WatchedTrial> {
   const speeds = new Map<number, number[]>();
   const shares: number[] = [];
   const sizes: number[] = [];
@@ -117,9 +119,9 @@ async function watch({ db, admin }: RunningRafiki): Promise<WatchedTrial> {
       if (exchange !== null) shares.push(exchange);
       rounds = Math.max(rounds, number ?? 0);
     }
-    const sets = await admin.query<{ bytes: number }>(sizeOfRounds);
-    if (sets.length > 0) sizes.push(Math.min(...sets.map(({ bytes }) => bytes)));
-    modelBytes = Math.max(modelBytes, ...sets.map(({ bytes }) => bytes)); // the first round has all weights
+    const files = sizesOfRound(dataDir);
+    if (files.length > 1) sizes.push(Math.max(...files)); // the weights are sent to each worker, and its change back
+    modelBytes = Math.max(modelBytes, ...files); // the first round has all weights
     const [ended] = await admin.query<{ rows: number; validated: number }>(
       `select e.rows, round(e.rows * s.validation)::int as validated
        from rafiki.study s, (select count(*)::int as rows from examples) e where s.ended_at is not null`,
@@ -137,11 +139,15 @@ async function watch({ db, admin }: RunningRafiki): Promise<WatchedTrial> {
   }
 }
 
-/** Bytes of each set of tensors that the workers of a trial exchange. */
-const sizeOfRounds = `
-  select sum(octet_length(b.data))::float8 as bytes
-  from rafiki.params p join rafiki.params_tensor t on t.params_id = p.id join rafiki.blob b on b.hash = t.hash
-  where p.kind = 'round' group by p.id`;
+/** Bytes of the files that the workers of the trial exchange. */
+function sizesOfRound(dataDir: string): number[] {
+  const folder = path.join(dataDir, 'cache/rounds');
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return names.flatMap((name) => {
+    const found = statSync(path.join(folder, name), { throwIfNoEntry: false });
+    return found?.isFile() === true ? [found.size] : [];
+  });
+}
 
 const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b);

@@ -114,7 +114,7 @@ class SimulatedTeam implements Team {
     return this.#clock.nowMs();
   }
 
-  next(): { seats: number; needAll: boolean } {
+  async next(): Promise<{ seats: number; needAll: boolean }> {
     const needAll = !this.#begun;
     this.#begun = true;
     return { seats: this.#setting.workers, needAll };

@@ -7,6 +7,7 @@ import { TableRow } from '../domain/table.ts';
 import { inputOf, type RawInput, type Task } from '../domain/task.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import { linesOf } from './lines.ts';
+import { isOfShard, type Shard, WHOLE } from './shard.ts';
 import { type LabelledTable, readTable } from './table-file.ts';
 
 /** A row of a source: its input, and its class, number or objects. */
@@ -29,6 +30,13 @@ interface ValidationMark {
   validates?: boolean;
 }
 
+/** The rows of a shard. */
+export interface ShardRows {
+  rows: LabelledRow[];
+  /** Of all rows, those of other shards included; undefined if there is one shard. */
+  known?: readonly string[];
+}
+
 /**
  * The rows of a data file. Texts are lines, each a JSON array [label, text] or [label, text, validates]. Images are records: the
  * sizes of label and image (uint32, little endian), the validation flag (a byte: 0 unset, 1 training, 2 validation), the label as
@@ -36,14 +44,19 @@ interface ValidationMark {
  * rest. Throws {@link CorruptParams} for a damaged file and deletes it: the next attempt reads the source again.
  */
 export async function readDataFile(file: string, task: Task): Promise<LabelledRow[]> {
+  return (await readShard(file, task, WHOLE)).rows;
+}
+
+/** Likewise the rows of a shard; only texts have several. */
+export async function readShard(file: string, task: Task, shard: Shard): Promise<ShardRows> {
   try {
     switch (inputOf(task)) {
       case 'text':
-        return await textsOf(file, kindOf(task));
+        return await textsOf(file, kindOf(task), shard);
       case 'image':
-        return imagesOf(await intactBytes(file), kindOf(task));
+        return { rows: imagesOf(await intactBytes(file), kindOf(task)) };
       case 'columns':
-        return tableRowsOf(await readTable(intactChunks(file)));
+        return { rows: tableRowsOf(await readTable(intactChunks(file))) };
     }
   } catch (error) {
     if (!(error instanceof CorruptParams || error instanceof SyntaxError)) throw error;
@@ -93,14 +106,17 @@ async function* intactChunks(file: string): AsyncGenerator<Buffer> {
   }
 }
 
-async function textsOf(file: string, kind: TaskKind): Promise<LabelledRow[]> {
+async function textsOf(file: string, kind: TaskKind, shard: Shard): Promise<ShardRows> {
   const rows: LabelledRow[] = [];
+  const known = new Set<string>();
   for await (const line of linesOf(intactChunks(file))) {
     if (line === null) continue;
     const row = parseRow(line);
-    rows.push(kind.isLabel(row.label) ? row : { ...row, label: labelOf(kind, row.label) });
+    const label = kind.isLabel(row.label) ? row.label : labelOf(kind, row.label);
+    if (shard.count > 1) for (const name of kind.classesOf(label)) known.add(name);
+    if (isOfShard(row.input, shard)) rows.push(label === row.label ? row : { ...row, label });
   }
-  return rows;
+  return shard.count === 1 ? { rows } : { rows, known: [...known] };
 }
 
 function tableRowsOf(table: LabelledTable): LabelledRow[] {

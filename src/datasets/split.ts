@@ -21,18 +21,19 @@ interface Groups {
 /**
  * Splits rows into training and validation rows. The side depends on a row's input only, not on seed, study or order of reading:
  * a deployed model is compared with its successor on rows that it was not trained on. Every class with two inputs or more is on
- * both sides, and so are rows without classes. If the study's owner chose the validation rows, these are used, and training rows with the same input are left out.
- * Rows are returned ordered by hash, so that equal rows give equal data sets on every machine.
+ * both sides, and so are rows without classes. If the study's owner chose the validation rows, these are used, and training rows with the
+ * same input are left out. Rows are returned ordered by hash, so that equal rows give equal data sets on every machine. `known` are the
+ * classes of the whole data set, if these are the rows of a shard.
  */
 export function splitRows(
   rows: readonly LabelledRow[],
-  { task, validation }: { task: Task; validation: number },
+  { task, validation, known }: { task: Task; validation: number; known?: readonly string[] },
 ): DataSet {
   const kind = kindOf(task);
   const labelsOf = ({ label }: LabelledRow): readonly string[] => kind.classesOf(label);
   const groups = groupByInput(rows, validation);
   const groupsOf = groupsByClass(rows, groups, labelsOf);
-  const classes = [...groupsOf.keys()].sort();
+  const classes = [...(known ?? groupsOf.keys())].sort();
   checkClasses(rows, classes, kind);
   for (const label of classes) checkLabel(label); // files that were read by an earlier version
   checkClassCount(classes);

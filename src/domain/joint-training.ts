@@ -56,7 +56,7 @@ export interface Team {
   /** Milliseconds on the clock by which rounds are timed. */
   nowMs(): number;
   /** Workers that take part in the next round, the leading one included. Some may need all weights: they are new. */
-  next(): { seats: number; needAll: boolean };
+  next(): Promise<{ seats: number; needAll: boolean }>;
   /** Starts a round; `last` is the pace of the one before. Returns when the others can read it. */
   begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void>;
   /** The changes of the others: those that arrive before it takes too long. */
@@ -75,4 +75,44 @@ export interface Lead {
   next(): Promise<JoinedRound | null>;
   /** Sends what this worker learnt in a round. */
   send(round: Round, change: WeightChange): Promise<void>;
+}
+
+/**
+ * A way between the leading worker and some of the others: files for those of its machine, rows and the parameter store for
+ * those of other machines. It carries three messages: that a worker waits, a round, and what a worker learnt in it. Each of
+ * them replaces the one before of the same sender, so that nothing is wrong if one is lost, or read twice.
+ */
+export interface Transport {
+  waiting(): Promise<readonly WaitingWorker[]>;
+  /** Returns when the workers can read it. */
+  offer(offer: Offer, last: RoundPace | null): Promise<void>;
+  /** What the given workers learnt in a round: all that arrives within `waitMs`. */
+  collect(wanted: WantedChanges): Promise<readonly SentChange[]>;
+}
+
+export interface WaitingWorker {
+  processId: number;
+  /** The last round that it trained, whose weights it has; null: it has none. */
+  has: number | null;
+  /** It waits for a round after this one; 0 before the first. */
+  after: number;
+}
+
+/** A round, as it is sent. */
+export interface Offer {
+  round: Round;
+  /** Of the seats 1, 2, … */
+  processIds: readonly number[];
+  weights: RoundWeights;
+}
+
+export interface WantedChanges {
+  /** Of the round. */
+  number: number;
+  processIds: readonly number[];
+  waitMs: number;
+}
+
+export interface SentChange extends WeightChange {
+  processId: number;
 }

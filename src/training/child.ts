@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { readDataFile } from '../datasets/data-file.ts';
+import { readShard } from '../datasets/data-file.ts';
 import { countTrained, snapshotHash, splitRows, trainedInputs, validationHash } from '../datasets/split.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
@@ -15,9 +15,10 @@ import { createLogger } from '../runtime/logger.ts';
 import { yieldPriority } from '../runtime/priority.ts';
 import { type FittedRun, fitTrial } from './fit-trial.ts';
 import { scoreIncumbent } from './incumbent.ts';
-import { ParentLead, ParentTeam } from './joint/parent.ts';
+import { basisOf } from './joint/basis.ts';
 import { trainShares } from './joint/shares.ts';
-import type { Assignment, FromChild, JoinAssignment, ToChild } from './messages.ts';
+import { leadOf, teamOf } from './joint/ways.ts';
+import type { Assignment, FromChild, JoinAssignment, ToChild, TrialInput } from './messages.ts';
 import { type Refit, refitSpec } from './refit.ts';
 import { trainTrial } from './train.ts';
 import { REFIT_SHARE, type TrialTime, timeOf } from './trial-time.ts';
@@ -60,8 +61,11 @@ const next = <Kind extends ToChild['kind']>(kind: Kind): Promise<Message<Kind>> 
     parent.once(kind, resolve);
   });
 
-const team = new ParentTeam({ send, next });
-parent.on('team', (message: Message<'team'>) => team.setReady(message));
+/** The workers of other machines that wait for a round. */
+let waiting: Message<'team'>['waiting'] = [];
+parent.on('team', (message: Message<'team'>) => {
+  waiting = message.waiting;
+});
 
 void send({ kind: 'began' });
 
@@ -139,7 +143,10 @@ const WHOLE_SCHEDULE: TimeLeft = { studySeconds: ENDLESS, shareSeconds: ENDLESS,
 /** Trains shares of a trial of another worker. */
 async function join(assignment: JoinAssignment): Promise<void> {
   try {
-    await trainShares(await prepare(assignment), new ParentLead({ send, next }));
+    const own = await prepare(assignment);
+    const first = assignment.shard.count === 1 ? own.data : await readSplit(assignment, 0);
+    const spec = { ...own, ...(first === own.data ? {} : { fitTo: first.train }) };
+    await trainShares(spec, leadOf(assignment, { send, next }), basisOf({ data: first }));
     await send({ kind: 'left' });
   } catch (error) {
     await send({ kind: 'failed', error: reportError(error) });
@@ -148,13 +155,18 @@ async function join(assignment: JoinAssignment): Promise<void> {
 
 /** Sets up the process, and reads the rows. */
 async function prepare(assignment: Assignment | JoinAssignment): Promise<TrainingSpec> {
-  const { dataFile, validation, computing, logLevel, task, family, knobs, seed, threads, metric, balanced } =
-    assignment;
+  const { shard, computing, logLevel, task, family, knobs, seed, threads, metric, balanced } = assignment;
   computeWith({ ...computing, logger: createLogger('engine', logLevel) });
   yieldPriority(YIELD);
-  const data = splitRows(await readDataFile(dataFile, task), { task, validation });
+  const data = await readSplit(assignment, shard.index);
   const noise = assignment.kind === 'join' ? { noiseSeed: assignment.noiseSeed } : {};
   return { task, family, knobs, seed, threads, data, metric, balanced, ...noise };
+}
+
+/** The rows of a shard. */
+async function readSplit({ dataFile, task, validation, shard }: TrialInput, index: number): Promise<DataSet> {
+  const { rows, ...known } = await readShard(dataFile, task, { ...shard, index });
+  return splitRows(rows, { task, validation, ...known });
 }
 
 function timeLeft(time: TrialTime): TrialTime {
@@ -172,20 +184,15 @@ async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data
 }
 
 function hooksOf(
-  {
-    resume,
-    checkpointEveryMs,
-    warmStart,
-    time,
-    epochSeconds,
-  }: Omit<Assignment, 'time'> & Pick<FittedRun, 'time' | 'epochSeconds'>,
+  assignment: Omit<Assignment, 'time'> & Pick<FittedRun, 'time' | 'epochSeconds'>,
   basis: Uint8Array,
 ): TrainingHooks {
+  const { resume, checkpointEveryMs, warmStart, time, epochSeconds } = assignment;
   let lastMs = systemClock.nowMs();
   return {
     timeLeft: () => timeLeft(time),
     ...(epochSeconds === undefined ? {} : { epochSeconds }),
-    team,
+    team: teamOf(assignment, { send, next, waiting: () => waiting }),
     stopNow: () => stopRequested,
     ...(resume === undefined ? {} : { resume }),
     ...(warmStart ? { warmStart: (requested) => requestWarmStart(requested, basis) } : {}),

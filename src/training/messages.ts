@@ -1,5 +1,15 @@
+import type { Shard } from '../datasets/shard.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
-import type { JoinedRound, Round, RoundPace, RoundWeights, WeightChange } from '../domain/joint-training.ts';
+import type {
+  JoinedRound,
+  Offer,
+  Round,
+  RoundPace,
+  SentChange,
+  WaitingWorker,
+  WantedChanges,
+  WeightChange,
+} from '../domain/joint-training.ts';
 import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
@@ -8,6 +18,7 @@ import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts'
 import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import type { FittedTrial } from './fit-to-time.ts';
+import type { ShownRound } from './joint/team.ts';
 import type { Refit } from './refit.ts';
 import type { GivenTime, TrialTime } from './trial-time.ts';
 
@@ -21,6 +32,8 @@ export interface TrialInput {
   computing: Pick<Computing, 'device' | 'engine'>;
   logLevel: string;
   dataFile: string;
+  /** Of its rows, that this worker holds. */
+  shard: Shard;
   validation: number;
   metric: Metric;
   /** Whether training weights all classes equally. */
@@ -37,6 +50,8 @@ export interface Assignment extends TrialInput {
   chosenKnobs: readonly string[];
   /** Minimum time between two checkpoints. */
   checkpointEveryMs: number;
+  /** Of the files that it exchanges with other workers of this machine. */
+  folder: string;
   resume?: ParamSet;
   /** How long the whole trial takes on one worker, if an earlier attempt has measured it. */
   fullSeconds: number | null;
@@ -53,6 +68,9 @@ export interface JoinAssignment extends TrialInput {
   kind: 'join';
   /** Different for each worker of the trial. */
   noiseSeed: number;
+  processId: number;
+  /** Of the files of the trial's workers on this machine; null: another machine leads. */
+  folder: string | null;
 }
 
 export interface Incumbent {
@@ -75,13 +93,13 @@ export type ToChild =
   | { kind: 'stop' }
   /** The last checkpoint is stored; the next one may be sent. */
   | { kind: 'stored' }
-  /** To a leading process: the workers that wait for the next round, and whether some need all weights. */
-  | { kind: 'team'; ready: number; needAll: boolean }
+  /** To a leading process: the workers of other machines that wait for a round. */
+  | { kind: 'team'; waiting: readonly WaitingWorker[] }
   /** The round is stored: it now trains its own share. */
   | { kind: 'begun' }
-  /** What the other workers learnt in the round. */
-  | { kind: 'changes'; changes: readonly WeightChange[] }
-  /** To a process that has joined: its next round; null if there is none any more. */
+  /** What the workers of other machines learnt in the round. */
+  | { kind: 'changes'; changes: readonly SentChange[] }
+  /** To a process that has joined a trial of another machine: its next round; null if there is none any more. */
   | { kind: 'round'; next: JoinedRound | null };
 
 /** The validation rows in the format of the table rafiki.validation. */
@@ -105,12 +123,16 @@ export type FromChild =
   /** Weights to publish, of the last report. */
   | { kind: 'publish'; weights: PublishedWeights; score: number; basis: Uint8Array }
   | { kind: 'checkpoint'; params: ParamSet }
-  /** Of a leading process. */
-  | { kind: 'begin-round'; round: Round; weights: RoundWeights; last: RoundPace | null }
-  | { kind: 'collect'; round: Round }
-  /** Of a process that has joined: it waits for a round; and what it learnt in one. */
+  /** Of a leading process: a round that workers of other machines take part in, and a request for what they learn. */
+  | { kind: 'begin-round'; offer: Offer; last: RoundPace | null }
+  | { kind: 'collect'; wanted: WantedChanges }
+  /** A round of workers of this machine alone, some seconds after the last one that was shown. */
+  | { kind: 'show-round'; shown: ShownRound }
+  /** Of a process that has joined a trial of another machine: it waits for a round; and what it learnt in one. */
   | { kind: 'next-round' }
   | { kind: 'change'; round: Round; change: WeightChange }
+  /** Of one that has joined a trial of this machine: it has trained its share of a round. */
+  | { kind: 'trained'; round: number; rowsPerSecond: number }
   /** There is no further round. */
   | { kind: 'left' }
   | { kind: 'finished'; result: TrainingResult; validated: Validated }

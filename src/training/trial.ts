@@ -32,13 +32,13 @@ export interface PreparedTrial {
   stepsPerEpoch: number;
 }
 
-export async function prepareTrial(given: TrainingSpec): Promise<PreparedTrial> {
+export async function prepareTrial({ fitTo, ...given }: TrainingSpec): Promise<PreparedTrial> {
   const { train, valid, classes } = given.data;
   const kind = kindOf(given.task);
   const family = networkFamily(given.family);
   const spec = { ...given, knobs: { ...family.space(given.task).initial(), ...given.knobs } };
   const recipe = family.recipe(spec.knobs);
-  const features = await family.fit({ ...(given.fitTo ?? train), classes }, spec.knobs);
+  const features = await family.fit({ ...(fitTo ?? train), classes }, spec.knobs);
   const network = family.network(features, spec.knobs);
   const encoder = createEncoder(features);
   const parts = { spec, kind, family, recipe, features, network };

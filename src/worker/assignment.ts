@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { type Shard, shardsOf } from '../datasets/shard.ts';
 import { isTransient } from '../db/persist.ts';
 import { type ClaimedTrial, isWorkerNeeded } from '../db/statements/claims.ts';
 import type { JoinedTrial } from '../db/statements/joint-training.ts';
@@ -24,7 +26,7 @@ export async function prepareAssignment(
   trial: ClaimedTrial,
   options: TrialRunOptions,
   signal: AbortSignal,
-): Promise<Assignment> {
+): Promise<Omit<Assignment, 'folder'>> {
   const claimedMs = systemClock.nowMs();
   const { study, shareSeconds, workers, rung, plannedSeconds } = trial;
   const { machineThreads, checkpointEveryMs } = options;
@@ -35,7 +37,7 @@ export async function prepareAssignment(
   const incumbent = await loadIncumbent(trial, options);
   return {
     kind: 'assignment',
-    ...trialInput(trial, options, dataFile),
+    ...trialInput(trial, options, { dataFile, shard: await shardOf(trial, dataFile, 0) }),
     machineThreads,
     time: {
       studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000,
@@ -65,15 +67,21 @@ export async function prepareAssignment(
 export function trialInput(
   { study, family, knobs, seed }: Pick<JoinedTrial, 'study' | 'family' | 'knobs' | 'seed'>,
   { threads, logger }: Pick<TrialRunOptions, 'threads' | 'logger'>,
-  dataFile: string,
+  file: Pick<TrialInput, 'dataFile' | 'shard'>,
 ): TrialInput {
   const { device, engine } = computing();
   const { task, validation, metric, balanced } = study;
   return {
-    ...{ task, family, knobs, seed, threads, dataFile, validation, metric, balanced },
+    ...{ task, family, knobs, seed, threads, ...file, validation, metric, balanced },
     computing: { device, engine },
     logLevel: logger.level,
   };
+}
+
+/** What a worker holds of a trial's data file; all of it, or the shard `index`. */
+export async function shardOf({ study }: Pick<JoinedTrial, 'study'>, dataFile: string, index: number): Promise<Shard> {
+  const count = shardsOf(study.task, { bytes: (await stat(dataFile)).size, workersPerTrial: study.workersPerTrial });
+  return { index: index % count, count };
 }
 
 async function loadCheckpoint(

@@ -20,6 +20,7 @@ import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
 import { JoinedRun } from './joined-run.ts';
+import { RoundFolders } from './round-folders.ts';
 import type { TrialRunOptions } from './run-options.ts';
 import { TrialRun } from './trial-run.ts';
 
@@ -56,6 +57,7 @@ class Worker implements Service {
   readonly #cacheDir: string;
   readonly #params: ParamStore;
   readonly #cache: DataCache;
+  readonly #roundFolders: RoundFolders;
   readonly #heartbeat: Heartbeat;
   readonly #listener: Listener;
   readonly #wake = new Wake(MIN_POLL_MS);
@@ -82,6 +84,7 @@ class Worker implements Service {
     this.#cacheDir = cacheDir;
     this.#params = createParamStore(database, options);
     this.#cache = new DataCache({ database, dir: cacheDir, readerUrl, limitBytes, times: readTimes, logger });
+    this.#roundFolders = new RoundFolders(cacheDir);
     this.#heartbeat = new Heartbeat({ database, kind: 'worker', device: computing().device, logger });
     this.#listener = new Listener({
       url: database.url,
@@ -166,7 +169,7 @@ class Worker implements Service {
     const threads = await this.#threads();
     const machineThreads = this.#options.threads === 'shared' ? this.#options.cores : threads;
     return {
-      ...{ database, params: this.#params, cache: this.#cache },
+      ...{ database, params: this.#params, cache: this.#cache, roundFolders: this.#roundFolders },
       ...{ threads, machineThreads, checkpointEveryMs, logger },
     };
   }
@@ -186,5 +189,6 @@ class Worker implements Service {
     if (performance.now() - this.#sweptMs < SWEEP_EVERY_MS) return;
     this.#sweptMs = performance.now();
     await this.#cache.sweep();
+    await this.#roundFolders.sweep();
   }
 }

@@ -6,16 +6,17 @@ import {
   leaveTrial,
   renewJoining,
   selectRound,
-  setReady,
+  setWaiting,
+  type TrainedRound,
 } from '../db/statements/joint-training.ts';
-import type { JoinedRound } from '../domain/joint-training.ts';
+import type { JoinedRound, WaitingWorker } from '../domain/joint-training.ts';
 import { WorkerNeeded } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familyNames } from '../models/registry.ts';
 import { deriveSeed } from '../runtime/rng.ts';
 import { Wake } from '../runtime/wake.ts';
 import type { FromChild, JoinAssignment } from '../training/messages.ts';
-import { trialInput } from './assignment.ts';
+import { shardOf, trialInput } from './assignment.ts';
 import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from './polling.ts';
 import { loadWeights, saveChange } from './round-params.ts';
 import type { TrialRunOptions } from './run-options.ts';
@@ -33,8 +34,11 @@ export class JoinedRun {
   readonly #checkWake = new Wake(MIN_CHECK_MS);
   #process: TrainingProcess | undefined;
   #handling: Promise<void> = Promise.resolve();
-  /** The last round that was trained here; null before the first. */
-  #round: number | null = null;
+  /** See {@link WaitingWorker}. */
+  #waits: Omit<WaitingWorker, 'processId'> = { has: null, after: 0 };
+  #isKnown = false;
+  /** Of a trial of this machine, whose rounds are not read here. */
+  #trained: TrainedRound | null = null;
   #failed = false;
 
   constructor(trial: JoinedTrial, options: TrialRunOptions) {
@@ -97,15 +101,17 @@ export class JoinedRun {
   }
 
   async #assignment(): Promise<JoinAssignment> {
-    const { cache, database } = this.#options;
-    const { study, seed, processId } = this.#trial;
+    const { cache, database, roundFolders } = this.#options;
+    const { study, seed, processId, shard } = this.#trial;
     const { signal } = this.#ended;
     const isWorkerNeeded = (): Promise<boolean> => isTrialWaiting(database, processId, familyNames);
     const dataFile = await cache.file(study, { signal, isWorkerNeeded });
     return {
       kind: 'join',
-      ...trialInput(this.#trial, this.#options, dataFile),
+      ...trialInput(this.#trial, this.#options, { dataFile, shard: await shardOf(this.#trial, dataFile, shard) }),
       noiseSeed: deriveSeed(seed, processId),
+      processId,
+      folder: roundFolders.find(this.#trial),
     };
   }
 
@@ -113,7 +119,7 @@ export class JoinedRun {
     const { database, logger } = this.#options;
     try {
       const continues =
-        (await renewJoining(database, this.#trial)) &&
+        (await renewJoining(database, this.#trial, this.#trained)) &&
         !(await isTrialWaiting(database, this.#trial.processId, familyNames));
       if (!continues) this.leave();
     } catch (error) {
@@ -125,6 +131,7 @@ export class JoinedRun {
     if (this.#ended.signal.aborted) return;
     if (message.kind === 'next-round') this.#process?.send({ kind: 'round', next: await this.#next() });
     else if (message.kind === 'change') await this.#store(message);
+    else if (message.kind === 'trained') this.#trained = message;
     else if (message.kind === 'left') this.leave();
     else if (message.kind === 'failed') this.#fail(message.error);
   }
@@ -133,17 +140,27 @@ export class JoinedRun {
   async #next(): Promise<JoinedRound | null> {
     const { database, params } = this.#options;
     const { signal } = this.#ended;
-    if (this.#round === null) await this.#persist(() => setReady(database, this.#trial));
+    if (!this.#isKnown) await this.#sayWaiting();
     while (!signal.aborted) {
-      const offered = await this.#persist(() => selectRound(database, this.#trial, this.#round ?? 0));
-      if (offered !== undefined) {
-        const weights = await this.#persist(() => loadWeights(params, offered.paramsId));
-        this.#round = offered.plan.number;
-        return { round: offered.plan, seat: offered.seat, weights };
+      const newest = await this.#persist(() => selectRound(database, this.#trial, this.#waits.after));
+      if (newest !== undefined) {
+        const { plan: round, seat, paramsId } = newest;
+        this.#waits = { ...this.#waits, after: round.number };
+        if (seat !== null && paramsId !== null) {
+          const weights = await this.#persist(() => loadWeights(params, paramsId));
+          this.#waits = { has: round.number, after: round.number };
+          return { round, seat, weights };
+        }
+        await this.#sayWaiting(); // it has missed one that it was offered, or there were too many workers
       }
       await this.#wake.wait(ROUND_POLL_MS, signal);
     }
     return null;
+  }
+
+  async #sayWaiting(): Promise<void> {
+    await this.#persist(() => setWaiting(this.#options.database, this.#trial, this.#waits));
+    this.#isKnown = true;
   }
 
   async #store({ round, change }: Extract<FromChild, { kind: 'change' }>): Promise<void> {

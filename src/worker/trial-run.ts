@@ -4,7 +4,7 @@ import { insertReport } from '../db/statements/reports.ts';
 import { setIncumbentScore } from '../db/statements/studies.ts';
 import { renewLease, setCheckpoint, setFitted } from '../db/statements/trials.ts';
 import { setPublished } from '../db/statements/warm-starts.ts';
-import type { Round } from '../domain/joint-training.ts';
+import type { WantedChanges } from '../domain/joint-training.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
 import { LeaseLost, ReaderRefused, WorkerNeeded } from '../errors/errors.ts';
@@ -15,8 +15,8 @@ import { Wake } from '../runtime/wake.ts';
 import type { FromChild } from '../training/messages.ts';
 import { loadWarmStart, prepareAssignment } from './assignment.ts';
 import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS } from './polling.ts';
+import { RowsTransport } from './rows-transport.ts';
 import type { TrialRunOptions } from './run-options.ts';
-import { TrialTeam } from './team.ts';
 import { TrainingProcess } from './training-process.ts';
 import { settleTrial, type TrialOutcome } from './trial-outcome.ts';
 
@@ -43,12 +43,13 @@ export class TrialRun {
   #process: TrainingProcess | undefined;
   #handling: Promise<void> = Promise.resolve();
   #releasing = false;
-  readonly #team: TrialTeam;
+  /** To the workers of other machines that train shares of the trial. */
+  readonly #far: RowsTransport;
 
   constructor(trial: ClaimedTrial, options: TrialRunOptions) {
     this.#trial = trial;
     this.#options = options;
-    this.#team = new TrialTeam(trial, options);
+    this.#far = new RowsTransport(trial, { ...options, signal: this.#ended.signal });
     this.#outcome = new Promise((resolve) => {
       this.#decide = (outcome) => {
         resolve(outcome);
@@ -82,18 +83,19 @@ export class TrialRun {
     } finally {
       clearInterval(heartbeat);
       this.#ended.abort();
+      await this.#options.roundFolders.remove(this.#trial);
     }
   }
 
   /** Other workers of the trial may be ready, or have sent what they learnt. */
   teamChanged(): void {
-    this.#team.notify();
+    this.#far.notify();
     this.#teamWake.notify();
   }
 
   async #checkTeam(): Promise<void> {
     try {
-      this.#process?.send({ kind: 'team', ...(await this.#team.check()) });
+      this.#process?.send({ kind: 'team', waiting: await this.#far.waiting() });
     } catch (error) {
       this.#options.logger.warn({ trial: this.trialId, err: reportError(error).message }, 'the team is not known');
     }
@@ -111,6 +113,7 @@ export class TrialRun {
       if (lease === undefined) this.#decide({ kind: 'lost' });
       else if (lease.paused && !this.#releasing) this.release(PAUSE_CHECKPOINT_MS);
       else if (lease.stop) this.#process?.send({ kind: 'stop' });
+      this.#teamWake.notify();
     } catch (error) {
       this.#options.logger.warn({ trial: this.trialId, err: reportError(error).message }, 'heartbeat failed');
     }
@@ -129,14 +132,18 @@ export class TrialRun {
   async #begin(): Promise<void> {
     try {
       const { signal } = this.#ended;
+      const folder = await this.#options.roundFolders.create(this.#trial);
       const assignment = await this.#persist(() => prepareAssignment(this.#trial, this.#options, signal));
       if (signal.aborted) return;
-      this.#process = new TrainingProcess(assignment, {
-        onMessage: (message) => {
-          this.#handling = this.#handling.then(() => this.#handle(message)).catch((error) => this.#fail(error));
+      this.#process = new TrainingProcess(
+        { ...assignment, folder },
+        {
+          onMessage: (message) => {
+            this.#handling = this.#handling.then(() => this.#handle(message)).catch((error) => this.#fail(error));
+          },
+          onEnd: (cause) => void this.#handling.then(() => this.#decide({ kind: 'crashed', cause })),
         },
-        onEnd: (cause) => void this.#handling.then(() => this.#decide({ kind: 'crashed', cause })),
-      });
+      );
     } catch (error) {
       this.#fail(error);
     }
@@ -160,11 +167,13 @@ export class TrialRun {
       case 'checkpoint':
         return this.#checkpoint(message.params);
       case 'begin-round':
-        await this.#persist(() => this.#team.begin(message.round, message.weights, message.last));
+        await this.#persist(() => this.#far.offer(message.offer, message.last));
         this.#process?.send({ kind: 'begun' });
         return;
+      case 'show-round':
+        return this.#persist(() => this.#far.show(message.shown));
       case 'collect':
-        return this.#collect(message.round);
+        return this.#collect(message.wanted);
       case 'finished':
       case 'refitted':
         return this.#decide(message);
@@ -172,6 +181,7 @@ export class TrialRun {
         return this.#decide(message);
       case 'next-round':
       case 'change':
+      case 'trained':
       case 'left':
         throw new RangeError(`a leading process does not send ${message.kind}`);
     }
@@ -212,8 +222,8 @@ export class TrialRun {
     this.#process?.send({ kind: 'stored' });
   }
 
-  async #collect(round: Round): Promise<void> {
-    const changes = await this.#persist(() => this.#team.collect(round, this.#ended.signal));
+  async #collect(wanted: WantedChanges): Promise<void> {
+    const changes = await this.#persist(() => this.#far.collect(wanted));
     await this.#checkTeam();
     this.#process?.send({ kind: 'changes', changes });
   }

@@ -9,9 +9,9 @@ import {
   leaveTrial,
   renewJoining,
   selectChanges,
-  selectReady,
   selectRound,
-  setReady,
+  selectWaitingWorkers,
+  setWaiting,
 } from '../../src/db/statements/joint-training.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
@@ -122,6 +122,14 @@ describe('joining a running trial', () => {
     expect(await isTrialWaiting(db, processId, ['vgg'])).toBe(false);
   });
 
+  test('gives each worker the first shard that no other has', async () => {
+    await allow(4);
+    const joineds = [await join(), await join(), await join()];
+    expect(joineds.map(({ shard }) => shard)).toEqual([1, 2, 3]);
+    await leaveTrial(db, joineds[1]!);
+    expect(await join()).toMatchObject({ shard: 2, study: { workersPerTrial: 4 } });
+  });
+
   test('makes room when a worker leaves, or is not heard of', async () => {
     await allow(2);
     await leaveTrial(db, await join());
@@ -135,14 +143,13 @@ describe('a round', () => {
   test('is offered to the workers that it names, by seat, once', async () => {
     await allow(3);
     const joineds = [await join(), await join()];
-    for (const joined of joineds) await setReady(db, joined);
-    const ready = await selectReady(db, owner);
-    expect(ready).toEqual(joineds.map(({ processId }) => ({ processId, round: null })));
+    for (const joined of joineds) await setWaiting(db, joined, { has: null, after: 0 });
+    const waiting = await selectWaitingWorkers(db, owner);
+    expect(waiting).toEqual(joineds.map(({ processId }) => ({ processId, has: null, after: 0 })));
     const processIds = joineds.map(({ processId }) => processId);
     expect(await insertRound(db, owner, { plan: plan(1, 3), processIds, paramsId: await halves(1), last: null })).toBe(
       true,
     );
-    expect(await selectReady(db, owner)).toEqual([]); // they are busy
     const offers = await Promise.all(joineds.map((joined) => selectRound(db, joined, 0)));
     expect(offers.map((offer) => offer?.seat)).toEqual([1, 2]);
     expect(offers[0]?.plan).toEqual(plan(1, 3));
@@ -158,7 +165,7 @@ describe('a round', () => {
   test('collects what arrives, and the worker is ready for the next', async () => {
     await allow(2);
     const joined = await join();
-    await setReady(db, joined);
+    await setWaiting(db, joined, { has: null, after: 0 });
     const round = { plan: plan(1), processIds: [joined.processId], paramsId: await halves(1), last: null };
     await insertRound(db, owner, round);
     const change = { number: 1, rows: 256, seconds: 2, paramsId: await halves(7, 8) };
@@ -167,7 +174,34 @@ describe('a round', () => {
     const [stored, ...more] = await selectChanges(db, owner, 1);
     expect([stored?.rows, stored?.seconds, more]).toEqual([256, 2, []]);
     expect(await loadChange(params, stored!.paramsId)).toEqual({ halves: Uint16Array.of(7, 8), uses });
-    expect(await selectReady(db, owner)).toEqual([{ processId: joined.processId, round: 1 }]);
+    expect(await selectWaitingWorkers(db, owner)).toEqual([{ processId: joined.processId, has: 1, after: 1 }]);
+  });
+
+  test('is seen by a worker that has no seat in it, so that it can say that it waits for a later one', async () => {
+    await allow(2);
+    const joined = await join();
+    await insertRound(db, owner, { plan: plan(3), processIds: [], paramsId: null, last: null });
+    expect(await selectRound(db, joined, 1)).toEqual({ plan: plan(3), seat: null, paramsId: null });
+    await setWaiting(db, joined, { has: 1, after: 3 });
+    expect(await selectWaitingWorkers(db, owner)).toEqual([{ processId: joined.processId, has: 1, after: 3 }]);
+  });
+
+  test('of this machine is shown with the next heartbeat of each worker', async () => {
+    await allow(2);
+    const joined = await join();
+    await insertRound(db, owner, {
+      ...{ plan: plan(9), processIds: [joined.processId], paramsId: null },
+      last: { rowsPerSecond: 150, exchangeShare: 0.04 },
+    });
+    expect(await renewJoining(db, joined, { round: 8, rowsPerSecond: 120 })).toBe(true);
+    expect(await selectWaitingWorkers(db, owner)).toEqual([]); // not here
+    const shown = await db.query(
+      'select role, rounds, rows_per_s::float8 as speed, exchange::float8 from rafiki.trial_workers',
+    );
+    expect(shown).toEqual([
+      { role: 'leads', rounds: 8, speed: 150, exchange: 0.04 },
+      { role: 'trains', rounds: 8, speed: 120, exchange: null },
+    ]);
   });
 
   test('of another attempt takes nothing from a worker of this one', async () => {

@@ -2,6 +2,7 @@ import type { JoinedRound, Lead, Round, RoundWeights, Team, WeightChange } from 
 import type { TrainingSpec } from '../../src/domain/training.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { deriveSeed } from '../../src/runtime/rng.ts';
+import { basisOf } from '../../src/training/joint/basis.ts';
 import { trainShares } from '../../src/training/joint/shares.ts';
 
 type Next = JoinedRound | null;
@@ -21,12 +22,13 @@ export class MemoryTeam implements Team {
   readonly rounds: Round[] = [];
   #offered: { round: Round; weights: RoundWeights } | undefined;
 
-  constructor(spec: TrainingSpec, seats: number, exchangeMs = 0) {
+  /** `spec` and `basis`: of the other workers, which may hold another shard. */
+  constructor(spec: TrainingSpec, seats: number, exchangeMs = 0, basis = basisOf(spec)) {
     this.#exchangeMs = exchangeMs;
     this.#others = Array.from({ length: seats - 1 }, (_, i) => new JoinedWorker(i + 1));
     // Their noise must differ; rows and augmentation come from the trial's seed.
     this.#running = this.#others.map((other) =>
-      trainShares({ ...spec, noiseSeed: deriveSeed(spec.seed, other.seat) }, other),
+      trainShares({ ...spec, noiseSeed: deriveSeed(spec.seed, other.seat) }, other, basis),
     );
   }
 
@@ -34,7 +36,7 @@ export class MemoryTeam implements Team {
     return (this.#stoppedMs ?? systemClock.nowMs()) - this.#stoodMs;
   }
 
-  next(): { seats: number; needAll: boolean } {
+  async next(): Promise<{ seats: number; needAll: boolean }> {
     const needAll = !this.#begun;
     this.#begun = true;
     return { seats: this.#others.length + 1, needAll };

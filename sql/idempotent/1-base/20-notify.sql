@@ -108,8 +108,8 @@ create or replace trigger notify_end after update of state on rafiki.trial
 create or replace trigger notify_new after insert on rafiki.report
   for each row execute function rafiki._notify_report();
 
-create or replace trigger notify_ready after insert or update of is_ready on rafiki.trial_worker
-  for each row when (new.is_ready) execute function rafiki._notify_trial('rafiki_round');
+create or replace trigger notify_waiting after insert or update of waits_after on rafiki.trial_worker
+  for each row when (new.waits_after is not null) execute function rafiki._notify_trial('rafiki_round');
 create or replace trigger notify_new after insert on rafiki.trial_round
   for each row execute function rafiki._notify_trial('rafiki_round');
 

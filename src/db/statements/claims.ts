@@ -48,6 +48,8 @@ export interface ClaimedTrial extends Ownership {
     refit: boolean;
     /** Whether it may have rungs. */
     hasRungs: boolean;
+    /** Null: as many as there are idle. */
+    workersPerTrial: number | null;
     /** Knobs that the user fixed or narrowed. */
     chosenKnobs: string[];
     collaborative: boolean;
@@ -127,7 +129,7 @@ const claim = `
        and (not s.gpu or p.device <> 'cpu')) as workers,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'families', s.families,
-      'maxTrials', s.max_trials, 'refit', s.refit, 'hasRungs', s.workers_per_trial is null, 'collaborative', s.collaborative,
+      'maxTrials', s.max_trials, 'refit', s.refit, 'hasRungs', s.workers_per_trial is null, 'workersPerTrial', s.workers_per_trial, 'collaborative', s.collaborative,
       'metric', s.metric, 'balanced', s.class_weights is not null,
       'secondsLeft', extract(epoch from
         coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time + s.paused_for - now())::float8

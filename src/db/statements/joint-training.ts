@@ -1,5 +1,5 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
-import type { Round, RoundPace } from '../../domain/joint-training.ts';
+import type { Round, RoundPace, WaitingWorker } from '../../domain/joint-training.ts';
 import { MAX_WORKERS_PER_TRIAL } from '../../domain/study-limits.ts';
 import type { Queryable } from '../database.ts';
 import type { ClaimedTrial } from './claims.ts';
@@ -19,7 +19,12 @@ export interface JoinedTrial extends Joining {
   family: string;
   knobs: Knobs;
   seed: number;
-  study: Pick<ClaimedTrial['study'], 'id' | 'createdAt' | 'task' | 'validation' | 'metric' | 'balanced'>;
+  /** If the rows are in shards: the one that it holds, from 1 on. */
+  shard: number;
+  study: Pick<
+    ClaimedTrial['study'],
+    'id' | 'createdAt' | 'task' | 'validation' | 'metric' | 'balanced' | 'workersPerTrial'
+  >;
 }
 
 /** Joining takes seconds: a trial that ends sooner is left alone. */
@@ -45,15 +50,19 @@ const join = `
     where o.workers < coalesce(o.max, ${MAX_WORKERS_PER_TRIAL}) and (o.max is not null or not o.is_here and o.seconds_left > $4)
     order by coalesce(o.seconds_left, 0) / o.workers desc, o.id limit 1
   ), joined as (
-    insert into rafiki.trial_worker (trial_id, process_id, attempt, lease_until)
-    select b.id, $1, b.attempt, now() + $3 * interval '1 ms' from best b
+    insert into rafiki.trial_worker (trial_id, process_id, attempt, lease_until, shard)
+    select b.id, $1, b.attempt, now() + $3 * interval '1 ms', free.shard
+    from best b cross join lateral (
+      select min(n) as shard from generate_series(1, ${MAX_WORKERS_PER_TRIAL}) n where not exists (
+        select from rafiki.trial_worker w
+        where w.trial_id = b.id and w.shard = n and w.process_id <> $1 and w.lease_until > now())) free
     on conflict (trial_id, process_id) do update
-      set attempt = excluded.attempt, lease_until = excluded.lease_until, is_ready = false, round = null
+      set attempt = excluded.attempt, lease_until = excluded.lease_until, shard = excluded.shard, waits_after = null, round = null
     returning *
   )
-  select j.trial_id as "trialId", j.attempt, j.process_id as "processId", t.family, t.knobs, t.seed,
+  select j.trial_id as "trialId", j.attempt, j.process_id as "processId", t.family, t.knobs, t.seed, j.shard,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
-      'validation', s.validation, 'metric', s.metric, 'balanced', s.class_weights is not null) as study
+      'validation', s.validation, 'metric', s.metric, 'balanced', s.class_weights is not null, 'workersPerTrial', s.workers_per_trial) as study
   from joined j join rafiki.trial t on t.id = j.trial_id join rafiki.study s on s.id = t.study_id`;
 
 /** Joins a running trial; undefined if none has room. */
@@ -71,16 +80,29 @@ export async function leaveTrial(on: Queryable, { trialId, processId }: Joining)
   await on.query('delete from rafiki.trial_worker where trial_id = $1 and process_id = $2', [trialId, processId]);
 }
 
+/** The last round that a worker has trained, and how quickly. */
+export interface TrainedRound {
+  round: number;
+  rowsPerSecond: number;
+}
+
 /** Extends the lease of a joined worker. False if the trial or its attempt has ended, or the trial is to stop. */
-export async function renewJoining(on: Queryable, { trialId, attempt, processId }: Joining): Promise<boolean> {
+export async function renewJoining(
+  on: Queryable,
+  { trialId, attempt, processId }: Joining,
+  trained: TrainedRound | null = null,
+): Promise<boolean> {
   const sql = `
-    update rafiki.trial_worker w set lease_until = now() + $4 * interval '1 ms'
+    update rafiki.trial_worker w
+    set lease_until = now() + $4 * interval '1 ms', round = coalesce($5, w.round),
+      rows_per_second = coalesce($6, w.rows_per_second)
     from rafiki.trial t join rafiki.study s on s.id = t.study_id
     where w.trial_id = $1 and w.attempt = $2 and w.process_id = $3 and t.id = w.trial_id
       and t.attempt = w.attempt and t.state = 'running' and not t.stop_requested
       and s.state = 'running' and s.paused_at is null
     returning w.trial_id`;
-  return (await on.query(sql, [trialId, attempt, processId, LEASE_MS])).length > 0;
+  const values = [trialId, attempt, processId, LEASE_MS, trained?.round ?? null, trained?.rowsPerSecond ?? null];
+  return (await on.query(sql, values)).length > 0;
 }
 
 /** Whether a trial waits that this worker could train: it then leaves the one that it has joined. */
@@ -93,31 +115,31 @@ export async function isTrialWaiting(on: Queryable, processId: number, families:
   return (await on.query(sql, [processId, families])).length > 0;
 }
 
-/** Says that a worker waits for its first round. */
-export async function setReady(on: Queryable, { trialId, attempt, processId }: Joining): Promise<void> {
+/** Says that a worker waits for a round after `after`, with the weights of round `has`. */
+export async function setWaiting(
+  on: Queryable,
+  { trialId, attempt, processId }: Joining,
+  { has, after }: Omit<WaitingWorker, 'processId'>,
+): Promise<void> {
   const sql = `
-    update rafiki.trial_worker set is_ready = true
+    update rafiki.trial_worker set round = $4, waits_after = $5
     where trial_id = $1 and attempt = $2 and process_id = $3`;
-  await on.query(sql, [trialId, attempt, processId]);
+  await on.query(sql, [trialId, attempt, processId, has, after]);
 }
 
-export interface ReadyWorker {
-  processId: number;
-  round: number | null;
-}
-
-/** The workers that wait for a trial's next round. */
-export function selectReady(on: Queryable, { trialId, attempt }: Ownership): Promise<ReadyWorker[]> {
+/** The workers that wait for a round of a trial here; those of the owner's machine do so elsewhere. */
+export function selectWaitingWorkers(on: Queryable, { trialId, attempt }: Ownership): Promise<WaitingWorker[]> {
   const sql = `
-    select process_id as "processId", round from rafiki.trial_worker
-    where trial_id = $1 and attempt = $2 and is_ready and lease_until > now() order by process_id`;
+    select process_id as "processId", round as has, waits_after as after from rafiki.trial_worker
+    where trial_id = $1 and attempt = $2 and waits_after is not null and lease_until > now() order by process_id`;
   return on.query(sql, [trialId, attempt]);
 }
 
 export interface NewRound {
   plan: Round;
   processIds: readonly number[];
-  paramsId: number;
+  /** The weights; null: all workers have them from elsewhere. */
+  paramsId: number | null;
   /** Of the round before. */
   last: RoundPace | null;
 }
@@ -127,9 +149,6 @@ const begin = `
     select id from rafiki.trial where id = $1 and attempt = $2 and process_id = $3 and state = 'running' for update
   ), old as (
     delete from rafiki.trial_round r using owner o where r.trial_id = o.id and (r.number < $4 - 1 or r.attempt <> $2)
-  ), busy as (
-    update rafiki.trial_worker w set is_ready = false from owner o
-    where w.trial_id = o.id and w.process_id = any($6::bigint[])
   )
   insert into rafiki.trial_round (trial_id, attempt, number, plan, process_ids, params_id, rows_per_second, exchange_share)
   select id, $2, $4, $5, $6::bigint[], $7, $8, $9 from owner
@@ -149,24 +168,24 @@ export async function insertRound(
   return (await on.query(begin, values)).length > 0;
 }
 
-export interface OfferedRound {
+export interface StoredRound {
   plan: Round;
-  seat: number;
-  paramsId: number;
+  /** Of the worker that asks; null: it has none. */
+  seat: number | null;
+  paramsId: number | null;
 }
 
-/** The newest round of a worker after round `after`; undefined if there is none yet. */
+/** The newest round of a trial, if it is later than `after`. */
 export async function selectRound(
   on: Queryable,
   { trialId, attempt, processId }: Joining,
   after: number,
-): Promise<OfferedRound | undefined> {
+): Promise<StoredRound | undefined> {
   const sql = `
     select r.plan, array_position(r.process_ids, $3::bigint) as seat, r.params_id as "paramsId"
     from rafiki.trial_round r
-    where r.trial_id = $1 and r.attempt = $2 and r.number > $4 and $3::bigint = any(r.process_ids)
-    order by r.number desc limit 1`;
-  const [row] = await on.query<OfferedRound>(sql, [trialId, attempt, processId, after]);
+    where r.trial_id = $1 and r.attempt = $2 and r.number > $4 order by r.number desc limit 1`;
+  const [row] = await on.query<StoredRound>(sql, [trialId, attempt, processId, after]);
   return row;
 }
 
@@ -180,7 +199,7 @@ export interface NewChange {
 
 const change = `
   with joined as (
-    update rafiki.trial_worker set is_ready = true, round = $4, rows_per_second = $5 / nullif($6::float8, 0)
+    update rafiki.trial_worker set waits_after = $4, round = $4, rows_per_second = $5 / nullif($6::float8, 0)
     where trial_id = $1 and attempt = $2 and process_id = $3 returning trial_id
   )
   insert into rafiki.trial_change (trial_id, attempt, number, process_id, row_count, seconds, params_id)
@@ -188,7 +207,7 @@ const change = `
   join rafiki.trial_round r on r.trial_id = j.trial_id and r.number = $4 and r.attempt = $2
   on conflict do nothing`;
 
-/** Stores what a worker has learnt in a round; it is then ready for the next. Nothing is stored for a round that is over. */
+/** Stores what a worker has learnt in a round; it then waits for the next. Nothing is stored for a round that is over. */
 export async function insertChange(
   on: Queryable,
   { trialId, attempt, processId }: Joining,
@@ -198,6 +217,7 @@ export async function insertChange(
 }
 
 export interface StoredChange {
+  processId: number;
   rows: number;
   seconds: number;
   paramsId: number;
@@ -206,7 +226,7 @@ export interface StoredChange {
 /** The changes of a round that have arrived. */
 export function selectChanges(on: Queryable, { trialId, attempt }: Ownership, number: number): Promise<StoredChange[]> {
   const sql = `
-    select row_count as rows, seconds, params_id as "paramsId" from rafiki.trial_change
+    select process_id as "processId", row_count as rows, seconds, params_id as "paramsId" from rafiki.trial_change
     where trial_id = $1 and attempt = $2 and number = $3 order by process_id`;
   return on.query(sql, [trialId, attempt, number]);
 }

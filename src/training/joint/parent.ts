@@ -1,14 +1,18 @@
 import type {
   JoinedRound,
   Lead,
+  Offer,
   Round,
   RoundPace,
-  RoundWeights,
-  Team,
+  SentChange,
+  Transport,
+  WaitingWorker,
+  WantedChanges,
   WeightChange,
 } from '../../domain/joint-training.ts';
-import { systemClock } from '../../runtime/clock.ts';
 import type { FromChild, ToChild } from '../messages.ts';
+
+// The way to workers of other machines: this process has no database, so the worker that owns it carries the messages.
 
 /** The messages between a training process and the worker that owns it. */
 export interface ParentChannel {
@@ -17,44 +21,36 @@ export interface ParentChannel {
   next<Kind extends ToChild['kind']>(kind: Kind): Promise<Extract<ToChild, { kind: Kind }>>;
 }
 
-/** The other workers of a trial, reached through the worker that owns this process. */
-export class ParentTeam implements Team {
-  readonly #channel: ParentChannel;
-  #ready = 0;
-  #needAll = false;
+/** That of a leading process. */
+export interface LeadingChannel extends ParentChannel {
+  /** The workers of other machines that wait for a round, as the parent said last. */
+  waiting(): readonly WaitingWorker[];
+}
 
-  constructor(channel: ParentChannel) {
+export class ParentTransport implements Transport {
+  readonly #channel: LeadingChannel;
+
+  constructor(channel: LeadingChannel) {
     this.#channel = channel;
   }
 
-  /** Notes the workers that wait for the next round. */
-  setReady({ ready, needAll }: Extract<ToChild, { kind: 'team' }>): void {
-    this.#ready = ready;
-    this.#needAll = needAll;
+  async waiting(): Promise<readonly WaitingWorker[]> {
+    return this.#channel.waiting();
   }
 
-  nowMs(): number {
-    return systemClock.nowMs();
-  }
-
-  next(): { seats: number; needAll: boolean } {
-    return { seats: this.#ready + 1, needAll: this.#needAll };
-  }
-
-  async begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void> {
+  async offer(offer: Offer, last: RoundPace | null): Promise<void> {
     const begun = this.#channel.next('begun');
-    await this.#channel.send({ kind: 'begin-round', round, weights, last });
+    await this.#channel.send({ kind: 'begin-round', offer, last });
     await begun;
   }
 
-  async collect(round: Round): Promise<readonly WeightChange[]> {
+  async collect(wanted: WantedChanges): Promise<readonly SentChange[]> {
     const reply = this.#channel.next('changes');
-    await this.#channel.send({ kind: 'collect', round });
+    await this.#channel.send({ kind: 'collect', wanted });
     return (await reply).changes;
   }
 }
 
-/** The leading worker of a trial, reached through the worker that owns this process. */
 export class ParentLead implements Lead {
   readonly #channel: ParentChannel;
 

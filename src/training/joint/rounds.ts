@@ -30,7 +30,7 @@ const SHORTEST_ROUND = 4;
 /** The team of a worker that trains alone. */
 export const ALONE: Team = {
   nowMs: () => systemClock.nowMs(),
-  next: () => ({ seats: 1, needAll: false }),
+  next: async () => ({ seats: 1, needAll: false }),
   begin: async () => undefined,
   collect: async () => [],
 };
@@ -81,7 +81,7 @@ export class Rounds {
   /** Starts what comes next of an epoch of which `left` batches are left: a round, or a run of this worker alone. */
   async begin(at: Pick<Round, 'epoch' | 'epochs' | 'step'>, left: number): Promise<OwnShare> {
     const { batch, spec } = this.#trial;
-    const team = this.#team.next();
+    const team = await this.#team.next();
     const seats = Math.min(team.seats, maxWorkers(this.#trial, left));
     const batches = this.#batches(left, seats);
     if (seats === 1) {

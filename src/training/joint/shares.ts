@@ -4,18 +4,22 @@ import { Trainer } from '../../engine/trainer.ts';
 import { BadData } from '../../errors/errors.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { orderOf, trainShare } from '../epoch.ts';
-import { prepareTrial, trainerOf } from '../trial.ts';
+import { epochOf, prepareTrial, trainerOf } from '../trial.ts';
 import { basisOf } from './basis.ts';
 import { ErrorFeedback } from './error-feedback.ts';
 import { addChange, changeOf } from './flat-weights.ts';
 
-/** Trains shares of a trial that another worker leads, until there is no further round. */
-export async function trainShares(spec: TrainingSpec, lead: Lead): Promise<void> {
-  const trial = await prepareTrial(spec);
+/**
+ * Trains shares of a trial that another worker leads, until there is no further round. If that one has other rows, because each
+ * holds a shard, `basis` identifies them, and features are fitted to them.
+ */
+export async function trainShares(spec: TrainingSpec, lead: Lead, basis = basisOf(spec)): Promise<void> {
+  const prepared = await prepareTrial(spec);
+  const leading = spec.fitTo ?? spec.data.train;
+  const trial = { ...prepared, ...epochOf(prepared.recipe, leading.inputs.length) }; // its batches and epochs
   const trainer = await Trainer.create(trainerOf(trial));
   const feedback = new ErrorFeedback();
   let common: Float32Array = new Float32Array(0);
-  const basis = basisOf(spec);
   let order: Int32Array = new Int32Array(0);
   let orderedEpoch = -1;
   try {
@@ -26,6 +30,7 @@ export async function trainShares(spec: TrainingSpec, lead: Lead): Promise<void>
       trainer.replaceWeights(common);
       const range = shareOf(round, seat, trial.batch);
       if (round.epoch !== orderedEpoch) [order, orderedEpoch] = [orderOf(trial, round.epoch), round.epoch];
+      if (order.length < range.to) order = repeated(order, range.to); // of a shard that has fewer rows than the leading one's
       const { epoch, epochs, step, seats } = round;
       const startedMs = systemClock.nowMs();
       await trainShare(trial, trainer, { order, range, epoch, epochs, step, seats });
@@ -37,6 +42,10 @@ export async function trainShares(spec: TrainingSpec, lead: Lead): Promise<void>
     await trainer.release();
   }
 }
+
+/** An order of `length` rows, in which those of a shorter one are repeated. */
+const repeated = (order: Int32Array, length: number): Int32Array =>
+  Int32Array.from({ length }, (_, i) => order[i % order.length] as number);
 
 const otherRows = (): BadData =>
   new BadData('this worker has other rows than the one that leads the trial', {

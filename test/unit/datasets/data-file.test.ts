@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { imageRecord, readDataFile } from '../../../src/datasets/data-file.ts';
+import { imageRecord, readDataFile, readShard } from '../../../src/datasets/data-file.ts';
+import { shardsOf } from '../../../src/datasets/shard.ts';
+import { splitRows } from '../../../src/datasets/split.ts';
 import { CorruptParams } from '../../../src/errors/errors.ts';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-file-'));
@@ -89,4 +91,26 @@ test.each([
     await expect(readDataFile(file, task)).rejects.toMatchObject({ sqlstate: 'XX001' });
     expect(existsSync(file)).toBe(false);
   }
+});
+
+test('reads the shards of texts: together all rows, equal inputs in one of them, the classes of all', async () => {
+  const rows = Array.from({ length: 90 }, (_, i) => ({ label: `class ${i % 30}`, input: `text ${i % 45}` }));
+  writeSealed(rows.map((row) => `${JSON.stringify([row.label, row.input])}\n`).join(''));
+  const shards = await Promise.all([0, 1, 2].map((index) => readShard(file, 'sentiment', { index, count: 3 })));
+  const places = shards.map((shard) => new Set(shard.rows.map((row) => row.input)));
+  expect(places.map(({ size }) => size > 5)).toEqual([true, true, true]);
+  expect(places.reduce((sum, { size }) => sum + size, 0)).toBe(45);
+  expect(shards.reduce((sum, shard) => sum + shard.rows.length, 0)).toBe(90);
+  for (const { known } of shards) expect(known?.length).toBe(30);
+  const { train, classes } = splitRows(shards[0]!.rows, { task: 'sentiment', validation: 0.2, ...shards[0] });
+  expect(classes.length).toBe(30); // also those of other shards
+  expect(train.inputs.length).toBeGreaterThan(0);
+});
+
+test('has several shards only for many texts, in a study with a number of workers for each trial', () => {
+  const large = { bytes: 2 ** 30, workersPerTrial: 4 };
+  expect(shardsOf('sentiment', large)).toBe(4);
+  expect(shardsOf('sentiment', { ...large, bytes: 2 ** 28 })).toBe(1);
+  expect(shardsOf('sentiment', { ...large, workersPerTrial: null })).toBe(1);
+  expect(shardsOf('image_classification', large)).toBe(1);
 });

@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Lead } from '../../../../src/domain/joint-training.ts';
+import type { Examples } from '../../../../src/domain/task.ts';
 import { releaseIdleSessions } from '../../../../src/engine/session.ts';
+import { basisOf } from '../../../../src/training/joint/basis.ts';
 import { trainShares } from '../../../../src/training/joint/shares.ts';
 import { trainTrial } from '../../../../src/training/train.ts';
 import { MemoryTeam } from '../../../support/memory-team.ts';
@@ -25,6 +27,21 @@ describe('a trial of several workers', () => {
     expect(result.score).toBeGreaterThan(0.9);
     const batches = team.rounds.reduce((sum, round) => sum + round.batches, 0);
     expect(batches).toBe(6 * 16); // 16 batches an epoch at least: few rows are trained in smaller ones
+  });
+
+  it('learns the rows of all, if each worker holds a shard', async () => {
+    const { inputs, labels } = spec.data.train as Examples & { labels: Int32Array };
+    const part = (from: number, to: number): Examples => ({
+      inputs: inputs.slice(from, to),
+      labels: labels.slice(from, to),
+    });
+    const first = { ...spec.data, train: part(0, 40), valid: part(40, 64) };
+    const second = { ...spec.data, train: part(40, 64) };
+    const team = new MemoryTeam({ ...spec, data: second, fitTo: first.train }, 2, 0, basisOf({ data: first }));
+    const joint = await trainTrial({ ...spec, data: first }, { ...watched(), team });
+    await team.end();
+    const alone = await trainTrial({ ...spec, data: first }, watched());
+    expect(joint.score).toBeGreaterThan(alone.score + 0.3); // of rows that only the other worker holds
   });
 
   it('goes on when nobody answers in a round', async () => {

@@ -1,0 +1,163 @@
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import type {
+  JoinedRound,
+  Lead,
+  Offer,
+  Round,
+  RoundWeights,
+  SentChange,
+  Transport,
+  WaitingWorker,
+  WantedChanges,
+  WeightChange,
+} from '../../domain/joint-training.ts';
+import { reportError } from '../../errors/rafiki-error.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { diskError } from '../../runtime/disk-error.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { sleep } from '../../runtime/sleep.ts';
+import { type RoundFile, readRoundFile, readRoundHead, writeRoundFile } from './round-file.ts';
+
+// The way between the workers of one machine: a folder in which each of them has one file, which it alone writes.
+
+/** Between two looks at the files of others: a look takes some microseconds, and what it waits for takes seconds. */
+const LOOK_MS = 5;
+
+/** Head of the leading worker's file; its vector has the weights, all in single precision or their change in half. */
+type OfferHead = Omit<Offer, 'weights'>;
+
+/** Head of another worker's file. After a round its vectors are the change and the uses. */
+interface WorkerHead {
+  has: number | null;
+  after: number;
+  change: { number: number; rows: number; seconds: number } | null;
+}
+
+const OFFER = 'round';
+const offerFile = (folder: string): string => path.join(folder, OFFER);
+const workerFile = (folder: string, processId: number): string => path.join(folder, `worker-${processId}`);
+
+/** If its folder cannot be used, for example because the disk is full, the trial goes on without these workers. */
+export class FolderTransport implements Transport {
+  readonly #folder: string;
+  readonly #logger: Logger;
+
+  constructor(folder: string, logger: Logger) {
+    this.#folder = folder;
+    this.#logger = logger;
+  }
+
+  async waiting(): Promise<readonly WaitingWorker[]> {
+    return this.#names().flatMap((name) => {
+      const processId = Number(/^worker-(\d+)$/.exec(name)?.[1]);
+      const found = Number.isNaN(processId) ? undefined : this.#head(processId);
+      return found === undefined ? [] : [{ processId, has: found.has, after: found.after }];
+    });
+  }
+
+  async offer({ round, processIds, weights }: Offer): Promise<void> {
+    const vector = weights.kind === 'all' ? weights.values : weights.halves;
+    try {
+      writeRoundFile<OfferHead>(offerFile(this.#folder), { head: { round, processIds }, vectors: [vector] });
+    } catch (error) {
+      this.#warn(error);
+    }
+  }
+
+  async collect({ number, processIds, waitMs }: WantedChanges): Promise<readonly SentChange[]> {
+    const untilMs = systemClock.nowMs() + waitMs;
+    const isMissing = (processId: number): boolean => this.#head(processId)?.change?.number !== number;
+    let missing = processIds.filter(isMissing);
+    while (missing.length > 0 && systemClock.nowMs() < untilMs) {
+      await sleep(LOOK_MS);
+      missing = missing.filter(isMissing);
+    }
+    return processIds.flatMap((processId) => this.#change(processId, number) ?? []);
+  }
+
+  #names(): string[] {
+    try {
+      return readdirSync(this.#folder);
+    } catch (error) {
+      this.#warn(error);
+      return [];
+    }
+  }
+
+  #warn(error: unknown): void {
+    const err = reportError(diskError(error, this.#folder));
+    this.#logger.warn({ err }, 'other workers of this machine cannot take part in a round');
+  }
+
+  #head(processId: number): WorkerHead | undefined {
+    return readRoundHead<WorkerHead>(workerFile(this.#folder, processId));
+  }
+
+  #change(processId: number, number: number): SentChange | undefined {
+    const found = readRoundFile<WorkerHead>(workerFile(this.#folder, processId));
+    const [halves, uses] = found?.vectors ?? [];
+    const change = found?.head.change;
+    if (change?.number !== number || !(halves instanceof Uint16Array && uses instanceof Uint16Array)) return undefined;
+    return { processId, halves, uses, rows: change.rows, seconds: change.seconds };
+  }
+}
+
+export interface FolderLeadOptions {
+  folder: string;
+  /** Of the worker that owns this process. */
+  processId: number;
+  /** Called after each round. */
+  onTrained(round: number, rowsPerSecond: number): Promise<void>;
+}
+
+export class FolderLead implements Lead {
+  readonly #options: FolderLeadOptions;
+  #waits: Pick<WorkerHead, 'has' | 'after'> = { has: null, after: 0 };
+  #isKnown = false;
+
+  constructor(options: FolderLeadOptions) {
+    this.#options = options;
+  }
+
+  async next(): Promise<JoinedRound | null> {
+    const { folder, processId } = this.#options;
+    if (!this.#isKnown) this.#write();
+    while (existsSync(folder)) {
+      const newest = readRoundHead<OfferHead>(offerFile(folder))?.round.number ?? 0;
+      const found = newest > this.#waits.after ? readRoundFile<OfferHead>(offerFile(folder)) : undefined;
+      if (found !== undefined) {
+        const { round, processIds } = found.head;
+        const seat = processIds.indexOf(processId) + 1;
+        if (seat > 0) {
+          this.#waits = { has: round.number, after: round.number };
+          return { round, seat, weights: weightsOf(found) };
+        }
+        this.#waits.after = round.number; // it has missed one that it was offered, or there were too many workers
+        this.#write();
+      }
+      await sleep(LOOK_MS);
+    }
+    return null;
+  }
+
+  async send({ number }: Round, { halves, uses, rows, seconds }: WeightChange): Promise<void> {
+    this.#write({ head: { ...this.#waits, change: { number, rows, seconds } }, vectors: [halves, uses] });
+    await this.#options.onTrained(number, rows / seconds);
+  }
+
+  #write(content: RoundFile<WorkerHead> = { head: { ...this.#waits, change: null }, vectors: [] }): void {
+    const { folder, processId } = this.#options;
+    this.#isKnown = true;
+    try {
+      writeRoundFile(workerFile(folder, processId), content);
+    } catch (error) {
+      if (existsSync(folder)) throw diskError(error, folder); // without its folder, the trial has ended
+    }
+  }
+}
+
+function weightsOf({ vectors: [vector] }: RoundFile<OfferHead>): RoundWeights {
+  if (vector instanceof Float32Array) return { kind: 'all', values: vector };
+  return { kind: 'change', halves: vector ?? new Uint16Array(0) };
+}

@@ -1,0 +1,112 @@
+import type {
+  Offer,
+  Round,
+  RoundPace,
+  RoundWeights,
+  SentChange,
+  Team,
+  Transport,
+  WaitingWorker,
+  WantedChanges,
+  WeightChange,
+} from '../../domain/joint-training.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+
+/** The other workers may take this share of the own training time longer, and at least so long. */
+const MAX_EXTRA_SHARE = 0.5;
+const MIN_EXTRA_MS = 2_000;
+/** Between two rounds that are shown in the database although no worker reads them there. */
+const SHOW_MS = 4_000;
+
+export interface TransportTeamOptions {
+  /** To workers of this machine. */
+  near: Transport;
+  /** To those of others. */
+  far: Transport;
+  /** Shows a round that only workers of this machine take part in. */
+  show(round: ShownRound): Promise<void>;
+  logger: Logger;
+}
+
+/** A round as it is shown in the database. */
+export interface ShownRound extends Omit<Offer, 'weights'> {
+  /** Of the round before. */
+  last: RoundPace | null;
+}
+
+/** The other workers of a trial, here and on other machines: who takes part in a round, and how long they are waited for. */
+export class TransportTeam implements Team {
+  readonly #options: TransportTeamOptions;
+  #waiting: { near: readonly WaitingWorker[]; far: readonly WaitingWorker[] } = { near: [], far: [] };
+  /** The last round that each worker was offered: until it waits for a later one, it is busy or dead. */
+  readonly #offered = new Map<number, number>();
+  /** Of the current round. */
+  #members: { near: number[]; far: number[] } = { near: [], far: [] };
+  #last = 0;
+  #begunMs = 0;
+  /** When a round is to be shown next. */
+  #showMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: TransportTeamOptions) {
+    this.#options = options;
+  }
+
+  nowMs(): number {
+    return systemClock.nowMs();
+  }
+
+  async next(): Promise<{ seats: number; needAll: boolean }> {
+    const { near, far } = this.#options;
+    this.#waiting = { near: await this.#waitingOf(near), far: await this.#waitingOf(far) };
+    const all = [...this.#waiting.near, ...this.#waiting.far];
+    return { seats: 1 + all.length, needAll: all.some(({ has }) => has !== this.#last) };
+  }
+
+  async #waitingOf(transport: Transport): Promise<WaitingWorker[]> {
+    const waiting = await transport.waiting();
+    return waiting.filter(({ processId, after }) => after >= (this.#offered.get(processId) ?? 0));
+  }
+
+  async begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void> {
+    const near = this.#waiting.near.slice(0, round.seats - 1).map(idOf);
+    const far = this.#waiting.far.slice(0, round.seats - 1 - near.length).map(idOf);
+    const processIds = [...near, ...far];
+    const offer = { round, processIds, weights };
+    if (near.length > 0) await this.#options.near.offer(offer, last);
+    if (far.length > 0) await this.#options.far.offer(offer, last);
+    else await this.#show({ round, processIds, last });
+    this.#begunMs = this.nowMs();
+    for (const processId of processIds) this.#offered.set(processId, round.number);
+    this.#members = { near, far };
+    this.#last = round.number;
+  }
+
+  async #show(shown: ShownRound): Promise<void> {
+    if (this.nowMs() < this.#showMs) return;
+    this.#showMs = this.nowMs() + SHOW_MS;
+    await this.#options.show(shown);
+  }
+
+  /** Called when the own share is trained. */
+  async collect({ number }: Round): Promise<readonly WeightChange[]> {
+    const waitMs = Math.max(MIN_EXTRA_MS, MAX_EXTRA_SHARE * (this.nowMs() - this.#begunMs));
+    const { near, far } = this.#members;
+    const [fromNear, fromFar] = await Promise.all([
+      this.#collectFrom('near', { number, processIds: near, waitMs }),
+      this.#collectFrom('far', { number, processIds: far, waitMs }),
+    ]);
+    const changes = [...fromNear, ...fromFar];
+    const sent = new Set(changes.map(idOf));
+    const missing = [...near, ...far].filter((processId) => !sent.has(processId));
+    if (missing.length > 0)
+      this.#options.logger.info({ round: number, processes: missing }, 'a round ended without shares');
+    return changes;
+  }
+
+  async #collectFrom(way: 'near' | 'far', wanted: WantedChanges): Promise<readonly SentChange[]> {
+    return wanted.processIds.length === 0 ? [] : this.#options[way].collect(wanted);
+  }
+}
+
+const idOf = ({ processId }: { processId: number }): number => processId;

@@ -1,0 +1,133 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Round, Transport, WeightChange } from '../../../../src/domain/joint-training.ts';
+import { releaseIdleSessions } from '../../../../src/engine/session.ts';
+import { silentLogger } from '../../../../src/runtime/logger.ts';
+import { FolderLead, FolderTransport } from '../../../../src/training/joint/folder.ts';
+import { readRoundFile, readRoundHead, writeRoundFile } from '../../../../src/training/joint/round-file.ts';
+import { trainShares } from '../../../../src/training/joint/shares.ts';
+import { type ShownRound, TransportTeam } from '../../../../src/training/joint/team.ts';
+import { trainTrial } from '../../../../src/training/train.ts';
+import { memorable, specOf, watched } from '../../models/sentences.ts';
+
+let folder: string;
+let near: FolderTransport;
+
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'rafiki-rounds-'));
+  near = new FolderTransport(folder, silentLogger);
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(releaseIdleSessions);
+
+const round = (number: number, seats = 2): Round => ({
+  ...{ number, seats, epoch: 0, epochs: 1, step: 0, batches: 4, basis: 'rows' },
+});
+const weights = { kind: 'change', halves: Uint16Array.of(1, 2, 3) } as const;
+const change: WeightChange = { halves: Uint16Array.of(7, 8, 9), uses: Uint16Array.of(4), rows: 32, seconds: 2 };
+const offer = (number: number, processIds: number[]): Promise<void> =>
+  near.offer({ round: round(number, processIds.length + 1), processIds, weights });
+const leadOf = (processId: number): FolderLead =>
+  new FolderLead({ folder, processId, onTrained: async () => undefined });
+/** A worker that waits for its first round: `next` does not return before there is one. */
+async function waitingLead(processId: number): Promise<{ lead: FolderLead; next: ReturnType<FolderLead['next']> }> {
+  const lead = leadOf(processId);
+  const next = lead.next();
+  await isWaiting(processId, 0);
+  return { lead, next };
+}
+async function isWaiting(processId: number, after: number): Promise<void> {
+  await expect
+    .poll(() => near.waiting(), { timeout: 60_000 })
+    .toContainEqual(expect.objectContaining({ processId, after }));
+}
+
+describe('the folder of a trial', () => {
+  it('carries a round and what a worker learnt in it', async () => {
+    const { lead, next } = await waitingLead(12);
+    expect(await near.waiting()).toEqual([{ processId: 12, has: null, after: 0 }]);
+    await offer(1, [11, 12]);
+    expect(await next).toEqual({ round: round(1, 3), seat: 2, weights });
+    await lead.send(round(1), change);
+    expect(await near.waiting()).toEqual([{ processId: 12, has: 1, after: 1 }]);
+    const arrived = await near.collect({ number: 1, processIds: [11, 12], waitMs: 0 });
+    expect(arrived).toEqual([{ processId: 12, ...change }]);
+    expect(await near.collect({ number: 2, processIds: [12], waitMs: 0 })).toEqual([]);
+  });
+
+  it('has one file for each worker, which nobody else can read', async () => {
+    const { lead, next } = await waitingLead(12);
+    for (let number = 1; number <= 3; number++) {
+      await offer(number, [12]);
+      await (number === 1 ? next : lead.next());
+      await lead.send(round(number), change);
+    }
+    expect(readdirSync(folder).sort()).toEqual(['round', 'worker-12']);
+    for (const name of readdirSync(folder)) expect(statSync(path.join(folder, name)).mode & 0o777).toBe(0o600);
+  });
+
+  it('lets a worker that missed its round wait for the next', async () => {
+    const lead = leadOf(12);
+    await offer(1, [12]);
+    await lead.next();
+    await lead.send(round(1), change);
+    await offer(2, [12]); // it is paused meanwhile
+    await offer(3, []);
+    const next = lead.next();
+    await isWaiting(12, 3);
+    expect(await near.waiting()).toEqual([{ processId: 12, has: 1, after: 3 }]);
+    await offer(4, [12]);
+    expect((await next)?.round.number).toBe(4);
+  });
+
+  it('ends with the trial', async () => {
+    const { next } = await waitingLead(12);
+    rmSync(folder, { recursive: true });
+    expect(await next).toBeNull();
+    await leadOf(13).send(round(1), change); // too late, and no error
+    expect(await near.waiting()).toEqual([]);
+    await offer(2, [12]); // the trial goes on alone
+  });
+
+  it('ignores what a killed worker has not finished', async () => {
+    writeFileSync(path.join(folder, 'worker-12.tmp'), 'half a');
+    expect(await near.waiting()).toEqual([]);
+  });
+});
+
+describe('a file of a round', () => {
+  it('gives back head and vectors', () => {
+    const file = path.join(folder, 'file');
+    const vectors = [Float32Array.of(1.5, -2), Uint16Array.of(65535), new Uint16Array(0)];
+    writeRoundFile(file, { head: { note: 'ä' }, vectors });
+    expect(readRoundFile(file)).toEqual({ head: { note: 'ä' }, vectors });
+    expect(readRoundHead(path.join(folder, 'none'))).toBeUndefined();
+  });
+
+  it.each([2, 40, 70])('that ends after %i bytes is an error', (bytes) => {
+    const file = path.join(folder, 'file');
+    writeRoundFile(file, { head: {}, vectors: [new Float32Array(8)] });
+    truncateSync(file, bytes);
+    expect(() => readRoundFile(file)).toThrow('a file that workers of this machine exchange is damaged');
+  });
+});
+
+describe('a trial whose workers exchange files', () => {
+  it('learns what it is shown', async () => {
+    const spec = specOf('temporal_cnn', { epochs: 6, batch: 8 }, memorable(64));
+    const seats: number[] = [];
+    const show = async ({ round }: ShownRound): Promise<void> => void seats.push(round.seats);
+    const team = new TransportTeam({ near, far: nobody, show, logger: silentLogger });
+    const others = [11, 12].map((processId) => trainShares({ ...spec, noiseSeed: processId }, leadOf(processId)));
+    await expect.poll(async () => (await near.waiting()).length, { timeout: 60_000 }).toBe(2);
+    const result = await trainTrial(spec, { ...watched(), team });
+    rmSync(folder, { recursive: true });
+    await Promise.all(others);
+    expect(seats[0]).toBe(3);
+    expect(result.score).toBeGreaterThan(0.9);
+  });
+});
+
+const nobody: Transport = { waiting: async () => [], offer: async () => undefined, collect: async () => [] };

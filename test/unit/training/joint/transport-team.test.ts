@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import type { Offer, Round, SentChange, Transport, WaitingWorker } from '../../../../src/domain/joint-training.ts';
+import { silentLogger } from '../../../../src/runtime/logger.ts';
+import { type ShownRound, TransportTeam } from '../../../../src/training/joint/team.ts';
+
+const round = (number: number, seats: number): Round => ({
+  ...{ number, seats, epoch: 0, epochs: 1, step: 0, batches: 4, basis: 'rows' },
+});
+const all = { kind: 'all', values: new Float32Array(1) } as const;
+const changeOf = (processId: number): SentChange => ({
+  ...{ processId, halves: Uint16Array.of(1), uses: new Uint16Array(0), rows: 8, seconds: 1 },
+});
+
+/** Workers that answer at once; a test says which of them wait. */
+class Answering implements Transport {
+  workers: WaitingWorker[] = [];
+  silent = new Set<number>();
+  readonly offers: Offer[] = [];
+
+  async waiting(): Promise<WaitingWorker[]> {
+    return this.workers;
+  }
+
+  async offer(offer: Offer): Promise<void> {
+    this.offers.push(offer);
+  }
+
+  async collect({ number, processIds }: { number: number; processIds: readonly number[] }): Promise<SentChange[]> {
+    const sent = processIds.filter((processId) => !this.silent.has(processId));
+    for (const worker of this.workers) if (sent.includes(worker.processId)) worker.has = worker.after = number;
+    return sent.map(changeOf);
+  }
+}
+
+function teamOf(): { team: TransportTeam; near: Answering; far: Answering; shown: ShownRound[] } {
+  const [near, far, shown] = [new Answering(), new Answering(), [] as ShownRound[]];
+  const show = async (each: ShownRound): Promise<void> => void shown.push(each);
+  return { team: new TransportTeam({ near, far, show, logger: silentLogger }), near, far, shown };
+}
+const waits = (processId: number): WaitingWorker => ({ processId, has: null, after: 0 });
+
+describe('the team of a trial', () => {
+  it('has the workers of this machine, then those of others, each way told the seats of all', async () => {
+    const { team, near, far } = teamOf();
+    near.workers = [waits(12)];
+    far.workers = [waits(5), waits(6)];
+    expect(await team.next()).toEqual({ seats: 4, needAll: true });
+    await team.begin(round(1, 3), all, null);
+    expect([near.offers[0]?.processIds, far.offers[0]?.processIds]).toEqual([
+      [12, 5],
+      [12, 5],
+    ]);
+    expect((await team.collect(round(1, 3))).length).toBe(2);
+  });
+
+  it('needs all weights if one has not those of the last round', async () => {
+    const { team, near } = teamOf();
+    near.workers = [waits(12)];
+    await team.next();
+    await team.begin(round(1, 2), all, null);
+    await team.collect(round(1, 2));
+    expect(await team.next()).toEqual({ seats: 2, needAll: false });
+    near.workers.push(waits(13));
+    expect(await team.next()).toEqual({ seats: 3, needAll: true });
+  });
+
+  it('offers no further round to one that has not answered, until it waits for a later one', async () => {
+    const { team, near } = teamOf();
+    const dead = waits(12);
+    near.workers = [dead];
+    near.silent.add(12);
+    await team.next();
+    await team.begin(round(1, 2), all, null);
+    expect(await team.collect(round(1, 2))).toEqual([]);
+    expect((await team.next()).seats).toBe(1);
+    dead.after = 1;
+    expect(await team.next()).toEqual({ seats: 2, needAll: true });
+  });
+
+  it('shows rounds of this machine now and then; those of others are in the database anyway', async () => {
+    const { team, near, far, shown } = teamOf();
+    near.workers = [waits(12)];
+    for (let number = 1; number <= 3; number++) {
+      await team.next();
+      await team.begin(round(number, 2), all, null);
+      await team.collect(round(number, 2));
+    }
+    expect(shown.map(({ round: { number } }) => number)).toEqual([1]);
+    expect(far.offers).toEqual([]);
+  });
+});
