@@ -49,10 +49,10 @@ export class ForestLearner implements Learner {
   #booster: Booster;
   /** Of the validation rows, [outputs][rows]. */
   #scores: Float64Array[];
+  #rounds = 0;
 
   readonly stepsPerEpoch = EPOCH_ROUNDS;
   readonly patience = PATIENCE;
-  steps = 0;
 
   constructor(task: ForestTask) {
     const { features, train, valid, settings, bins, threads } = task;
@@ -72,12 +72,16 @@ export class ForestLearner implements Learner {
     return this.#task.epochs;
   }
 
+  get steps(): number {
+    return this.#rounds;
+  }
+
   async train({ step }: TrainingPlace, stopNow: () => boolean): Promise<TrainedSteps | null> {
     await setImmediate(); // messages of the worker are read between two rounds
     if (stopNow()) return null;
     const trees = alone(this.#booster.round());
     for (const [output, tree] of trees.entries()) addTree(tree, this.#valid, this.#scores[output] as Float64Array);
-    this.steps++;
+    this.#rounds++;
     // Measured at the end of an epoch and told for all its steps, because it takes a pass over all rows.
     const isLast = step + 1 === EPOCH_ROUNDS;
     return { steps: 1, lossSum: isLast ? EPOCH_ROUNDS * this.#booster.loss() : 0 };
@@ -85,7 +89,7 @@ export class ForestLearner implements Learner {
 
   async validated(): Promise<ValidatedParts> {
     const answers = answersOfScores(this.#task.settings.objective, this.#scores);
-    const rounds = Int32Array.of(this.steps);
+    const rounds = Int32Array.of(this.#rounds);
     return {
       answers: tensorOf(answers, this.#task.features.target),
       parts: () => ({ rounds: { dtype: 'int32', shape: [1], data: rounds } }),
@@ -107,7 +111,7 @@ export class ForestLearner implements Learner {
     const trees = unpackTrees(state);
     if (trees.length !== steps * this.#objective.outputs) throw otherTrees(trees.length, steps);
     [this.#booster, this.#scores] = this.#start(trees);
-    this.steps = steps;
+    this.#rounds = steps;
   }
 
   async release(): Promise<void> {
