@@ -159,4 +159,13 @@ describe('a trial of a forest', () => {
       detail: '6000 rows have 6000 scores each; the limit is 33554432 scores.',
     });
   });
+
+  it('needs rows to train on, and to validate on', async () => {
+    const none = { inputs: [], labels: new Int32Array() };
+    const spec = specOf('tabular_classification', family, { ...data, valid: none });
+    await expect(trainTrial(spec, watched())).rejects.toMatchObject({
+      message: 'there are too few rows to train and validate',
+      detail: '300 rows to train on, 0 to validate on',
+    });
+  });
 });
