@@ -83,7 +83,7 @@ test('a paused trial continues from its checkpoint to the scores that it has wit
   // A low rate, so that it improves for seconds.
   const args = (model: string): string =>
     `model => '${model}', families => '{gradient_boosting}', max_trials => 1, max_time => '5 min', seed => 9, metric => 'likelihood',
-     knobs => '{"epochs": 40, "learning_rate": 0.01, "leaves": 64}'`;
+     knobs => '{"epochs": 40, "learning_rate": 0.02, "leaves": 64}'`;
   const reports = (study: number) =>
     db.query<{ epoch: number; step: number; score: number; loss: number }>(
       `select r.epoch, r.step, r.score, r.loss from rafiki.report r join rafiki.trial t on t.id = r.trial_id

@@ -21,8 +21,9 @@ import type { Learner, ModelParts, TrainedSteps, TrainingPlace, ValidatedParts }
 /** Rounds of an epoch: a round takes a millisecond for a thousand rows, and a report some. */
 const EPOCH_ROUNDS = 10;
 
-/** Epochs without a better score after which no more trees are grown. */
-const PATIENCE = 10;
+/** Epochs without a better score after which no more trees are grown, times the learning rate: at a low one trees add little. */
+const PATIENCE = 0.5;
+const MIN_PATIENCE = 5;
 
 /** Scores of all training rows, which are doubles and needed twice: half a gigabyte. */
 const MAX_SCORES = 2 ** 25;
@@ -52,11 +53,12 @@ export class ForestLearner implements Learner {
   #rounds = 0;
 
   readonly stepsPerEpoch = EPOCH_ROUNDS;
-  readonly patience = PATIENCE;
+  readonly patience: number;
 
   constructor(task: ForestTask) {
     const { features, train, valid, settings, bins, threads } = task;
     this.#task = task;
+    this.patience = Math.max(MIN_PATIENCE, Math.ceil(PATIENCE / settings.learningRate));
     this.#targets = targetsOf(task);
     this.#objective = createObjective(settings, this.#targets);
     if (train.inputs.length * this.#objective.outputs > MAX_SCORES)

@@ -108,7 +108,7 @@ describe('a trial of a forest', () => {
     const { epochs, score } = await trainTrial({ ...spec, metric: 'likelihood' }, hooks);
     const scores = hooks.reports.map((report) => report.score);
     expect(score).toBe(Math.max(...scores));
-    expect(epochs).toBe(scores.indexOf(score) + 1 + 10);
+    expect(epochs).toBe(scores.indexOf(score) + 1 + 5);
     expect((await trainTrial({ ...spec, metric: 'likelihood' }, { ...watched(), keepsLast: true })).epochs).toBe(60);
   });
 
