@@ -4,14 +4,14 @@ import path from 'node:path';
 import { InvalidParameter } from '../src/errors/errors.ts';
 import type { Figure } from './figure.ts';
 import type { FitRequest, FitResult } from './trees/fit.ts';
-import { type Fitter, type Peer, peers, startOwn, startPeer } from './trees/fitters.ts';
+import { type Fitter, type Peer, peers, runTrial, startOwn, startPeer } from './trees/fitters.ts';
 import { type TableFiles, type TableName, tableNames, writeSynthetic, writeTable } from './trees/tables.ts';
 
 export interface TreesOptions {
   quick: boolean;
-  /** One table instead of all, or `synthetic`. */
+  /** One table instead of all, `synthetic`, or `trial`: one trial of a study of many rows, as its training process does it. */
   data?: string | undefined;
-  /** Of the synthetic table, a tenth of them for testing. */
+  /** Of the synthetic table, a tenth of them for testing; of the trial. */
   rows?: string | undefined;
   threads?: string | undefined;
 }
@@ -22,19 +22,21 @@ const plain = { rounds: 100, learningRate: 0.1, rowShare: 1, columnShare: 1 };
 
 const [timeBar, memoryBar, scoreBar] = [2, 1.5, 0.003];
 
+/** MB of the process of a trial. */
+const trialBar = 1000;
+
 /** Gradient boosting compared with XGBoost and scikit-learn: same rows, same folds, same settings. */
-export async function* treesBench({
-  quick,
-  data,
-  rows = '1111112',
-  threads = '1',
-}: TreesOptions): AsyncIterable<Figure> {
-  if (data !== undefined && data !== 'synthetic' && !Object.hasOwn(tableNames, data))
+export async function* treesBench({ quick, data, rows, threads = '1' }: TreesOptions): AsyncIterable<Figure> {
+  if (data !== undefined && !['synthetic', 'trial', ...Object.keys(tableNames)].includes(data))
     throw new InvalidParameter(`there is no table "${data}"`, {
-      hint: `Tables: ${Object.keys(tableNames).join(', ')}, synthetic.`,
+      hint: `Tables: ${Object.keys(tableNames).join(', ')}, synthetic, trial.`,
     });
   const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   try {
+    if (data === 'trial') {
+      yield* trialFigures(path.join(dir, 'rows'), { rows: Number(rows ?? '1000000'), threads: Number(threads) });
+      return;
+    }
     const all = Object.keys(tableNames) as TableName[];
     const names = all.filter((name) => data === undefined || name === data);
     const tables = names.map((name) => [name, writeTable(name, path.join(dir, name))] as const);
@@ -43,7 +45,7 @@ export async function* treesBench({
     for (const [name, table] of tables)
       if (name === 'adult') yield* costFigures(name, table, { threads: Number(threads), times: 3 });
     if (data !== 'synthetic' && (data !== undefined || quick)) return;
-    const synthetic = writeSynthetic(Number(rows), path.join(dir, 'synthetic'));
+    const synthetic = writeSynthetic(Number(rows ?? '1111112'), path.join(dir, 'synthetic'));
     yield* costFigures('synthetic', synthetic, { threads: Number(threads), times: 1 });
   } finally {
     rmSync(dir, { recursive: true, force: true });
@@ -124,6 +126,24 @@ async function* costFigures(
     yield costFigure(`${label}-cpu`, 's', { peer, bar: timeBar, value: own.cpuSeconds, peerValue: theirs?.cpuSeconds });
     yield costFigure(`${label}-memory`, 'MB', { peer, bar: memoryBar, value: own.peakMb, peerValue: theirs?.peakMb });
   }
+}
+
+/** A trial of fifty rounds on rows of 30 columns, from the data file to the model, with other processes for writing and for training. */
+async function* trialFigures(
+  file: string,
+  { rows, threads }: { rows: number; threads: number },
+): AsyncIterable<Figure> {
+  const figure = (name: string, value: number, unit: string): Figure => ({
+    ...{ bench: 'trees', name: `trial-${rows}-${threads}-${name}`, value, unit, ok: null },
+  });
+  const written = await runTrial({ file, rows });
+  yield figure('write', written.seconds, 's');
+  yield { ...figure('write-memory', written.peakMb, 'MB'), bar: trialBar, ok: written.peakMb <= trialBar };
+  const { seconds, cpuSeconds, peakMb, score } = await runTrial({ file, threads, epochs: 5 });
+  yield figure('time', seconds, 's');
+  yield figure('cpu', cpuSeconds, 's');
+  yield { ...figure('memory', peakMb, 'MB'), bar: trialBar, ok: peakMb <= trialBar };
+  yield figure('accuracy', score, '');
 }
 
 interface Cost {

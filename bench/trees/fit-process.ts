@@ -8,7 +8,7 @@ import type { FeatureColumn } from '../../src/trees/feature-bins.ts';
 import { type Forest, forestAnswers } from '../../src/trees/forest.ts';
 import type { ForestRows } from '../../src/trees/objective.ts';
 import { boostingSettings } from '../../src/trees/settings.ts';
-import { trainForest } from '../../src/trees/train-forest.ts';
+import { trainForest } from '../../test/support/train-forest.ts';
 import { type FitRequest, type FitResult, sharedSettings } from './fit.ts';
 import type { TableFiles } from './tables.ts';
 

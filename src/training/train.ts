@@ -1,11 +1,11 @@
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingResult, TrainingSpec } from '../domain/training.ts';
-import { BadData } from '../errors/errors.ts';
 import type { Learner } from '../models/learner.ts';
 import { familyByName, isNetwork } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type Best, freshProgress, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { NetworkLearner } from './network-learner.ts';
+import { checkRows } from './trial.ts';
 
 /** Trains one trial: the best epoch's model, its score, and the model file. Does not use the database. */
 export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Promise<TrainingResult> {
@@ -19,16 +19,10 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
   }
 }
 
-function createLearner(spec: TrainingSpec, { team }: TrainingHooks): Learner | Promise<Learner> {
-  const { train, valid } = spec.data;
-  if (train.inputs.length === 0 || valid.inputs.length === 0) {
-    throw new BadData('there are too few rows to train and validate', {
-      detail: `${train.inputs.length} rows to train on, ${valid.inputs.length} to validate on`,
-      hint: 'Add labelled rows, or change the share that is kept for validation.',
-    });
-  }
+async function createLearner(spec: TrainingSpec, { team }: TrainingHooks): Promise<Learner> {
   const family = familyByName(spec.family);
   if (isNetwork(family)) return NetworkLearner.create(spec, team);
+  checkRows(spec.data);
   return family.learner({ ...spec, knobs: { ...family.space(spec.task).initial(), ...spec.knobs } });
 }
 

@@ -1,7 +1,9 @@
 import type { TaskKind } from '../domain/kinds/kind.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
+import type { DataSet } from '../domain/task.ts';
 import type { FittedFeatures, TrainingSpec } from '../domain/training.ts';
 import type { TrainerOptions } from '../engine/trainer.ts';
+import { BadData } from '../errors/errors.ts';
 import type { EncodedRows, Encoder } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';
 import type { Network } from '../graph/network.ts';
@@ -32,7 +34,17 @@ export interface PreparedTrial {
   stepsPerEpoch: number;
 }
 
+/** Throws {@link BadData} if there is nothing to train on, or to validate on. */
+export function checkRows({ train, valid }: DataSet): void {
+  if (train.inputs.length > 0 && valid.inputs.length > 0) return;
+  throw new BadData('there are too few rows to train and validate', {
+    detail: `${train.inputs.length} rows to train on, ${valid.inputs.length} to validate on`,
+    hint: 'Add labelled rows, or change the share that is kept for validation.',
+  });
+}
+
 export async function prepareTrial({ fitTo, ...given }: TrainingSpec): Promise<PreparedTrial> {
+  checkRows(given.data);
   const { train, valid, classes } = given.data;
   const kind = kindOf(given.task);
   const family = networkFamily(given.family);

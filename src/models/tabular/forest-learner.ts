@@ -21,8 +21,9 @@ import type { Learner, ModelParts, TrainedSteps, TrainingPlace, ValidatedParts }
 /** Rounds of an epoch: a round takes a millisecond for a thousand rows, and a report some. */
 const EPOCH_ROUNDS = 10;
 
-/** Epochs without a better score after which no more trees are grown. */
-const PATIENCE = 10;
+/** Epochs without a better score after which no more trees are grown, times the learning rate: at a low one trees add little. */
+const PATIENCE = 0.5;
+const MIN_PATIENCE = 5;
 
 /** Scores of all training rows, which are doubles and needed twice: half a gigabyte. */
 const MAX_SCORES = 2 ** 25;
@@ -49,14 +50,15 @@ export class ForestLearner implements Learner {
   #booster: Booster;
   /** Of the validation rows, [outputs][rows]. */
   #scores: Float64Array[];
+  #rounds = 0;
 
   readonly stepsPerEpoch = EPOCH_ROUNDS;
-  readonly patience = PATIENCE;
-  steps = 0;
+  readonly patience: number;
 
   constructor(task: ForestTask) {
     const { features, train, valid, settings, bins, threads } = task;
     this.#task = task;
+    this.patience = Math.max(MIN_PATIENCE, Math.ceil(PATIENCE / settings.learningRate));
     this.#targets = targetsOf(task);
     this.#objective = createObjective(settings, this.#targets);
     if (train.inputs.length * this.#objective.outputs > MAX_SCORES)
@@ -72,12 +74,16 @@ export class ForestLearner implements Learner {
     return this.#task.epochs;
   }
 
+  get steps(): number {
+    return this.#rounds;
+  }
+
   async train({ step }: TrainingPlace, stopNow: () => boolean): Promise<TrainedSteps | null> {
     await setImmediate(); // messages of the worker are read between two rounds
     if (stopNow()) return null;
     const trees = alone(this.#booster.round());
     for (const [output, tree] of trees.entries()) addTree(tree, this.#valid, this.#scores[output] as Float64Array);
-    this.steps++;
+    this.#rounds++;
     // Measured at the end of an epoch and told for all its steps, because it takes a pass over all rows.
     const isLast = step + 1 === EPOCH_ROUNDS;
     return { steps: 1, lossSum: isLast ? EPOCH_ROUNDS * this.#booster.loss() : 0 };
@@ -85,7 +91,7 @@ export class ForestLearner implements Learner {
 
   async validated(): Promise<ValidatedParts> {
     const answers = answersOfScores(this.#task.settings.objective, this.#scores);
-    const rounds = Int32Array.of(this.steps);
+    const rounds = Int32Array.of(this.#rounds);
     return {
       answers: tensorOf(answers, this.#task.features.target),
       parts: () => ({ rounds: { dtype: 'int32', shape: [1], data: rounds } }),
@@ -107,7 +113,7 @@ export class ForestLearner implements Learner {
     const trees = unpackTrees(state);
     if (trees.length !== steps * this.#objective.outputs) throw otherTrees(trees.length, steps);
     [this.#booster, this.#scores] = this.#start(trees);
-    this.steps = steps;
+    this.#rounds = steps;
   }
 
   async release(): Promise<void> {

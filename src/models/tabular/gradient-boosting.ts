@@ -24,7 +24,7 @@ export const gradientBoosting: LearnerFamily = {
       .addCategoricalKnob('bins', [63, 127, 255], { group: 'preprocessing', initial: 255 })
       .addRangeKnob('leaves', 'int', 4, 256, { group: 'architecture', initial: 31, log: true })
       .addRangeKnob('epochs', 'int', 1, 1000, { group: 'training', initial: 100, untuned: true })
-      .addRangeKnob('learning_rate', 'float', 0.01, 0.3, { group: 'training', initial: 0.05, log: true })
+      .addRangeKnob('learning_rate', 'float', 0.02, 0.3, { group: 'training', initial: 0.05, log: true })
       .addRangeKnob('min_leaf_weight', 'float', 0.01, 100, { group: 'training', initial: 1, log: true })
       .addRangeKnob('row_share', 'float', 0.4, 1, { group: 'training', initial: 0.8 })
       .addRangeKnob('column_share', 'float', 0.2, 1, { group: 'training', initial: 0.8 })

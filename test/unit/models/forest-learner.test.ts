@@ -108,7 +108,7 @@ describe('a trial of a forest', () => {
     const { epochs, score } = await trainTrial({ ...spec, metric: 'likelihood' }, hooks);
     const scores = hooks.reports.map((report) => report.score);
     expect(score).toBe(Math.max(...scores));
-    expect(epochs).toBe(scores.indexOf(score) + 1 + 10);
+    expect(epochs).toBe(scores.indexOf(score) + 1 + 5);
     expect((await trainTrial({ ...spec, metric: 'likelihood' }, { ...watched(), keepsLast: true })).epochs).toBe(60);
   });
 
@@ -157,6 +157,15 @@ describe('a trial of a forest', () => {
     await expect(trainTrial(specOf('tabular_classification', family, huge), watched())).rejects.toMatchObject({
       sqlstate: '54000',
       detail: '6000 rows have 6000 scores each; the limit is 33554432 scores.',
+    });
+  });
+
+  it('needs rows to train on, and to validate on', async () => {
+    const none = { inputs: [], labels: new Int32Array() };
+    const spec = specOf('tabular_classification', family, { ...data, valid: none });
+    await expect(trainTrial(spec, watched())).rejects.toMatchObject({
+      message: 'there are too few rows to train and validate',
+      detail: '300 rows to train on, 0 to validate on',
     });
   });
 });

@@ -3,8 +3,8 @@ import { binTable } from '../../../src/trees/binned-table.ts';
 import { ForestContributions } from '../../../src/trees/contributions.ts';
 import { type Forest, forestScores } from '../../../src/trees/forest.ts';
 import { boostingSettings } from '../../../src/trees/settings.ts';
-import { trainForest } from '../../../src/trees/train-forest.ts';
 import { divisionAt, leftBins, type Tree } from '../../../src/trees/tree.ts';
+import { trainForest } from '../../support/train-forest.ts';
 import { mixedTable } from './tables.ts';
 
 /** What a tree answers on average if only some features are known: both branches of a node of another feature, by their cover. */

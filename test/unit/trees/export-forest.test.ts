@@ -5,7 +5,7 @@ import { exportForest } from '../../../src/trees/export-forest.ts';
 import type { FeatureColumn } from '../../../src/trees/feature-bins.ts';
 import { type Forest, forestAnswers } from '../../../src/trees/forest.ts';
 import { boostingSettings } from '../../../src/trees/settings.ts';
-import { trainForest } from '../../../src/trees/train-forest.ts';
+import { trainForest } from '../../support/train-forest.ts';
 import { mixedTable } from './tables.ts';
 
 /** The answers of the exported file in ONNX Runtime, row-major. */

