@@ -107,7 +107,6 @@ const hasTorch = ((): boolean => {
 /** The same network in PyTorch, which differentiates by itself. */
 const peer = `
 import json, sys, torch
-from torch.nn.functional import silu
 d = json.load(sys.stdin)
 w = {k: torch.tensor(v["data"], dtype=torch.float64).reshape(v["shape"]).requires_grad_() for k, v in d["weights"].items()}
 x, y = (torch.tensor(d[k]["data"], dtype=torch.float64).reshape(d[k]["shape"]) for k in "xy")
@@ -120,7 +119,7 @@ for k in range(w["out.w"].shape[0]):
     h = z
     for layer in range(d["depth"]):
         p = f"hidden{layer}."
-        h = silu((h * w[p + "in"][k]) @ w[p + "w"] * w[p + "out"][k] + w[p + "b"][k])
+        h = torch.relu((h * w[p + "in"][k]) @ w[p + "w"] * w[p + "out"][k] + w[p + "b"][k])
     members.append(h @ w["out.w"][k] + w["out.b"][k])
 if d["unit"] is None:
     loss = sum(-(y * m.log_softmax(1)).sum(1).mean() for m in members) / len(members)
