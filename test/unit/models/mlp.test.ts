@@ -157,3 +157,19 @@ test.skipIf(!hasTorch).each(Object.entries(kinds))(
     }
   },
 );
+
+test('wide tables have fewer members, and of very many numbers none is embedded', () => {
+  const membersOf = (numbers: number): { members: number | undefined; embeds: boolean } => {
+    const state = {
+      columns: Array.from({ length: numbers }, (_, i) => ({ name: `c${i}`, kind: 'number', state: {} })),
+      scalings: Array.from({ length: numbers }, () => ({ centre: 0, scale: 1, hasNulls: false })),
+    };
+    const { parameters } = mlp.network({ ...fitted, state }, { ...knobs, members: 8 });
+    return { members: parameters['out.w']?.shape[0], embeds: 'numbers.frequency' in parameters };
+  };
+  expect(membersOf(128)).toEqual({ members: 8, embeds: true });
+  expect(membersOf(129)).toEqual({ members: 8, embeds: false });
+  expect(membersOf(1600)).toEqual({ members: 8, embeds: false });
+  expect(membersOf(4096)).toEqual({ members: 4, embeds: false });
+  expect(membersOf(20_000)).toEqual({ members: 1, embeds: false });
+});
