@@ -21,12 +21,3 @@ export function sigmoid(t: Tape, x: Value): Value {
   const y = emit.unary(g, 'Sigmoid', x);
   return t.record(y, [x], (dy) => [emit.mul(g, dy, emit.mul(g, y, emit.sub(g, g.scalar(1), y)))]);
 }
-
-/** y = x · σ(x) with σ(x) = 1 / (1 + e⁻ˣ) (Hendrycks and Gimpel 2016); dx = dy (σ + y (1 − σ)). */
-export function silu(t: Tape, x: Value): Value {
-  const g = t.graph;
-  const s = emit.unary(g, 'Sigmoid', x);
-  const y = emit.mul(g, x, s);
-  const slope = (): Value => emit.add(g, s, emit.mul(g, y, emit.sub(g, g.scalar(1), s)));
-  return t.record(y, [x], (dy) => [emit.mul(g, dy, slope())]);
-}

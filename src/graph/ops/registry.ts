@@ -1,4 +1,4 @@
-import { relu, sigmoid, silu, tanh } from './activations.ts';
+import { relu, sigmoid, tanh } from './activations.ts';
 import { add, div, mul, sub } from './arithmetic.ts';
 import { batchNorm } from './batch-norm.ts';
 import { conv1d, conv1dMax } from './convolution/conv1d.ts';
@@ -32,7 +32,6 @@ export const ops = {
   relu,
   tanh,
   sigmoid,
-  silu,
   matmul,
   dense,
   batchMatmul,

@@ -2,21 +2,21 @@ import { HyperSpace, type Knobs } from '../../domain/hyper-space.ts';
 import { denseColumns, fitDense } from '../../features/dense.ts';
 import type { Value } from '../../graph/graph.ts';
 import type { ParameterSpec, Values } from '../../graph/network.ts';
-import { silu } from '../../graph/ops/activations.ts';
+import { relu } from '../../graph/ops/activations.ts';
 import { add, mul } from '../../graph/ops/arithmetic.ts';
 import { dropout } from '../../graph/ops/dropout.ts';
 import { batchMatmul, matmul } from '../../graph/ops/matmul.ts';
 import type { Tape } from '../../graph/tape.ts';
 import { answering, answersOf, answerWidth, fitAnswers } from '../answering.ts';
 import type { NetworkFamily, Recipe } from '../family.ts';
-import { countKnob, regularisationKnobs, trainingKnobs } from '../knobs.ts';
+import { countKnob, numberKnob, regularisationKnobs, trainingKnobs } from '../knobs.ts';
 import { numberEmbedding } from './number-embedding.ts';
 
-/** A run of 32 steps of the widest network takes about a second on one thread. */
+/** Fewer than of a linear model, whose steps are quicker. */
 const stepsPerRun = 32;
 
-/** Numbers of all members together that a row's input is multiplied with: wider tables have fewer members. */
-const MAX_INPUTS = 16_384;
+/** Each member scales all columns of a row: wider tables have fewer members, so that a step stays within tens of MB. */
+const MAX_SCALED = 16_384;
 
 /** The parameters of one layer of all members, which share the matrix: see {@link layer}. */
 function layerParameters(name: string, shape: Record<'inputs' | 'width' | 'members', number>, isFirst: boolean) {
@@ -33,15 +33,16 @@ function layerParameters(name: string, shape: Record<'inputs' | 'width' | 'membe
   } as const satisfies Record<string, ParameterSpec>;
 }
 
-/** Of member k: silu((x ⊙ in_k) W ⊙ out_k + b_k), x [members, N, inputs], or [N, inputs] for all of them → [members, N, width]. */
+/** Of member k: relu((x ⊙ in_k) W ⊙ out_k + b_k), x [members, N, inputs], or [N, inputs] for all of them → [members, N, width]. */
 function layer(t: Tape, name: string, x: Value, parameters: Values): Value {
   const of = (part: string): Value => parameters.of(`${name}.${part}`);
   const y = matmul(t, mul(t, x, of('in')), of('w'));
-  return silu(t, add(t, mul(t, y, of('out')), of('b')));
+  return relu(t, add(t, mul(t, y, of('out')), of('b')));
 }
 
 /**
- * TabM (Gorishniy et al. 2024, arXiv 2410.24210): several perceptrons that share their matrices, and differ by vectors that scale what goes in and out (BatchEnsemble, Wen et al. 2020).
+ * TabM (Gorishniy et al. 2024, arXiv 2410.24210): several perceptrons that share their matrices, and differ by the vectors that scale what
+ * enters and leaves these (BatchEnsemble, Wen et al. 2020). Each is trained on its own loss; the answer is their mean.
  */
 export const mlp: NetworkFamily = {
   name: 'mlp',
@@ -53,10 +54,11 @@ export const mlp: NetworkFamily = {
     new HyperSpace()
       .addRangeKnob('epochs', 'int', 10, 200, { group: 'training', initial: 60 })
       .addCategoricalKnob('batch', [32, 64, 128, 256], { group: 'training', initial: 128 })
-      .addRangeKnob('learning_rate', 'float', 3e-4, 0.03, { group: 'training', initial: 0.003, log: true })
+      .addRangeKnob('learning_rate', 'float', 1e-3, 0.05, { group: 'training', initial: 0.008, log: true })
       .addRangeKnob('weight_decay', 'float', 1e-4, 0.3, { group: 'training', initial: 0.01, log: true })
       .addRangeKnob('dropout', 'float', 0, 0.5, { group: 'training', initial: 0.1 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0 })
+      .addRangeKnob('frequency', 'float', 0.05, 1, { group: 'architecture', initial: 0.3, log: true })
       .addCategoricalKnob('width', [64, 128, 256], { group: 'architecture', initial: 128 })
       .addRangeKnob('depth', 'int', 1, 3, { group: 'architecture', initial: 2 })
       .addCategoricalKnob('members', [4, 8, 16], { group: 'architecture', initial: 8 }),
@@ -66,9 +68,9 @@ export const mlp: NetworkFamily = {
   network: (features, knobs) => {
     const answers = answersOf(features);
     const { numbers, width: columns } = denseColumns(features);
-    const embedding = numberEmbedding(numbers, columns);
+    const embedding = numberEmbedding({ numbers, columns, frequency: numberKnob(knobs, 'frequency') });
     const [width, outputs] = [countKnob(knobs, 'width'), answerWidth(answers)];
-    const members = Math.max(1, Math.min(countKnob(knobs, 'members'), Math.floor(MAX_INPUTS / embedding.width)));
+    const members = Math.max(1, Math.min(countKnob(knobs, 'members'), Math.floor(MAX_SCALED / embedding.width)));
     const layers = Array.from({ length: countKnob(knobs, 'depth') }, (_, i) => ({
       name: `hidden${i}`,
       parameters: layerParameters(`hidden${i}`, { inputs: i === 0 ? embedding.width : width, width, members }, i === 0),

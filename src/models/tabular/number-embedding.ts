@@ -9,17 +9,22 @@ import type { Tape } from '../../graph/tape.ts';
 /** Waves of each number, and what they are reduced to. */
 const WAVES = 16;
 const EMBEDDED = 3;
-/** Standard deviation of the frequencies: numbers are scaled to about ±3. */
-const FREQUENCY = 0.1;
-
 /** Of more numbers none is embedded: they would take most of the time of a step. */
 const MAX_NUMBERS = 128;
 
-/** The first columns of a matrix [N, width] are numbers, which are embedded; the other columns stay. */
-export interface NumberEmbedding {
+/** Of a matrix [N, columns]: the first columns are numbers. */
+interface EmbeddedColumns {
+  numbers: number;
+  columns: number;
+  /** Standard deviation of the frequencies at first; numbers are scaled to about ±3. */
+  frequency: number;
+}
+
+interface NumberEmbedding {
   parameters: Readonly<Record<string, ParameterSpec>>;
-  /** Columns of the embedded matrix. */
+  /** Columns of the matrix with the embedded numbers. */
   width: number;
+  /** [N, columns] → [N, width] */
   embed(t: Tape, x: Value, parameters: Values): Value;
 }
 
@@ -27,13 +32,13 @@ export interface NumberEmbedding {
  * Periodic embeddings as in RealMLP (Holzmüller et al. 2024, arXiv 2407.04491, section 3: "PBLD"): a number x becomes (x, W · cos(2π f x + φ) + b)
  * with its own frequencies f, phases φ, W and b, all of them learnt. So a network can be steep in a number, as trees are.
  */
-export function numberEmbedding(numbers: number, width: number): NumberEmbedding {
-  if (numbers === 0 || numbers > MAX_NUMBERS) return { parameters: {}, width, embed: (_, x) => x };
+export function numberEmbedding({ numbers, columns, frequency }: EmbeddedColumns): NumberEmbedding {
+  if (numbers === 0 || numbers > MAX_NUMBERS) return { parameters: {}, width: columns, embed: (_, x) => x };
   const bound = 1 / Math.sqrt(WAVES);
   return {
-    width: width + numbers * EMBEDDED,
+    width: columns + numbers * EMBEDDED,
     parameters: {
-      'numbers.frequency': { shape: [numbers, 1, WAVES], init: { kind: 'normal', deviation: 2 * Math.PI * FREQUENCY } },
+      'numbers.frequency': { shape: [numbers, 1, WAVES], init: { kind: 'normal', deviation: 2 * Math.PI * frequency } },
       'numbers.phase': { shape: [numbers, 1, WAVES], init: { kind: 'uniform', bound: Math.PI } },
       'numbers.w': { shape: [numbers, WAVES, EMBEDDED], init: { kind: 'uniform', bound } },
       'numbers.b': { shape: [numbers, 1, EMBEDDED], init: { kind: 'uniform', bound } },

@@ -68,7 +68,6 @@ export const opCases: Record<keyof typeof ops, OpCase> = {
   relu: { tolerance: kinked, step: 1e-3, inputs: { x: [3, 4] }, build: (t, of) => ops.relu(t, of('x')) },
   tanh: { tolerance: smooth, inputs: { x: [3, 4] }, build: (t, of) => ops.tanh(t, of('x')) },
   sigmoid: { tolerance: smooth, inputs: { x: [3, 4] }, build: (t, of) => ops.sigmoid(t, of('x')) },
-  silu: { tolerance: smooth, inputs: { x: [3, 4] }, build: (t, of) => ops.silu(t, of('x')) },
   matmul: { tolerance: smooth, inputs: { x: [2, 3, 4], w: [4, 5] }, build: (t, of) => ops.matmul(t, of('x'), of('w')) },
   dense: {
     tolerance: smooth,

@@ -107,7 +107,6 @@ const hasTorch = ((): boolean => {
 /** The same network in PyTorch, which differentiates by itself. */
 const peer = `
 import json, sys, torch
-from torch.nn.functional import silu
 d = json.load(sys.stdin)
 w = {k: torch.tensor(v["data"], dtype=torch.float64).reshape(v["shape"]).requires_grad_() for k, v in d["weights"].items()}
 x, y = (torch.tensor(d[k]["data"], dtype=torch.float64).reshape(d[k]["shape"]) for k in "xy")
@@ -120,7 +119,7 @@ for k in range(w["out.w"].shape[0]):
     h = z
     for layer in range(d["depth"]):
         p = f"hidden{layer}."
-        h = silu((h * w[p + "in"][k]) @ w[p + "w"] * w[p + "out"][k] + w[p + "b"][k])
+        h = torch.relu((h * w[p + "in"][k]) @ w[p + "w"] * w[p + "out"][k] + w[p + "b"][k])
     members.append(h @ w["out.w"][k] + w["out.b"][k])
 if d["unit"] is None:
     loss = sum(-(y * m.log_softmax(1)).sum(1).mean() for m in members) / len(members)
@@ -158,3 +157,19 @@ test.skipIf(!hasTorch).each(Object.entries(kinds))(
     }
   },
 );
+
+test('wide tables have fewer members, and of very many numbers none is embedded', () => {
+  const membersOf = (numbers: number): { members: number | undefined; embeds: boolean } => {
+    const state = {
+      columns: Array.from({ length: numbers }, (_, i) => ({ name: `c${i}`, kind: 'number', state: {} })),
+      scalings: Array.from({ length: numbers }, () => ({ centre: 0, scale: 1, hasNulls: false })),
+    };
+    const { parameters } = mlp.network({ ...fitted, state }, { ...knobs, members: 8 });
+    return { members: parameters['out.w']?.shape[0], embeds: 'numbers.frequency' in parameters };
+  };
+  expect(membersOf(128)).toEqual({ members: 8, embeds: true });
+  expect(membersOf(129)).toEqual({ members: 8, embeds: false });
+  expect(membersOf(1600)).toEqual({ members: 8, embeds: false });
+  expect(membersOf(4096)).toEqual({ members: 4, embeds: false });
+  expect(membersOf(20_000)).toEqual({ members: 1, embeds: false });
+});
