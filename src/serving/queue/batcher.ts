@@ -49,6 +49,7 @@ export class Batcher {
       throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Repeat the call.' });
     const nowMs = this.#options.clock.nowMs();
     this.#machine.requested(this.#queue, options.role, nowMs);
+    this.#turns.requestedBy(options.session, nowMs);
     if (!this.#idle) this.#companyUntilMs = nowMs + CONCURRENT_MS;
     const open = this.#requests.find(input, options.wantsDetail);
     if (open === undefined) {
@@ -122,7 +123,7 @@ export class Batcher {
       this.#loadModel();
       return;
     }
-    while (this.#isShared ? this.#dispatchTurn() : this.#dispatchDemanded());
+    while (this.#takesTurns ? this.#dispatchTurn() : this.#dispatchDemanded());
     while (this.#requests.deferred + this.#requests.speculative > 0) {
       const requests = this.#idleBatch();
       if (requests.length === 0) break;
@@ -135,7 +136,7 @@ export class Batcher {
   #idleBatch(): QueuedRequest[] {
     const rows = this.#choice.canStart ? this.#choice.idleRows() : 0;
     if (rows === 0) return [];
-    return this.#isShared ? this.#turns.idle(rows) : this.#choice.idleBatch(rows);
+    return this.#takesTurns ? this.#turns.idle(rows) : this.#choice.idleBatch(rows);
   }
 
   /** The next dispatch if nothing happens before. */
@@ -190,7 +191,7 @@ export class Batcher {
     return true;
   }
 
-  /** As {@link #dispatchDemanded}, if several roles are active. */
+  /** As {@link #dispatchDemanded}, if roles or sessions take turns. */
   #dispatchTurn(): boolean {
     this.#waitsFor = undefined;
     if (this.#requests.demanded === 0 || !this.#choice.canStart) return false;
@@ -213,15 +214,14 @@ export class Batcher {
     return false;
   }
 
-  /** Whether several roles are active, so that they take turns. */
-  get #isShared(): boolean {
-    return !this.#closed && this.#machine.activeRoles.hasSeveral(this.#options.clock);
+  get #takesTurns(): boolean {
+    return !this.#closed && this.#turns.areTaken;
   }
 
   #run({ requests, subset }: QueueBatch, inline = false): void {
     if (requests.length === 0) return;
-    const { fleet, budgetMs } = this.#options;
-    const roles = this.#isShared ? this.#requests.rolesOf(requests) : [];
+    const { fleet, budgetMs, clock } = this.#options;
+    const roles = this.#machine.activeRoles.hasSeveral(clock) ? this.#requests.rolesOf(requests) : [];
     for (const role of roles) role.running++;
     const slowness = Math.max(1, ...roles.map((role) => (role.isSlow ? role.slowness : 1)));
     const runMs = slowness * fleet.subsetMs(subset, requests.length);

@@ -1,20 +1,15 @@
 import type { QueueView } from '../policies/policy.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import { BATCH_CHARS, MAX_SPECULATIVE, MAX_SPECULATIVE_CHARS, PATIENCE_MS } from './limits.ts';
-import {
-  newRequest,
-  type QueuedRequest,
-  queueFull,
-  type RequestOptions,
-  type RoleShare,
-  type WaitingState,
-} from './queued-request.ts';
+import { newRequest, type QueuedRequest, queueFull, type RequestOptions, type WaitingState } from './queued-request.ts';
+import type { RoleShare } from './role-share.ts';
 import { type PickOptions, Shares } from './shares.ts';
 import { WaitingRequests } from './waiting-requests.ts';
 
 const noSession = {};
 /** So many are removed one by one. */
 const FEW = 8;
+const never = Number.POSITIVE_INFINITY;
 
 /** The unanswered requests of one model: those that can be in time, late ones, and speculative ones of reading ahead. */
 export class RequestQueue {
@@ -70,7 +65,7 @@ export class RequestQueue {
 
   /** Whether a late request has waited for {@link PATIENCE_MS}. */
   hasOld(nowMs: number): boolean {
-    return nowMs - (this.#deferred.next?.deadlineMs ?? Number.POSITIVE_INFINITY) >= PATIENCE_MS;
+    return nowMs - (this.#deferred.next?.deadlineMs ?? never) >= PATIENCE_MS;
   }
 
   get length(): number {
@@ -94,7 +89,6 @@ export class RequestQueue {
   speculate(input: string, role: string): boolean {
     const { load } = this.#speculative;
     if (load.rows >= MAX_SPECULATIVE || load.chars >= MAX_SPECULATIVE_CHARS) return false;
-    const never = Number.POSITIVE_INFINITY;
     const options = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, role, session: noSession };
     const request = newRequest(input, options, 'speculative');
     this.#openOf(request).set(request.input, request);
@@ -102,10 +96,15 @@ export class RequestQueue {
     return true;
   }
 
-  /** Of `due` rows with earlier deadlines, how many come before a new row of this role, if roles take turns. */
-  before(role: string, due: number): number {
-    const own = this.#shares.rowsOf(role);
-    return Math.min(due, (own + 1) * this.#shares.waiting.length);
+  /** Of `due` rows with earlier deadlines, how many come before a new row of this session, if all take turns. */
+  before({ role, session }: Pick<RequestOptions, 'role' | 'session'>, due: number): number {
+    return Math.min(due, this.#shares.before(role, session));
+  }
+
+  /** How many sessions wait, and rows besides the first of each: a session that asks for single rows has no others. */
+  get sessions(): { count: number; surplus: number } {
+    const { rows, sessions } = this.#shares;
+    return { count: sessions, surplus: rows - sessions };
   }
 
   /** Another waiter for an open request. */
@@ -155,11 +154,11 @@ export class RequestQueue {
    * The first `count` are late in any case: defers them. Returns those that accept no late answer, and those before which
    * more than `maxBefore` late rows of other sessions come.
    */
-  deferLate(count: number, maxBefore = Number.POSITIVE_INFINITY): QueuedRequest[] {
+  deferLate(count: number, maxBefore = never): QueuedRequest[] {
     const refused: QueuedRequest[] = [];
     for (const request of this.#demanded.take(0, count)) {
       const others = this.deferred - (request.part?.rows.deferred ?? 0);
-      if (request.isFirm || (others > maxBefore && this.before(request.role, others) > maxBefore)) {
+      if (request.isFirm || (others > maxBefore && this.before(request, others) > maxBefore)) {
         this.#shares.remove(request, 'demanded');
         request.state = 'dropped';
         this.close(request);
