@@ -71,6 +71,14 @@ export class BatchChoice {
     if (readyMs > deadlineMs) throw cannotBeInTime(budgetMs, readyMs - deadlineMs);
   }
 
+  /** The decision on a request that is alone, and can run immediately. */
+  lone(deadlineMs: number): Decision {
+    const { fleet, policy } = this.#options;
+    if (!this.canStart) return { kind: 'dispatch', subset: fleet.best, from: 0, rows: 1 };
+    const queue = { length: 1, deadlineMs: (place: number) => (place === 0 ? deadlineMs : Number.POSITIVE_INFINITY) };
+    return policy.decide(this.state(queue));
+  }
+
   /**
    * First refuses or defers the requests that cannot be in time. `few`: they can run immediately, even if all slots are
    * busy.
