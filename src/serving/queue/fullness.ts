@@ -1,5 +1,5 @@
 import { MAX_QUEUED, MAX_QUEUED_CHARS } from './limits.ts';
-import type { QueueLoad } from './role-share.ts';
+import type { QueueLoad } from './queued-request.ts';
 
 /** Used share of a queue's limits. */
 export const fill = ({ rows, chars }: QueueLoad): number => Math.max(rows / MAX_QUEUED, chars / MAX_QUEUED_CHARS);

@@ -1,9 +1,55 @@
 import type { Finding } from '../../domain/kinds/kind.ts';
 import { DeadlineMissed, LimitReached } from '../../errors/errors.ts';
-import type { SessionShare } from './role-share.ts';
+import type { FairClock } from '../machine/fair-clock.ts';
+import type { DeadlineQueue } from './deadline-queue.ts';
 
 /** The states of waiting requests with waiters: those that can be in time, and those that are late anyway. */
 export type WaitingState = 'demanded' | 'deferred';
+
+/** Waiting requests of one session for one model. */
+export interface SessionShare {
+  readonly session: object;
+  readonly share: RoleShare;
+  readonly load: QueueLoad;
+  readonly rows: Record<WaitingState, number>;
+  /** Includes requests that have left; those are skipped. */
+  readonly queues: Readonly<Record<WaitingState, DeadlineQueue<QueuedRequest>>>;
+}
+
+/** Waiting requests of one role for one model, and the role's statistics. */
+export interface RoleShare {
+  readonly role: string;
+  readonly load: QueueLoad;
+  readonly rows: Record<WaitingState, number>;
+  readonly parts: Map<object, SessionShare>;
+  /** Tags of its sessions, in rows. */
+  readonly clock: FairClock<object>;
+  /** The last part that became empty, reused for sessions that send one row after another. */
+  spare: SessionShare | null;
+  /** Running batches that contain its rows. */
+  running: number;
+  /** Time of its own batches as a multiple of c(b), average and quickest; 0 while unknown. */
+  slowness: number;
+  quickest: number;
+  /** Whether its rows run in batches of their own only, because they take far longer than other rows. */
+  isSlow: boolean;
+}
+
+/** Size of the waiting requests. */
+export class QueueLoad {
+  rows = 0;
+  chars = 0;
+
+  add({ input }: { input: string }): void {
+    this.rows++;
+    this.chars += input.length;
+  }
+
+  remove({ input }: { input: string }): void {
+    this.rows--;
+    this.chars -= input.length;
+  }
+}
 
 export interface RequestOutcome {
   answer: string;

@@ -1,8 +1,14 @@
 import type { QueueView } from '../policies/policy.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
 import { BATCH_CHARS, MAX_SPECULATIVE, MAX_SPECULATIVE_CHARS, PATIENCE_MS } from './limits.ts';
-import { newRequest, type QueuedRequest, queueFull, type RequestOptions, type WaitingState } from './queued-request.ts';
-import type { RoleShare } from './role-share.ts';
+import {
+  newRequest,
+  type QueuedRequest,
+  queueFull,
+  type RequestOptions,
+  type RoleShare,
+  type WaitingState,
+} from './queued-request.ts';
 import { type PickOptions, Shares } from './shares.ts';
 import { WaitingRequests } from './waiting-requests.ts';
 

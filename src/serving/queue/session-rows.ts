@@ -1,5 +1,4 @@
-import type { QueuedRequest, WaitingState } from './queued-request.ts';
-import type { RoleShare, SessionShare } from './role-share.ts';
+import type { QueuedRequest, RoleShare, SessionShare, WaitingState } from './queued-request.ts';
 
 /** Rows of a role's sessions in turn, each session's earliest deadline first, from the place that `startOf` returns. */
 export function* bySession(

@@ -3,7 +3,8 @@ import { lateAt } from '../policies/batches.ts';
 import { fill, hasRoom, largest } from './fullness.ts';
 import { BATCH_CHARS, MAX_IDLE_ROLES, MAX_QUEUED, MAX_QUEUED_CHARS } from './limits.ts';
 import type { QueuedRequest, WaitingState } from './queued-request.ts';
-import { CREDIT_ROWS, costOf, newPart, newRole, QueueLoad, type RoleShare, type SessionShare } from './role-share.ts';
+import { QueueLoad, type RoleShare, type SessionShare } from './queued-request.ts';
+import { CREDIT_ROWS, costOf, newPart, newRole } from './role-share.ts';
 import { bySession, settle } from './session-rows.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { RoleShare } from './role-share.ts';
+import type { RoleShare } from './queued-request.ts';
 
 /**
  * A role is slow if its rows take this many times as long as other roles' rows: a busy machine makes all rows 3 to 5

@@ -3,9 +3,8 @@ import { largestBatch } from '../policies/latency-model.ts';
 import type { PolicyState, QueueView, Subset } from '../policies/policy.ts';
 import type { BatcherOptions, BatcherQueue } from './batch-answer.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import type { QueuedRequest, WaitingState } from './queued-request.ts';
+import type { QueuedRequest, RoleShare, WaitingState } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
-import type { RoleShare } from './role-share.ts';
 
 /** A batch longer than this share of the budget makes others late. */
 export const LONG_SHARE = 0.5;

@@ -8,7 +8,7 @@ import { Margin } from '../../../src/serving/policies/margin.ts';
 import { Fifo } from '../../../src/serving/queue/fifo.ts';
 import { fill, hasRoom, largest } from '../../../src/serving/queue/fullness.ts';
 import { MAX_QUEUED, MAX_QUEUED_CHARS } from '../../../src/serving/queue/limits.ts';
-import { QueueLoad } from '../../../src/serving/queue/role-share.ts';
+import { QueueLoad } from '../../../src/serving/queue/queued-request.ts';
 import { checkReplySize } from '../../../src/serving/session/detail.ts';
 
 describe('Fifo', () => {
