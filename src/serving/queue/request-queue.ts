@@ -122,7 +122,7 @@ export class RequestQueue {
       return;
     }
     request.isFirm &&= isFirm;
-    const moves = this.#comesSooner(request, options);
+    const moves = this.#shares.rowsOf(options.role) < this.#shares.rowsOf(request.role); // it then comes sooner
     if (request.state === 'deferred' && moves) {
       this.#deferred.leave(request);
       this.#shares.takeOut(request, 'deferred');
@@ -133,11 +133,6 @@ export class RequestQueue {
       const { role, session } = moves ? options : request;
       this.#demandBy(request, { ...request, role, session, deadlineMs: Math.min(deadlineMs, request.deadlineMs) });
     }
-  }
-
-  /** Whether moving the request to the other role makes it come sooner: fewer of that role's rows wait. */
-  #comesSooner({ role }: QueuedRequest, options: RequestOptions): boolean {
-    return options.role !== role && this.#shares.rowsOf(options.role) < this.#shares.rowsOf(role);
   }
 
   #demandBy(request: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: RequestOptions): void {

@@ -2,8 +2,13 @@ import { FairClock } from '../machine/fair-clock.ts';
 import { lateAt } from '../policies/batches.ts';
 import { fill, hasRoom, largest } from './fullness.ts';
 import { BATCH_CHARS, MAX_IDLE_ROLES, MAX_QUEUED, MAX_QUEUED_CHARS } from './limits.ts';
-import type { QueuedRequest, WaitingState } from './queued-request.ts';
-import { QueueLoad, type RoleShare, type SessionShare } from './queued-request.ts';
+import {
+  type QueuedRequest,
+  QueueLoad,
+  type RoleShare,
+  type SessionShare,
+  type WaitingState,
+} from './queued-request.ts';
 import { CREDIT_ROWS, costOf, newPart, newRole } from './role-share.ts';
 import { bySession, settle } from './session-rows.ts';
 

@@ -1,7 +1,6 @@
 import { Fifo } from './fifo.ts';
 import { BATCH_CHARS } from './limits.ts';
-import type { QueuedRequest } from './queued-request.ts';
-import { QueueLoad } from './queued-request.ts';
+import { type QueuedRequest, QueueLoad } from './queued-request.ts';
 
 /** Requests that have left are removed when they exceed the waiting ones by this many. */
 const SLACK = 1024;
