@@ -30,7 +30,7 @@ export async function* servedFigures({ isKept, seeds }: { isKept: boolean; seeds
   yield* starvationFigures(results);
   for (const each of deployed) yield* flooderFigures(results, each);
   yield* sharedMachineFigures(results);
-  yield* memoryFigures(isKept ? 1_000_000 : 100_000);
+  yield* memoryFigures(100_000);
 }
 
 const onTimeShare = ({ requests, onTime }: ServedRun): number => mean(requests.map((each) => (onTime(each) ? 1 : 0)));
