@@ -60,7 +60,7 @@ const benches: Record<string, Bench> = {
   mutants: { run: mutantsBench, flags: ['seed N', 'count N', 'again'] },
   predict: { run: predictBench, flags: ['all', 'peer', 'parts', 'beside CLONE'] },
   rows: { run: rowsBench, flags: [] },
-  serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N', 'learn FILE'] },
+  serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N', 'learn FILE', 'images N'] },
   shards: { run: shardsBench, flags: ['rows N', 'workers N'] },
   soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
   study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },

@@ -3,6 +3,7 @@ import { decisionMs } from './serving/decision-time.ts';
 import { Experiment } from './serving/experiment.ts';
 import { learnFigures } from './serving/learning/learn.ts';
 import { manyModelsFigures } from './serving/many-models.ts';
+import { memoryFigures } from './serving/memory.ts';
 import { drawSines } from './serving/plots.ts';
 import { realFigures } from './serving/real.ts';
 import { writeReport } from './serving/report.ts';
@@ -22,6 +23,8 @@ export interface ServingBenchOptions {
   trace?: string | undefined;
   /** Trains the actor-critic, with its state in this file, instead of the table. */
   learn?: string | undefined;
+  /** Only the memory in use while so many images are answered; the table has it for fewer. */
+  images?: string | undefined;
 }
 
 /**
@@ -35,6 +38,7 @@ export async function* servingBench({
   models,
   trace,
   learn,
+  images,
 }: ServingBenchOptions): AsyncIterable<Figure> {
   if (real) {
     yield* realFigures({ minutes: Number(minutes ?? (quick ? 1 : 10)) });
@@ -50,6 +54,10 @@ export async function* servingBench({
   }
   if (learn !== undefined) {
     yield* learnFigures(learn);
+    return;
+  }
+  if (images !== undefined) {
+    yield* memoryFigures(Number(images));
     return;
   }
   const seeds = quick ? 1 : 5;

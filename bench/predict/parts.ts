@@ -28,7 +28,7 @@ export async function* callParts(stage: OneCallStage, rounds: number): AsyncIter
   yield part('hot-frames', hot.frames, 'again and again in one process: reading and writing messages');
   yield part('hot-tokenise', hot.tokenise, 'again and again');
   yield part('hot-inference', hot.inference, 'again and again');
-  yield part('hot-session', hot.session, 'again and again: request, scan, queue, policy, cache');
+  yield part('hot-session', hot.session, 'again and again: request, scan, policy, cache');
 }
 
 const part = (name: string, us: number, note: string): Figure => ({

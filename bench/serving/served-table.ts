@@ -30,7 +30,7 @@ export async function* servedFigures({ isKept, seeds }: { isKept: boolean; seeds
   yield* starvationFigures(results);
   for (const each of deployed) yield* flooderFigures(results, each);
   yield* sharedMachineFigures(results);
-  yield* memoryFigures(isKept ? 1_000_000 : 100_000);
+  yield* memoryFigures(100_000);
 }
 
 const onTimeShare = ({ requests, onTime }: ServedRun): number => mean(requests.map((each) => (onTime(each) ? 1 : 0)));
@@ -124,7 +124,7 @@ const FLOOD_RATE = 1.6;
 async function* flooderFigures(results: SeededResults, each: Deployed): AsyncIterable<Figure> {
   for (const [kind, roleOf] of [
     ['roles', (user: number) => `user ${user}`],
-    ['sessions', (user: number) => (user === LIGHT_USERS ? 'another role' : 'one role')],
+    ['sessions', () => 'one role'],
   ] as const) {
     const name = `${each.name}-flooder-${kind}`;
     const { value, compared } = await results.of(name, async (seed) => {

@@ -50,7 +50,7 @@ export async function releaseIdleSessions(): Promise<void> {
   for (const session of sessions) await session.release();
 }
 
-interface Compilation {
+export interface Compilation {
   threads: number;
   device: DeviceName;
   /**
@@ -62,30 +62,37 @@ interface Compilation {
   longLived?: boolean;
 }
 
-async function create(
-  model: Uint8Array,
-  { threads, device, planned, longLived = false }: Compilation,
-): Promise<ort.InferenceSession> {
+async function create(model: Uint8Array, compilation: Compilation): Promise<ort.InferenceSession> {
   try {
-    return await ort.InferenceSession.create(model, {
-      executionProviders: [device], // operators without a kernel for the device run on the CPU
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential', // 'parallel' made weight gradients three times slower
-      enableMemPattern: planned,
-      enableCpuMemArena: !longLived,
-      ...(longLived ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {}),
-      graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
-    });
+    return await ort.InferenceSession.create(model, sessionOptions(compilation));
   } catch (cause) {
-    throw new EnvironmentUnfit(`ONNX Runtime cannot load a graph on the device "${device}"`, {
-      detail: (cause instanceof Error ? cause.message : String(cause)).trim(),
-      hint: deviceNeeds[device],
-      cause,
-    });
+    throw unloadable(compilation.device, cause);
   }
 }
+
+export const sessionOptions = ({
+  threads,
+  device,
+  planned,
+  longLived = false,
+}: Compilation): ort.InferenceSession.SessionOptions => ({
+  executionProviders: [device], // operators without a kernel for the device run on the CPU
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  executionMode: 'sequential', // 'parallel' made weight gradients three times slower
+  enableMemPattern: planned,
+  enableCpuMemArena: !longLived,
+  ...(longLived ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {}),
+  graphOptimizationLevel: 'all',
+  logSeverityLevel: 3,
+});
+
+export const unloadable = (device: DeviceName, cause: unknown): EnvironmentUnfit =>
+  new EnvironmentUnfit(`ONNX Runtime cannot load a graph on the device "${device}"`, {
+    detail: (cause instanceof Error ? cause.message : String(cause)).trim(),
+    hint: deviceNeeds[device],
+    cause,
+  });
 
 function wrapSession(native: ort.InferenceSession, onRelease: () => Promise<void>): GraphSession {
   let released = false;
@@ -106,9 +113,9 @@ function wrapSession(native: ort.InferenceSession, onRelease: () => Promise<void
   };
 }
 
-const toRuntime = ({ dtype, data, shape }: TensorData): ort.Tensor => new ort.Tensor(dtype, data, shape);
+export const toRuntime = ({ dtype, data, shape }: TensorData): ort.Tensor => new ort.Tensor(dtype, data, shape);
 
-const fromRuntime = (tensor: ort.Tensor): TensorData => ({
+export const fromRuntime = (tensor: ort.Tensor): TensorData => ({
   dtype: tensor.type as TensorData['dtype'],
   shape: [...tensor.dims],
   data: tensor.data as TensorData['data'],

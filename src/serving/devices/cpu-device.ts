@@ -2,6 +2,7 @@ import { largestBatch } from '../policies/latency-model.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { BatchResult } from './device.ts';
 import type { ThreadPool } from './inference-threads.ts';
+import { InlineReplica } from './inline-replica.ts';
 import { type EnsembleFiles, Replica } from './replica.ts';
 import type { LoadedDevice } from './resident-device.ts';
 
@@ -26,7 +27,9 @@ export interface CpuDeviceOptions {
 export class CpuDevice implements LoadedDevice {
   readonly #options: CpuDeviceOptions;
   readonly #id: number;
-  #here: Replica | undefined;
+  /** Without threads, all batches run here. */
+  #only: Replica | undefined;
+  #inline: InlineReplica | undefined;
   inlineRows = 0;
 
   private constructor(options: CpuDeviceOptions, id: number) {
@@ -37,7 +40,10 @@ export class CpuDevice implements LoadedDevice {
   static async load(options: CpuDeviceOptions): Promise<CpuDevice> {
     const { pool, files } = options;
     const device = new CpuDevice(options, await pool.load(files));
-    if (pool.size === 0) await device.#loadHere(largestBatch);
+    if (pool.size === 0) {
+      device.#only = await Replica.load(files);
+      device.inlineRows = largestBatch;
+    }
     return device;
   }
 
@@ -46,11 +52,16 @@ export class CpuDevice implements LoadedDevice {
     return pool.size === 0 || pool.isFree(this.#id);
   }
 
-  run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
-    const { pool } = this.#options;
-    const isTiny = inputs.length <= this.inlineRows && inputs.every(isShort);
-    if (this.#here !== undefined && (isTiny || pool.size === 0)) return runHere(this.#here, inputs, subset);
-    return pool.run(this.#id, inputs, subset);
+  async run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
+    if (this.#only !== undefined) return runHere(this.#only, inputs, subset);
+    return this.runNow(inputs, subset) ?? this.#options.pool.run(this.#id, inputs, subset);
+  }
+
+  runNow(inputs: readonly string[], subset: Subset): BatchResult | undefined {
+    if (this.#inline === undefined || inputs.length > this.inlineRows || !inputs.every(isShort)) return undefined;
+    const startedMs = performance.now();
+    const outputs = this.#inline.run(inputs, subset);
+    return { outputs, ms: performance.now() - startedMs };
   }
 
   /** Loading the copy blocks the event loop for a few milliseconds: only quick models have one. */
@@ -59,17 +70,14 @@ export class CpuDevice implements LoadedDevice {
     if (pool.size === 0) return;
     await pool.spread(this.#id);
     const rows = rowsWithin(INLINE_MS);
-    if (rows > 0) await this.#loadHere(rows);
+    this.#inline = rows > 0 ? await InlineReplica.load(this.#options.files) : undefined;
+    if (this.#inline !== undefined) this.inlineRows = rows;
   }
 
   async release(): Promise<void> {
     await this.#options.pool.unload(this.#id);
-    await this.#here?.release();
-  }
-
-  async #loadHere(rows: number): Promise<void> {
-    this.#here = await Replica.load(this.#options.files);
-    this.inlineRows = rows;
+    await this.#only?.release();
+    this.#inline?.release();
   }
 }
 

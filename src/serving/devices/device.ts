@@ -24,6 +24,8 @@ export interface Device {
    * unloaded.
    */
   open(options?: { mayEvict: boolean }): Promise<boolean>;
+  /** As {@link run}, immediately and on the calling thread; undefined if that would take long. Absent if it always would. */
+  runNow?(inputs: readonly string[], subset: Subset): BatchResult | undefined;
   /** Runs the members of a subset on the inputs, the most accurate member first. */
   run(inputs: readonly string[], subset: Subset): Promise<BatchResult>;
   release(): Promise<void>;

@@ -10,6 +10,7 @@ export interface LoadedDevice {
   readonly isFree: boolean;
   readonly inlineRows: number;
   run(inputs: readonly string[], subset: Subset): Promise<BatchResult>;
+  runNow?: Device['runNow'];
   /** Uses all available threads. */
   grow(): Promise<void>;
   release(): Promise<void>;
@@ -99,6 +100,12 @@ export class ResidentDevice implements Device, MemoryEntry {
       this.#fault = { error, times, untilMs: performance.now() + backoffMs(times - 1, FAULT_PAUSE, this.#rng) };
     }
     throw error;
+  }
+
+  runNow(inputs: readonly string[], subset: Subset): BatchResult | undefined {
+    const result = this.#loaded?.runNow?.(inputs, subset);
+    if (result !== undefined) this.#options.memory.used(this, inputs.length);
+    return result;
   }
 
   async run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { largestBatch } from '../policies/latency-model.ts';
-import { ACTIVE_MS, ActiveRoles } from './active-roles.ts';
+import { ACTIVE_MS, ActiveUsers, ownCopy } from './active-users.ts';
 import { Demands, type ModelQueue, takesMs } from './demand.ts';
 import { FairClock } from './fair-clock.ts';
 import { Slots } from './slots.ts';
@@ -22,7 +22,7 @@ export interface SlotBatch {
  */
 export class Machine {
   readonly slots: Slots;
-  readonly activeRoles = new ActiveRoles();
+  readonly activeRoles = new ActiveUsers<string>(ACTIVE_MS);
   readonly #clock: Clock;
   /** Queues with a request within {@link ACTIVE_MS}, and when the last one came. */
   readonly #active = new Map<ModelQueue, number>();
@@ -37,7 +37,7 @@ export class Machine {
 
   requested(queue: ModelQueue, role: string, nowMs: number): void {
     this.#active.set(queue, nowMs);
-    this.activeRoles.requested(role, nowMs);
+    this.activeRoles.requested(role, nowMs, ownCopy);
   }
 
   /** The queue is closed. */
@@ -159,7 +159,7 @@ export class Machine {
   #earliest(roles: Iterable<string>): number {
     let first = Number.POSITIVE_INFINITY;
     for (const role of roles) first = Math.min(first, this.#roleTime.startOf(role));
-    return Number.isFinite(first) ? first : this.#roleTime.now;
+    return Number.isFinite(first) ? first : this.#roleTime.newest;
   }
 }
 

@@ -58,6 +58,26 @@ export interface RunningBatch {
   onEnded(ms: number, expectedMs: number): boolean;
 }
 
+/**
+ * The answer of a subset to one input, given immediately on the event loop; undefined if that would take long. Nobody
+ * waits, so it takes no slot.
+ */
+export function answerNow(input: string, subset: Subset, options: BatcherOptions): string | undefined {
+  const { device, fleet, policy, clock, answerMaker, onBatch, onAnswer } = options;
+  const result = device.runNow?.([input], subset);
+  if (result === undefined) return undefined;
+  fleet.observe(subset, 1, result.ms);
+  policy.observe?.({ nowMs: clock.nowMs(), subset, rows: 1, overdue: 0 });
+  onBatch(1);
+  const answer = answerMaker.answer(result.outputs, 0, 1);
+  if (isAsAccurate(fleet, subset)) onAnswer(input, answer);
+  return answer;
+}
+
+/** As the best subset. */
+const isAsAccurate = (fleet: ServedFleet, subset: Subset): boolean =>
+  (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
+
 /** Runs a batch and resolves the waiters of its requests. Returns how long a thread took for it, ms. */
 export async function answerBatch(running: RunningBatch, options: BatcherOptions): Promise<number> {
   const { requests: batch, onClosed } = running;
@@ -75,7 +95,7 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
     if (running.onEnded(ms, fleet.subsetMs(subset, rows))) fleet.observe(subset, rows, ms);
     policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
     options.onBatch(rows);
-    const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
+    const isBest = isAsAccurate(fleet, subset);
     batch.forEach((request, row) => {
       const answer = options.answerMaker.answer(outputs, row, rows);
       if (isBest) options.onAnswer(request.input, answer);

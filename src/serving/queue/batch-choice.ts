@@ -61,13 +61,22 @@ export class BatchChoice {
    * Throws DeadlineMissed if the request is late even if the quickest member answers all earlier requests at full
    * speed.
    */
-  refuseHopeless({ deadlineMs, budgetMs, role }: RequestOptions, nowMs: number): void {
+  refuseHopeless(options: RequestOptions, nowMs: number): void {
     const { fleet } = this.#options;
-    const ahead = this.#requests.before(role, lateAt(this.#requests.queue, deadlineMs + SAME_MS));
+    const { deadlineMs, budgetMs } = options;
+    const ahead = this.#requests.before(options, lateAt(this.#requests.queue, deadlineMs + SAME_MS));
     if (ahead === 0) return;
     const rowMs = Math.min(...Array.from({ length: fleet.members }, (_, m) => fleet.latencyMs(m, largestBatch)));
     const readyMs = nowMs + (ahead * rowMs) / (largestBatch * this.#slots.count);
     if (readyMs > deadlineMs) throw cannotBeInTime(budgetMs, readyMs - deadlineMs);
+  }
+
+  /** The decision on a request that is alone, and can run immediately. */
+  lone(deadlineMs: number): Decision {
+    const { fleet, policy } = this.#options;
+    if (!this.canStart) return { kind: 'dispatch', subset: fleet.best, from: 0, rows: 1 };
+    const queue = { length: 1, deadlineMs: (place: number) => (place === 0 ? deadlineMs : Number.POSITIVE_INFINITY) };
+    return policy.decide(this.state(queue));
   }
 
   /**

@@ -1,14 +1,12 @@
 import { ShuttingDown } from '../../errors/errors.ts';
-import type { Machine } from '../machine/machine.ts';
 import { answerBatch, type BatcherOptions, type BatcherQueue, modelQueue } from './batch-answer.ts';
 import { BatchChoice } from './batch-choice.ts';
+import { CONCURRENT_MS, LoneRequests } from './lone-requests.ts';
 import type { QueuedRequest, RequestOptions, RequestWaiter } from './queued-request.ts';
 import { RequestQueue } from './request-queue.ts';
 import { updateSlowness } from './slowness.ts';
 import { LONG_SHARE, type QueueBatch, Turns } from './turns.ts';
 
-/** After two requests waited together, more are expected to for this long. */
-const CONCURRENT_MS = 100;
 /** If no event may come, such as with late rows that might make requests late, decide again after this share of the budget. */
 const RETRY_SHARE = 0.25;
 
@@ -16,10 +14,10 @@ const RETRY_SHARE = 0.25;
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #requests = new RequestQueue();
-  readonly #machine: Machine;
   readonly #queue: BatcherQueue;
   readonly #turns: Turns;
   readonly #choice: BatchChoice;
+  readonly #lone: LoneRequests;
   /** Batches, and those of them that run on the event loop. */
   #running = 0;
   #inline = 0;
@@ -34,10 +32,10 @@ export class Batcher {
 
   constructor(options: BatcherOptions) {
     this.#options = options;
-    this.#machine = options.machine;
     this.#queue = modelQueue(options, this.#requests, () => this.#dispatch());
     this.#turns = new Turns(options, this.#queue);
     this.#choice = new BatchChoice({ ...options, queue: this.#queue });
+    this.#lone = new LoneRequests({ ...options, queue: this.#queue, choice: this.#choice, turns: this.#turns });
   }
 
   /**
@@ -48,7 +46,8 @@ export class Batcher {
     if (this.#closed)
       throw new ShuttingDown('the model is being replaced or the server stops', { hint: 'Repeat the call.' });
     const nowMs = this.#options.clock.nowMs();
-    this.#machine.requested(this.#queue, options.role, nowMs);
+    this.#options.machine.requested(this.#queue, options.role, nowMs);
+    this.#turns.requestedBy(options.session, nowMs);
     if (!this.#idle) this.#companyUntilMs = nowMs + CONCURRENT_MS;
     const open = this.#requests.find(input, options.wantsDetail);
     if (open === undefined) {
@@ -60,6 +59,11 @@ export class Batcher {
     if (!this.#options.device.isReady) this.#options.onUnloaded();
     this.#schedule();
     return request;
+  }
+
+  /** The answer, if no other request waits or runs and the model is quick enough for the event loop. */
+  answerNow(input: string, options: RequestOptions): string | undefined {
+    return this.#closed || !this.#idle ? undefined : this.#lone.answer(input, options);
   }
 
   leave(request: QueuedRequest, waiter: RequestWaiter): void {
@@ -92,7 +96,7 @@ export class Batcher {
     });
     this.#schedule();
     await emptied;
-    this.#machine.leave(this.#queue);
+    this.#options.machine.leave(this.#queue);
   }
 
   get #idle(): boolean {
@@ -122,7 +126,7 @@ export class Batcher {
       this.#loadModel();
       return;
     }
-    while (this.#isShared ? this.#dispatchTurn() : this.#dispatchDemanded());
+    while (this.#takesTurns ? this.#dispatchTurn() : this.#dispatchDemanded());
     while (this.#requests.deferred + this.#requests.speculative > 0) {
       const requests = this.#idleBatch();
       if (requests.length === 0) break;
@@ -135,7 +139,7 @@ export class Batcher {
   #idleBatch(): QueuedRequest[] {
     const rows = this.#choice.canStart ? this.#choice.idleRows() : 0;
     if (rows === 0) return [];
-    return this.#isShared ? this.#turns.idle(rows) : this.#choice.idleBatch(rows);
+    return this.#takesTurns ? this.#turns.idle(rows) : this.#choice.idleBatch(rows);
   }
 
   /** The next dispatch if nothing happens before. */
@@ -190,7 +194,7 @@ export class Batcher {
     return true;
   }
 
-  /** As {@link #dispatchDemanded}, if several roles are active. */
+  /** As {@link #dispatchDemanded}, if roles or sessions take turns. */
   #dispatchTurn(): boolean {
     this.#waitsFor = undefined;
     if (this.#requests.demanded === 0 || !this.#choice.canStart) return false;
@@ -213,19 +217,18 @@ export class Batcher {
     return false;
   }
 
-  /** Whether several roles are active, so that they take turns. */
-  get #isShared(): boolean {
-    return !this.#closed && this.#machine.activeRoles.hasSeveral(this.#options.clock);
+  get #takesTurns(): boolean {
+    return !this.#closed && this.#turns.areTaken;
   }
 
   #run({ requests, subset }: QueueBatch, inline = false): void {
     if (requests.length === 0) return;
-    const { fleet, budgetMs } = this.#options;
-    const roles = this.#isShared ? this.#requests.rolesOf(requests) : [];
+    const { fleet, budgetMs, clock } = this.#options;
+    const roles = this.#options.machine.activeRoles.hasSeveral(clock) ? this.#requests.rolesOf(requests) : [];
     for (const role of roles) role.running++;
     const slowness = Math.max(1, ...roles.map((role) => (role.isSlow ? role.slowness : 1)));
     const runMs = slowness * fleet.subsetMs(subset, requests.length);
-    const slot = inline ? undefined : this.#machine.began(this.#queue, requests, runMs);
+    const slot = inline ? undefined : this.#options.machine.began(this.#queue, requests, runMs);
     this.#running++;
     if (inline) this.#inline++;
     const running = {
@@ -239,7 +242,7 @@ export class Batcher {
     void answerBatch(running, this.#options).then((ms) => {
       for (const role of roles) role.running--;
       this.#running--;
-      if (slot !== undefined) return this.#machine.ended(slot, ms);
+      if (slot !== undefined) return this.#options.machine.ended(slot, ms);
       this.#inline--;
       this.#dispatch();
     });

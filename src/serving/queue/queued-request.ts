@@ -1,5 +1,6 @@
 import type { Finding } from '../../domain/kinds/kind.ts';
 import { DeadlineMissed, LimitReached } from '../../errors/errors.ts';
+import type { FairClock } from '../machine/fair-clock.ts';
 import type { DeadlineQueue } from './deadline-queue.ts';
 
 /** The states of waiting requests with waiters: those that can be in time, and those that are late anyway. */
@@ -20,8 +21,9 @@ export interface RoleShare {
   readonly role: string;
   readonly load: QueueLoad;
   readonly rows: Record<WaitingState, number>;
-  /** By session, in the order of their turns. */
   readonly parts: Map<object, SessionShare>;
+  /** Tags of its sessions, in rows. */
+  readonly clock: FairClock<object>;
   /** The last part that became empty, reused for sessions that send one row after another. */
   spare: SessionShare | null;
   /** Running batches that contain its rows. */

@@ -15,6 +15,7 @@ import { WaitingRequests } from './waiting-requests.ts';
 const noSession = {};
 /** So many are removed one by one. */
 const FEW = 8;
+const never = Number.POSITIVE_INFINITY;
 
 /** The unanswered requests of one model: those that can be in time, late ones, and speculative ones of reading ahead. */
 export class RequestQueue {
@@ -70,7 +71,7 @@ export class RequestQueue {
 
   /** Whether a late request has waited for {@link PATIENCE_MS}. */
   hasOld(nowMs: number): boolean {
-    return nowMs - (this.#deferred.next?.deadlineMs ?? Number.POSITIVE_INFINITY) >= PATIENCE_MS;
+    return nowMs - (this.#deferred.next?.deadlineMs ?? never) >= PATIENCE_MS;
   }
 
   get length(): number {
@@ -94,7 +95,6 @@ export class RequestQueue {
   speculate(input: string, role: string): boolean {
     const { load } = this.#speculative;
     if (load.rows >= MAX_SPECULATIVE || load.chars >= MAX_SPECULATIVE_CHARS) return false;
-    const never = Number.POSITIVE_INFINITY;
     const options = { wantsDetail: false, deadlineMs: never, budgetMs: never, isFirm: false, role, session: noSession };
     const request = newRequest(input, options, 'speculative');
     this.#openOf(request).set(request.input, request);
@@ -102,10 +102,15 @@ export class RequestQueue {
     return true;
   }
 
-  /** Of `due` rows with earlier deadlines, how many come before a new row of this role, if roles take turns. */
-  before(role: string, due: number): number {
-    const own = this.#shares.rowsOf(role);
-    return Math.min(due, (own + 1) * this.#shares.waiting.length);
+  /** Of `due` rows with earlier deadlines, how many come before a new row of this session, if all take turns. */
+  before({ role, session }: Pick<RequestOptions, 'role' | 'session'>, due: number): number {
+    return Math.min(due, this.#shares.before(role, session));
+  }
+
+  /** How many sessions wait, and rows besides the first of each: a session that asks for single rows has no others. */
+  get sessions(): { count: number; surplus: number } {
+    const { rows, sessions } = this.#shares;
+    return { count: sessions, surplus: rows - sessions };
   }
 
   /** Another waiter for an open request. */
@@ -117,7 +122,7 @@ export class RequestQueue {
       return;
     }
     request.isFirm &&= isFirm;
-    const moves = this.#comesSooner(request, options);
+    const moves = this.#shares.rowsOf(options.role) < this.#shares.rowsOf(request.role); // it then comes sooner
     if (request.state === 'deferred' && moves) {
       this.#deferred.leave(request);
       this.#shares.takeOut(request, 'deferred');
@@ -128,11 +133,6 @@ export class RequestQueue {
       const { role, session } = moves ? options : request;
       this.#demandBy(request, { ...request, role, session, deadlineMs: Math.min(deadlineMs, request.deadlineMs) });
     }
-  }
-
-  /** Whether moving the request to the other role makes it come sooner: fewer of that role's rows wait. */
-  #comesSooner({ role }: QueuedRequest, options: RequestOptions): boolean {
-    return options.role !== role && this.#shares.rowsOf(options.role) < this.#shares.rowsOf(role);
   }
 
   #demandBy(request: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: RequestOptions): void {
@@ -155,11 +155,11 @@ export class RequestQueue {
    * The first `count` are late in any case: defers them. Returns those that accept no late answer, and those before which
    * more than `maxBefore` late rows of other sessions come.
    */
-  deferLate(count: number, maxBefore = Number.POSITIVE_INFINITY): QueuedRequest[] {
+  deferLate(count: number, maxBefore = never): QueuedRequest[] {
     const refused: QueuedRequest[] = [];
     for (const request of this.#demanded.take(0, count)) {
       const others = this.deferred - (request.part?.rows.deferred ?? 0);
-      if (request.isFirm || (others > maxBefore && this.before(request.role, others) > maxBefore)) {
+      if (request.isFirm || (others > maxBefore && this.before(request, others) > maxBefore)) {
         this.#shares.remove(request, 'demanded');
         request.state = 'dropped';
         this.close(request);

@@ -1,27 +1,25 @@
 import type { QueuedRequest, RoleShare, SessionShare, WaitingState } from './queued-request.ts';
 
-/** Rows of the sessions in turn, each session's earliest deadline first, from the place that `startOf` returns. */
+/** Rows of a role's sessions in turn, each session's earliest deadline first, from the place that `startOf` returns. */
 export function* bySession(
-  { parts }: RoleShare,
+  { parts, clock }: RoleShare,
   state: WaitingState,
   startOf: (part: SessionShare) => number,
 ): Generator<QueuedRequest, undefined> {
-  const starts = new Map<SessionShare, number>();
-  let round: Iterable<SessionShare> = parts.values();
-  for (let place = 0; ; place++) {
-    const more: SessionShare[] = [];
-    for (const part of round) {
-      if (place === 0) {
-        settle(part, state);
-        starts.set(part, startOf(part));
-      }
-      const request = part.queues[state].at((starts.get(part) ?? 0) + place);
-      if (request === undefined) continue;
-      more.push(part);
-      yield request;
-    }
-    if (more.length === 0) return undefined;
-    round = more;
+  const waiting = [...parts.values()].filter(({ rows }) => rows[state] > 0);
+  waiting.sort((a, b) => a.rows[state] - b.rows[state]); // of equal turns, those with fewer rows first
+  const turns = waiting.map((part) => {
+    settle(part, state);
+    const queue = part.queues[state];
+    const place = startOf(part);
+    return { queue, place, tag: clock.startOf(part.session), next: queue.at(place) };
+  });
+  for (;;) {
+    const turn = clock.next(turns);
+    if (turn?.next === undefined) return undefined;
+    yield turn.next;
+    turn.tag++;
+    turn.next = turn.queue.at(++turn.place);
   }
 }
 

@@ -1,7 +1,5 @@
-import { ownCopy } from '../machine/active-roles.ts';
-import { earliest, FairClock } from '../machine/fair-clock.ts';
+import { FairClock } from '../machine/fair-clock.ts';
 import { lateAt } from '../policies/batches.ts';
-import { DeadlineQueue } from './deadline-queue.ts';
 import { fill, hasRoom, largest } from './fullness.ts';
 import { BATCH_CHARS, MAX_IDLE_ROLES, MAX_QUEUED, MAX_QUEUED_CHARS } from './limits.ts';
 import {
@@ -11,6 +9,7 @@ import {
   type SessionShare,
   type WaitingState,
 } from './queued-request.ts';
+import { CREDIT_ROWS, costOf, newPart, newRole } from './role-share.ts';
 import { bySession, settle } from './session-rows.ts';
 
 /**
@@ -18,7 +17,6 @@ import { bySession, settle } from './session-rows.ts';
  * this many.
  */
 const SLACK = 64;
-
 /** Restrictions on a pick. */
 export interface PickOptions {
   state: WaitingState;
@@ -33,8 +31,14 @@ export interface PickOptions {
 /** How much of a model's queue each role and session uses, and whose turn is next: by role, then by session. */
 export class Shares {
   readonly #load = new QueueLoad();
-  readonly #clock = new FairClock<string>();
+  readonly #clock = new FairClock<string>({ credit: CREDIT_ROWS });
   readonly #roles = new Map<string, RoleShare>();
+  #sessions = 0;
+
+  /** How many sessions have rows. */
+  get sessions(): number {
+    return this.#sessions;
+  }
 
   get rows(): number {
     return this.#load.rows;
@@ -57,8 +61,16 @@ export class Shares {
     return this.#roles.get(role)?.load.rows ?? 0;
   }
 
+  /** How many rows at most come before a new one of this session, if roles and sessions take turns. */
+  before(role: string, session: object): number {
+    const parts = this.#roles.get(role)?.parts;
+    const ofSession = parts?.get(session)?.load.rows ?? 0;
+    const ofRole = Math.min(this.rowsOf(role), (ofSession + 1) * (parts?.size ?? 0));
+    return (ofRole + 1) * this.waiting.length;
+  }
+
   roleOf(role: string): RoleShare {
-    return this.#roles.get(role) ?? this.#newRole(role);
+    return this.#roles.get(role) ?? this.#enterRole(role);
   }
 
   add(request: QueuedRequest, state: WaitingState): void {
@@ -100,43 +112,38 @@ export class Shares {
   }
 
   /**
-   * The rows whose turn is next: roles in the order of their tags, and within a role its sessions in turn. A slow role
+   * The rows whose turn is next: roles in the order of their tags, and within a role its sessions in that of theirs. A slow role
    * has batches of its own. Nothing is removed before {@link began}.
    */
   pick({ state, maxRows, accepts, notBeforeMs = 0 }: PickOptions): QueuedRequest[] {
     const roles = [...this.#roles.values()].filter((share) => share.rows[state] > 0 && accepts?.(share) !== false);
-    roles.sort((a, b) => a.rows[state] - b.rows[state]); // of equal tags, those with fewer rows first
-    const firstRole = earliest(roles.map((share) => ({ share, start: this.#clock.startOf(share.role) })))?.share;
-    if (firstRole === undefined) return [];
-    const max = maxRows(firstRole);
-    const startOf = ({ rows, queues }: SessionShare): number => {
-      const start = rows[state] > max ? lateAt(queues[state], notBeforeMs) : 0;
-      return start < queues[state].length ? start : 0;
-    };
-    const all = roles.map((share) => ({
-      share,
-      start: this.#clock.startOf(share.role),
-      rows: bySession(share, state, startOf),
-    }));
-    const first = all.find(({ share }) => share === firstRole)!;
-    const turns = first.share.isSlow ? [first] : all.filter(({ share }) => !share.isSlow);
+    roles.sort((a, b) => a.rows[state] - b.rows[state]); // of equal turns, those with fewer rows first
+    const turns = roles.map((share) => {
+      const most = maxRows(share);
+      const startOf = ({ rows, queues }: SessionShare): number => {
+        const start = rows[state] > most ? lateAt(queues[state], notBeforeMs) : 0;
+        return start < queues[state].length ? start : 0;
+      };
+      const rows = bySession(share, state, startOf);
+      return { share, tag: this.#clock.startOf(share.role), rows, next: rows.next().value };
+    });
+    const first = this.#clock.next(turns)?.share;
+    if (first === undefined) return [];
+    const together = turns.filter(({ share }) => (first.isSlow ? share === first : !share.isSlow));
+    const max = maxRows(first);
     const picked: QueuedRequest[] = [];
     for (let chars = 0; picked.length < max && chars < BATCH_CHARS; ) {
-      const turn = earliest(turns);
-      if (turn === undefined) break;
-      const next = turn.rows.next();
-      if (next.done === true) {
-        turns.splice(turns.indexOf(turn), 1);
-        continue;
-      }
-      picked.push(next.value);
-      chars += next.value.input.length;
-      turn.start += costOf(turn.share);
+      const turn = this.#clock.next(together);
+      if (turn?.next === undefined) break;
+      picked.push(turn.next);
+      chars += turn.next.input.length;
+      turn.tag += costOf(turn.share);
+      turn.next = turn.rows.next().value;
     }
     return picked;
   }
 
-  /** These rows leave the queue for a batch: their roles are charged, and their sessions go to the end of the line. */
+  /** These rows leave the queue for a batch: their roles and sessions are charged. */
   began(requests: readonly QueuedRequest[], state: WaitingState): void {
     for (const request of requests) {
       const { part } = request;
@@ -144,8 +151,9 @@ export class Shares {
       const { share, session } = part;
       this.#clock.begin(this.#clock.startOf(share.role));
       this.#clock.charge(share.role, costOf(share));
+      share.clock.begin(share.clock.startOf(session));
+      share.clock.charge(session, 1);
       this.remove(request, state);
-      if (share.parts.delete(session)) share.parts.set(session, part);
     }
   }
 
@@ -191,48 +199,28 @@ export class Shares {
     if (known !== undefined) return known;
     const part = share.spare?.session === session ? share.spare : newPart(session, share);
     share.parts.set(session, part);
+    this.#sessions++;
     return part;
   }
 
   /** The part is empty. */
   #put(part: SessionShare): void {
+    this.#sessions--;
     part.share.parts.delete(part.session);
+    part.share.clock.forget(part.session);
     part.queues.demanded.clear();
     part.queues.deferred.clear();
     part.share.spare = part;
   }
 
-  #newRole(role: string): RoleShare {
+  #enterRole(role: string): RoleShare {
     const isIdle = ({ load, running }: RoleShare): boolean => load.rows === 0 && running === 0;
     if (this.#roles.size >= MAX_IDLE_ROLES) {
       const idle = [...this.#roles.values()].find(isIdle);
       if (idle !== undefined) this.#roles.delete(idle.role);
     }
-    const share: RoleShare = {
-      role: ownCopy(role),
-      load: new QueueLoad(),
-      rows: noRows(),
-      parts: new Map(),
-      spare: null,
-      running: 0,
-      slowness: 0,
-      quickest: 0,
-      isSlow: false,
-    };
+    const share = newRole(role);
     this.#roles.set(share.role, share);
     return share;
   }
 }
-
-const newPart = (session: object, share: RoleShare): SessionShare => ({
-  session,
-  share,
-  load: new QueueLoad(),
-  rows: noRows(),
-  queues: { demanded: new DeadlineQueue<QueuedRequest>(), deferred: new DeadlineQueue<QueuedRequest>() },
-});
-
-const noRows = (): Record<WaitingState, number> => ({ demanded: 0, deferred: 0 });
-
-/** Cost of a row: the same for all roles, except for slow ones. */
-const costOf = ({ isSlow, slowness }: RoleShare): number => (isSlow ? Math.max(1, slowness) : 1);

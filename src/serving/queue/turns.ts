@@ -1,3 +1,4 @@
+import { ActiveUsers } from '../machine/active-users.ts';
 import { largestBatch } from '../policies/latency-model.ts';
 import type { PolicyState, QueueView, Subset } from '../policies/policy.ts';
 import type { BatcherOptions, BatcherQueue } from './batch-answer.ts';
@@ -8,6 +9,9 @@ import type { RequestQueue } from './request-queue.ts';
 /** A batch longer than this share of the budget makes others late. */
 export const LONG_SHARE = 0.5;
 
+/** A session is active for this long after its last request. */
+const ACTIVE_SESSION_MS = 10_000;
+
 export interface QueueBatch {
   requests: QueuedRequest[];
   subset: Subset;
@@ -16,16 +20,36 @@ export interface QueueBatch {
 /** The decision on the rows whose turn it is, or null if there are none. */
 export type Turn = ({ kind: 'run' } & QueueBatch) | { kind: 'wait'; untilMs: number } | null;
 
-/** Batches of a model with several active roles: roles take turns, and within a role its sessions. */
+/**
+ * Batches of a model that several roles ask, or sessions of one role that have much and little: roles take turns, and
+ * within a role its sessions.
+ */
 export class Turns {
   readonly #options: BatcherOptions;
   readonly #queue: BatcherQueue;
   readonly #requests: RequestQueue;
+  readonly #activeSessions = new ActiveUsers<object>(ACTIVE_SESSION_MS);
 
   constructor(options: BatcherOptions, queue: BatcherQueue) {
     this.#options = options;
     this.#queue = queue;
     this.#requests = queue.requests;
+  }
+
+  requestedBy(session: object, nowMs: number): void {
+    this.#activeSessions.requested(session, nowMs);
+  }
+
+  /**
+   * Whether turns are taken now. Sessions that ask for single rows are equals, whose deadlines order them; if one asks for
+   * more at once than a turn has, others must not wait for all of it.
+   */
+  get areTaken(): boolean {
+    const { clock, machine } = this.#options;
+    if (machine.activeRoles.hasSeveral(clock)) return true;
+    const { count, surplus } = this.#requests.sessions;
+    const haveOthers = surplus > 0 && (count > 1 || this.#activeSessions.hasSeveral(clock));
+    return haveOthers && surplus > this.#turnRows;
   }
 
   /** Maximum intended time of a batch, ms. */
@@ -86,7 +110,14 @@ export class Turns {
   }
 
   #maxRows({ isSlow, slowness }: RoleShare): number {
-    const rows = this.#options.fleet.rowsWithin(this.#limitMs / (isSlow ? Math.max(1, slowness) : 1));
-    return Math.max(1, Math.min(largestBatch, rows));
+    return isSlow ? this.#rowsWithin(this.#limitMs / Math.max(1, slowness)) : this.#turnRows;
+  }
+
+  get #turnRows(): number {
+    return this.#rowsWithin(this.#limitMs);
+  }
+
+  #rowsWithin(ms: number): number {
+    return Math.max(1, Math.min(largestBatch, this.#options.fleet.rowsWithin(ms)));
   }
 }

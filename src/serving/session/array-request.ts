@@ -3,7 +3,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { LONGEST_TIMER_MS, setTimer } from '../../runtime/timer.ts';
 import type { Batcher } from '../queue/batcher.ts';
 import type { QueuedRequest, RequestOptions, RequestOutcome, RequestWaiter } from '../queue/queued-request.ts';
-import { type Deadline, overdueError } from './deadline.ts';
+import { type Deadline, overdueError, termsOf } from './deadline.ts';
 
 export interface ArrayRequestOptions {
   inputs: readonly string[];
@@ -39,15 +39,8 @@ export class ArrayRequest {
     this.outcomes = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    const { budgetMs, startedMs, onOverdue } = deadline;
-    const options = {
-      wantsDetail,
-      role,
-      session,
-      deadlineMs: startedMs + budgetMs,
-      budgetMs,
-      isFirm: onOverdue !== 'answer',
-    };
+    const { budgetMs } = deadline;
+    const options = { wantsDetail, role, session, ...termsOf(deadline) };
     for (const input of inputs) this.#ask(input, options);
     if (this.#open === 0) this.#end();
     else if (options.isFirm) {

@@ -2,8 +2,10 @@ import { UndefinedObject } from '../../errors/errors.ts';
 import type { PrefetchedRequest } from '../../protocol/fingerprint.ts';
 import type { LatencyOptions } from '../../protocol/latency-options.ts';
 import type { ArrayInputs, ModelRequest, PredictRequest } from '../../protocol/request.ts';
+import type { ServedModel } from '../served-model.ts';
 import { ArrayCalls } from './array-calls.ts';
 import { SessionCalls } from './calls.ts';
+import { termsOf } from './deadline.ts';
 import { type Detail, detailOf } from './detail.ts';
 import type { ClientOptions, ModelDirectory } from './model-directory.ts';
 import { Scans } from './scans.ts';
@@ -56,7 +58,9 @@ export class Client {
     const known = cached !== undefined || model.batcher.isOpen(input);
     const state = { known, queued: model.batcher.speculativeQueued, batchesPay: model.fleet.batchesPay };
     const readRequest = statement === '' ? null : this.#scans.request(key, { statement, input, state });
-    if (cached === undefined) return { label: this.#predict(request, latency), readRequest };
+    if (cached === undefined) {
+      return { label: this.#answerNow(model, request, latency) ?? this.#predict(request, latency), readRequest };
+    }
     model.stat.cached++;
     model.stat.call(0, { rows: 1, overdue: false });
     return { label: cached, readRequest };
@@ -129,6 +133,19 @@ export class Client {
   close(): void {
     this.cancel();
     this.#scans.clear();
+  }
+
+  /** Without a promise; undefined if the request must wait. */
+  #answerNow(model: ServedModel, { input, role }: PredictRequest, latency: LatencyOptions): string | undefined {
+    const deadline = this.#calls.deadline(model, latency, this.#calls.nowMs());
+    const label = model.batcher.answerNow(input, {
+      wantsDetail: false,
+      role,
+      session: this.#calls,
+      ...termsOf(deadline),
+    });
+    if (label !== undefined) this.#calls.count(model, deadline, 1);
+    return label;
   }
 
   async #predict(request: PredictRequest, latency: LatencyOptions): Promise<string | null> {

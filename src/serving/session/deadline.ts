@@ -1,5 +1,6 @@
 import { DeadlineMissed } from '../../errors/errors.ts';
 import type { OnOverdue } from '../../protocol/latency-options.ts';
+import type { RequestOptions } from '../queue/queued-request.ts';
 
 /** When a started call is late, and what happens then. */
 export interface Deadline {
@@ -7,6 +8,15 @@ export interface Deadline {
   startedMs: number;
   onOverdue: OnOverdue;
 }
+
+/** What the queue is told of it. */
+export const termsOf = ({ budgetMs, startedMs, onOverdue }: Deadline): Pick<RequestOptions, DeadlineTerms> => ({
+  deadlineMs: startedMs + budgetMs,
+  budgetMs,
+  isFirm: onOverdue !== 'answer',
+});
+
+type DeadlineTerms = 'deadlineMs' | 'budgetMs' | 'isFirm';
 
 export const overdueError = (budgetMs: number): DeadlineMissed =>
   new DeadlineMissed('the prediction is overdue', {

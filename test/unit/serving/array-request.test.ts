@@ -50,7 +50,14 @@ it('has null in the place of a row that cannot be in time, and the others in the
   ask('yes');
   const deadline = { budgetMs: 50, startedMs: 0, onOverdue: 'null' } as const;
   const { outcomes } = new ArrayRequest(batcher, {
-    ...{ inputs: ['new', 'yes', 'no 7', 'new as well'], wantsDetail: false, role: 'a', session, deadline, clock },
+    ...{
+      inputs: ['new', 'yes', 'no 7', 'new as well'],
+      wantsDetail: false,
+      role: 'a',
+      session: batcher,
+      deadline,
+      clock,
+    },
   });
   await vi.advanceTimersByTimeAsync(0);
   for (let batch = device.batches.shift(); batch !== undefined; batch = device.batches.shift()) {

@@ -14,7 +14,7 @@ describe('Client', () => {
     expect(await client.scan(request, latency).label).toBe('yes');
     expect(client.scan(request, latency).label).toBe('yes');
     expect(device.asked).toEqual(['yes']);
-    expect(model.stat).toMatchObject({ calls: 2, rows: 2, cached: 1, batches: 1, overdue: 0 });
+    expect(model.stat).toMatchObject({ calls: 2, rows: 2, cached: 1, batches: 1 });
   });
 
   it('answers an array of any length in its order, null for null', async () => {

@@ -3,17 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { LimitReached } from '../../../src/errors/errors.ts';
 import { policyByName } from '../../../src/serving/policies/registry.ts';
 import { MAX_QUEUED, PATIENCE_MS } from '../../../src/serving/queue/limits.ts';
+import { CREDIT_ROWS } from '../../../src/serving/queue/role-share.ts';
 import { type ManualDevice, setUp, turn } from './manual-batcher.ts';
 
 const HOUR = 3_600_000;
 /** An eighth of the budget of 50 ms, at 0.1 ms a row. */
 const RUN_ROWS = 62;
 
-/** Both roles have asked before, so that each has its turns. */
-async function stage(options: Parameters<typeof setUp>[0] = {}) {
+/** The roles have asked before, so that each has its turns. */
+async function stage({ roles = ['a', 'b'], ...options }: Parameters<typeof setUp>[0] & { roles?: string[] } = {}) {
   const staged = setUp(options);
   const { device, ask } = staged;
-  for (const role of ['a', 'b']) {
+  for (const role of roles) {
     ask(`first of ${role}`, { role });
     await turn();
     device.batches.at(-1)?.finish();
@@ -63,6 +64,18 @@ describe.each(['eager', 'planner'])('with the policy %s', (name) => {
     expect(inputs(staged.device)[0]).toContain('b');
   });
 
+  it("one session's 10,000 rows delay a single request of another one, of the same role, by one short batch", async () => {
+    const staged = await stage({ policy, roles: ['a'] });
+    staged.ask('other', { session: {} });
+    await endBatch(staged);
+    for (let i = 0; i < 10_000; i++) staged.ask(`a ${i}`, { budgetMs: HOUR });
+    await turn();
+    staged.ask('b', { session: {} });
+    await turn();
+    expect(ofRole(await endBatch(staged), 'a')).toBeLessThanOrEqual(RUN_ROWS);
+    expect(inputs(staged.device)[0]).toContain('b');
+  });
+
   it('with several roles, no batch takes longer than an eighth of the budget', async () => {
     const { device, ask } = await stage({ policy });
     for (let i = 0; i < 1000; i++) ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
@@ -87,13 +100,17 @@ describe.each(['eager', 'planner'])('with the policy %s', (name) => {
 });
 
 describe('a queue that several roles share', () => {
-  it('keeps the order of deadlines for a role that is alone, whatever its sessions', async () => {
+  const budgets = [400, 300, 450, 200, 500, 350];
+
+  it.each([
+    ['a session that is alone', () => budgets],
+    ['sessions of one role that ask for single rows', () => ({})],
+  ])('keeps the order of deadlines for %s', async (_, session) => {
     const { device, clock, ask } = setUp();
-    ask('running');
+    ask('running', { session: session() });
     await turn();
-    const budgets = [400, 300, 450, 200, 500, 350];
-    for (const [i, budgetMs] of budgets.entries()) {
-      for (let row = 0; row < 50; row++) ask(`${budgetMs} ${row}`, { session: i < 5 ? {} : device, budgetMs });
+    for (const budgetMs of budgets) {
+      for (let row = 0; row < 50; row++) ask(`${budgetMs} ${row}`, { session: session(), budgetMs });
     }
     await endBatch({ device, clock });
     const order = budgets.toSorted().flatMap((ms) => Array.from({ length: 50 }, (_, row) => `${ms} ${row}`));
@@ -156,6 +173,34 @@ describe('a queue that several roles share', () => {
     expect(inputs(staged.device)).toEqual([['b']]);
   });
 
+  it('does not refuse a firm request for the rows of another session of its role before it', async () => {
+    const { ask } = await stage({ roles: ['a'] });
+    ask('b running', { session: {} });
+    await turn();
+    for (let i = 0; i < 10_000; i++) ask(`a ${i}`, { budgetMs: 45 });
+    expect(() => ask('b', { session: {}, isFirm: true })).not.toThrow();
+  });
+
+  it('gives a role that pauses a few rows before those of one that never does', async () => {
+    const staged = await stage({ rowMs: [20] });
+    for (let i = 0; i < 20; i++) staged.ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
+    for (let batch = 0; batch < 10; batch++) await endBatch(staged);
+    for (let i = 0; i < CREDIT_ROWS; i++) staged.ask(`b ${i}`, { role: 'b', budgetMs: HOUR });
+    await endBatch(staged); // of a, which was running
+    for (let i = 0; i < CREDIT_ROWS; i++) expect(await endBatch(staged)).toEqual([`b ${i}`]);
+  });
+
+  it('orders the rows of roles that pause by their deadlines', async () => {
+    const staged = await stage({ rowMs: [20], roles: ['b', 'c', 'a'] });
+    for (let i = 0; i < 20; i++) staged.ask(`a ${i}`, { role: 'a', budgetMs: HOUR });
+    for (let batch = 0; batch < 10; batch++) await endBatch(staged);
+    staged.ask('b 1', { role: 'b', budgetMs: 1000 });
+    staged.ask('b 2', { role: 'b', budgetMs: 2000 });
+    staged.ask('c', { role: 'c', budgetMs: 3000 });
+    await endBatch(staged);
+    for (const next of ['b 1', 'b 2', 'c']) expect(await endBatch(staged)).toEqual([next]);
+  });
+
   it('does not refuse a firm request for another role’s rows before it', async () => {
     const { ask } = await stage();
     ask('b running', { role: 'b' });
@@ -198,8 +243,8 @@ const single = {
   decide: () => ({ kind: 'dispatch', subset: 1, from: 0, rows: 1 }) as const,
 };
 
-/** One batch has the slot; a row is given before it is paid for. */
-const MAX_AHEAD = RUN_ROWS + 1;
+/** One batch has the slot; a row is given before it is paid for, and those after a pause. */
+const MAX_AHEAD = RUN_ROWS + 1 + CREDIT_ROWS;
 
 /** Rows that each of two roles asks before a batch ends. */
 const arrivals = fc.array(fc.tuple(fc.nat(300), fc.nat(300)), { minLength: 1, maxLength: 25 });

@@ -15,7 +15,7 @@ import type { RequestOptions, RequestOutcome, RequestWaiter } from '../../../src
 export class ManualDevice implements Device {
   isReady = true;
   isFree = true;
-  readonly inlineRows = 0;
+  readonly inlineRows: number = 0;
   readonly batches: { inputs: readonly string[]; subset: number; finish(error?: Error, ms?: number): void }[] = [];
 
   readonly #clock: ManualClock;
@@ -67,6 +67,7 @@ export interface SetUp {
   fixedMs?: number;
   budgetMs?: number;
   answerMaker?: AnswerMaker;
+  device?(clock: ManualClock): ManualDevice;
   /** That several models share, and its clock. */
   clock?: ManualClock;
   machine?: Machine;
@@ -81,10 +82,11 @@ export function setUp({
   fixedMs = 0,
   budgetMs: usualMs = 50,
   answerMaker = classification.answers(['no', 'yes']),
+  device: create = (clock) => new ManualDevice(clock),
   clock = new ManualClock(),
   machine = new Machine({ slots: 1, clock }),
 }: SetUp = {}) {
-  const device = new ManualDevice(clock);
+  const device = create(clock);
   const answers: string[] = [];
   const timesOf = (ms: number) => new LatencyModel(new Map([1, 256].map((rows) => [rows, fixedMs + rows * ms])));
   const latency = Array.from({ length: Math.log2(accuracy.length) }, (_, m) => timesOf(rowMs[m] ?? 0.1));
@@ -118,7 +120,7 @@ export function setUp({
     const request = batcher.ask(input, asked, waiter);
     return { request, outcome, leave: () => batcher.leave(request, waiter) };
   };
-  return { device, clock, batcher, fleet, ask, answers };
+  return { device, clock, machine, batcher, fleet, ask, answers };
 }
 
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

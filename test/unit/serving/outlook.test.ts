@@ -32,6 +32,12 @@ describe('the outlook of the actor-critic', () => {
     expect(prospects.map(({ rows }) => rows)).toEqual([8, 12, 16, 24, 32, 40]);
   });
 
+  it('has the small batches that can be in time if many wait and no large one can', () => {
+    const many = { ...oneMember, sizes: [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128] };
+    const { prospects } = outlookOf({ fleet: many, seed: 1 }, stateOf(many, { queued: 400, leftMs: 2.21 }));
+    expect(prospects.map(({ rows }) => rows)).toEqual([1, 2, 3, 4]);
+  });
+
   it('has batches for free devices only, and waiting for the next device if one is busy', () => {
     const state = stateOf(threeMembers, { queued: 4, freeMs: [[1020], [900], [1010]] });
     const outlook = outlookOf({ fleet: threeMembers, seed: 1 }, state);

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../src/runtime/clock.ts';
-import { ActiveRoles } from '../../../src/serving/machine/active-roles.ts';
-import { earliest, FairClock } from '../../../src/serving/machine/fair-clock.ts';
+import { ACTIVE_MS, ActiveUsers } from '../../../src/serving/machine/active-users.ts';
+import { FairClock } from '../../../src/serving/machine/fair-clock.ts';
 import { Slots } from '../../../src/serving/machine/slots.ts';
 import { Margin } from '../../../src/serving/policies/margin.ts';
 import { Fifo } from '../../../src/serving/queue/fifo.ts';
@@ -69,10 +69,42 @@ describe('the fair clock', () => {
     expect([clock.startOf('role 0'), clock.startOf('role 1'), clock.startOf('one more')]).toEqual([5, 10, 15]);
   });
 
-  it('gives the first of those with the smallest tag', () => {
-    const turns = [{ start: 2 }, { start: 1 }, { start: 1 }];
-    expect(earliest(turns)).toBe(turns[1]);
-    expect(earliest([])).toBeUndefined();
+  it('gives credit for a pause, if it is to', () => {
+    const clock = new FairClock<string>({ credit: 2 });
+    clock.begin(10);
+    clock.charge('a', 1);
+    expect([clock.startOf('a'), clock.startOf('b')]).toEqual([9, 8]);
+    clock.charge('a', 3);
+    clock.forget('a');
+    expect(clock.startOf('a')).toBe(12); // ahead, so it is not forgotten
+    clock.begin(14);
+    clock.forget('a');
+    clock.begin(10);
+    expect([clock.startOf('a'), clock.newest]).toEqual([12, 12]);
+  });
+
+  it('gives the first of those with the smallest tag that have more work', () => {
+    const clock = new FairClock<string>();
+    const work = { deadlineMs: 1 };
+    const turns = [
+      { tag: 2, next: work },
+      { tag: 0, next: undefined },
+      { tag: 1, next: work },
+      { tag: 1, next: { deadlineMs: 0 } },
+    ];
+    expect(clock.next(turns)).toBe(turns[2]);
+    expect(clock.next([])).toBeUndefined();
+  });
+
+  it('gives the earliest deadline of those behind it', () => {
+    const clock = new FairClock<string>({ credit: 5 });
+    clock.begin(4);
+    const turns = [
+      { tag: 4, next: { deadlineMs: 0 } },
+      { tag: 1, next: { deadlineMs: 2 } },
+      { tag: 3, next: { deadlineMs: 1 } },
+    ];
+    expect(clock.next(turns)).toBe(turns[2]);
   });
 });
 
@@ -100,7 +132,7 @@ describe('slots', () => {
 describe('active roles', () => {
   it('lasts for ten minutes after a request of another role than the latest', () => {
     const clock = new ManualClock();
-    const active = new ActiveRoles();
+    const active = new ActiveUsers<string>(ACTIVE_MS);
     const startedMs = clock.nowMs();
     active.requested('a', startedMs);
     active.requested('a', startedMs + 1);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_IDLE_ROLES, MAX_SPECULATIVE } from '../../../src/serving/queue/limits.ts';
 import type { RequestOptions } from '../../../src/serving/queue/queued-request.ts';
 import { RequestQueue } from '../../../src/serving/queue/request-queue.ts';
+import { CREDIT_ROWS } from '../../../src/serving/queue/role-share.ts';
 
 const session = {};
 const terms = (changes: Partial<RequestOptions> = {}): RequestOptions => ({
@@ -68,11 +69,17 @@ describe('RequestQueue', () => {
   it('picks a row of each role in turn, and of each role one of each session', () => {
     const queue = new RequestQueue();
     const other = {};
+    for (let i = 0; i < CREDIT_ROWS; i++) {
+      queue.demand(`a ${i} first`, terms({ deadlineMs: i }));
+      queue.demand(`a other ${i} first`, terms({ deadlineMs: i, session: other }));
+      for (const which of [1, 2]) queue.demand(`b ${i} first ${which}`, terms({ deadlineMs: i, role: 'b' }));
+    }
+    queue.takeTurns(queue.turns({ state: 'demanded', maxRows: () => 100 }), 'demanded');
     for (let i = 0; i < 6; i++) queue.demand(`a ${i}`, terms({ deadlineMs: i }));
     for (let i = 0; i < 2; i++) queue.demand(`a other ${i}`, terms({ deadlineMs: i, session: other }));
     for (let i = 0; i < 6; i++) queue.demand(`b ${i}`, terms({ deadlineMs: i, role: 'b' }));
     const picked = queue.turns({ state: 'demanded', maxRows: () => 8 });
-    expect(textsOf(picked)).toEqual(['b 0', 'a 0', 'b 1', 'a other 0', 'b 2', 'a 1', 'b 3', 'a other 1']);
+    expect(textsOf(picked)).toEqual(['b 0', 'a other 0', 'b 1', 'a 0', 'b 2', 'a other 1', 'b 3', 'a 1']);
     queue.takeTurns(picked, 'demanded');
     expect([queue.demanded, queue.roleOf('a').load.rows, queue.roleOf('b').load.rows]).toEqual([6, 4, 2]);
     expect([...queue.roleOf('a').parts.keys()]).toEqual([session]); // nothing of the other waits

@@ -17,7 +17,7 @@ const FAR = 3;
 /** Accuracies differ by hundredths. */
 const PER_ACCURACY = 10;
 
-/** With more sizes there is little more to choose, at more cost. */
+/** The largest batches of a subset that have a request in time: with more there is little more to choose, at more cost. */
 const MOST_SIZES = 6;
 
 /** What can be done now: a batch for free devices or, with no rows, waiting for the next device. */
@@ -85,11 +85,12 @@ export function outlookOf({ fleet, leavesOut = lateAt }: PolicyOptions, state: P
   }
   for (const subset of usefulSubsets(fleet)) {
     if (startMs(fleet, state, subset) > nowMs) continue;
-    for (const size of sizesFor(fleet, queue.length)) {
+    const batches = sizesFor(fleet, queue.length).map((size) => {
       const endMs = finishMs(fleet, state, { subset, rows: size });
       const from = leavesOut(queue, endMs);
-      const rows = Math.min(size, queue.length - from);
-      if (rows <= 0) continue;
+      return { endMs, from, rows: Math.min(size, queue.length - from) };
+    });
+    for (const { endMs, from, rows } of batches.filter((batch) => batch.rows > 0).slice(-MOST_SIZES)) {
       const overdue = Math.min(rows, Math.max(0, lateAt(queue, endMs) - from));
       const reward = ((fleet.accuracy[subset] ?? 0) * (rows - BETA * overdue)) / sight.mostRows;
       prospects.push({ subset, from, rows, reward });
@@ -102,10 +103,10 @@ export function outlookOf({ fleet, leavesOut = lateAt }: PolicyOptions, state: P
   };
 }
 
-/** The largest that the queue fills, and all that wait if they fit into a batch. */
+/** Those that the queue fills, and all that wait if they fit into a batch. */
 function sizesFor(fleet: Fleet, queued: number): number[] {
   const sizes = fleet.sizes.filter((size) => size < queued || size === largestOf(fleet));
-  return sizes.slice(-MOST_SIZES).map((size) => Math.min(size, queued));
+  return sizes.map((size) => Math.min(size, queued));
 }
 
 /** A state in units of τ and of the throughput. */
