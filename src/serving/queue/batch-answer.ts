@@ -16,6 +16,8 @@ export interface BatcherOptions {
   policy: Policy;
   clock: TimerClock;
   answerMaker: AnswerMaker;
+  /** Of each member, on its study's validation rows. */
+  scores: readonly number[];
   /** The latency budget τ of most requests, ms. */
   budgetMs: number;
   onBatch(rows: number): void;
@@ -76,10 +78,11 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
     policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
     options.onBatch(rows);
     const isBest = (fleet.accuracy[subset] ?? 0) >= (fleet.accuracy[fleet.best] ?? 0);
+    const given = { outputs, scores: options.scores.filter((_, m) => (subset & (1 << m)) !== 0), rows };
     batch.forEach((request, row) => {
-      const answer = options.answerMaker.answer(outputs, row, rows);
+      const answer = options.answerMaker.answer(given, row);
       if (isBest) options.onAnswer(request.input, answer);
-      const finding = request.wantsDetail ? options.answerMaker.finding(outputs, row, rows) : null;
+      const finding = request.wantsDetail ? options.answerMaker.finding(given, row) : null;
       onClosed(request);
       answered++;
       const outcome = { answer, finding, batch: rows, members: outputs.length };
