@@ -22,7 +22,7 @@ as $$
 declare
   looked_at constant int := 20; -- times as many rows as are drawn
   columns constant text := (select string_agg(quote_ident(f), ', ' order by n) from unnest(features) with ordinality u (f, n));
-  named constant text := format('%I::text', target);
+  named constant text := format('%I::pg_catalog.text', target);
 begin
   return format(
     'with looked as materialized (select %1$s as "rafiki target", %2$s from %3$s where %1$s is not null%4$s order by pg_catalog.random() limit %5$s), '

@@ -7,7 +7,7 @@ language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select array_agg(convert_from(decode(m.word[1], 'escape'), getdatabaseencoding()) order by m.place)
-  from regexp_matches(encode(arguments, 'escape'), '((?:[^\\]|\\\\|\\[23]..)*)\\000', 'g') with ordinality m (word, place)
+  from regexp_matches(encode(arguments, 'escape'), e'((?:[^\\\\]|\\\\\\\\|\\\\[23]..)*)\\\\000', 'g') with ordinality m (word, place)
 $$;
 
 -- The columns of an attachment on a table or a partition, read from its update trigger, which lists the inputs and then the output; no row if one of
