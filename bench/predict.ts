@@ -13,6 +13,7 @@ import { peerFigures } from './predict/peer.ts';
 import { besideRaw } from './predict/raw.ts';
 import { accelerated, bulkForms, filtered, weak, wholeTables } from './predict/scans.ts';
 import { models, type PredictStage, startStage } from './predict/stage.ts';
+import { tableFigures } from './predict/tables.ts';
 
 /** A synthetic accelerator: 2 ms a batch and 0.05 ms a row. */
 const syntheticDevice = { RAFIKI_SYNTHETIC_DEVICE: '2+0.05' };
@@ -27,6 +28,8 @@ export interface PredictOptions {
   all?: boolean | undefined;
   /** Only where the microseconds of one call go. */
   parts?: boolean | undefined;
+  /** Only rows of columns. */
+  tables?: boolean | undefined;
 }
 
 /** Predict calls from SQL, in every form, each compared with a lower bound or its naive form from the same run. */
@@ -36,6 +39,7 @@ export async function* predictBench({
   beside,
   all = false,
   parts = false,
+  tables = false,
 }: PredictOptions): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   const peerDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-peer-'));
@@ -46,6 +50,7 @@ export async function* predictBench({
         predictAll(stage, { rows: quick ? 100_000 : 1_000_000, rounds: quick ? 3 : 6 }),
       );
     else if (parts) yield* onStage(dataDir, {}, (stage) => callParts(stage, quick ? 10 : 40));
+    else if (tables) yield* onStage(dataDir, {}, (stage) => tableFigures(stage, quick));
     else if (peer) yield* onStage(dataDir, {}, (stage) => peerFigures(stage, peerDir, quick));
     else {
       yield* onStage(dataDir, {}, (stage) => cpuFigures(stage, quick));

@@ -9,7 +9,11 @@ const session = await ort.InferenceSession.create(onnx, {
   graphOptimizationLevel: 'all',
   logSeverityLevel: 3,
 });
-const feeds = batches.map(({ data, shape }) => ({ ids: new ort.Tensor('int32', data, shape) }));
+const feeds = batches.map((batch) =>
+  Object.fromEntries(
+    Object.entries(batch).map(([name, { dtype, data, shape }]) => [name, new ort.Tensor(dtype, data, shape)]),
+  ),
+);
 const runAll = async () => {
   for (const feed of feeds) await session.run(feed);
 };

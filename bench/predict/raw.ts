@@ -14,6 +14,9 @@ const ROWS = 10_000;
 const SLICE_ROWS = 32;
 const CORES = 2;
 
+/** A model's inputs for some rows, by name. */
+type RawBatch = Record<string, TensorData>;
+
 /** The array form compared with ONNX Runtime alone on prepared tensors, in alternating rounds: the quicker of one session with two threads and two with one. */
 export async function* besideRaw(
   { session, admin }: Pick<PredictStage, 'session' | 'admin'>,
@@ -23,19 +26,12 @@ export async function* besideRaw(
     const trained = await trainedModel(admin, model);
     await freshTable(session, 'raw', ROWS);
     const texts = (await session.query<{ body: string }>('select body from bench_scan')).map(({ body }) => body);
-    const batches = await encode(trained, texts);
-    const runners = await Promise.all([
-      startRaw(trained.onnx, [batches], CORES),
-      startRaw(
-        trained.onnx,
-        Array.from({ length: CORES }, (_, i) => batches.filter((_, b) => b % CORES === i)),
-        1,
-      ),
-    ]);
+    const batches = await encodedBatches(trained, texts, SLICE_ROWS);
+    const raw = await RawRuns.start(trained.onnx, batches);
     const rawMs: number[] = [];
     const arrayMs: number[] = [];
     for (let round = 0; round < rounds; round++) {
-      rawMs.push(Math.min(...(await inTurn(runners.map((runner) => runner.run)))));
+      rawMs.push(await raw.quickestMs());
       await freshTable(session, `compared with raw ${round}`, ROWS);
       arrayMs.push(
         await timed(
@@ -44,7 +40,7 @@ export async function* besideRaw(
         ),
       );
     }
-    await Promise.all(runners.map((runner) => runner.stop()));
+    await raw.stop();
     yield compare(`predict-array-${family}`, { ...byTurns(arrayMs, rawMs), peer: 'raw ONNX Runtime', bar: 1.3 });
   }
 }
@@ -59,14 +55,43 @@ export async function trainedModel(admin: Database, model: string): Promise<Trai
   return unpackModel(await new PostgresParamStore({ database: admin }).load(member?.id ?? 0));
 }
 
-async function encode({ features }: TrainedModel, texts: readonly string[]): Promise<TensorData[]> {
-  const rows = await createEncoder(features).prepare(texts);
-  const order = Int32Array.from(texts, (_, row) => row).sort((a, b) => rows.length(a) - rows.length(b));
-  const batches: TensorData[] = [];
-  for (let from = 0; from < order.length; from += SLICE_ROWS) {
-    batches.push(...Object.values(rows.batch(order.subarray(from, from + SLICE_ROWS))));
-  }
+/** Prepared tensors of inputs, in batches of this many rows of similar length. */
+export async function encodedBatches(
+  { features }: TrainedModel,
+  inputs: readonly string[],
+  batchRows: number,
+): Promise<RawBatch[]> {
+  const rows = await createEncoder(features).prepare(inputs);
+  const order = Int32Array.from(inputs, (_, row) => row).sort((a, b) => rows.length(a) - rows.length(b));
+  const batches: RawBatch[] = [];
+  for (let from = 0; from < order.length; from += batchRows)
+    batches.push(rows.batch(order.subarray(from, from + batchRows)));
   return batches;
+}
+
+/** ONNX Runtime alone on both cores, in two ways: one session with two threads, and two sessions with one. */
+export class RawRuns {
+  readonly #runners: readonly Raw[];
+
+  private constructor(runners: readonly Raw[]) {
+    this.#runners = runners;
+  }
+
+  static async start(onnx: Uint8Array, batches: readonly RawBatch[]): Promise<RawRuns> {
+    const halves = Array.from({ length: CORES }, (_, i) => batches.filter((_, b) => b % CORES === i));
+    return new RawRuns(await Promise.all([startRaw(onnx, [batches], CORES), startRaw(onnx, halves, 1)]));
+  }
+
+  /** Runs all batches in both ways, and returns the time of the quicker. */
+  async quickestMs(): Promise<number> {
+    const times: number[] = [];
+    for (const runner of this.#runners) times.push(await runner.run());
+    return Math.min(...times);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#runners.map((runner) => runner.stop()));
+  }
 }
 
 interface Raw {
@@ -75,7 +100,7 @@ interface Raw {
 }
 
 /** A thread for each part of the batches. */
-async function startRaw(onnx: Uint8Array, parts: readonly TensorData[][], threads: number): Promise<Raw> {
+async function startRaw(onnx: Uint8Array, parts: readonly (readonly RawBatch[])[], threads: number): Promise<Raw> {
   const workers = parts.map((batches) => {
     const workerData = { onnx, threads, batches };
     return new Worker(new URL('./raw-thread.mjs', import.meta.url), { workerData });
@@ -104,10 +129,4 @@ async function startRaw(onnx: Uint8Array, parts: readonly TensorData[][], thread
     },
     stop: () => Promise.all(workers.map((worker) => worker.terminate())),
   };
-}
-
-async function inTurn(runs: readonly (() => Promise<number>)[]): Promise<number[]> {
-  const times: number[] = [];
-  for (const run of runs) times.push(await run());
-  return times;
 }

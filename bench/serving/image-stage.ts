@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { subsetAccuracies } from '../../src/coordinator/ensemble.ts';
+import { subsetScores } from '../../src/coordinator/ensemble.ts';
 import type { Database } from '../../src/db/database.ts';
+import { classification } from '../../src/domain/kinds/classification.ts';
+import type { MemberBallots } from '../../src/domain/kinds/kind.ts';
 import { type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
 import { Sessions } from './sessions.ts';
 
@@ -105,13 +107,12 @@ async function deployTogether(
   const indexes = (labels: readonly string[]): Uint16Array =>
     Uint16Array.from(labels, (label) => classes.indexOf(label));
   const labels = indexes(truth);
-  const ranked = FAMILIES.map((family, i) => ({ family, votes: indexes(votes[i] ?? []) }))
-    .map((member) => ({ ...member, score: subsetAccuracies([member.votes], labels)[1] ?? 0 }))
+  const accuracyOf = (members: readonly MemberBallots[]): number =>
+    classification.scoreBallots(members, labels, { classes: classes.length });
+  const ranked = FAMILIES.map((family, i) => ({ family, ballots: indexes(votes[i] ?? []), score: 0 }))
+    .map((member) => ({ ...member, score: accuracyOf([member]) }))
     .sort((a, b) => b.score - a.score);
-  const accuracies = subsetAccuracies(
-    ranked.map((member) => member.votes),
-    labels,
-  );
+  const accuracies = subsetScores(ranked, accuracyOf);
   await admin.query(
     `with made as (
        insert into rafiki.model_version (model_id, version, score, accuracies, classes)

@@ -59,6 +59,7 @@ export class ServedMachine {
         clock: this.clock,
         machine,
         answerMaker: classification.answers(['no', 'yes']),
+        scores: [],
         budgetMs,
         onBatch: () => undefined,
         onUnloaded: () => undefined,

@@ -2,7 +2,6 @@ import { bestEnsemble, bestOfFamilies } from '../../src/coordinator/ensemble.ts'
 import type { LabelledRow } from '../../src/datasets/data-file.ts';
 import { splitRows, validationHash } from '../../src/datasets/split.ts';
 import { kindOf } from '../../src/domain/kinds/registry.ts';
-import { scoreOfClasses } from '../../src/domain/metrics.ts';
 import type { DataSet, Task } from '../../src/domain/task.ts';
 import type { TrainedModel, TrainingResult, TrainingSpec } from '../../src/domain/training.ts';
 import { answerAll } from '../../src/engine/evaluate.ts';
@@ -27,6 +26,11 @@ interface Trial {
   validationHash: Buffer;
 }
 
+interface ScoredModel {
+  model: TrainedModel;
+  score: number;
+}
+
 export interface RecipeResult extends FoldLoss {
   /** Of the ensemble, the best first. */
   families: string[];
@@ -45,8 +49,8 @@ export async function recipeLoss(table: StudyTable, place: FoldPlace): Promise<R
   for (const [id, { name }] of familiesFor(task).entries())
     trials.push(await trialOf({ task, family: name, knobs: {}, seed: place.fold, threads: 1, data }, id));
   const members = membersOf(task, data, trials);
-  const models: TrainedModel[] = [];
-  for (const member of members) models.push(await refitted(member));
+  const models: ScoredModel[] = [];
+  for (const member of members) models.push({ model: await refitted(member), score: member.score });
   const loss = await lossOf(task, models, { classes: data.classes, test });
   const { user, system } = process.cpuUsage(before);
   return { loss, seconds: (user + system) / 1e6, families: members.map(({ family }) => family) };
@@ -71,11 +75,9 @@ function membersOf(task: Task, data: DataSet, trials: readonly Trial[]): Trial[]
   const ranked = bestOfFamilies(trials);
   const kind = kindOf(task);
   if (!kind.votes()) return ranked.slice(0, 1);
-  const votes = ranked.map(({ result }) => result.predictions);
-  const classes = data.classes.length;
-  const { members } = bestEnsemble(votes, kind.truth(data.valid.labels), (predicted, actual) =>
-    scoreOfClasses('accuracy', { predicted, actual, classes }),
-  );
+  const ballots = ranked.map(({ result, score }) => ({ ballots: result.predictions, score }));
+  const truth = kind.truth(data.valid.labels);
+  const { members } = bestEnsemble(ballots, (some) => kind.scoreBallots(some, truth, { classes: data.classes.length }));
   return ranked.slice(0, members);
 }
 
@@ -92,17 +94,19 @@ async function refitted({ spec, result, best, score }: Trial): Promise<TrainedMo
 /** Of the answers that `rafiki_predict` gives. */
 async function lossOf(
   task: Task,
-  models: readonly TrainedModel[],
+  models: readonly ScoredModel[],
   { classes, test }: { classes: readonly string[]; test: readonly LabelledRow[] },
 ): Promise<number> {
   const inputs = test.map(({ input }) => input);
   const outputs: Float32Array[] = [];
-  for (const { onnx, features } of models) {
+  for (const { model } of models) {
+    const { onnx, features } = model;
     const answers = await answerAll(onnx, await createEncoder(features).prepare(inputs), 1);
     outputs.push(answers.data as Float32Array);
   }
   const { answer } = kindOf(task).answers(classes);
-  const answers = test.map((_, row) => answer(outputs, row, test.length));
+  const batch = { outputs, scores: models.map(({ score }) => score), rows: test.length };
+  const answers = test.map((_, row) => answer(batch, row));
   if (task === 'tabular_classification')
     return answers.filter((label, row) => label !== test[row]?.label).length / test.length;
   return Math.sqrt(answers.reduce((sum, number, row) => sum + apart(number, test[row]) ** 2, 0) / test.length);

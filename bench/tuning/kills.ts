@@ -112,10 +112,15 @@ async function* verify(
   if (version === undefined) return;
   const rows = await db.query<{ label: string; input: string }>('select label, body as input from mail');
   const params = new PostgresParamStore({ database: admin });
-  const members = await Promise.all((await selectMemberParams(admin, version.id)).map((id) => params.load(id)));
+  const members = await Promise.all(
+    (await selectMemberParams(admin, version.id)).map(async ({ id, score }) => ({
+      model: unpackModel(await params.load(id)),
+      score,
+    })),
+  );
   const task = 'text_classification';
   const data = splitRows(rows, { task, validation: VALIDATION });
-  const again = await scoreIncumbent(members.map(unpackModel), { task, data, threads: 1 });
+  const again = await scoreIncumbent(members, { task, data, threads: 1 });
   const error = Math.abs(again - version.score);
   yield figure(
     'reproduced',

@@ -15,10 +15,11 @@ import { addNotice, dropStudyParams, type Study, selectValidation, setOutcome } 
 import { type TransitionContext, transitionDeployment, transitionStudy } from '../db/statements/transitions.ts';
 import { insertTrial, type TrialRow } from '../db/statements/trials.ts';
 import { selectRefit, selectVariantVotes, selectVotes, type TrialVotes } from '../db/statements/votes.ts';
+import type { MemberBallots } from '../domain/kinds/kind.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
-import { baseline, scoreOfClasses } from '../domain/metrics.ts';
+import { baseline, type Metric } from '../domain/metrics.ts';
 import { InvalidState, NameTaken } from '../errors/errors.ts';
-import { bestEnsemble, bestOfFamilies, subsetAccuracies } from './ensemble.ts';
+import { bestEnsemble, bestOfFamilies, subsetScores } from './ensemble.ts';
 import { baselineNotice, reasonNotToDeploy } from './may-deploy.ts';
 import { missingRefits, withoutRefits } from './refits.ts';
 import { isScored } from './study-view.ts';
@@ -112,22 +113,25 @@ async function chooseMembers(on: Queryable, study: Study, trials: readonly Trial
   );
   const { classes } = validation;
   const { metric } = study;
-  const labels = uint16s(validation.labels);
+  const kind = kindOf(study.task);
+  const labels = kind.readBallots(copyOf(validation.labels));
   const baselineScore = baseline(metric, labels, classes.length);
   const validated = { classes, baselineScore, validationRows: labels.length === 0 ? null : labels.length };
-  if (!kindOf(study.task).votes(metric))
-    return { members: ranked.slice(0, 1), score: best.score, accuracies: null, ...validated };
-  const votesOf = (trials: readonly TrialVotes[]): Uint16Array[] => trials.map((trial) => uint16s(trial.predictions));
-  const { members: count, score } = bestEnsemble(votesOf(ranked), labels, (predicted, actual) =>
-    scoreOfClasses(metric === 'macro_f1' ? metric : 'accuracy', { predicted, actual, classes: classes.length }),
-  );
+  if (!kind.votes(metric)) return { members: ranked.slice(0, 1), score: best.score, accuracies: null, ...validated };
+  const votesOf = (trials: readonly TrialVotes[]): MemberBallots[] =>
+    trials.map((trial) => ({ ballots: kind.readBallots(copyOf(trial.predictions)), score: trial.score }));
+  const scoreBy =
+    (by?: Metric) =>
+    (members: readonly MemberBallots[]): number =>
+      kind.scoreBallots(members, labels, { classes: classes.length, metric: by });
+  const { members: count, score } = bestEnsemble(votesOf(ranked), scoreBy(metric));
   const exact = ranked.slice(0, count);
   const variants = await selectVariantVotes(
     on,
     exact.map((trial) => trial.id),
   );
   const members = [...exact, ...variants];
-  return { members, score, accuracies: subsetAccuracies(votesOf(members), labels), ...validated };
+  return { members, score, accuracies: subsetScores(votesOf(members), scoreBy()), ...validated };
 }
 
 /** Retires deployments of the other task: their answers are of another kind. */
@@ -146,7 +150,7 @@ async function deploy(context: TransitionContext, place: { modelId: number; vers
 }
 
 /** Little endian on all platforms of Node; the copy is aligned. */
-const uint16s = (bytes: Buffer): Uint16Array => new Uint16Array(new Uint8Array(bytes).buffer);
+const copyOf = (bytes: Buffer): ArrayBuffer => new Uint8Array(bytes).buffer;
 
 const nameTaken = ({ model }: Study): NameTaken =>
   new NameTaken(`the model name "${model}" was taken while the study ran`, {

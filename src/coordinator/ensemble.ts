@@ -1,6 +1,3 @@
-import { accuracy } from '../domain/metrics.ts';
-import { majorityVotes } from '../domain/vote.ts';
-
 /** Maximum members of an ensemble. */
 const MAX_MEMBERS = 3;
 /** A family whose best trial is further below the best of all is left out (paper, section 1: close to the best). */
@@ -32,29 +29,21 @@ export interface Ensemble {
   score: number;
 }
 
-/** In [0, 1], larger is better. */
-export type VoteScore = (predicted: Uint16Array, labels: Uint16Array) => number;
+/** The score of what some ranked members decide together, in [0, 1], larger is better. */
+type ScoreOf<M> = (members: readonly M[]) => number;
 
 /** The number of ranked members that makes the best ensemble on the validation rows; among equals, the largest. */
-export function bestEnsemble(
-  votes: readonly Uint16Array[],
-  labels: Uint16Array,
-  scoreOf: VoteScore = accuracy,
-): Ensemble {
-  const ensembles = votes.map((_, last) => ({
-    members: last + 1,
-    score: scoreOf(majorityVotes(votes.slice(0, last + 1), labels.length), labels),
-  }));
+export function bestEnsemble<M>(ranked: readonly M[], scoreOf: ScoreOf<M>): Ensemble {
+  const ensembles = ranked.map((_, last) => ({ members: last + 1, score: scoreOf(ranked.slice(0, last + 1)) }));
   return ensembles.reduce((best, next) => (next.score >= best.score ? next : best));
 }
 
 /**
- * Accuracy a(M[v]) of each subset v of the ranked members, by its bits: bit m is the member of rank m. 0 for the empty
+ * The score of each subset of the ranked members, by its bits: bit m is the member of rank m; the paper's a(M[v]). 0 for the empty
  * subset.
  */
-export function subsetAccuracies(votes: readonly Uint16Array[], labels: Uint16Array): number[] {
-  return Array.from({ length: 2 ** votes.length }, (_, subset) => {
-    const asked = votes.filter((_, m) => (subset & (1 << m)) !== 0);
-    return asked.length === 0 ? 0 : accuracy(majorityVotes(asked, labels.length), labels);
+export const subsetScores = <M>(ranked: readonly M[], scoreOf: ScoreOf<M>): number[] =>
+  Array.from({ length: 2 ** ranked.length }, (_, subset) => {
+    const asked = ranked.filter((_, m) => (subset & (1 << m)) !== 0);
+    return asked.length === 0 ? 0 : scoreOf(asked);
   });
-}

@@ -1,6 +1,6 @@
 import type { Knobs } from './hyper-space.ts';
 import type { Team } from './joint-training.ts';
-import type { TargetUnit } from './kinds/kind.ts';
+import type { Ballots, TargetUnit } from './kinds/kind.ts';
 import type { Metric } from './metrics.ts';
 import type { Precision } from './precision.ts';
 import type { DataSet, Examples, Task } from './task.ts';
@@ -118,8 +118,8 @@ export interface TrainingResult {
   epochs: number;
   seconds: number;
   model: TrainedModel;
-  /** The trial's vote for each validation row, in order: class indexes; empty if members do not vote. */
-  predictions: Uint16Array;
+  /** What the trial says of each validation row, in order. */
+  predictions: Ballots;
   /** The same weights in other precisions, if those answer much faster. */
   variants: TrainedVariant[];
 }
@@ -131,5 +131,5 @@ export interface TrainedVariant {
   /** Speed of its answers relative to the trained model, on the machine that trained it. */
   gain: number;
   model: TrainedModel;
-  predictions: Uint16Array;
+  predictions: Ballots;
 }

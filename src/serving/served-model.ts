@@ -58,6 +58,7 @@ export class ServedModel {
       clock,
       machine,
       answerMaker: kindOf(row.task).answers(row.classes),
+      scores: row.members.map(({ score }) => score),
       budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,
       onBatch: () => {
         stat.batches++;

@@ -1,3 +1,4 @@
+import type { Ballots } from '../domain/kinds/kind.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import type { Learner, ModelParts } from '../models/learner.ts';
@@ -10,7 +11,7 @@ export interface Best {
   epoch: number;
   /** In the form in which they are deployed. */
   parts: ModelParts;
-  predictions: Uint16Array;
+  predictions: Ballots;
 }
 
 /** The trial's position; together with the learner's tensors this is its complete state. */
@@ -52,7 +53,12 @@ export function writeCheckpoint(progress: Progress, learner: Learner): ParamSet 
   if (best === null) return { tensors, meta: { ...counters, steps: learner.steps, best: null } };
   const { parts, predictions, ...scores } = best;
   Object.assign(tensors, withPrefix(bestParts, parts));
-  tensors[bestPredictions] = { dtype: 'int32', shape: [predictions.length], data: Int32Array.from(predictions) };
+  tensors[bestPredictions] = {
+    shape: [predictions.length],
+    ...(predictions instanceof Float32Array
+      ? { dtype: 'float32', data: predictions }
+      : { dtype: 'int32', data: Int32Array.from(predictions) }),
+  };
   return { tensors, meta: { ...counters, steps: learner.steps, best: scores } };
 }
 
@@ -72,11 +78,16 @@ export function readCheckpoint({ tensors, meta }: ParamSet, learner: Learner): P
 
 function readBest(tensors: Record<string, TensorData>, { best, epoch: done }: Record<string, unknown>): Best | null {
   if (best === null) return null;
-  const predictions = tensors[bestPredictions]?.data;
-  if (!(predictions instanceof Int32Array)) throw unfit(bestPredictions);
   const { score, metrics, epoch = Number(done) } = best as Pick<Best, 'score' | 'metrics'> & Partial<Best>; // earlier versions stored no epoch
   const parts = withoutPrefix(bestParts, tensors);
-  return { score, metrics, epoch, parts, predictions: Uint16Array.from(predictions) };
+  return { score, metrics, epoch, parts, predictions: readPredictions(tensors) };
+}
+
+function readPredictions(tensors: Record<string, TensorData>): Ballots {
+  const predictions = tensors[bestPredictions]?.data;
+  if (predictions instanceof Float32Array) return predictions;
+  if (predictions instanceof Int32Array) return Uint16Array.from(predictions);
+  throw unfit(bestPredictions);
 }
 
 const withPrefix = (start: string, tensors: ModelParts): Record<string, TensorData> =>

@@ -14,7 +14,7 @@ const stream = { order: 101, batches: 102, augment: 103 } as const;
 export function orderOf({ spec, kind, train, passes }: PreparedTrial, epoch: number): Int32Array {
   const classes = kind.truth(spec.data.train.labels);
   const rng = createRng(deriveSeed(spec.seed, stream.order, epoch));
-  if (spec.balanced && classes.length > 0) return balancedOrder(classes, passes, rng);
+  if (spec.balanced && classes instanceof Uint16Array && classes.length > 0) return balancedOrder(classes, passes, rng);
   return shuffledOrder(train.count, passes, rng);
 }
 

@@ -10,6 +10,7 @@ import type {
   WantedChanges,
   WeightChange,
 } from '../domain/joint-training.ts';
+import type { Ballots } from '../domain/kinds/kind.ts';
 import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
@@ -74,8 +75,8 @@ export interface JoinAssignment extends TrialInput {
 }
 
 export interface Incumbent {
-  /** Best first. */
-  members: TrainedModel[];
+  /** Best first, each with its score when its version was made. */
+  members: { model: TrainedModel; score: number }[];
   /** The inputs that it was trained on (see `trainedInputs`), if stored. */
   trained: BigInt64Array | undefined;
 }
@@ -106,7 +107,7 @@ export type ToChild =
 export interface Validated {
   hash: Uint8Array;
   classes: string[];
-  labels: Uint16Array;
+  labels: Ballots;
   /** The training inputs: see `trainedInputs`. */
   trained: BigInt64Array;
 }

@@ -99,9 +99,11 @@ async function loadCheckpoint(
 async function loadIncumbent({ incumbentId }: ClaimedTrial, options: TrialRunOptions): Promise<Incumbent | undefined> {
   if (incumbentId === null) return undefined;
   try {
-    const ids = await selectMemberParams(options.database, incumbentId);
-    if (ids.length === 0) return undefined; // the model was dropped meanwhile
-    const members = await Promise.all(ids.map(async (id) => unpackModel(await options.params.load(id))));
+    const stored = await selectMemberParams(options.database, incumbentId);
+    if (stored.length === 0) return undefined; // the model was dropped meanwhile
+    const members = await Promise.all(
+      stored.map(async ({ id, score }) => ({ model: unpackModel(await options.params.load(id)), score })),
+    );
     return { members, trained: await selectTrained(options.database, incumbentId) };
   } catch (error) {
     return skip('a score of the deployed model', error, options.logger);

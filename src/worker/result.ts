@@ -4,6 +4,7 @@ import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { insertValidation, setRefitTrained } from '../db/statements/studies.ts';
 import { type TrialTransition, transitionTrial } from '../db/statements/transitions.ts';
 import { insertVariant, type NewVariant } from '../db/statements/votes.ts';
+import type { Ballots } from '../domain/kinds/kind.ts';
 import type { TrainedModel, TrainingResult } from '../domain/training.ts';
 import { packModel } from '../params/model-codec.ts';
 import type { Validated } from '../training/messages.ts';
@@ -31,9 +32,9 @@ export async function storeResult(
 ): Promise<void> {
   const { hash, classes, labels, trained } = validated;
   const validationHash = Buffer.from(hash);
-  const scored = { score: result.score, predictions: uint16Bytes(result.predictions), validationHash };
+  const scored = { score: result.score, predictions: bytesOf(result.predictions), validationHash };
   await endTrial(owner, { result, scored, ...storage }, (tx) =>
-    insertValidation(tx, owner.study.id, { hash: validationHash, classes, labels: uint16Bytes(labels), trained }),
+    insertValidation(tx, owner.study.id, { hash: validationHash, classes, labels: bytesOf(labels), trained }),
   );
 }
 
@@ -61,7 +62,7 @@ async function endTrial(
   const paramsId = await save(result.model);
   const variants: NewVariant[] = [];
   for (const { precision, score, model, predictions } of result.variants) {
-    const stored = { paramsId: await save(model), predictions: uint16Bytes(predictions) };
+    const stored = { paramsId: await save(model), predictions: bytesOf(predictions) };
     variants.push({ trialId: owner.trialId, precision, score, ...stored });
   }
   const { epochs: epoch, seconds } = result;
@@ -84,4 +85,4 @@ async function endTrial(
 }
 
 /** Little endian on all platforms of Node. */
-const uint16Bytes = (values: Uint16Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+const bytesOf = (values: Ballots): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);

@@ -3,6 +3,7 @@ import type { Database } from '../../src/db/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { failureOf } from '../support/sql-failure.ts';
+import { eventually } from '../support/studies.ts';
 
 /** Models of several columns, from rafiki_train to their answers. */
 let database: TestDatabase;
@@ -351,13 +352,18 @@ describe('many rows', () => {
     expect(await db.query('select id, answer from answers order by id')).toEqual(await db.query(expected));
   });
 
-  test('are not filled by rafiki_attach yet', async () => {
-    await db.query('alter table customers add column guess text');
-    expect(await failureOf(db, `select rafiki_attach('${model}', 'customers', 'city', 'guess')`)).toMatchObject({
-      code: '0A000',
-      hint: expect.stringContaining('new.guess := rafiki_predict('),
-    });
-    await db.query('alter table customers drop column guess');
+  test('that are written to an attached table are filled', async () => {
+    await db.query(`
+      create table arrivals (like customers including all);
+      alter table arrivals add guess text;
+      select rafiki_attach('${model}', 'arrivals', output => 'guess');
+      alter table arrivals rename age to years;
+      insert into arrivals select c.* from customers c`);
+    await eventually(db, 'select from arrivals having count(guess) = 400');
+    expect(await db.query('select id, guess as answer from arrivals order by id')).toEqual(await db.query(expected));
+    expect(await db.query('select unanswered::int, last_error from rafiki.attachments')).toEqual([
+      { unanswered: 0, last_error: null },
+    ]);
   });
 });
 
@@ -369,6 +375,9 @@ test('classes are evaluated over all columns', async () => {
   expect(metrics['rows']).toBe(400);
   expect(metrics['rows_trained_on']).toBeGreaterThan(250);
   expect(metrics['accuracy']).toBeGreaterThan(0.9);
+  expect(metrics['auc']).toBeGreaterThan(0.9);
+  expect(metrics['log_loss']).toBeLessThan(0.7);
+  expect(metrics['calibration_error']).toBeLessThan(0.5);
   const [matrix] = await db.query(`select sum(row_count)::int as n from rafiki_confusion('${model}', 'customers')`);
   expect(matrix).toEqual({ n: 400 });
   expect(await failureOf(db, `select rafiki_evaluate('${model}', 'customers', feature => 'age')`)).toMatchObject({
@@ -390,5 +399,66 @@ test('a model is evaluated with the target of the version that answers, not with
   expect(await failureOf(db, `select * from rafiki_evaluate('judge', 'judged')`)).toMatchObject({
     code: expect.stringMatching(/^42/),
     hint: expect.stringContaining('target =>'),
+  });
+});
+
+describe('rafiki_feature_importance', () => {
+  test('names the columns that answers depend on, by the rows of the study', async () => {
+    const rows = await db.query<{ feature: string; importance: number; spread: number; plot: string }>(
+      `select * from rafiki_feature_importance('${model}')`,
+    );
+    expect(rows.map(({ feature }) => feature).sort()).toEqual(
+      ['age', 'city', 'mood', 'member', 'since', 'stayed', 'spends', 'note'].sort(),
+    );
+    // both follow the number of the row as the label does
+    expect(
+      rows
+        .slice(0, 2)
+        .map(({ feature }) => feature)
+        .sort(),
+    ).toEqual(['age', 'spends']);
+    expect(rows[0]).toMatchObject({ plot: '#'.repeat(24) });
+    expect(rows[0]?.importance).toBeGreaterThan(0.1);
+    expect(rows.find(({ feature }) => feature === 'note')).toEqual({
+      feature: 'note',
+      importance: 0,
+      spread: 0,
+      plot: '',
+    });
+    const values = rows.map(({ importance }) => importance);
+    expect(values).toEqual([...values].sort((a, b) => b - a));
+  });
+
+  test('measures numbers by R², and says what it measures', async () => {
+    const numbers = 'customers_tabular_regression';
+    expect(await noticed(`select rafiki_feature_importance('${numbers}', 'public.customers', rounds => 2)`)).toEqual([
+      expect.stringMatching(/^r2 of 400 rows of public\.customers: 0\.9/),
+    ]);
+    const [first] = await db.query(
+      `select feature, importance > 1 as matters from rafiki_feature_importance('${numbers}')`,
+    );
+    expect(first).toEqual({ feature: 'age', matters: true }); // of exchanged numbers R² is about -1
+  });
+
+  test.each([
+    [`'notes_text_regression'`, '42809', /reads one input/],
+    [`'nothing'`, '42704', /./],
+    [`'${model}', 'notes'`, '42703', /"age"/],
+    [`'${model}', rounds => 0`, '22023', /between 1 and 100/],
+  ])('refuses (%s)', async (args, code, said) => {
+    const failure = await failureOf(db, `select rafiki_feature_importance(${args})`);
+    expect(failure).toMatchObject({ code, hint: expect.any(String) });
+    expect(Object.values(failure).join(' ')).toMatch(said);
+  });
+
+  test('uses rows that the model has not seen, if there are enough', async () => {
+    await db.query(`
+      create table seen_and_new as select c.* from customers c union all
+        select i + 1000, 'x', 20, c.city, c.mood, c.member, c.since, c.stayed, c.spends + 7, c.photo, c.place, c.note, 'yes'
+        from customers c, generate_series(1, 10) i`);
+    const notices = await noticed(
+      `select rafiki_feature_importance('${model}', 'public.seen_and_new', target => 'buys')`,
+    );
+    expect(notices[0]).toMatch(/^accuracy of 2000 rows of public.seen_and_new: 0.[0-2]/);
   });
 });

@@ -67,7 +67,7 @@ test('a version has its members followed by their variants, and the accuracy of 
     { family: 'fasttext', precision: 'float32', score: 0.75, paramsId: exact },
     { family: 'fasttext', precision: 'int8', score: 0.5, paramsId: quick },
   ]);
-  expect(await selectMemberParams(db, deployment!.versionId)).toEqual([exact]);
+  expect(await selectMemberParams(db, deployment!.versionId)).toEqual([{ id: exact, score: 0.75 }]);
   expect(await db.query('select families from rafiki.models')).toEqual([{ families: 'fasttext' }]);
 });
 
@@ -86,4 +86,38 @@ test('the parameters of a variant are kept while its study runs, and as long as 
   await db.query('delete from rafiki.model');
   await db.query('update rafiki.trial set params_id = null');
   expect(await kept()).toEqual([]);
+});
+
+test('members that answer numbers are those whose mean is best, with the score of each subset', async () => {
+  await createReviews(db);
+  const study = await insertStudy(db);
+  await db.query(`update rafiki.study set state = 'running', task = 'text_regression', metric = 'r2'`);
+  const floats = (...numbers: number[]): Buffer => Buffer.from(Float32Array.from(numbers).buffer);
+  await insertValidation(db, study, {
+    hash,
+    classes: [],
+    labels: floats(1, 2, 3, 6),
+    trained: new BigInt64Array(),
+  });
+  const score = 1 - 4 / 14;
+  for (const [family, predictions] of [
+    ['fasttext', floats(2, 3, 4, 7)],
+    ['temporal_cnn', floats(0, 1, 2, 5)],
+    ['char_rnn', floats(0, 1, 2, 5)],
+  ] as const) {
+    const number = ['fasttext', 'temporal_cnn', 'char_rnn'].indexOf(family) + 1;
+    await insertTrial(db, { studyId: study, number, family, knobs: {}, seed: 1, initialWeights: 'random' });
+    await db.query(
+      `update rafiki.trial set state = 'completed', score = $1, params_id = $2, predictions = $3, validation_hash = $4, ended_at = now()
+       where number = $5`,
+      [score, await params.save('model', { tensors: {}, meta: {} }), predictions, hash, number],
+    );
+  }
+  const [open] = await selectOpenStudies(db);
+  await db.transaction(async (on) => conclude({ on, logger: silentLogger }, open!, await selectTrials(db, study)));
+  const [deployment] = await selectDeployments(db);
+  expect(deployment?.members.map(({ family }) => family)).toEqual(['fasttext', 'temporal_cnn']);
+  expect(deployment?.score).toBe(1);
+  expect(deployment?.accuracies).toEqual([0, expect.closeTo(score), expect.closeTo(score), 1]);
+  expect(await db.query('select judged_rows from rafiki.model_version')).toEqual([{ judged_rows: 4 }]);
 });

@@ -172,7 +172,7 @@ test('a study stores its model in S3, from which the server loads it', async () 
   expect((await blobs()).filter(({ here }) => here)).toEqual([]);
   const [version] = await db.query<{ id: number }>('select id from rafiki.model_version');
   const serving = createParamStore(db, storage);
-  for (const id of await selectMemberParams(db, version!.id)) {
+  for (const { id } of await selectMemberParams(db, version!.id)) {
     expect(unpackModel(await serving.load(id)).onnx.length).toBeGreaterThan(1000);
   }
 });

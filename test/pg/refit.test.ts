@@ -64,7 +64,7 @@ describe('a study that trains its members again on all rows', () => {
   test('answers with the new weights, and compares versions by those that were scored', async () => {
     const [deployment] = await selectDeployments(database.service);
     const answering = deployment?.members[0]?.paramsId ?? 0;
-    const [scored = 0] = await selectMemberParams(db, deployment!.versionId);
+    const [{ id: scored } = { id: 0 }] = await selectMemberParams(db, deployment!.versionId);
     expect(answering).not.toBe(scored);
     const store = new PostgresParamStore({ database: database.service, graceMs: 0 });
     await store.collectGarbage();

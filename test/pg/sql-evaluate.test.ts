@@ -10,14 +10,25 @@ let database: TestDatabase;
 let db: Database;
 let bridge: ScriptedBridge;
 
-/** A model that says of each text its first letter, and of each image its number of bytes. */
+/**
+ * A model that says of each text its first letter, and of each image its number of bytes; in details with a probability of 0.8, the rest
+ * evenly over a, b and c.
+ */
 beforeEach(async () => {
   database = await createTestDatabase();
   db = database.db;
   bridge = new ScriptedBridge();
   bridge.answer = (fields) => {
     const inputs = JSON.parse(fields.at(-1) ?? '') as (string | null)[];
-    const say = (input: string): string => (fields[0] === 'A' ? input.slice(0, 1) : String(atob(input).length));
+    const say = (input: string): string =>
+      /[AB]/.test(fields[0] ?? '') ? input.slice(0, 1) : String(atob(input).length);
+    if (fields[0] === 'B') {
+      const detail = (label: string): string => {
+        const probabilities = Object.fromEntries(['a', 'b', 'c'].map((each) => [each, each === label ? 0.8 : 0.1]));
+        return JSON.stringify(JSON.stringify({ label, probabilities }));
+      };
+      return reply(`{${inputs.map((input) => (input === null ? 'NULL' : detail(say(input)))).join()}}`);
+    }
     return reply(`{${inputs.map((input) => (input === null ? 'NULL' : `"${say(input)}"`)).join()}}`);
   };
   await bridge.listen({ announceTo: db });
@@ -69,6 +80,21 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
     ]);
   });
 
+  test('measure probabilities, as scikit-learn does', async () => {
+    await deploy(['a', 'b', 'c']);
+    const rows = await db.query<{ metric: string; value: number; low: number | null; high: number | null }>(
+      `select * from ${evaluate} offset 3`,
+    );
+    const [auc, loss, calibration] = rows;
+    // sklearn 1.6: roc_auc_score(['a', 'a', 'b', 'b', 'c'], p, multi_class='ovr') of p = 0.8 for a, a, a, b, b
+    expect(auc).toEqual({ metric: 'auc', value: expect.closeTo((5 / 6 + 7 / 12 + 0.5) / 3), low: null, high: null });
+    const mean = -(3 * Math.log(0.8) + 2 * Math.log(0.1)) / 5;
+    const spread = Math.log(8) * Math.sqrt(0.3); // of three losses and two others: the sample standard deviation
+    expect(loss).toMatchObject({ metric: 'log_loss', value: expect.closeTo(mean) });
+    expect(loss?.high).toBeCloseTo(mean + (1.959964 * spread) / Math.sqrt(5));
+    expect(calibration).toMatchObject({ metric: 'calibration_error', value: expect.closeTo(0.2) }); // three of five are right
+  });
+
   /** Lets the model answer with a version of these classes, trained on these texts. */
   async function deploy(classes: string[], trained: string[] = []): Promise<void> {
     await db.query(
@@ -113,13 +139,15 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
       rows_trained_on: 3,
       accuracy_unseen: 0,
       macro_f1_unseen: 0,
+      log_loss_unseen: expect.closeTo(-Math.log(0.1)),
+      calibration_error_unseen: expect.closeTo(0.8),
     });
     await grantTo('mallory');
     const mallory = await database.as('mallory');
     await db.query('grant select on words to public');
     await grantTo('mallory');
     expect(await mallory.query(`select metric from ${evaluate}`)).toEqual([
-      ...[{ metric: 'rows' }, { metric: 'accuracy' }, { metric: 'macro_f1' }],
+      ...['rows', 'accuracy', 'macro_f1', 'auc', 'log_loss', 'calibration_error'].map((metric) => ({ metric })),
     ]);
   });
 

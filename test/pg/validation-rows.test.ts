@@ -176,7 +176,7 @@ test.each([
   [`validation_after => '2030-01-01'`, 'P0002', /no row to validate on/],
   [`validation_after => '2020-01-01'`, 'P0002', /no row to train on/],
   [`validation_split => 'nothing'`, '42703', /does not exist/],
-  [`metric => 'log_loss'`, '22023', /metric "log_loss" does not exist/],
+  [`metric => 'loss'`, '22023', /metric "loss" does not exist/],
 ])('rafiki_train refuses %s', async (options, code, message) => {
   expect(await failureOf(db, `select rafiki_train('sentiment', 'reviews', model => 'x', ${options})`)).toMatchObject({
     ...{ code, message: expect.stringMatching(message), hint: expect.any(String) },

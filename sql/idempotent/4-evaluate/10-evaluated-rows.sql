@@ -169,9 +169,9 @@ begin
   return estimate;
 end $$;
 
--- How often the model predicts each label for each actual label, counted separately for rows that it was trained on.
-create or replace function rafiki._evaluated_rows(model text, source regclass, target name, feature name)
-returns table (actual text, predicted text, trained boolean, row_count bigint)
+-- The labelled rows of a source, each with the prediction as `form` says, and whether the model was trained on it.
+create or replace function rafiki._judged_rows(model text, source regclass, target name, feature name, form text)
+returns table (actual text, prediction text, trained boolean)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 set extra_float_digits = 1 -- as readers: the same texts, and so the same hashes
@@ -186,16 +186,24 @@ begin
                                         else 'Use rafiki_evaluate, which measures how far its numbers are off.' end;
   end if;
   return query
-    select p.carried ->> 0, p.prediction, (p.carried ->> 1)::boolean, count(*)
+    select p.carried ->> 0, p.prediction, (p.carried ->> 1)::boolean
     from rafiki._predict_rows(
       model, (columns.task).input,
       format('select jsonb_build_array(%1$I::text, %4$s) as carried, %2$s as input from %3$s '
              'where %1$I is not null and %5$s',
              columns.target, columns.input, source,
              rafiki._trained_test(model, columns.input, (columns.task).input),
-             rafiki._given_test((columns.task).input = 'columns', columns.input))) p
-    group by 1, 2, 3;
+             rafiki._given_test((columns.task).input = 'columns', columns.input)), form) p;
 end $$;
+
+-- How often the model predicts each label for each actual label, counted separately for rows that it was trained on.
+create or replace function rafiki._evaluated_rows(model text, source regclass, target name, feature name)
+returns table (actual text, predicted text, trained boolean, row_count bigint)
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select r.actual, r.prediction, r.trained, count(*) from rafiki._judged_rows(model, source, target, feature, 'labels') r group by 1, 2, 3
+$$;
 
 create or replace function rafiki._confusion(model text, source regclass, target name, feature name)
 returns table (actual text, predicted text, row_count bigint)

@@ -108,19 +108,32 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  most_classes constant int := 100; -- of which all probabilities are fetched
   evaluated jsonb;
+  scores jsonb;
   trained bigint;
   unseen jsonb;
 begin
-  select coalesce(jsonb_agg(r), '[]'), jsonb_agg(r) filter (where not r.trained)
-  into evaluated, unseen from rafiki._evaluated_rows(model, source, target, feature) r;
+  if (select cardinality(c.classes) between 2 and most_classes
+      from rafiki._answering_version(model) v join rafiki.version_classes c on c.id = v.id) then
+    select (jsonb_agg(s.evaluated) filter (where s.metric is null)) -> 0, jsonb_agg(s) filter (where s.metric is not null)
+    into evaluated, scores from rafiki._probability_scores(model, source, target, feature, z) s;
+  else
+    select coalesce(jsonb_agg(r), '[]') into evaluated from rafiki._evaluated_rows(model, source, target, feature) r;
+  end if;
   trained := rafiki._check_evaluated(model, source, evaluated);
+  select jsonb_agg(r) filter (where not r.trained) into unseen
+  from jsonb_to_recordset(evaluated) r (actual text, predicted text, trained boolean, row_count bigint);
   return query select 'rows', coalesce(sum(r.row_count), 0)::float8, null::float8, null::float8
     from jsonb_to_recordset(evaluated) r (row_count bigint);
   return query select * from rafiki._class_scores(evaluated, z);
+  return query select s.metric, s.value, s.low, s.high
+    from jsonb_to_recordset(scores) s (suffix text, metric text, value float8, low float8, high float8) where s.suffix = '';
   if trained > 0 then
     return query select 'rows_trained_on', trained::float8, null::float8, null::float8;
     return query select s.metric || '_unseen', s.value, s.low, s.high from rafiki._class_scores(unseen, z) s where unseen is not null;
+    return query select s.metric || s.suffix, s.value, s.low, s.high
+      from jsonb_to_recordset(scores) s (suffix text, metric text, value float8, low float8, high float8) where s.suffix <> '';
   end if;
 end $$;
 

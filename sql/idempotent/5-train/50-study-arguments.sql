@@ -203,7 +203,6 @@ begin
   if (metric = any (rafiki._metrics(task))) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = format('metric "%s" does not exist for task %s', metric, task),
       detail = case when metric in ('rmse', 'mae', 'r2') then rafiki._regression_hint()
-                    when metric = 'log_loss' then 'Scores are larger where they are better, and a loss is not: likelihood is exp(-log loss).'
                     else 'It is what the trials of a study are compared by.' end,
       hint = format('Metrics, the default first: %s.', array_to_string(rafiki._metrics(task), ', '));
   elsif class_weights <> 'balanced' then

@@ -43,13 +43,13 @@ begin
   insert into rafiki.study (owner, task, source, model, target, features, kinds, families, knobs, advisor, collaborative, alpha_first,
                             alpha_last, delta, terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy,
                             on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
-                            workers_per_trial, experience, refit, reader, ticket)
+                            workers_per_trial, experience, refit, warning, reader, ticket)
   values (asker, request.task, request.source, request.model, request.target, request.features, request.kinds, request.families, request.knobs,
           request.advisor, request.collaborative, request.alpha_first, request.alpha_last, request.delta, request.terminator,
           request.gpu, request.max_trials, make_interval(secs => extract(epoch from request.max_time)::float8), request.target_score, request.validation, request.seed,
           request.deploy, request.on_bad_row, request.validation_source, request.validation_split, request.validation_after,
           request.metric, request.class_weights, request.replace, request.workers_per_trial, case when request.experience is not null then '[]'::jsonb end,
-          coalesce(request.refit and (request.validation_source, request.validation_split, request.validation_after) is null, false), request.reader, rafiki._ticket_hash(request.ticket))
+          coalesce(request.refit and (request.validation_source, request.validation_split, request.validation_after) is null, false), request.warning, request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing
   returning id into study;
   if study is not null then -- until this transaction ends, no other one can queue a study for the name
@@ -105,7 +105,7 @@ begin
   request.validation_source := validation_source;
   request.validation_split := case when validation_after is not null and validation_source is null
                                    then rafiki._split_column(source, validation_split) else validation_split end;
-  request.metric := coalesce(metric, (rafiki._metrics(task))[1]);
+  request.metric := coalesce(case when metric = 'log_loss' and chosen.output = 'label' then 'likelihood' else metric end, (rafiki._metrics(task))[1]);
   request.class_weights := class_weights;
   request.workers_per_trial := workers_per_trial;
   request.replace := coalesce(replace, false);
@@ -153,6 +153,7 @@ as $$
 begin
   perform rafiki._check_request(request, (select r.oid from pg_roles r where r.rolname = current_user)::regrole);
   perform rafiki._check_rows(request);
+  request.warning := left(rafiki._notify_columns(request), 1000);
   select r.reader, r.ticket into request.reader, request.ticket from rafiki._make_reader(request) r;
   if request.gpu and not exists (select from rafiki.process p where p.kind = 'worker' and p.device <> 'cpu') then
     raise warning using message = 'no worker with a GPU is running', detail = 'Until one is, no trial begins: rafiki.gpu is on.',
@@ -211,7 +212,7 @@ Arguments:
   validation_split: a boolean column, true where trials are scored on the row; or the column of times for
     validation_after
   validation_after: trials are scored on rows later than this
-  metric: what trials are compared by; default: the first of rafiki.metric
+  metric: what trials are compared by; default: the first of rafiki.metric; log_loss is likelihood, which is exp(-log loss)
   class_weights: balanced makes rare classes weigh as much as frequent ones
   replace: lets the version replace one with other classes or another task
   workers_per_trial: how many workers train each trial together, @max_workers_per_trial@ or less; default: idle workers of other

@@ -44,6 +44,7 @@ as $$
                                         rafiki._quoted(t ->> 'like_label', 16), t ->> 'like_n')
       from f, jsonb_path_query(f.typos, '$[0 to 19]') t
     union all select 7, 'typo?', format('and %s more', jsonb_array_length(f.typos) - 20) from f where jsonb_array_length(f.typos) > 20
+    union all select 7, c.finding, c.detail from rafiki._column_findings(request) c
     union all select 8, 'repeats', format(case f.input when 'row' then '%s rows repeat another row' else '%s rows have the %s of another row' end,
                                           f.repeats, f.input) from f where f.repeats > 0
     union all select 9, 'both sides', format('%s %ss are trained and validated on (%s rows)', f."both", f.input, f.both_rows) from f where f."both" > 0
@@ -61,6 +62,37 @@ as $$
   select l.finding, case when length(l.detail) > 62 then left(l.detail, 61) || '…' else l.detail end from line l order by l.place
 $$;
 
+-- The findings for a target of numbers.
+create or replace function rafiki._number_findings(request rafiki.study) returns table (finding text, detail text)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  facts record;
+begin
+  execute format($query$
+    select count(*) filter (where n.number is not null) as used, count(*) filter (where n.given and n.label is null) as no_label,
+           count(*) filter (where not n.given) as no_input, count(*) filter (where n.given and n.label is not null and n.number is null) as no_number,
+           count(*) filter (where n.number is not null and n.validates) as valid, count(distinct n.number) as numbers,
+           min(n.number) as least, max(n.number) as most, percentile_disc(0.5) within group (order by n.number) as middle
+    from (select r.input is not null as given, r.label, r.validates,
+                 case when r.input is not null and r.label::text ~ %1$L then r.label::text::numeric end as number from (%2$s) r) n$query$,
+    rafiki._number_pattern(), rafiki._study_rows(request)) into facts;
+  return query select l.finding, case when length(l.detail) > 62 then left(l.detail, 61) || '…' else l.detail end from (
+    select 1 as place, 'rows' as finding, case when rafiki._has_validation_rows(request)
+        then format('%s used: %s to train on, %s to validate on', facts.used, facts.used - facts.valid, facts.valid)
+        else format('%s used, %s %% of them to validate on', facts.used, round(100 * request.validation)) end as detail
+    union all select 2, 'left out', format('%s whose "%s" is null', facts.no_label, left(request.target, 30)) where facts.no_label > 0
+    union all select 2, 'left out', format('%s whose "%s" is null', facts.no_input, left(request.features[1], 30)) where facts.no_input > 0
+    union all select 2, case request.on_bad_row when 'skip' then 'left out' else 'bad rows' end,
+                     format('%s whose "%s" is no number', facts.no_number, left(request.target, 30)) where facts.no_number > 0
+    union all select 3, 'numbers', format('%s different, from %s to %s, median %s', facts.numbers, left(facts.least::text, 12),
+                                          left(facts.most::text, 12), left(facts.middle::text, 12)) where facts.used > 0
+    union all select 4, 'few rows', 'there is nothing to learn' where facts.used = 0
+    union all select 4, 'few rows', 'one number only: there is nothing to learn' where facts.numbers = 1
+    union all select 7, c.finding, c.detail from rafiki._column_findings(request) c) l order by l.place;
+end $$;
+
 create or replace function rafiki._check(request rafiki.study) returns table (finding text, detail text)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -69,12 +101,13 @@ begin
   perform rafiki._check_limits(1, request.max_time, null, request.validation);
   perform rafiki._check_on_bad_row(request.on_bad_row);
   perform rafiki._check_aims(request.task, request.metric, null);
-  if rafiki._output(request.task) <> 'label' then
-    raise exception using errcode = 'feature_not_supported', message = 'rafiki_check supports tasks with classes only',
-      hint = case rafiki._output(request.task) when 'boxes' then 'Train directly: each image and box is checked before the first trial.'
-                                               else 'Train directly: numbers and rows are checked first.' end;
-  end if;
-  return query select * from rafiki._findings(request, rafiki._facts(request));
+  case rafiki._output(request.task)
+    when 'boxes' then
+      raise exception using errcode = 'feature_not_supported', message = 'rafiki_check supports tasks with classes or numbers only',
+        hint = 'Train directly: each image and box is checked before the first trial.';
+    when 'number' then return query select * from rafiki._number_findings(request);
+    else return query select * from rafiki._findings(request, rafiki._facts(request));
+  end case;
 end $$;
 
 create or replace function rafiki_check(
@@ -95,14 +128,15 @@ $$;
 
 comment on function rafiki_check is $$Checks the rows before training, with the arguments of rafiki_train. Reports the rows used and left out, the classes,
 labels that may be typos of others, rows that repeat others, are on both sides of the split or have several labels, the
-score of always giving the same answer, the standard error of a score, and the time that a trial takes. Reads with your
-rights, and writes nothing.
+score of always giving the same answer, the standard error of a score, and the time that a trial takes; of several
+columns, one that alone tells the target, and others that are constant, nearly all different, or numbers as texts.
+Reads with your rights, and writes nothing.
 
 Arguments:
   task: what to learn; rafiki.task lists them
   source: table or view with labelled rows
-  target: the column of labels
-  features: the column of texts or images, as a list of one name; or the columns that a task tabular_… reads
+  target: the column of labels or numbers
+  features: the column of texts or images, as a list of one name; or several columns
   validation: share of the rows that trials are scored on
   on_bad_row: error or skip
   validation_source: a table whose rows trials are scored on
@@ -115,7 +149,7 @@ Result: findings, each with its detail
 
 Errors:
   those of rafiki_train
-  0A000: the task finds objects, or predicts numbers
+  0A000: the task finds objects
 
 Example:
   select * from rafiki_check('sentiment', 'reviews');$$;

@@ -44,22 +44,66 @@ begin
   end if;
 end $$;
 
--- Raises an error if the model cannot read the input column, or if a trigger would not see its value yet.
-create or replace function rafiki._check_input(target regclass, input name, task rafiki.task) returns void
+-- The columns of a table that a model reads: all of its own, by name; or the one that was named, or the only candidate.
+create or replace function rafiki._attached_inputs(model text, task rafiki.task, target regclass, input name, output name) returns name[]
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  attribute pg_attribute;
+  inputs name[];
+  kinds text[];
+  each name;
 begin
-  select * into attribute from pg_attribute a where a.attrelid = target and a.attname = input;
-  if not exists (select from rafiki._task_columns(target, task) c where c.name = input and c.is_feature) then
-    raise exception using errcode = 'datatype_mismatch', message = format('a model of task %s cannot read column "%s"', task.name, input),
-      detail = format('It has type %s.', format_type(attribute.atttypid, attribute.atttypmod)),
-      hint = format('Name a column of type %s.', case task.input when 'image' then 'bytea' else 'text' end);
-  elsif attribute.attgenerated <> '' then
-    raise exception using errcode = 'generated_always', message = format('column "%s" of %s is generated', input, target),
-      detail = 'It has no value yet when triggers see a new row.', hint = 'Attach the model to the column that it is generated from.';
+  if task.input = 'columns' then
+    if input is not null then
+      perform rafiki._refuse_feature(model, 'input');
+    end if;
+    select r.features, r.kinds into inputs, kinds from rafiki._model_reads(model) r;
+  elsif input is null then
+    inputs := array[rafiki._only_candidate(target, array(
+      select c.name from rafiki._task_columns(target, task) c where c.is_feature and c.name <> output), 'input', 'input => %L', nameable => false)];
+  else
+    inputs := array[input];
+  end if;
+  foreach each in array inputs loop
+    perform rafiki._check_column(target, each);
+  end loop;
+  if output = any (inputs) then
+    raise exception using errcode = 'duplicate_column', message = 'input and output are the same column',
+      detail = format('Column "%s".', output),
+      hint = format('Add a column for the prediction: alter table … add column … %s;', case task.output when 'number' then 'real' else 'text' end);
+  end if;
+  perform rafiki._check_attached_inputs(target, task, inputs, kinds);
+  return inputs;
+end $$;
+
+-- Raises an error if the model cannot read the type of an input, or if a trigger would not see its value yet.
+create or replace function rafiki._check_attached_inputs(target regclass, task rafiki.task, inputs name[], kinds text[]) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  strange record;
+begin
+  select a.attname as name, format_type(a.atttypid, a.atttypmod) as type, (select k.title from rafiki.column_kind k where k.name = u.kind) as wanted
+  into strange
+  from rows from (unnest(inputs), unnest(kinds)) with ordinality u (name, kind, nth)
+  join pg_attribute a on a.attrelid = target and a.attname = u.name
+  where not case when kinds is null then exists (select from rafiki._task_columns(target, task) c where c.name = u.name and c.is_feature)
+                 else exists (select from rafiki._column_kinds(target) c where c.name = u.name and c.kind = u.kind) end
+  order by u.nth limit 1;
+  if found then
+    raise exception using errcode = 'datatype_mismatch', message = format('a model of task %s cannot read column "%s"', task.name, strange.name),
+      detail = format('It has type %s.', strange.type),
+      hint = case when kinds is null then format('Name a column of type %s.', case task.input when 'image' then 'bytea' else 'text' end)
+                  else format('The model learnt a column that is %s: change the type, or train another model.', strange.wanted) end;
+  end if;
+  select a.attname as name into strange from pg_attribute a where a.attrelid = target and a.attname = any (inputs) and a.attgenerated <> '' limit 1;
+  if found then
+    raise exception using errcode = 'generated_always', message = format('column "%s" of %s is generated', strange.name, target),
+      detail = 'It has no value yet when triggers see a new row.',
+      hint = case when kinds is null then 'Attach the model to the column that it is generated from.'
+                  else 'Train the model on the columns that it is generated from: features => ''{…}''.' end;
   end if;
 end $$;
 
@@ -124,6 +168,10 @@ begin
       and k = attribute.attnum) then 'Its table is partitioned by it.'
     when exists (select from pg_index i where i.indrelid = target and i.indisunique and i.indnkeyatts = 1 and i.indkey[0] = attribute.attnum)
       then 'A unique index is on it, and many rows have the same prediction.'
+    when task.output = 'number' and not exists (
+      select from pg_type t where t.oid = attribute.atttypid and (t.typcategory = 'S' or coalesce(nullif(t.typbasetype, 0), t.oid) in (
+        'real'::regtype, 'double precision'::regtype, 'numeric'::regtype)))
+      then format('It has type %s, and the model predicts numbers with fractions.', type)
     when task.output = 'boxes' and type not in ('text', 'json', 'jsonb') then format('It has type %s, and boxes are an array in JSON.', type)
     when type = 'boolean' and not exists (select from rafiki.model_version v where v.model_id = _check_output.model_id)
       then 'It has type boolean.' end;
@@ -137,13 +185,14 @@ begin
   end if;
   if fault is not null then
     raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s cannot hold predictions', output, target),
-      detail = fault, hint = 'Add a column for them: alter table … add column … text;';
+      detail = fault,
+      hint = format('Add a column for them: alter table … add column … %s;', case task.output when 'number' then 'real' else 'text' end);
   end if;
 end $$;
 
 -- Raises an error if predictions would overwrite other data: the labels that the model learnt from, or values that it never predicts.
 create or replace function rafiki._check_overwrites(
-  target regclass, input name, output name, model_id bigint, task rafiki.task, keep boolean
+  target regclass, inputs name[], output name, model_id bigint, task rafiki.task, keep boolean
 ) returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -155,10 +204,10 @@ declare
   study record;
   strange text;
 begin
-  select s.id, s.features[1] as feature, s.features[1] = output as is_swapped into study
+  select s.id, s.features[1] as feature, s.features = array[output] as is_swapped into study
   from rafiki.model_version v join rafiki.study s on s.id = v.study_id
   where v.model_id = _check_overwrites.model_id and (
-    s.features[1] = output and (s.source = _check_overwrites.target or s.target = input)
+    s.features = array[output] and (s.source = _check_overwrites.target or s.target = any (inputs))
     or s.target = output and (s.source = _check_overwrites.target or exists ( -- a view of it
       select from pg_rewrite r join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
       join pg_attribute a on a.attrelid = _check_overwrites.target and a.attname = output

@@ -50,17 +50,18 @@ begin
 end $$;
 
 create or replace function rafiki._make_triggers(
-  attachment bigint, target regclass, input name, output name, model_id bigint, is_image boolean, keep boolean
+  attachment bigint, target regclass, kind text, inputs name[], output name, model_id bigint, keep boolean
 ) returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  arguments constant text := format('%s, %s, %L', attachment, model_id, case when is_image then 'image' else 'text' end);
-  has_input constant text := format('new.%I is not null', input);
-  waits constant text := format('%s and new.%I is null', has_input, output);
-  is_changed constant text := format(case when is_image then 'new.%1$I is distinct from old.%1$I'
-                                          else 'new.%1$I::text is distinct from old.%1$I::text' end, input);
+  arguments constant text := format('%s, %s, %L', attachment, model_id, kind) || case when kind = 'columns' then
+    (select string_agg(format(', %L', i), '' order by n) from unnest(inputs) with ordinality u (i, n)) else '' end;
+  written constant text := (select string_agg(format('%I, ', i), '' order by n) from unnest(inputs) with ordinality u (i, n));
+  has_input constant text := rafiki._has_input(kind, inputs, 'new');
+  waits constant text := rafiki._waits(kind, inputs, output, 'new');
+  is_changed constant text := format('%s is distinct from %s', rafiki._input_value(kind, inputs, 'new'), rafiki._input_value(kind, inputs, 'old'));
   is_kept constant text := format('new.%1$I is not null and new.%1$I::text is distinct from old.%1$I::text', output);
   -- a row written directly to a partition does not fire the statement triggers of the partitioned table
   asks constant text := case (select c.relkind from pg_class c where c.oid = target) when 'p' then 'true' else 'rafiki._asks_rows()' end;
@@ -70,8 +71,8 @@ begin
                  attachment, target,
                  case when keep then format('%s and %s', waits, asks)
                       else format('%s and (new.%I is not null or %s)', has_input, output, asks) end, arguments);
-  execute format('create trigger rafiki_%s_update before update of %I, %I on %s for each row when (%s or %s) '
-                 'execute function rafiki._fill_row(%s)', attachment, input, output, target, waits,
+  execute format('create trigger rafiki_%s_update before update of %s%I on %s for each row when (%s or %s) '
+                 'execute function rafiki._fill_row(%s)', attachment, written, output, target, waits,
                  case when keep then format('(%s) and not (%s)', is_changed, is_kept) else is_changed end, arguments);
   execute format('create trigger rafiki_%s_waiting before update on %s for each row when (%s) execute function rafiki._mark_row(%s)',
                  attachment, target, waits, attachment);
@@ -89,38 +90,31 @@ as $$
 declare
   model_id bigint;
   task rafiki.task;
+  inputs name[];
   was_attached boolean;
   made record;
 begin
   perform rafiki._check_given(g.what, g.is_given) from (values ('model', model is not null), ('target', target is not null),
-    ('input', input is not null), ('output', output is not null), ('keep', keep is not null)) g (what, is_given);
+    ('output', output is not null), ('keep', keep is not null)) g (what, is_given);
   perform rafiki._model_key(model);
   perform rafiki._check_relation(target);
-  perform rafiki._check_column(target, input);
   perform rafiki._check_column(target, output);
-  if input = output then
-    raise exception using errcode = 'duplicate_column', message = 'input and output are the same column',
-      detail = format('Column "%s".', input), hint = 'Add a column for the prediction: alter table … add column … text;';
-  end if;
   perform rafiki._check_attachable(target);
   select m.id into model_id from rafiki.model m where m.name = model;
   select t.* into task from rafiki.model m join rafiki.task t on t.name = m.task where m.id = model_id;
-  if task.input = 'columns' then
-    raise exception using errcode = 'feature_not_supported', message = format('model "%s" reads several columns', model),
-      detail = 'Only models of one text or image are attached.',
-      hint = format('Predict new rows in a trigger of your own, as new.%I := rafiki_predict(%L, new); or from time to time: call rafiki_predict_all(…).', output, model);
-  end if;
-  perform rafiki._check_input(target, input, task);
+  inputs := rafiki._attached_inputs(model, task, target, input, output);
   perform rafiki._check_output(target, output, model_id, task);
   was_attached := rafiki._detach(target, output);
-  perform rafiki._check_overwrites(target, input, output, model_id, task, keep or was_attached);
+  perform rafiki._check_overwrites(target, inputs, output, model_id, task, keep or was_attached);
   select * into made from rafiki._make_filler(target);
-  perform rafiki._make_triggers(rafiki._add_attachment(model_id, target, made.reader, made.ticket), target, input, output, model_id,
-                                task.input = 'image', keep);
+  perform rafiki._make_triggers(rafiki._add_attachment(model_id, target, made.reader, made.ticket), target, task.input, inputs, output,
+                                model_id, keep);
 end $$;
 
 drop function if exists rafiki_attach(text, regclass, name, name); -- of 0.1.0: with both, a call without keep would be ambiguous
-create or replace function rafiki_attach(model text, target regclass, input name, output name, keep boolean default false)
+create or replace function rafiki_attach(
+  model text, target regclass, input name default null, output name default null, keep boolean default false
+)
 returns void
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -135,8 +129,8 @@ output again replaces the model. See rafiki.attachments.
 Arguments:
   model: name of a model that you own or were granted
   target: the table, which must belong to you
-  input: its column of texts or images
-  output: its column for the label
+  input: its column of texts or images; default: the only one. Not for a model of several columns, which reads them by name
+  output: its column for the label or the number
   keep: whether to keep an output value that a statement writes itself
 
 Result: nothing
@@ -145,11 +139,12 @@ Errors:
   42704: no such model, or you may not use it
   42809: not a table
   42501: the table is not yours, or its owner may not use the model
-  42703: no such column
+  42703: no such column, or one that the model reads is missing
+  42702: several columns could be the input
   42701: input and output are the same column
-  0A000: the model reads several columns
-  42804: the model cannot read the type of the input, or the output cannot hold predictions
-  428C9: the input is a generated column
+  42804: the model cannot read the type of an input, or the output cannot hold predictions
+  428C9: an input is a generated column
+  22023: an input is named for a model of several columns
   42P10: the output is what the model learnt from, or holds something else than predictions
   53400: more attached tables than rafiki.quota allows
 
@@ -162,7 +157,7 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select split_part(t.tgname, '_', 2)::bigint
-  from pg_trigger t join pg_attribute a on a.attrelid = t.tgrelid and a.attnum = t.tgattr[1] and a.attname = output
+  from pg_trigger t join pg_attribute a on a.attrelid = t.tgrelid and a.attnum = t.tgattr[cardinality(t.tgattr) - 1] and a.attname = output
   where t.tgrelid = target and t.tgname ~ '^rafiki_[0-9]{1,18}_update$' and t.tgparentid = 0 limit 1
 $$;
 
@@ -178,6 +173,7 @@ begin
   return found;
 end $$;
 
+-- Drops the triggers of an output, and those that are left of an attachment of which a column was dropped.
 create or replace function rafiki._detach(target regclass, output name) returns boolean
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -191,7 +187,9 @@ begin
   for statement in
     select format('drop trigger %I on %s', t.tgname, target) from pg_trigger t
     where t.tgrelid = target and (
-      t.tgname ~ format('^rafiki_%s_(insert|update|waiting|rest)$', attachment) and t.tgparentid = 0
+      t.tgname ~ '^rafiki_[0-9]{1,18}_(insert|update|waiting|rest)$' and t.tgparentid = 0
+        and (split_part(t.tgname, '_', 2)::bigint = attachment or not exists (
+          select from pg_trigger u where u.tgrelid = target and u.tgname = format('rafiki_%s_update', split_part(t.tgname, '_', 2))))
       or t.tgname = 'rafiki_' || output and t.tgfoid = 'rafiki._fill_prediction()'::regprocedure)
   loop
     execute statement;

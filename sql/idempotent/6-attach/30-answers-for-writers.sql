@@ -39,29 +39,6 @@ as $$
          is not true
 $$;
 
--- The columns of an attachment on a table or a partition, read from its update trigger; no row if one of them was dropped.
-create or replace function rafiki._attached(relation oid, attachment text)
-returns table (input name, output name, type regtype, is_partition boolean)
-language sql stable strict parallel unsafe
-set search_path = pg_catalog, pg_temp
-as $$
-  select i.attname, o.attname, o.atttypid::regtype, t.tgparentid <> 0
-  from pg_trigger t
-  join pg_attribute i on i.attrelid = relation and i.attnum = t.tgattr[0]
-  join pg_attribute o on o.attrelid = relation and o.attnum = t.tgattr[1]
-  where t.tgrelid = relation and t.tgname = format('rafiki_%s_update', attachment)
-$$;
-
--- The SQL expression that encodes an input for a request, with %s for the column; its value is null if the input is too large.
-create or replace function rafiki._input_sql(is_image boolean) returns text
-language sql immutable strict parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select case when is_image
-    then 'case when pg_catalog.octet_length(%1$s) <= @max_image_bytes@ then pg_catalog.encode(%1$s, ''base64'') end'
-    else 'case when pg_catalog.octet_length(%1$s::pg_catalog.text) <= @max_text_bytes@ then %1$s::pg_catalog.text end' end
-$$;
-
 -- The SQL expression that converts a label to a column's type. Text types get no cast, which would silently truncate a label that is too long;
 -- the assignment raises an error instead.
 create or replace function rafiki._answer_sql(type regtype) returns text

@@ -9,14 +9,13 @@ as $$
     output, case when type in ('json'::regtype, 'jsonb'::regtype) then label::jsonb else to_jsonb(label) end))
 $$;
 
--- Predicts one row. Arguments: attachment, model, kind of input. The trigger's condition selects rows that need a prediction, or whose input
--- has become null.
+-- Predicts one row. Arguments: attachment, model, kind of input, and the features of a model of several columns. The trigger's condition selects rows
+-- that need a prediction, or whose input has become null.
 create or replace function rafiki._fill_row() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  is_image constant boolean := tg_argv[2] = 'image';
   is_replayed constant boolean := current_setting('session_replication_role') = 'replica'; -- replicated from another server
   attached record;
   written record;
@@ -26,16 +25,16 @@ begin
   if not found then
     return new;
   end if;
-  execute format('select ($1).%1$I is null as is_empty, %2$s as input, %2$s is null and ($1).%4$I is not null as is_too_large, %3$s as is_given',
-                 attached.output,
-                 format(rafiki._input_sql(is_image), format('($1).%I', attached.input)),
+  execute format('select ($1).%1$I is null as is_empty, %2$s as input, %2$s is null and %4$s as is_too_large, %3$s as is_given',
+                 attached.output, rafiki._input_sql(attached.kind, attached.inputs, attached.features, '($1)'),
                  case tg_op when 'INSERT' then format('($1).%I is not null', attached.output)
-                            else format('($1).%1$I::text is distinct from ($2).%1$I::text', attached.output) end, attached.input)
+                            else format('($1).%1$I::text is distinct from ($2).%1$I::text', attached.output) end,
+                 rafiki._has_input(attached.kind, attached.inputs, '($1)'))
     into written using new, case tg_op when 'UPDATE' then old end;
   if is_replayed and written.is_given and not written.is_empty then
     return new;
   elsif written.input is not null and not is_replayed then
-    label := (rafiki._labels_for_writer(tg_argv[1]::bigint, is_image, array[written.input]))[1];
+    label := (rafiki._labels_for_writer(tg_argv[1]::bigint, attached.kind = 'image', array[written.input]))[1];
   end if;
   if label is not null then
     begin
@@ -72,7 +71,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   max_bytes constant int := 16777216;
-  is_image constant boolean := tg_argv[2] = 'image';
   key constant name[] := rafiki._key_columns(tg_relid);
   attached record;
   waiting text; -- a query for the statement's rows that have no prediction yet, numbered
@@ -85,8 +83,8 @@ begin
   if not found then
     return null;
   end if;
-  waiting := format('select pg_catalog.row_number() over () as nth, w.* from written w where w.%I is null and w.%I is not null',
-                    attached.output, attached.input);
+  waiting := 'select pg_catalog.row_number() over () as nth, w.* from written w where '
+             || rafiki._waits(attached.kind, attached.inputs, attached.output, 'w');
   execute format('select count(*) from (%s) w', waiting) into total;
   if total = 0 then
     return null;
@@ -94,15 +92,16 @@ begin
   if key is not null then
     execute format('select array_agg(i.input order by i.nth) from (select w.nth, w.input, sum(octet_length(w.input)) over (order by w.nth) as '
                      'bytes from (select w.nth, %s as input from (%s) w) w) i where i.bytes <= $1 or i.nth = 1',
-                   format(rafiki._input_sql(is_image), format('w.%I', attached.input)), waiting)
+                   rafiki._input_sql(attached.kind, attached.inputs, attached.features, 'w'), waiting)
       into inputs using max_bytes;
-    labels := rafiki._labels_for_writer(tg_argv[1]::bigint, is_image, inputs);
+    labels := rafiki._labels_for_writer(tg_argv[1]::bigint, attached.kind = 'image', inputs);
   end if;
   if cardinality(labels) > 0 then
     begin
       execute format('update %1$s t set %2$I = %3$s from (%4$s) w join unnest($1) with ordinality l (label, nth) using (nth) '
-                     'where l.label is not null and t.%2$I is null and t.%5$I is not distinct from w.%5$I and %6$s',
-                     tg_relid::regclass, attached.output, format(rafiki._answer_sql(attached.type), 'l.label'), waiting, attached.input,
+                     'where l.label is not null and t.%2$I is null and %5$s is not distinct from %6$s and %7$s',
+                     tg_relid::regclass, attached.output, format(rafiki._answer_sql(attached.type), 'l.label'), waiting,
+                     rafiki._input_value(attached.kind, attached.inputs, 't'), rafiki._input_value(attached.kind, attached.inputs, 'w'),
                      (select string_agg(format('t.%1$I operator(pg_catalog.=) w.%1$I', k), ' and ') from unnest(key) k))
         using labels;
       get diagnostics filled = row_count;

@@ -29,9 +29,9 @@ begin
   end if;
 end $$;
 
--- The unpredicted rows of a relation after a ctid, and the ctid at which to continue: null at the end. The settings force a TID range scan,
+-- The rows of a relation "t" that wait, after a ctid, and the ctid at which to continue: null at the end. The settings force a TID range scan,
 -- which reads the blocks in order.
-create or replace function rafiki._stretch(relation regclass, input name, output name, after tid)
+create or replace function rafiki._stretch(relation regclass, waits text, after tid)
 returns table (places tid[], versions xid[], next tid)
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -46,8 +46,8 @@ declare
   max_blocks constant bigint := 16384;
   edge constant bigint := split_part(ltrim(after::text, '('), ',', 1)::bigint + max_blocks;
 begin
-  execute format('select array_agg(w.ctid), array_agg(w.xmin) from (select ctid, xmin from only %s '
-                 'where ctid > $1 and ctid < $2 and %I is null and %I is not null limit $3) w', relation, output, input)
+  execute format('select array_agg(w.ctid), array_agg(w.xmin) from (select ctid, xmin from only %s t '
+                 'where ctid > $1 and ctid < $2 and %s limit $3) w', relation, waits)
     into places, versions using after, format('(%s,0)', edge)::tid, max_rows;
   next := case when cardinality(places) = max_rows then places[max_rows]
                when edge * current_setting('block_size')::int < pg_relation_size(relation) then format('(%s,0)', edge)::tid end;
@@ -56,7 +56,7 @@ end $$;
 
 -- The attachment that a function fills; an error if there is none, or if the table's owner may not use the model.
 create or replace function rafiki._filled_attachment(
-  reader uuid, out id bigint, out target regclass, out model text, out is_image boolean
+  reader uuid, out id bigint, out target regclass, out model text, out kind text
 )
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -70,12 +70,29 @@ begin
       detail = format('The role is %s.', current_user), hint = 'Attach the model to the table as its owner: rafiki_attach.';
   end if;
   perform rafiki._check_fills(target);
-  select m.name, t.input = 'image' into model, is_image from rafiki.model m join rafiki.task t on t.name = m.task where m.id = model_id;
+  select m.name, t.input into model, kind from rafiki.model m join rafiki.task t on t.name = m.task where m.id = model_id;
   if not found then
     raise exception using errcode = 'insufficient_privilege',
       message = 'the table''s owner may not use the model',
       detail = format('Rows of %s are filled as its owner, role %s.', target, current_user),
       hint = format('The owner of the model allows it with: select rafiki_grant(model, %L);', current_user);
+  end if;
+end $$;
+
+-- Raises an error if a model reads something else now than it did when it was attached.
+create or replace function rafiki._check_still_reads(model text, target regclass, kind text, attached record) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  missing constant text := (
+    select string_agg(format('"%s"', f), ', ') from unnest((select r.features from rafiki._model_reads(model) r)) f
+    where f <> all (attached.features));
+begin
+  if kind <> attached.kind or missing is not null then
+    raise exception using errcode = 'object_not_in_prerequisite_state', message = format('model "%s" reads something else than when it was attached', model),
+      detail = case when missing is null then format('It read %s, and reads %s now.', attached.kind, kind) else format('It reads %s, too.', missing) end,
+      hint = format('Attach it again: select rafiki_attach(%L, %L, …, output => %L);', model, target, attached.output);
   end if;
 end $$;
 
@@ -104,7 +121,7 @@ begin
 end $$;
 
 -- How many rows have no prediction yet; null for a large table, where counting takes too long.
-create or replace function rafiki._count_waiting(target regclass, input name, output name) returns bigint
+create or replace function rafiki._count_waiting(target regclass, waits text) returns bigint
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -113,7 +130,7 @@ declare
   waiting bigint;
 begin
   if (select sum(pg_relation_size(l)) from rafiki._leaves(target) l) <= max_bytes then
-    execute format('select count(*) from %s where %I is null and %I is not null', target, output, input) into waiting;
+    execute format('select count(*) from %s t where %s', target, waits) into waiting;
   end if;
   return waiting;
 end $$;

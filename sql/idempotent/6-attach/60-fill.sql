@@ -110,6 +110,7 @@ declare
   leaves constant regclass[] := array(select l from rafiki._leaves(attachment.target) l where l::oid >= coalesce(begins[1]::oid, 0)
                                       order by l::oid limit 2);
   attached record;
+  waits text;
   stretch record;
   waiting record;
   outcome jsonb := '{}';
@@ -124,13 +125,14 @@ begin
     raise exception using errcode = 'undefined_column', message = format('the input or output column no longer exists in %s', leaves[1]),
       hint = 'Attach the model to existing columns: rafiki_attach.';
   end if;
-  select * into stretch from rafiki._stretch(leaves[1], attached.input, attached.output,
-    case when leaves[1]::oid = begins[1]::oid then begins[2] else '(0,0)' end::tid);
+  perform rafiki._check_still_reads(attachment.model, attachment.target, attachment.kind, attached);
+  waits := rafiki._waits(attached.kind, attached.inputs, attached.output, 't');
+  select * into stretch from rafiki._stretch(leaves[1], waits, case when leaves[1]::oid = begins[1]::oid then begins[2] else '(0,0)' end::tid);
   select * into waiting from rafiki._waiting_inputs(attachment.id, leaves[1],
-    format(rafiki._input_sql(attachment.is_image), format('t.%I', attached.input)), stretch.places, stretch.versions);
+    rafiki._input_sql(attached.kind, attached.inputs, attached.features, 't'), stretch.places, stretch.versions);
   begin
     if waiting.places is not null then
-      outcome := rafiki._answer_rows(attachment.model, attachment.is_image, leaves[1], attached, waiting.places, waiting.versions,
+      outcome := rafiki._answer_rows(attachment.model, attached.kind = 'image', leaves[1], attached, waiting.places, waiting.versions,
                                      waiting.inputs, until);
     end if;
   exception when others then
@@ -142,7 +144,7 @@ begin
       'sqlstate', sqlstate, 'message', left(sqlerrm, 1000), 'detail', left(detail, 1000), 'hint', left(hint, 1000)));
   end;
   if begins is null and (outcome ? 'error' or cardinality(stretch.places) = cardinality(waiting.places) and stretch.next is not null) then
-    outcome := outcome || jsonb_build_object('to_come', rafiki._count_waiting(attachment.target, attached.input, attached.output)
+    outcome := outcome || jsonb_build_object('to_come', rafiki._count_waiting(attachment.target, waits)
                                                         + coalesce((outcome ->> 'filled')::bigint, 0));
   end if;
   return outcome || jsonb_build_object('place', case

@@ -9,7 +9,7 @@ select s.id as study, s.model, s.state,
          (coalesce(s.paused_at, now()) - s.paused_for - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
        coalesce(s.error ->> 'message', nullif(concat_ws('; ', case when s.paused_at is not null then 'paused' end,
                                                         'rows skipped: ' || nullif(s.skipped_rows, 0),
-                                                        coalesce(s.notice, s.closed)), '')) as notice,
+                                                        coalesce(s.notice, concat_ws(' ', s.closed, s.warning))), '')) as notice,
        s.plan
 from rafiki.study s
 cross join lateral (
@@ -139,7 +139,7 @@ comment on view rafiki.attachment_error is
   'Why rows of attached tables are not filled. A message may contain data of a row, so a model''s owner sees only the SQLSTATE';
 
 create or replace view rafiki.attachments with (security_invoker = true) as
-select coalesce(m.name, '(not allowed)') as model, a.target::text as relation, c.input, c.output,
+select coalesce(m.name, '(not allowed)') as model, a.target::text as relation, array_to_string(c.inputs, ', ') as input, c.output,
        case when w.since is not null then a.to_come end as to_come, date_trunc('second', now() - w.since) as oldest,
        (select count(*) from rafiki.unanswered u where u.attachment_id = a.id) as unanswered,
        a.filled, date_trunc('second', a.filled_at) as last_fill,

@@ -24,6 +24,7 @@ comment on column rafiki.model_version.judged_rows is 'The number of rows that i
 comment on column rafiki.validation.trained is 'Hashes of the inputs that were trained on';
 comment on column rafiki.validation.refit_trained is 'Hashes of all inputs, which refits are trained on';
 comment on column rafiki.model_member.refit_params_id is 'The weights that answer, trained again on all rows; those of params_id were scored. null: these answer';
+comment on column rafiki.study.warning is 'What was strange about its columns when it was requested';
 comment on column rafiki.study.notice is 'What its owner should know, such as why the version was not deployed';
 comment on table rafiki.trial is 'Trials, each one set of knob values tried for a study; see the view rafiki.trials';
 comment on column rafiki.trial.attempt is 'Counts claims: a worker with an older attempt has lost the trial';

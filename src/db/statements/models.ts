@@ -137,8 +137,9 @@ export async function selectTrained(on: Queryable, versionId: number): Promise<B
   return row?.trained ? BigInt64Array.from(row.trained, BigInt) : undefined;
 }
 
-/** The scored parameters of a version's members in full precision, best first: what is compared on validation rows was not trained on them. */
-export async function selectMemberParams(on: Queryable, versionId: number): Promise<number[]> {
-  const sql = 'select params_id as id from rafiki.model_member where version_id = $1 and precision = $2 order by rank';
-  return (await on.query<{ id: number }>(sql, [versionId, 'float32'])).map((row) => row.id);
+/** The scored parameters of a version's members in full precision, best first, with their scores: what is compared on validation rows was not trained on them. */
+export function selectMemberParams(on: Queryable, versionId: number): Promise<{ id: number; score: number }[]> {
+  const sql =
+    'select params_id as id, score from rafiki.model_member where version_id = $1 and precision = $2 order by rank';
+  return on.query(sql, [versionId, 'float32']);
 }

@@ -139,7 +139,7 @@ export async function setOutcome(
   studyId: number,
   outcome: { version: number; notice: string | null },
 ): Promise<void> {
-  const sql = `update rafiki.study set version = $2, notice = nullif(concat_ws(' ', closed, $3::text), '') where id = $1`;
+  const sql = `update rafiki.study set version = $2, notice = nullif(concat_ws(' ', closed, warning, $3::text), '') where id = $1`;
   await on.query(sql, [studyId, outcome.version, outcome.notice]);
 }
 

@@ -4,7 +4,15 @@ import { areaUnderCurve, argmax, logLoss, type Metric, macroF1, scoreOfClasses }
 import type { Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 import { majorityVote, majorityVotes } from '../vote.ts';
-import { type AnswerMaker, floats, type MemberAnswers, type NamedLabel, rounded, type TaskKind } from './kind.ts';
+import {
+  type AnswerMaker,
+  type Ballots,
+  floats,
+  type MemberAnswers,
+  type NamedLabel,
+  rounded,
+  type TaskKind,
+} from './kind.ts';
 
 /** The name of a classifier's target: a distribution over the classes for each row, [N, classes]. */
 const classTarget = 'truth';
@@ -59,6 +67,14 @@ export const classification: TaskKind = {
   votes: (metric = 'accuracy') => isOfClasses(metric),
   ballots: classesOf,
   truth: (labels) => Uint16Array.from(classLabels(labels)),
+  readBallots: (bytes) => new Uint16Array(bytes),
+
+  scoreBallots(members, truth, { classes, metric = 'accuracy' }) {
+    const votes = members.map(({ ballots }) => classIndexes(ballots));
+    const predicted = majorityVotes(votes, truth.length);
+    return scoreOfClasses(isOfClasses(metric) ? metric : 'accuracy', { predicted, actual: truth, classes });
+  },
+
   answers: answersOf,
 };
 
@@ -71,17 +87,18 @@ function answersOf(names: readonly string[]): AnswerMaker {
     if (name === undefined) throw new InvalidState('a model gave something else than probabilities of its classes');
     return name;
   };
-  const answer = (outputs: readonly Float32Array[], row: number): string =>
+  const answer: AnswerMaker['answer'] = ({ outputs }, row) =>
     nameOf(majorityVote(outputs.map((output) => argmax(output, row * classes, classes))));
   return {
     answer,
     /** Probabilities are means over the members. */
-    finding(outputs, row) {
+    finding(batch, row) {
+      const { outputs } = batch;
       const means = new Float64Array(classes);
       for (const output of outputs)
         for (let c = 0; c < classes; c++) means[c]! += (output[row * classes + c] as number) / outputs.length;
       const probabilities = Object.fromEntries(names.map((name, c) => [name, rounded(means[c] ?? 0)]));
-      return { label: answer(outputs, row), probabilities };
+      return { label: answer(batch, row), probabilities };
     },
   };
 }
@@ -127,6 +144,11 @@ function distributions(
     data[i * classes + (labels[row] as number)]! += 1 - smoothing;
   });
   return { dtype: 'float32', shape: [rows.length, classes], data };
+}
+
+function classIndexes(ballots: Ballots): Uint16Array {
+  if (ballots instanceof Uint16Array) return ballots;
+  throw new RangeError('classifiers vote for indexes of classes');
 }
 
 function classLabels(labels: Labels): Int32Array {

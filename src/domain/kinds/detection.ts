@@ -3,7 +3,7 @@ import { averagePrecision, type Detection } from '../average-precision.ts';
 import type { Box, ImageSize, Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 import { checkBoxes, isBox, type NamedBox } from './boxes.ts';
-import { type AnswerMaker, floats, type NamedLabel, rounded, type TaskKind } from './kind.ts';
+import { type AnsweredBatch, type AnswerMaker, floats, type NamedLabel, rounded, type TaskKind } from './kind.ts';
 
 /**
  * The name of a detector's target: the objects of each image, [N, M, 5]: class, left, top, right, bottom in pixels of the
@@ -77,6 +77,8 @@ export const detection: TaskKind = {
   votes: () => false,
   ballots: () => new Uint16Array(0),
   truth: () => new Uint16Array(0),
+  readBallots: (bytes) => new Uint16Array(bytes),
+  scoreBallots: ([best]) => best?.score ?? 0,
   answers: answersOf,
 };
 
@@ -87,7 +89,8 @@ interface FoundBox extends NamedBox {
 
 /** Of detections [rows, M, 6] of the best member, best first, unused ones with score 0. */
 function answersOf(names: readonly string[]): AnswerMaker {
-  const boxesOf = ([output = new Float32Array(0)]: readonly Float32Array[], row: number, rows: number): FoundBox[] => {
+  const boxesOf = ({ outputs, rows }: AnsweredBatch, row: number): FoundBox[] => {
+    const [output = new Float32Array(0)] = outputs;
     const size = output.length / rows;
     const boxes: FoundBox[] = [];
     for (let at = row * size; at < (row + 1) * size; at += detectionSize) {

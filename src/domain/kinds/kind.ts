@@ -29,12 +29,16 @@ export interface TaskKind {
   rank(scores: Scores): number;
   /** Scores the answers of an ensemble, best member first; members may have other classes than the data. */
   scoreEnsemble(members: readonly MemberAnswers[], labels: Labels, options: ScoringOptions): number;
-  /** Whether members of an ensemble vote, row by row, and a vote has a score by the metric; otherwise the best member answers alone. */
+  /** Whether members of an ensemble decide together, row by row, and that has a score by the metric; otherwise the best member answers alone. */
   votes(metric?: Metric): boolean;
-  /** The vote of each row; empty if members do not vote. */
-  ballots(answers: TensorData): Uint16Array;
-  /** The class of each row, with which votes are compared; empty if members do not vote. */
-  truth(labels: Labels): Uint16Array;
+  /** What a member says of each row; empty if members do not decide together. */
+  ballots(answers: TensorData): Ballots;
+  /** What is true of each row, with which ballots are compared; empty if members do not decide together. */
+  truth(labels: Labels): Ballots;
+  /** Ballots from their bytes, little endian and aligned. */
+  readBallots(bytes: ArrayBuffer): Ballots;
+  /** Scores what some members decide together, best member first. */
+  scoreBallots(members: readonly MemberBallots[], truth: Ballots, options: BallotScoring): number;
   /** Makes the answers of a deployed version with these classes. */
   answers(classes: readonly string[]): AnswerMaker;
 }
@@ -43,12 +47,29 @@ export interface TaskKind {
 export const labelOf = (kind: TaskKind, text: string): NamedLabel => kind.readLabel(Buffer.from(text))(noImage);
 const noImage: ImageSize = { width: 0, height: 0 };
 
-/** Makes the answer of an ensemble for row `row` of a batch of `rows`; `outputs` are the numbers of each member, best first. */
+/** For each validation row the class that a member votes for, as its index; or the number that it answers. */
+export type Ballots = Uint16Array | Float32Array;
+
+/** A member's ballots, and its score on the same rows. */
+export interface MemberBallots {
+  ballots: Ballots;
+  score: number;
+}
+
+/** What the members that were asked answered for a batch, best first. */
+export interface AnsweredBatch {
+  outputs: readonly Float32Array[];
+  /** The score of each member on its study's validation rows. */
+  scores: readonly number[];
+  rows: number;
+}
+
+/** Makes the answer of an ensemble for a row of a batch. */
 export interface AnswerMaker {
   /** The answer of `rafiki_predict`, as text. */
-  answer(outputs: readonly Float32Array[], row: number, rows: number): string;
+  answer(batch: AnsweredBatch, row: number): string;
   /** The details of `rafiki_predict_detail`. */
-  finding(outputs: readonly Float32Array[], row: number, rows: number): Finding;
+  finding(batch: AnsweredBatch, row: number): Finding;
 }
 
 /** With which numbers that are learnt are standardised: the mean and the standard deviation of the training rows. */
@@ -77,6 +98,13 @@ interface ScoringOptions {
   metric?: Metric | undefined;
 }
 
+interface BallotScoring {
+  /** Number of classes. */
+  classes: number;
+  /** The task's default if not given. */
+  metric?: Metric | undefined;
+}
+
 interface Scores {
   /** In [0, 1], larger is better; trials are compared by it. */
   score: number;
@@ -87,6 +115,8 @@ interface Scores {
 export interface MemberAnswers {
   answers: TensorData;
   classes: readonly string[];
+  /** When its version was made. */
+  score: number;
 }
 
 /** The numbers of answers, which are float32 in every exported model. */

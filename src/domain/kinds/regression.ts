@@ -1,7 +1,7 @@
 import { BadData } from '../../errors/errors.ts';
 import type { Metric } from '../metrics.ts';
 import type { Labels } from '../task.ts';
-import { type AnswerMaker, floats, type NamedLabel, type TaskKind } from './kind.ts';
+import { type AnswerMaker, type Ballots, floats, type NamedLabel, type TaskKind } from './kind.ts';
 
 /** The name of a network's target: a number for each row, standardised, [N, 1]. */
 export const numberTarget = 'number';
@@ -47,25 +47,58 @@ export const regression: TaskKind = {
     return { score: explained.score[metricOf(metric)], metrics: { r2, rmse, mae } };
   },
 
-  /** The best member answers alone. */
-  scoreEnsemble([best], labels, options) {
-    return best === undefined ? 0 : regression.score(best.answers, labels, options).score;
+  scoreEnsemble(members, labels, { metric = 'r2' }) {
+    const means = meansOf(members.map(({ answers, score }) => ({ numbers: floats(answers), score })));
+    return errorsOf(means, numbersIn(labels)).score[metricOf(metric)];
   },
 
-  votes: () => false,
-  ballots: () => new Uint16Array(0),
-  truth: () => new Uint16Array(0),
+  votes: () => true,
+  ballots: floats,
+  truth: (labels) => Float32Array.from(numbersIn(labels)),
+  readBallots: (bytes) => new Float32Array(bytes),
+
+  scoreBallots(members, truth, { metric = 'r2' }) {
+    const means = meansOf(members.map(({ ballots, score }) => ({ numbers: numberBallots(ballots), score })));
+    return errorsOf(means, numberBallots(truth)).score[metricOf(metric)];
+  },
+
   answers: answersOf,
 };
 
-/** Of the best member: the shortest text with the same number in single precision, as Postgres writes a real. */
+/** The mean of the members, as the shortest text with the same number in single precision, as Postgres writes a real. */
 function answersOf(): AnswerMaker {
-  const numberAt = ([best = new Float32Array(0)]: readonly Float32Array[], row: number): string =>
-    shortest(best[row] ?? Number.NaN);
-  return {
-    answer: numberAt,
-    finding: (outputs, row) => ({ number: Number(numberAt(outputs, row)) }),
-  };
+  const answer: AnswerMaker['answer'] = ({ outputs, scores }, row) =>
+    shortest(meanOf(outputs.map((output, m) => ({ number: output[row] ?? Number.NaN, score: scores[m] ?? 0 }))));
+  return { answer, finding: (batch, row) => ({ number: Number(answer(batch, row)) }) };
+}
+
+/** What a score lacks to 1 is not taken for smaller than this: nobody's weight is infinite. */
+const MIN_UNEXPLAINED = 1e-6;
+
+/**
+ * Members count by the inverse of what they leave unexplained: with R² and independent errors, the mean with the least squared
+ * error (Bates and Granger 1969, The combination of forecasts). In single precision, as a single member's answer is.
+ */
+function meanOf(members: readonly { number: number; score: number }[]): number {
+  let sum = 0;
+  let weights = 0;
+  for (const { number, score } of members) {
+    const weight = 1 / Math.max(MIN_UNEXPLAINED, 1 - score);
+    sum += weight * number;
+    weights += weight;
+  }
+  return Math.fround(sum / weights);
+}
+
+/** Of each row. */
+const meansOf = (members: readonly { numbers: Float32Array; score: number }[]): Float32Array =>
+  Float32Array.from(members[0]?.numbers ?? [], (_, row) =>
+    meanOf(members.map(({ numbers, score }) => ({ number: numbers[row] as number, score }))),
+  );
+
+function numberBallots(ballots: Ballots): Float32Array {
+  if (ballots instanceof Float32Array) return ballots;
+  throw new RangeError('members of a regression answer numbers');
 }
 
 /** Nine digits distinguish all numbers of single precision, most need fewer. */
@@ -81,9 +114,11 @@ interface Errors extends Record<NumberMetric, number> {
   score: Record<NumberMetric, number>;
 }
 
-function errorsOf(answers: Float32Array, actual: Float64Array): Errors {
+function errorsOf(answers: Float32Array, actual: Float64Array | Float32Array): Errors {
   const rows = Math.max(1, actual.length);
-  const mean = actual.reduce((sum, value) => sum + value, 0) / rows;
+  let total = 0;
+  for (const value of actual) total += value;
+  const mean = total / rows;
   const median = actual.toSorted()[actual.length >> 1] ?? 0;
   let [squares, around, absolute, aside] = [0, 0, 0, 0];
   actual.forEach((value, row) => {

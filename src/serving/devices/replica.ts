@@ -9,9 +9,10 @@ import type { MemberOutput } from './device.ts';
 /**
  * Rows of similar length run together, in slices of this size: a batch is padded to its longest text, and on a CPU
  * large batches save nothing per row. With 32 rows a temporal CNN takes a seventh longer because of padding, and the
- * layers of image networks no longer fit into the caches.
+ * layers of image networks no longer fit into the caches. Rows of columns have one length and small models, for which a
+ * run costs more than a row: they run together.
  */
-const SLICE_ROWS = 16;
+const SLICE_ROWS: Readonly<Record<InputKind, number>> = { text: 16, image: 16, columns: Number.POSITIVE_INFINITY };
 
 /** The files of an ensemble. */
 export interface EnsembleFiles {
@@ -60,7 +61,8 @@ export class Replica {
     const raw = this.#inputKind === 'image' ? inputs.map((input) => Buffer.from(input, 'base64')) : inputs;
     const outputs: MemberOutput[] = [];
     for (const member of this.#members.filter((_, m) => (subset & (1 << m)) !== 0)) {
-      outputs.push(await (raw.length <= SLICE_ROWS ? runOnce : runSliced)(member, raw));
+      const slice = SLICE_ROWS[this.#inputKind];
+      outputs.push(await (raw.length <= slice ? runOnce(member, raw) : runSliced(member, raw, slice)));
     }
     return outputs;
   }
@@ -81,12 +83,13 @@ async function runOnce(
 async function runSliced(
   { encoder, model }: { encoder: Encoder; model: LoadedModel },
   inputs: readonly RawInput[],
+  sliceRows: number,
 ): Promise<MemberOutput> {
   const rows = await encoder.prepare(inputs);
   const order = Int32Array.from(inputs, (_, row) => row).sort((a, b) => rows.length(a) - rows.length(b));
   let output: MemberOutput | undefined;
-  for (let from = 0; from < order.length; from += SLICE_ROWS) {
-    const slice = order.subarray(from, from + SLICE_ROWS);
+  for (let from = 0; from < order.length; from += sliceRows) {
+    const slice = order.subarray(from, from + sliceRows);
     const { data } = await model.run(rows.batch(slice));
     const size = data.length / slice.length;
     output ??= new Float32Array(inputs.length * size);

@@ -5,9 +5,10 @@ import {
   bestOfFamilies,
   type Candidate,
   MAX_GAP,
-  subsetAccuracies,
+  subsetScores,
 } from '../../../src/coordinator/ensemble.ts';
-import { accuracy } from '../../../src/domain/metrics.ts';
+import { classification } from '../../../src/domain/kinds/classification.ts';
+import type { MemberBallots } from '../../../src/domain/kinds/kind.ts';
 
 const trial = (id: number, family: string, score: number, rows = 'same'): Candidate => ({
   id,
@@ -15,6 +16,12 @@ const trial = (id: number, family: string, score: number, rows = 'same'): Candid
   score,
   validationHash: Buffer.from(rows),
 });
+/** Members with these votes, and the accuracy of some of them. */
+const voting = (votes: readonly Uint16Array[]): MemberBallots[] => votes.map((ballots) => ({ ballots, score: 0.5 }));
+const accuracyOn =
+  (labels: Uint16Array) =>
+  (members: readonly MemberBallots[]): number =>
+    classification.scoreBallots(members, labels, { classes: 3 });
 const ids = (trials: readonly Candidate[]): number[] => trials.map(({ id }) => id);
 
 describe('the members of an ensemble', () => {
@@ -51,7 +58,7 @@ describe('the size of an ensemble', () => {
   test('is three if a majority of three scores better than the best alone', () => {
     const labels = Uint16Array.of(1, 1, 1, 1);
     const votes = [Uint16Array.of(1, 1, 1, 0), Uint16Array.of(1, 1, 0, 1), Uint16Array.of(1, 0, 1, 1)];
-    expect(bestEnsemble(votes, labels)).toEqual({ members: 3, score: 1 });
+    expect(bestEnsemble(voting(votes), accuracyOn(labels))).toEqual({ members: 3, score: 1 });
   });
 
   test('never makes it worse than its best member', () => {
@@ -62,9 +69,9 @@ describe('the size of an ensemble', () => {
     fc.assert(
       fc.property(rows, ([labels, members]) => {
         const truth = Uint16Array.from(labels);
-        const votes = members.map((member) => Uint16Array.from(member));
-        const best = accuracy(votes[0]!, truth);
-        expect(bestEnsemble(votes, truth).score).toBeGreaterThanOrEqual(best);
+        const votes = voting(members.map((member) => Uint16Array.from(member)));
+        const best = accuracyOn(truth)(votes.slice(0, 1));
+        expect(bestEnsemble(votes, accuracyOn(truth)).score).toBeGreaterThanOrEqual(best);
       }),
     );
   });
@@ -74,6 +81,6 @@ describe('the accuracy of subsets', () => {
   test('is counted for each by its bits: the best decides a pair, the majority three', () => {
     const labels = Uint16Array.of(1, 1, 1, 1);
     const votes = [Uint16Array.of(1, 1, 1, 0), Uint16Array.of(1, 1, 0, 0), Uint16Array.of(1, 0, 0, 1)];
-    expect(subsetAccuracies(votes, labels)).toEqual([0, 0.75, 0.5, 0.75, 0.5, 0.75, 0.5, 0.5]);
+    expect(subsetScores(voting(votes), accuracyOn(labels))).toEqual([0, 0.75, 0.5, 0.75, 0.5, 0.75, 0.5, 0.5]);
   });
 });

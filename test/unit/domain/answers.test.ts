@@ -8,19 +8,20 @@ describe('an ensemble of classifiers', () => {
   const second = Float32Array.from([0.1, 0.8, 0.1, 0.3, 0.3, 0.4]);
   const third = Float32Array.from([0.2, 0.5, 0.3, 0.1, 0.1, 0.8]);
   const judge = classification.answers(['a', 'b', 'c']);
+  const batch = (...outputs: Float32Array[]) => ({ outputs, scores: outputs.map(() => 0.5), rows: 2 });
 
   it('chooses the label of most members, not of the mean', () => {
-    expect(judge.answer([best, second, third], 0, 2)).toBe('b');
-    expect(judge.answer([best, second, third], 1, 2)).toBe('c');
+    expect(judge.answer(batch(best, second, third), 0)).toBe('b');
+    expect(judge.answer(batch(best, second, third), 1)).toBe('c');
   });
 
   it('chooses the best member if votes tie', () => {
-    expect(judge.answer([best, second], 0, 2)).toBe('a');
+    expect(judge.answer(batch(best, second), 0)).toBe('a');
   });
 
   it('returns the mean probabilities of all members used', () => {
     const means = { a: 0.35, b: 0.55, c: 0.1 };
-    expect(judge.finding([best, second], 0, 2)).toEqual({ label: 'a', probabilities: means });
+    expect(judge.finding(batch(best, second), 0)).toEqual({ label: 'a', probabilities: means });
   });
 });
 
@@ -35,18 +36,17 @@ describe('a detector', () => {
     ...[0, 0, 0, 0, 0, 0],
   ]);
   const judge = detection.answers(['apple', 'pear']);
-  const boxesOf = (row: number): unknown => judge.finding([output], row, 2)['boxes'];
+  const batch = { outputs: [output], scores: [0.5], rows: 2 };
+  const boxesOf = (row: number): unknown => judge.finding(batch, row)['boxes'];
 
   it('answers the objects of each image that are clear, as JSON; details show the doubtful ones too, and no noise', () => {
-    expect(JSON.parse(judge.answer([output], 0, 2))).toEqual([
-      { label: 'pear', score: 0.9, x: 10, y: 20, w: 30, h: 40.1 },
-    ]);
+    expect(JSON.parse(judge.answer(batch, 0))).toEqual([{ label: 'pear', score: 0.9, x: 10, y: 20, w: 30, h: 40.1 }]);
     expect(boxesOf(0)).toHaveLength(2);
     expect(boxesOf(1)).toEqual([{ label: 'apple', score: 0.5, x: 5, y: 6, w: 7, h: 8 }]);
   });
 
   it('finds nothing in an image without objects', () => {
-    expect(judge.answer([new Float32Array(18)], 0, 1)).toBe('[]');
+    expect(judge.answer({ outputs: [new Float32Array(18)], scores: [0.5], rows: 1 }, 0)).toBe('[]');
   });
 
   it('answers alone, unlike classifiers, which vote', () => {

@@ -45,6 +45,7 @@ describe('an ensemble of classifiers', () => {
   const member = (classes: string[], ...rows: (readonly number[])[]) => ({
     answers: tensor([rows.length, classes.length], rows.flat()),
     classes,
+    score: 0.5,
   });
   const names = ['no', 'yes'];
   const labels = Int32Array.of(0, 1, 1);
@@ -115,8 +116,8 @@ describe('detection', () => {
 
   it('lets the best member of an ensemble answer alone, its classes going by name', () => {
     const labels = [[{ ...cat, label: 1 }]];
-    const knows = { answers: answer(0, 10), classes: ['cat'] };
-    const unrelated = { answers: answer(1, 10), classes: ['cow', 'hen'] };
+    const knows = { answers: answer(0, 10), classes: ['cat'], score: 0.5 };
+    const unrelated = { answers: answer(1, 10), classes: ['cow', 'hen'], score: 0.5 };
     expect(detection.scoreEnsemble([knows, unrelated], labels, { classes: ['ant', 'cat'] })).toBe(1);
     expect(detection.scoreEnsemble([unrelated, knows], labels, { classes: ['ant', 'cat'] })).toBe(0);
     expect(detection.votes()).toBe(false);

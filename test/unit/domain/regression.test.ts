@@ -83,7 +83,8 @@ it('targets are standardised', () => {
 });
 
 describe('an answer', () => {
-  const answer = (value: number): string => regression.answers([]).answer([Float32Array.of(value)], 0, 1);
+  const answer = (value: number): string =>
+    regression.answers([]).answer({ outputs: [Float32Array.of(value)], scores: [0.5], rows: 1 }, 0);
 
   it('is the shortest text with the same number in single precision', () => {
     fc.assert(
@@ -101,6 +102,42 @@ describe('an answer', () => {
   });
 
   it('has a number in its details', () => {
-    expect(regression.answers([]).finding([Float32Array.of(1.1, 0.1)], 1, 2)).toEqual({ number: 0.1 });
+    const batch = { outputs: [Float32Array.of(1.1, 0.1)], scores: [0.5], rows: 2 };
+    expect(regression.answers([]).finding(batch, 1)).toEqual({ number: 0.1 });
+  });
+});
+
+describe('an ensemble', () => {
+  const labels = [1, 2, 3, 6];
+  const [over, under] = [
+    [2, 3, 4, 7],
+    [0, 1, 2, 5],
+  ];
+  const ballots = (numbers: readonly number[], score: number) => ({ ballots: Float32Array.from(numbers), score });
+  const truth = Float32Array.from(labels);
+
+  it('answers the mean, each member weighed by the inverse of what it leaves unexplained', () => {
+    const outputs = [Float32Array.of(0, 10), Float32Array.of(0, 20)];
+    const answer = (scores: number[]): string => regression.answers([]).answer({ outputs, scores, rows: 2 }, 1);
+    expect(answer([0.8, 0.8])).toBe('15');
+    expect(answer([0.9, 0.8])).toBe(String(Math.fround((2 * 10 + 20) / 3).toPrecision(8)));
+    expect(answer([1, 0.5])).toMatch(/^10.0000/);
+    expect(answer([1, 1])).toBe('15');
+  });
+
+  it('is scored by its mean: as ballots, as stored, and as answers', () => {
+    const members = [ballots(over, 0.5), ballots(under, 0.5)];
+    expect(regression.scoreBallots(members, truth, { classes: 0 })).toBe(1);
+    expect(regression.scoreBallots(members.slice(0, 1), truth, { classes: 0, metric: 'mae' })).toBeCloseTo(1 / 3);
+    const stored = new Uint8Array(Float32Array.from(over).buffer).slice().buffer;
+    expect(regression.readBallots(stored)).toEqual(regression.ballots(answersOf(over)));
+    const given = [over, under].map((numbers) => ({ answers: answersOf(numbers), classes: [], score: 0.5 }));
+    expect(regression.scoreEnsemble(given, Float64Array.from(labels), { classes: [] })).toBe(1);
+    expect(regression.truth(Float64Array.from(labels))).toEqual(truth);
+  });
+
+  it('takes no classes for numbers', () => {
+    const votes = [{ ballots: Uint16Array.of(1, 2, 3, 6), score: 1 }];
+    expect(() => regression.scoreBallots(votes, truth, { classes: 0 })).toThrow(RangeError);
   });
 });

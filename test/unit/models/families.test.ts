@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { classification } from '../../../src/domain/kinds/classification.ts';
+import type { Ballots } from '../../../src/domain/kinds/kind.ts';
 import { type RawInput, tasks } from '../../../src/domain/task.ts';
 import { answerAll } from '../../../src/engine/evaluate.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
@@ -70,7 +71,7 @@ describe.each(familiesFor('text_classification').map((family) => [family.name, f
       const { model, predictions } = await trainTrial(spec, watched());
       const encoder = createEncoder(model.features);
       const { inputs } = spec.data.valid;
-      const ballots = async (some: readonly RawInput[]): Promise<Uint16Array> =>
+      const ballots = async (some: readonly RawInput[]): Promise<Ballots> =>
         classification.ballots(await answerAll(model.onnx, await encoder.prepare(some), 1));
       expect(await ballots(inputs)).toEqual(predictions);
       const alone = await Promise.all(inputs.slice(0, 8).map(async (input) => (await ballots([input]))[0]));

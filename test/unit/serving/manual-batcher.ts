@@ -106,6 +106,7 @@ export function setUp({
     clock,
     machine,
     answerMaker,
+    scores: members.map(() => 1),
     budgetMs: usualMs,
     onBatch: () => undefined,
     onUnloaded: () => undefined,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { DataSet, Examples } from '../../../src/domain/task.ts';
-import type { TrainedModel } from '../../../src/domain/training.ts';
 import { scoreIncumbent } from '../../../src/training/incumbent.ts';
+import type { Incumbent } from '../../../src/training/messages.ts';
 import { trainTrial } from '../../../src/training/train.ts';
 
 const task = 'sentiment';
@@ -10,11 +10,12 @@ const good = Array.from({ length: 24 }, (_, i) => `a great film ${i}`);
 const bad = Array.from({ length: 24 }, (_, i) => `an awful film ${i}`);
 const train = part([...good, ...bad], [...good.map(() => 0), ...bad.map(() => 1)]);
 
-async function trained(classes: string[]): Promise<TrainedModel> {
+async function trained(classes: string[]): Promise<Incumbent['members'][number]> {
   const data: DataSet = { classes, train, valid: train };
   const spec = { task, family: 'fasttext', knobs: { epochs: 8 }, seed: 1, threads: 1, data } as const;
   const hooks = { onReport: async () => 'continue' as const, onCheckpoint: async () => undefined };
-  return (await trainTrial(spec, hooks)).model;
+  const { model, score } = await trainTrial(spec, hooks);
+  return { model, score };
 }
 
 describe('the score of a deployed model on the rows of another study', () => {

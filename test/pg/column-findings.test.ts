@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/db/database.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { failureOf } from '../support/sql-failure.ts';
+
+/** What is strange about columns, and bad input for tasks of several: all of it is said before anything is trained. */
+let database: TestDatabase;
+let db: Database;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  await db.query(`
+    create table customers as
+      select i as id, 20 + i * 7 % 50 as age, (array['Bern', 'Basel', null])[1 + i % 3] as city, case when i = 7 then 'n/a' else (i * 7 % 90)::text end as points,
+        'person ' || i as name, null::int as nothing, 'CH' as land, i * 7 % 50 > 25 and i % 11 > 0 as buys, case when i * 7 % 50 > 25 and i % 11 > 0 then 'B' else 'A' end as letter,
+        (i * 37 % 1000)::float8 as spends, exp((i * 37 % 1000) / 100.0) as paid, timestamptz '2026-01-01' + make_interval(secs => i * 37 % 1000) as at
+      from generate_series(1, 1000) i;
+    alter table customers add primary key (id)`);
+});
+afterAll(() => database.drop());
+
+const check = async (args: string): Promise<string[]> =>
+  (await db.query<{ finding: string; detail: string }>(`select * from rafiki_check(${args})`)).map(
+    ({ finding, detail }) => `${finding}: ${detail}`,
+  );
+
+async function noticed(sql: string): Promise<string[]> {
+  const session = await db.connect(() => undefined);
+  const notices: string[] = [];
+  session.onNotice((notice) => notices.push(notice));
+  await session.query(`begin; ${sql}; rollback`);
+  await session.close();
+  return notices;
+}
+
+describe('a feature that alone tells the target', () => {
+  test('is named for classes, by rafiki_check, a notice, and the notice of the study', async () => {
+    const told = '"letter" alone tells 100 % of "buys"';
+    expect(
+      await check(`'tabular_classification', 'customers', target => 'buys', features => '{age,letter,city}'`),
+    ).toContain(`leak?: ${told}`);
+    const train = `select rafiki_train('tabular_classification', 'customers', target => 'buys', features => '{age,letter,city}')`;
+    expect(await noticed(train)).toEqual([`leak? ${told}`]);
+    await db.query(train);
+    expect(await db.query('select notice from rafiki.studies')).toEqual([{ notice: `Leak? ${told}.` }]);
+    await db.query('select rafiki_cancel(study) from rafiki.studies');
+  });
+
+  test('is named for numbers, whatever the curve', async () => {
+    const found = await check(
+      `'tabular_regression', 'customers', target => 'spends', features => '{age,paid,city,at}'`,
+    );
+    expect(found.filter((line) => line.startsWith('leak'))).toEqual([
+      expect.stringMatching(/^leak\?: "(at|paid)" alone tells 99\.\d % of "spends"$/),
+      expect.stringMatching(/^leak\?: "(at|paid)" alone tells 99\.\d % of "spends"$/),
+    ]);
+  });
+
+  test.each([
+    ['has a different value in each row', `case when i % 2 = 0 then 'a' else 'b' end as y, 'row ' || i as x`],
+    [
+      'is often right, as the most frequent answer is',
+      `case when i % 100 = 0 then 'a' else 'b' end as y, 1 as x, i % 7 as z`,
+    ],
+    ['tells much, but not all', `case when i % 10 = 0 then 'a' when i % 2 = 0 then 'b' else 'c' end as y, i % 2 as x`],
+    [
+      'has few rows',
+      `case when i % 2 = 0 then 'a' else 'b' end as y, i % 2 as x from generate_series(1, 60) i union select null, null`,
+    ],
+  ])('is not one that %s', async (_, columns) => {
+    await db.query(
+      `create view seen as select ${columns}${columns.includes(' from ') ? '' : ' from generate_series(1, 1000) i'}`,
+    );
+    const found = await check(
+      `'tabular_classification', 'seen', target => 'y', features => (select array_agg(attname) from pg_attribute where attrelid = 'seen'::regclass and attname <> 'y')`,
+    );
+    await db.query('drop view seen');
+    expect(found.filter((line) => line.startsWith('leak'))).toEqual([]);
+  });
+});
+
+test('columns that say nothing, or that are probably meant otherwise, are named', async () => {
+  const args = `'tabular_classification', 'customers', target => 'buys', features => '{age,points,name,nothing,land,city}'`;
+  const columns = [
+    '"points": numbers as texts, but for some such as "n/a"',
+    '"name": 1000 different texts in 1000 rows: most count as rare',
+    '"nothing": always null',
+    '"land": always "CH"',
+  ];
+  expect((await check(args)).filter((line) => line.startsWith('column'))).toEqual(
+    columns.map((line) => `column: ${line}`),
+  );
+  expect((await noticed(`select rafiki_train(${args}, model => 'other')`)).map((line) => line.slice(0, 40))).toEqual(
+    columns.map((line) => `column ${line}`.slice(0, 40)),
+  );
+});
+
+test('rafiki_check counts rows with numbers, and describes them', async () => {
+  await db.query(
+    `create view prices as select id, age, case when id = 1 then 'n/a' when id > 2 then spends::text end as price from customers`,
+  );
+  const found = await check(`'tabular_regression', 'prices', target => 'price', features => '{age}'`);
+  expect(found).toEqual([
+    'rows: 998 used, 20 % of them to validate on',
+    'left out: 1 whose "price" is null',
+    'bad rows: 1 whose "price" is no number',
+    'numbers: 998 different, from 0 to 999, median 500',
+  ]);
+});
+
+describe('bad input', () => {
+  beforeAll(() =>
+    db.query(`
+      create view unlabelled as select id, age, null::text as label from customers;
+      create view constant as select id, age, 'a' as label from customers;
+      create view named as select id, age, name as label from customers;
+      create view typo as select id, age, points as price from customers;
+      create view images as select '\\x00'::bytea as photo, buys from customers;
+      create view many as select i as id, i % 100 as age, 'class ' || i % 3000 as label from generate_series(1, 9000) i;
+      create view categories as select i as id, 'value ' || i % 100000 as x, i % 2 = 0 as label from generate_series(1, 100000) i`),
+  );
+
+  test.each([
+    ['no target', `'tabular_classification', 'customers', target => 'buy'`, '42703', /nearest name first: buys/],
+    [
+      'a target that is always NULL',
+      `'tabular_classification', 'unlabelled', target => 'label'`,
+      '22004',
+      /no labelled row.*all of its 1000 rows "label" is null/s,
+    ],
+    [
+      'a constant target',
+      `'tabular_classification', 'constant', target => 'label'`,
+      '22000',
+      /one class only.*'a' in all 1000/s,
+    ],
+    [
+      'a target that is an id',
+      `'tabular_classification', 'named', target => 'label'`,
+      '21000',
+      /1000 different values.*may be no label/s,
+    ],
+    [
+      'a target with a bad value',
+      `'tabular_regression', 'typo', target => 'price'`,
+      '22000',
+      /not a number in 1 of 1000 rows.*"n\/a"/s,
+    ],
+    [
+      'no feature left',
+      `'tabular_classification', 'images', target => 'buys'`,
+      '42703',
+      /no column of public.images is left.*photo \(bytea\)/s,
+    ],
+    [
+      'a column of bytes',
+      `'tabular_classification', 'images', target => 'buys', features => '{photo}'`,
+      '42804',
+      /image_classification, alone/,
+    ],
+  ])('%s is an error that says so', async (_, args, code, said) => {
+    const failure = await failureOf(db, `select rafiki_train(${args})`);
+    expect(failure).toMatchObject({ code, hint: expect.stringMatching(/./) });
+    expect(Object.values(failure).join(' ')).toMatch(said);
+  });
+
+  test('3,000 classes and a category of 100,000 values are told, and can be trained', async () => {
+    expect(await check(`'tabular_classification', 'many', target => 'label', features => '{age}'`)).toContainEqual(
+      expect.stringMatching(/^many classes: 3.0 rows each on average/),
+    );
+    const notices = await noticed(
+      `select rafiki_train('tabular_classification', 'categories', target => 'label', features => '{id,x}')`,
+    );
+    expect(notices.join()).toMatch(/column "x": \d{4} different texts in 5000 rows/);
+  });
+
+  test('a view of 1,600 columns is checked', async () => {
+    const columns = Array.from({ length: 1598 }, (_, i) => `i % ${i + 2} as c${i}`);
+    await db.query(
+      `create view wide as select i as id, ${columns.join()}, i % 2 = 0 as label from generate_series(1, 2000) i`,
+    );
+    const found = await check(
+      `'tabular_classification', 'wide', target => 'label', features => (select array_agg(attname) from pg_attribute where attrelid = 'wide'::regclass and attname like 'c%')`,
+    );
+    expect(found.filter((line) => line.startsWith('leak'))[0]).toBe('leak?: "c0" alone tells 100 % of "label"');
+  });
+});
