@@ -39,8 +39,10 @@ const endOf = async (study: number): Promise<string | undefined> => {
   return end?.state;
 };
 
-test('a study of a table tries it first, then others, and its model answers what a linear one cannot', async () => {
-  const id = await train(`max_trials => 2, max_time => '5 min', seed => 4, knobs => '{"epochs": 8}'`);
+test('a study tries it and another one, and its model answers what a linear one cannot', async () => {
+  const id = await train(
+    `families => '{gradient_boosting,linear}', max_trials => 2, max_time => '5 min', seed => 4, knobs => '{"epochs": 8}'`,
+  );
   expect(await endOf(id)).toBe('completed');
   const trials = await db.query<{ family: string; score: number }>(
     'select family, score from rafiki.trial where study_id = $1 and refits is null order by number',
@@ -61,7 +63,8 @@ test('an ensemble has a forest and a linear model as members, which answer toget
     `create view grown_up as select id, age, city, case when age >= 50 then 'yes' else 'no' end as adult from visits`,
   );
   const [study] = await db.query<{ id: number }>(
-    `select rafiki_train('tabular_classification', 'grown_up', target => 'adult', features => '{age,city}', max_trials => 2, max_time => '5 min',
+    `select rafiki_train('tabular_classification', 'grown_up', target => 'adult', features => '{age,city}',
+       families => '{gradient_boosting,linear}', max_trials => 2, max_time => '5 min',
        seed => 4, knobs => '{"epochs": 6}') as id`,
   );
   expect(await endOf(study!.id)).toBe('completed');

@@ -221,8 +221,10 @@ describe('rafiki_evaluate and rafiki_confusion', () => {
   test("use the columns of the model's own study, and infer others as rafiki_train does", async () => {
     await db.query(`alter table words add title text`);
     expect((await failureOf(db, `select rafiki_evaluate('letters', 'words')`)).code).toBe('42702');
-    await db.query(`insert into rafiki.study (owner, task, source, model, target, features, max_trials, max_time, validation, seed, state, version)
-      values (current_user::regrole, 'text_classification', 'words', 'letters', 'label', '{word}', 1, '1 min', 0.2, 1, 'completed', 1)`);
+    await db.query(`with s as (insert into rafiki.study (owner, task, source, model, target, features, max_trials, max_time, validation, seed, state, version)
+      values (current_user::regrole, 'text_classification', 'words', 'letters', 'label', '{word}', 1, '1 min', 0.2, 1, 'completed', 1) returning id)
+      insert into rafiki.model_version (model_id, version, study_id, score, classes)
+      select m.id, 1, s.id, 1, '{a,b,c}' from s, rafiki.model m where m.name = 'letters'`);
     expect(await db.query(`select value from rafiki_evaluate('letters', 'words') where metric = 'accuracy'`)).toEqual([
       { value: 0.6 },
     ]);

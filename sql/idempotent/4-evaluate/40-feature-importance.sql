@@ -29,7 +29,7 @@ begin
     'drawn as materialized (select pg_catalog.row_number() over () as "rafiki row", pg_catalog.count(*) over () as "rafiki rows", s.* '
       'from (select * from looked order by coalesce(%6$s, false), pg_catalog.random() limit %7$s) s) '
     'select pg_catalog.jsonb_build_array(0, 0, d."rafiki target") as carried, %8$s as input from drawn d',
-    named, columns, source, case when task.output = 'number' then format(' and %s ~ %L', named, rafiki._number_pattern()) end, looked_at * most_rows,
+    named, columns, source, case when task.output = 'number' then ' and ' || rafiki._number_test(named) end, looked_at * most_rows,
     rafiki._trained_test(model, rafiki._input_expression(features, kinds), task.input), most_rows, rafiki._swapped_input(features, 0))
   || (select string_agg(format(
       ' union all select pg_catalog.jsonb_build_array(%1$s, r.round, d."rafiki target"), %2$s '
