@@ -40,6 +40,10 @@ export interface RoundPace {
 /** The weights that a round starts from: all of them, or how they differ from the last round's, in half precision. */
 export type RoundWeights = { kind: 'all'; values: Float32Array } | { kind: 'change'; halves: Uint16Array };
 
+/** Whether a worker can begin a round: a change needs weights, and one that has just joined again may find a round that it was offered before. */
+export const canBegin = ({ has }: Pick<WaitingWorker, 'has'>, weights: RoundWeights): boolean =>
+  weights.kind === 'all' || has !== null;
+
 /** How a worker's weights differ from those that its round started from, in half precision. */
 export interface WeightChange {
   halves: Uint16Array;

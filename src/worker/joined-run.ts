@@ -5,11 +5,12 @@ import {
   type JoinedTrial,
   leaveTrial,
   renewJoining,
+  type StoredRound,
   selectRound,
   setWaiting,
   type TrainedRound,
 } from '../db/statements/joint-training.ts';
-import type { JoinedRound, WaitingWorker } from '../domain/joint-training.ts';
+import { canBegin, type JoinedRound, type WaitingWorker } from '../domain/joint-training.ts';
 import { WorkerNeeded } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { familyNames } from '../models/registry.ts';
@@ -138,24 +139,28 @@ export class JoinedRun {
 
   /** Waits for the next round; null when this worker leaves the trial. */
   async #next(): Promise<JoinedRound | null> {
-    const { database, params } = this.#options;
+    const { database } = this.#options;
     const { signal } = this.#ended;
     if (!this.#isKnown) await this.#sayWaiting();
     while (!signal.aborted) {
       const newest = await this.#persist(() => selectRound(database, this.#trial, this.#waits.after));
       if (newest !== undefined) {
-        const { plan: round, seat, paramsId } = newest;
-        this.#waits = { ...this.#waits, after: round.number };
-        if (seat !== null && paramsId !== null) {
-          const weights = await this.#persist(() => loadWeights(params, paramsId));
-          this.#waits = { has: round.number, after: round.number };
-          return { round, seat, weights };
-        }
+        const begun = await this.#begin(newest);
+        if (begun !== null) return begun;
         await this.#sayWaiting(); // it has missed one that it was offered, or there were too many workers
       }
       await this.#wake.wait(ROUND_POLL_MS, signal);
     }
     return null;
+  }
+
+  async #begin({ plan: round, seat, paramsId }: StoredRound): Promise<JoinedRound | null> {
+    this.#waits = { ...this.#waits, after: round.number };
+    if (seat === null || paramsId === null) return null;
+    const weights = await this.#persist(() => loadWeights(this.#options.params, paramsId));
+    if (!canBegin(this.#waits, weights)) return null;
+    this.#waits = { has: round.number, after: round.number };
+    return { round, seat, weights };
   }
 
   async #sayWaiting(): Promise<void> {

@@ -1,16 +1,17 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import type {
-  JoinedRound,
-  Lead,
-  Offer,
-  Round,
-  RoundWeights,
-  SentChange,
-  Transport,
-  WaitingWorker,
-  WantedChanges,
-  WeightChange,
+import {
+  canBegin,
+  type JoinedRound,
+  type Lead,
+  type Offer,
+  type Round,
+  type RoundWeights,
+  type SentChange,
+  type Transport,
+  type WaitingWorker,
+  type WantedChanges,
+  type WeightChange,
 } from '../../domain/joint-training.ts';
 import { reportError } from '../../errors/rafiki-error.ts';
 import { systemClock } from '../../runtime/clock.ts';
@@ -129,9 +130,10 @@ export class FolderLead implements Lead {
       if (found !== undefined) {
         const { round, processIds } = found.head;
         const seat = processIds.indexOf(processId) + 1;
-        if (seat > 0) {
+        const weights = weightsOf(found);
+        if (seat > 0 && canBegin(this.#waits, weights)) {
           this.#waits = { has: round.number, after: round.number };
-          return { round, seat, weights: weightsOf(found) };
+          return { round, seat, weights };
         }
         this.#waits.after = round.number; // it has missed one that it was offered, or there were too many workers
         this.#write();

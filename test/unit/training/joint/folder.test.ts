@@ -25,10 +25,15 @@ afterAll(releaseIdleSessions);
 const round = (number: number, seats = 2): Round => ({
   ...{ number, seats, epoch: 0, epochs: 1, step: 0, batches: 4, basis: 'rows' },
 });
-const weights = { kind: 'change', halves: Uint16Array.of(1, 2, 3) } as const;
+const weights = { kind: 'all', values: Float32Array.of(1, 2, 3) } as const;
+const nextWeights = { kind: 'change', halves: Uint16Array.of(1, 2, 3) } as const;
 const change: WeightChange = { halves: Uint16Array.of(7, 8, 9), uses: Uint16Array.of(4), rows: 32, seconds: 2 };
 const offer = (number: number, processIds: number[]): Promise<void> =>
-  near.offer({ round: round(number, processIds.length + 1), processIds, weights });
+  near.offer({
+    round: round(number, processIds.length + 1),
+    processIds,
+    weights: number === 1 ? weights : nextWeights,
+  });
 const leadOf = (processId: number): FolderLead =>
   new FolderLead({ folder, processId, onTrained: async () => undefined });
 /** A worker that waits for its first round: `next` does not return before there is one. */
@@ -80,6 +85,14 @@ describe('the folder of a trial', () => {
     expect(await near.waiting()).toEqual([{ processId: 12, has: 1, after: 3 }]);
     await offer(4, [12]);
     expect((await next)?.round.number).toBe(4);
+  });
+
+  it('lets one that has joined again wait for a round with all weights', async () => {
+    await offer(2, [12]); // before it left
+    const begun = leadOf(12).next();
+    await isWaiting(12, 2);
+    await near.offer({ round: round(4), processIds: [12], weights });
+    expect((await begun)?.round.number).toBe(4);
   });
 
   it('ends with the trial', async () => {
