@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { largestBatch } from '../policies/latency-model.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { BatchResult } from './device.ts';
@@ -54,13 +55,22 @@ export class CpuDevice implements LoadedDevice {
 
   async run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
     if (this.#only !== undefined) return runHere(this.#only, inputs, subset);
-    return this.runNow(inputs, subset) ?? this.#options.pool.run(this.#id, inputs, subset);
+    if (!this.#isTiny(inputs)) return this.#options.pool.run(this.#id, inputs, subset);
+    await nextTurn(); // batch after batch in promises alone, the event loop would serve nobody else
+    return this.#runInline(inputs, subset);
   }
 
   runNow(inputs: readonly string[], subset: Subset): BatchResult | undefined {
-    if (this.#inline === undefined || inputs.length > this.inlineRows || !inputs.every(isShort)) return undefined;
+    return this.#isTiny(inputs) ? this.#runInline(inputs, subset) : undefined;
+  }
+
+  #isTiny(inputs: readonly string[]): boolean {
+    return this.#inline !== undefined && inputs.length <= this.inlineRows && inputs.every(isShort);
+  }
+
+  #runInline(inputs: readonly string[], subset: Subset): BatchResult {
     const startedMs = performance.now();
-    const outputs = this.#inline.run(inputs, subset);
+    const outputs = this.#inline?.run(inputs, subset) ?? [];
     return { outputs, ms: performance.now() - startedMs };
   }
 

@@ -29,6 +29,7 @@ export class Machine {
   /** In milliseconds of slots. */
   readonly #modelTime = new FairClock<ModelQueue>();
   readonly #roleTime = new FairClock<string>();
+  #isLoopTaken = false;
 
   constructor({ slots, clock }: { slots: number; clock: Clock }) {
     this.slots = new Slots(slots);
@@ -44,6 +45,16 @@ export class Machine {
   leave(queue: ModelQueue): void {
     this.#active.delete(queue);
     this.#modelTime.remove(queue);
+  }
+
+  /** Whether a batch may run on the event loop: one in each of its turns, of all models, whatever arrives with it. */
+  takeLoop(): boolean {
+    if (this.#isLoopTaken) return false;
+    this.#isLoopTaken = true;
+    setImmediate(() => {
+      this.#isLoopTaken = false;
+    });
+    return true;
   }
 
   /** A batch takes a free slot, for `expectedMs` as far as is known. */

@@ -36,7 +36,8 @@ export class LoneRequests {
     this.#latestMs = nowMs;
     if (hasCompany || device.inlineRows === 0 || nowMs + takesMs(fleet, 1) > deadlineMs) return undefined;
     const decision = choice.lone(deadlineMs);
-    const answer = decision.kind === 'wait' ? undefined : answerNow(input, decision.subset, this.#options);
+    if (decision.kind === 'wait' || !machine.takeLoop()) return undefined;
+    const answer = answerNow(input, decision.subset, this.#options);
     if (answer === undefined) return undefined;
     machine.requested(queue, role, nowMs);
     turns.requestedBy(session, nowMs);

@@ -72,8 +72,15 @@ it('a model that has grown answers tiny batches on the calling thread, and the s
   const before = rowsOnThreads();
   expect((await device.run(['good film', 'bad film'], 1)).outputs).toEqual(first.outputs);
   expect(rowsOnThreads()).toBe(before);
+  let served = 0;
+  setImmediate(() => served++);
+  await device.run(['good film'], 1);
+  expect(served).toBe(1); // the event loop goes on between two batches
+  expect(device.runNow(['good film', 'bad film'], 1)?.outputs).toEqual(first.outputs);
+  expect(device.runNow(['a', 'b', 'c', 'd', 'e'], 1)).toBeUndefined();
   await device.run(['a', 'b', 'c', 'd', 'e'], 1);
   expect(rowsOnThreads()).toBe(before + 5);
+  expect(device.runNow(['good film '.repeat(100_000)], 1)).toBeUndefined();
   await device.run(['good film '.repeat(100_000)], 1);
   expect(rowsOnThreads()).toBe(before + 6);
   await device.release();

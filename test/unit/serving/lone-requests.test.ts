@@ -38,9 +38,11 @@ function stage(options: SetUp = {}) {
   return { ...staged, device: staged.device as QuickDevice, answerNow };
 }
 
-it('answers a session that asks alone at once, and caches the answers', () => {
+it('answers a session that asks alone at once, and caches the answers', async () => {
   const { answerNow, answers, device } = stage();
-  expect([answerNow('yes'), answerNow('no')]).toEqual(['yes', 'no']);
+  expect(answerNow('yes')).toBe('yes');
+  await turn();
+  expect(answerNow('no')).toBe('no');
   expect(answers).toEqual(['yes=yes', 'no=no']);
   expect(device.batches).toEqual([]);
 });
@@ -52,10 +54,19 @@ it('lets a request wait as others if the model needs long for it, or longer than
   expect(device.now).toEqual([]);
 });
 
-it('lets requests of two sessions within a moment wait for each other', () => {
+it('answers one request in a turn of the event loop, of all models together', async () => {
+  const one = stage();
+  const other = stage({ machine: one.machine, clock: one.clock });
+  expect([one.answerNow('yes'), one.answerNow('yes'), other.answerNow('yes')]).toEqual(['yes', undefined, undefined]);
+  await turn();
+  expect(other.answerNow('yes')).toBe('yes');
+});
+
+it('lets requests of two sessions within a moment wait for each other', async () => {
   const { answerNow, clock } = stage();
   const other = {};
   expect(answerNow('yes')).toBe('yes');
+  await turn();
   clock.advance(50);
   expect(answerNow('yes', { session: other })).toBeUndefined();
   expect(answerNow('yes')).toBeUndefined();
@@ -78,7 +89,7 @@ it('lets a request wait behind one that waits or runs, and when the model is bei
   await closed;
 });
 
-it('asks the policy which members answer, and whether to wait', () => {
+it('asks the policy which members answer, and whether to wait', async () => {
   const subsets = [2, 'wait', 1] as const;
   const decide = (place: number) => {
     const subset = subsets[place];
@@ -89,7 +100,9 @@ it('asks the policy which members answer, and whether to wait', () => {
   let decisions = 0;
   const policy = { create: () => ({ name: 'in turn', decide: () => decide(decisions++) }) };
   const { answerNow, answers, device } = stage({ policy, accuracy: [0, 0.8, 0.9, 0.9] });
-  expect([answerNow('yes 1'), answerNow('yes 2'), answerNow('yes 3')]).toEqual(['yes', undefined, 'yes']);
+  expect(answerNow('yes 1')).toBe('yes');
+  await turn();
+  expect([answerNow('yes 2'), answerNow('yes 3')]).toEqual([undefined, 'yes']);
   expect(device.now).toEqual([
     { input: 'yes 1', subset: 2 },
     { input: 'yes 3', subset: 1 },
