@@ -24,7 +24,7 @@ as $$
              else floor(128 * percent_rank() over (partition by f.name order by f.number))::int::text end as part
     from cut c, rows from (unnest(c.numbers), unnest(c.texts), unnest(%9$L::name[]), unnest(%10$L::text[])) f (number, value, name, kind)$query$,
     quote_ident(request.target), string_agg(quote_ident(u.name), ', ' order by u.place), request.source,
-    case when o.is_number then format(' and %I::text ~ %L', request.target, rafiki._number_pattern()) end,
+    case when o.is_number then ' and ' || rafiki._number_test(format('%I::text', request.target)) end,
     greatest(200, least(5000, 300000 / cardinality(request.features))),
     case when o.is_number then 'percent_rank() over (order by "rafiki target"::text::numeric)' else '"rafiki target"::text' end,
     string_agg(rafiki._feature_number(u.name, u.kind), ', ' order by u.place),
@@ -83,10 +83,10 @@ begin
       when s.kind = 'text' and s.values > %2$s and 2 * s.values > s.given
         then format('%%s different texts in %%s rows: most count as rare', s.values, s.given) end
     from (select v.name, v.kind, count(*) as rows, count(v.value) as given, count(distinct v.value) as values, min(v.value) as example,
-                 count(*) filter (where v.value ~ %3$L) as numbers, min(v.value) filter (where v.value !~ %3$L) as strange
+                 count(*) filter (where %3$s) as numbers, min(v.value) filter (where not %3$s) as strange
           from (%1$s) v group by v.name, v.kind) s
     where s.rows > 0 order by array_position(%4$L::name[], s.name)$query$,
-    rafiki._feature_values(request), most_values, rafiki._number_pattern(), request.features);
+    rafiki._feature_values(request), most_values, rafiki._number_test('v.value'), request.features);
 end $$;
 
 -- The findings about the columns: `place` is their order among those of rafiki_check. None if the values cannot be compared, such as of a type
