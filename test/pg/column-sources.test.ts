@@ -25,6 +25,12 @@ async function queued(args: string): Promise<{ features: string[]; validation_sp
   return row as { features: string[]; validation_split: string | null };
 }
 
+/** How often a query builds the object of a row. */
+async function subPlansOf(query: string): Promise<number> {
+  const plan = await db.query<Record<string, string>>(`explain ${query}`);
+  return plan.filter((line) => /^ *SubPlan/.test(Object.values(line).join())).length;
+}
+
 describe('the columns', () => {
   test('leave out the one time that chooses the validation rows', async () => {
     await db.query(`create table visits as select i % 7 as weekday, timestamptz '2026-01-01' + i * interval '1 day' as at,
@@ -115,13 +121,22 @@ describe('the rows', () => {
     const [row] = await db.query<{ query: string }>(
       `select rafiki._reader_query(s) as query from rafiki.study s where source = 'events'::regclass`,
     );
-    const plan = await db.query<Record<string, string>>(`explain ${row?.query}`);
-    const lines = plan.map((line) => Object.values(line).join());
-    expect(lines.filter((line) => /^ *SubPlan/.test(line))).toHaveLength(1);
+    expect(await subPlansOf(`${row?.query}`)).toBe(1);
     const settings = await db.query<{ proconfig: string[] }>(
       `select proconfig from pg_proc where pronamespace = 'rafiki_reader'::regnamespace`,
     );
+    expect(settings.length).toBeGreaterThan(0);
     for (const { proconfig } of settings) expect(proconfig).toContain('extra_float_digits=1');
+  });
+});
+
+describe('the rows of an evaluation', () => {
+  test('are built once, for their hash, too', async () => {
+    const [row] = await db.query<{ query: string }>(
+      `select rafiki._labelled_query(source, target, rafiki._input_expression(features, kinds, source), 'columns') as query
+       from rafiki.study where source = 'events'::regclass`,
+    );
+    expect(await subPlansOf(`select r.input, rafiki._input_hash(r.input) from (${row?.query}) r`)).toBe(1);
   });
 });
 

@@ -154,6 +154,16 @@ as $$
     where t.trained is not null), 'null::pg_catalog.bool')
 $$;
 
+-- The query for the rows of a source with a label and an input. OFFSET 0, so that an input that is used several times is built once.
+create or replace function rafiki._labelled_query(source regclass, target name, input text, kind text) returns text
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return format('select %1$I::text as actual, %2$s as input from %3$s where %1$I is not null and %4$s offset 0', target, input, source,
+                rafiki._given_test(kind = 'columns', input));
+end $$;
+
 -- How many rows a model was trained on, of `rows` of which that is known of `known`; tells the user if there are any. Null if none is known.
 create or replace function rafiki._tell_trained(model text, trained bigint, known bigint, rows bigint) returns bigint
 language plpgsql stable parallel unsafe
@@ -189,11 +199,8 @@ begin
     select p.carried ->> 0, p.prediction, (p.carried ->> 1)::boolean
     from rafiki._predict_rows(
       model, (columns.task).input,
-      format('select jsonb_build_array(%1$I::text, %4$s) as carried, %2$s as input from %3$s '
-             'where %1$I is not null and %5$s',
-             columns.target, columns.input, source,
-             rafiki._trained_test(model, columns.input, (columns.task).input),
-             rafiki._given_test((columns.task).input = 'columns', columns.input)), form) p;
+      format('select jsonb_build_array(r.actual, %s) as carried, r.input from (%s) r', rafiki._trained_test(model, 'r.input', (columns.task).input),
+             rafiki._labelled_query(source, columns.target, columns.input, (columns.task).input)), form) p;
 end $$;
 
 -- How often the model predicts each label for each actual label, counted separately for rows that it was trained on.

@@ -151,8 +151,8 @@ begin
     select p.carried #>> '{}', p.prediction::jsonb ->> 'label', p.prediction::jsonb -> 'probabilities'
     from rafiki._predict_rows(
       model, (columns.task).input,
-      format('select to_jsonb(%1$I::text) as carried, %2$s as input from %3$s where %1$I is not null and %4$s',
-             columns.target, columns.input, source, rafiki._given_test((columns.task).input = 'columns', columns.input)), 'details') p;
+      format('select to_jsonb(r.actual) as carried, r.input from (%s) r',
+             rafiki._labelled_query(source, columns.target, columns.input, (columns.task).input)), 'details') p;
 end $$;
 
 -- For each class: precision and recall with Wilson intervals; F1 with the variance 4 TP (D − 2 TP)(D − TP) / D⁴ (delta method, as above); and the

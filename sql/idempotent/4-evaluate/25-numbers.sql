@@ -43,11 +43,10 @@ set extra_float_digits = 1 -- as readers: the same texts, and so the same hashes
 as $$
 declare
   columns record := rafiki._model_columns(model, source, target, feature);
-  is_given constant text := rafiki._given_test((columns.task).input = 'columns', columns.input);
   found record;
   trained bigint;
 begin
-  perform rafiki._check_targets(source, columns.target, is_given);
+  perform rafiki._check_targets(source, columns.target, rafiki._given_test((columns.task).input = 'columns', columns.input));
   select array_agg(a.actual) as actual, array_agg(a.predicted) as predicted,
          array_agg(a.actual) filter (where not a.trained) as unseen_actual,
          array_agg(a.predicted) filter (where not a.trained) as unseen_predicted,
@@ -56,9 +55,9 @@ begin
   from rafiki._predict_rows(
     model, (columns.task).input,
     -- rounded, because a tiny number that cannot be cast is an error
-    format('select jsonb_build_array(round(%1$I::text::numeric, 300)::float8, %4$s) as carried, %2$s as input from %3$s where %5$s and %6$s',
-           columns.target, columns.input, source, rafiki._trained_test(model, columns.input, (columns.task).input),
-           rafiki._number_test(format('%I::text', columns.target)), is_given)) p
+    format('select jsonb_build_array(round(r.actual::numeric, 300)::float8, %s) as carried, r.input from (%s) r where %s',
+           rafiki._trained_test(model, 'r.input', (columns.task).input),
+           rafiki._labelled_query(source, columns.target, columns.input, (columns.task).input), rafiki._number_test('r.actual'))) p
   cross join lateral (select (p.carried ->> 0)::float8 as actual, p.prediction::float8 as predicted, (p.carried ->> 1)::boolean as trained) a;
   return query select 'rows', found.rows::float8;
   return query select * from rafiki._number_errors(found.actual, found.predicted);

@@ -30,7 +30,7 @@ begin
       'from (select * from looked order by coalesce(%6$s, false), pg_catalog.random() limit %7$s) s) '
     'select pg_catalog.jsonb_build_array(0, 0, d."rafiki target") as carried, %8$s as input from drawn d',
     named, columns, source, case when task.output = 'number' then ' and ' || rafiki._number_test(named) end, looked_at * most_rows,
-    rafiki._trained_test(model, rafiki._input_expression(features, kinds), task.input), most_rows, rafiki._swapped_input(features, 0))
+    rafiki._trained_test(model, rafiki._input_expression(features, kinds, source), task.input), most_rows, rafiki._swapped_input(features, 0))
   || (select string_agg(format(
       ' union all select pg_catalog.jsonb_build_array(%1$s, r.round, d."rafiki target"), %2$s '
       'from drawn d cross join pg_catalog.generate_series(1, %3$s) r (round) '
@@ -56,6 +56,7 @@ create or replace function rafiki._feature_importance(model text, source regclas
 returns table (feature text, importance float8, spread float8, plot text)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
+set extra_float_digits = 1 -- as readers: the same texts, and so the same hashes
 as $$
 declare
   most_answers constant int := 200000;

@@ -75,9 +75,8 @@ begin
            count(*) filter (where not n.given) as no_input, count(*) filter (where n.given and n.label is not null and n.number is null) as no_number,
            count(*) filter (where n.number is not null and n.validates) as valid, count(distinct n.number) as numbers,
            min(n.number) as least, max(n.number) as most, percentile_disc(0.5) within group (order by n.number) as middle
-    from (select r.input is not null as given, r.label, r.validates,
-                 case when r.input is not null and %1$s then r.label::text::numeric end as number from (%2$s) r) n$query$,
-    rafiki._number_test('r.label::text'), rafiki._study_rows(request)) into facts;
+    from (select %1$s as given, r.label, r.validates, case when %1$s and %2$s then r.label::text::numeric end as number from (%3$s) r) n$query$,
+    rafiki._given_test(request.kinds is not null, 'r.input'), rafiki._number_test('r.label::text'), rafiki._study_rows(request)) into facts;
   return query select l.finding, case when length(l.detail) > 62 then left(l.detail, 61) || '…' else l.detail end from (
     select 1 as place, 'rows' as finding, case when rafiki._has_validation_rows(request)
         then format('%s used: %s to train on, %s to validate on', facts.used, facts.used - facts.valid, facts.valid)

@@ -169,7 +169,7 @@ begin
     when exists (select from pg_index i where i.indrelid = target and i.indisunique and i.indnkeyatts = 1 and i.indkey[0] = attribute.attnum)
       then 'A unique index is on it, and many rows have the same prediction.'
     when task.output = 'number' and not exists (
-      select from pg_type t where t.oid = attribute.atttypid and (t.typcategory = 'S' or coalesce(nullif(t.typbasetype, 0), t.oid) in (
+      select from pg_type t where t.oid = attribute.atttypid and (t.typcategory = 'S' or rafiki._base_type(t.oid) in (
         'real'::regtype, 'double precision'::regtype, 'numeric'::regtype)))
       then format('It has type %s, and the model predicts numbers with fractions.', type)
     when task.output = 'boxes' and type not in ('text', 'json', 'jsonb') then format('It has type %s, and boxes are an array in JSON.', type)
