@@ -8,7 +8,8 @@ export const textKind: TextKind = {
   types: [],
   categories: ['S', 'E'],
   stored: 'text',
-  read: (value) => (typeof value === 'string' ? value : undefined), // a number would be written otherwise: 2.5 for '2.50'
+  // a number would be written otherwise than the text was: 2.5 for '2.50'; a char(n) has spaces at its end that its text has not
+  read: (value) => (typeof value === 'string' ? value.trimEnd() : undefined),
   fit: fitCategories,
   features: (state) => [categoryOf(state)],
 };

@@ -257,6 +257,7 @@ describe('a row', () => {
     expect(read('text', 2.5)).toBeUndefined();
     expect(read('text', true)).toBeUndefined();
     expect(read('text', '2.50')).toBe('2.50');
+    expect(read('text', 'c0   ')).toBe('c0');
   });
 
   test('without a column and with long names does not repeat them whole', () => {
