@@ -98,7 +98,7 @@ describe('a study', () => {
   });
 
   test('is cancelled while a trial runs, and the worker is free for the next', async () => {
-    await createReviews(db, 4000);
+    await createReviews(db, 20_000);
     await run(coordinator(), worker());
     const id = await insertStudy(db, endless);
     await eventually(db, 'select from rafiki.report limit 1');
@@ -112,7 +112,7 @@ describe('a study', () => {
   test('ends at max_time with its best model', async () => {
     await createReviews(db, 20_000);
     await run(coordinator(), worker());
-    const id = await insertStudy(db, { ...endless, maxTime: '0.5 s' });
+    const id = await insertStudy(db, { ...endless, maxTime: '0.1 s' });
     expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1 });
     const trials = await db.query<{ state: string; epoch: number }>('select state, epoch from rafiki.trial');
     expect(trials).toHaveLength(1);
@@ -179,7 +179,7 @@ describe('the next version of a model', () => {
 
 describe('a worker that is stopped', () => {
   test('leaves a checkpoint from which another one continues, and no attempt is counted', async () => {
-    await createReviews(db, 4000);
+    await createReviews(db, 12_000);
     const first = worker();
     await run(coordinator(), first);
     const id = await insertStudy(db, endless);

@@ -96,7 +96,7 @@ describe('a running study', () => {
       createCoordinator({ database: database.service, logger }),
       createWorker({ database: database.service, threads: 1, cores: 2, cacheDir, logger }),
     ];
-    await createReviews(db, 4000);
+    await createReviews(db, 12_000);
     await startAll(services);
   });
   afterEach(async () => {

@@ -35,6 +35,7 @@ export async function startTestCluster(project: TestProject, version: 15 | 16 | 
     fsync: 'off',
     max_wal_size: '256MB', // its folder may be in memory
     max_connections: '200',
+    jit: 'off', // Debian's would compile for minutes; sql-sessions turns it on
     log_line_prefix: '%m [%p] %a: ',
   };
   if (version === 18) {
@@ -43,7 +44,7 @@ export async function startTestCluster(project: TestProject, version: 15 | 16 | 
     settings['extension_control_path'] = `$system:${path.join(dataDir, 'extension')}`;
   }
   // any, since others on this machine look for one at the same moment; but below those that connections get
-  const port = await choosePort(undefined, 10_000 + Math.trunc(Math.random() * 20_000), '--port');
+  const port = await choosePort(undefined, 10_000 + Math.trunc(Math.random() * 10_000), '--port');
   const initdbArgs = ['--locale=C', '--no-sync'];
   const cluster = new Cluster({ postgresDir, dataDir, port, identity, initdbArgs, settings });
   const stop = async (): Promise<void> => {
