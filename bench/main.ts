@@ -54,7 +54,7 @@ const benches: Record<string, Bench> = {
   fuzz: { run: fuzzBench, flags: ['seed N'] },
   joint: {
     run: jointBench,
-    flags: ['workers N', 'family NAME', 'data NAME', 'knobs JSON', 'seed N', 'simulated', 'faults N'],
+    flags: ['workers N', 'family NAME', 'data NAME', 'knobs JSON', 'seed N', 'simulated', 'files', 'faults N'],
   },
   minutes: { run: minutesBench, flags: ['data NAME', 'seeds N'] },
   mutants: { run: mutantsBench, flags: ['seed N', 'count N', 'again'] },

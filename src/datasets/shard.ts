@@ -14,7 +14,7 @@ export interface Shard {
 
 export const WHOLE: Shard = { index: 0, count: 1 };
 
-/** Texts of this size take more than half of the memory of a process, of 4 GB: `bench shards`. */
+/** A process holds a multiple of the texts' size (`bench shards`), and has 4 GB of memory for objects. Not measured at this size. */
 const MAX_WHOLE_BYTES = 2 ** 29;
 
 /**

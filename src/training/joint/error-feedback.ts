@@ -1,4 +1,4 @@
-import { halfNumbers, toHalf } from './half.ts';
+import { takeHalf } from './half.ts';
 
 /**
  * Sends a sequence of vectors in half precision: what rounding took from one is added to the next, so that the sum of
@@ -12,11 +12,8 @@ export class ErrorFeedback {
   encode(values: Float32Array): Uint16Array {
     const rest = this.#rest ?? new Float32Array(values.length);
     for (let i = 0; i < rest.length; i++) rest[i] = (rest[i] as number) + (values[i] as number);
-    const sent = toHalf(rest);
-    const table = halfNumbers();
-    for (let i = 0; i < rest.length; i++) rest[i] = (rest[i] as number) - (table[sent[i] as number] as number);
     this.#rest = rest;
-    return sent;
+    return takeHalf(rest);
   }
 
   /** Forgets the rest: the receiver has got the exact vector in another way. */

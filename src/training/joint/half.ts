@@ -11,6 +11,8 @@ export function halfNumbers(): Float32Array {
 const sign = 0x8000;
 const notANumber = 0x7e00;
 const largest = 0x7bff;
+/** As a number. */
+const LARGEST = 65_504;
 /** Bits in single precision: of infinity, of what would round to more than the largest half, of the smallest normal half, of 0.5. */
 const infinity32 = 0x7f80_0000;
 const tooLarge32 = 0x477f_f000;
@@ -20,27 +22,37 @@ const half32 = 0x3f00_0000;
 const bias32 = 0x3800_0000;
 
 /**
- * To half precision (IEEE 754 binary16), rounded to the nearest number, ties to even; larger ones become the largest
- * finite one. On the bits: a library's conversion takes many times as long, and
- * there are millions of numbers in a round.
+ * To half precision (IEEE 754 binary16), rounded to the nearest number, ties to even; larger ones become the largest finite one. Leaves
+ * in `values` what rounding took from them. On the bits: a library's conversion takes many times as long, and there are millions of
+ * numbers in a round.
  */
-export function toHalf(values: Float32Array): Uint16Array {
+export function takeHalf(values: Float32Array): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const halves = new Uint16Array(values.length);
-  const sum = new Float32Array(1);
-  const sumBits = new Uint32Array(sum.buffer);
+  const rounded = new Float32Array(1);
+  const roundedBits = new Uint32Array(rounded.buffer);
   for (let i = 0; i < values.length; i++) {
     const all = bits[i] as number;
     const size = all & 0x7fff_ffff;
+    const value = values[i] as number;
     let half: number;
+    let part: number;
     if (size >= normal32 && size < tooLarge32) {
-      half = (size - bias32 + 0xfff + ((size >>> 13) & 1)) >>> 13;
+      const nearest = (size + 0xfff + ((size >>> 13) & 1)) & ~0x1fff;
+      half = (nearest - bias32) >>> 13;
+      roundedBits[0] = nearest;
+      part = rounded[0] as number;
     } else if (size < normal32) {
       // The last bit of 0.5 in single precision is the unit of these halves, 2⁻²⁴: adding rounds to it.
-      sum[0] = Math.abs(values[i] as number) + 0.5;
-      half = (sumBits[0] as number) - half32;
-    } else half = size > infinity32 ? notANumber : largest;
+      rounded[0] = Math.abs(value) + 0.5;
+      half = (roundedBits[0] as number) - half32;
+      part = (rounded[0] as number) - 0.5;
+    } else {
+      half = size > infinity32 ? notANumber : largest;
+      part = size > infinity32 ? Number.NaN : LARGEST;
+    }
     halves[i] = ((all >>> 16) & sign) | half;
+    values[i] = value - (all >>> 31 === 0 ? part : -part);
   }
   return halves;
 }

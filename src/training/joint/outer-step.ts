@@ -55,5 +55,5 @@ function meanOf(workers: readonly WorkerWeights[]): Float32Array {
     const share = rows / total;
     for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + share * (weights[i] as number);
   }
-  return Float32Array.from(sum);
+  return new Float32Array(sum);
 }

@@ -18,6 +18,11 @@ import { type OuterOptions, OuterStep, type WorkerWeights } from './outer-step.t
 import { RoundLength, roundBatches } from './round-length.ts';
 import { scaleRareRows, tablesOf, type WeightTable } from './table-rows.ts';
 
+// The parts of this folder: `rounds` is the leading worker's side and `shares` that of the others; `team` says who takes part and how long it
+// is waited for; `folder` and `parent` carry the messages, within a machine and between machines, and `ways` chooses. `local-steps` and
+// `round-length` size what each trains; `outer-step`, `table-rows` and `averages` make the next weights of the workers'; `half` and
+// `error-feedback` make what is sent small.
+
 /** The mean as it is: a worker alone is then trained as without rounds. */
 const OUTER: OuterOptions = { rate: 1, momentum: 0 };
 

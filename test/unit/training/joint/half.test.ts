@@ -2,8 +2,9 @@ import { Float16Array } from '@petamoriken/float16';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ErrorFeedback } from '../../../../src/training/joint/error-feedback.ts';
-import { fromHalf, toHalf } from '../../../../src/training/joint/half.ts';
+import { fromHalf, takeHalf } from '../../../../src/training/joint/half.ts';
 
+const toHalf = (values: Float32Array): Uint16Array => takeHalf(values.slice());
 const throughHalf = (...values: number[]): number[] => Array.from(fromHalf(toHalf(Float32Array.from(values))));
 
 describe('half precision', () => {
@@ -27,6 +28,16 @@ describe('half precision', () => {
     );
     const ties = Float32Array.from({ length: 4096 }, (_, i) => i * 2 ** -25); // subnormal numbers and halfway between them
     expect(toHalf(ties)).toEqual(new Uint16Array(new Float16Array(ties).buffer));
+  });
+
+  it('leaves what rounding took', () => {
+    fc.assert(
+      fc.property(fc.float32Array({ noNaN: true, noDefaultInfinity: true, maxLength: 50 }), (values) => {
+        const rest = values.slice();
+        const sent = fromHalf(takeHalf(rest));
+        expect(rest).toEqual(values.map((value, i) => value - (sent[i] as number)));
+      }),
+    );
   });
 
   it('is off by at most 2⁻¹¹ of a number', () => {
