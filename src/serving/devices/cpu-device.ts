@@ -10,6 +10,9 @@ import type { LoadedDevice } from './resident-device.ts';
 /** A batch this short runs on the event loop: passing it to a thread and back costs about as much. */
 const INLINE_MS = 0.5;
 
+/** Batches on threads until it is considered again whether tiny ones are so short: the machine may have been busy. */
+const RECONSIDER_BATCHES = 1024;
+
 /** Tokenising a long text takes long for any model. */
 const INLINE_CHARS = 16 * 1024;
 const isShort = (input: string): boolean => input.length <= INLINE_CHARS;
@@ -32,6 +35,9 @@ export class CpuDevice implements LoadedDevice {
   #only: Replica | undefined;
   #inline: InlineReplica | undefined;
   inlineRows = 0;
+  #hasGrown = false;
+  #isReleased = false;
+  #threadBatches = 0;
 
   private constructor(options: CpuDeviceOptions, id: number) {
     this.#options = options;
@@ -55,7 +61,11 @@ export class CpuDevice implements LoadedDevice {
 
   async run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
     if (this.#only !== undefined) return runHere(this.#only, inputs, subset);
-    if (!this.#isTiny(inputs)) return this.#options.pool.run(this.#id, inputs, subset);
+    if (!this.#isTiny(inputs)) {
+      const isDue = ++this.#threadBatches % RECONSIDER_BATCHES === 0;
+      if (isDue && this.#hasGrown && this.#inline === undefined) void this.#loadInline().catch(() => undefined);
+      return this.#options.pool.run(this.#id, inputs, subset);
+    }
     await nextTurn(); // batch after batch in promises alone, the event loop would serve nobody else
     return this.#runInline(inputs, subset);
   }
@@ -74,20 +84,33 @@ export class CpuDevice implements LoadedDevice {
     return { outputs, ms: performance.now() - startedMs };
   }
 
-  /** Loading the copy blocks the event loop for a few milliseconds: only quick models have one. */
   async grow(): Promise<void> {
-    const { pool, rowsWithin } = this.#options;
+    const { pool } = this.#options;
     if (pool.size === 0) return;
     await pool.spread(this.#id);
-    const rows = rowsWithin(INLINE_MS);
-    this.#inline = rows > 0 ? await InlineReplica.load(this.#options.files) : undefined;
-    if (this.#inline !== undefined) this.inlineRows = rows;
+    this.#hasGrown = true;
+    await this.#loadInline();
   }
 
   async release(): Promise<void> {
+    this.#isReleased = true;
     await this.#options.pool.unload(this.#id);
     await this.#only?.release();
     this.#inline?.release();
+  }
+
+  /** Loading the copy blocks the event loop for a few milliseconds: only quick models have one. */
+  async #loadInline(): Promise<void> {
+    const { rowsWithin, files } = this.#options;
+    const rows = rowsWithin(INLINE_MS);
+    const inline = rows > 0 ? await InlineReplica.load(files) : undefined;
+    if (inline === undefined) return;
+    if (this.#isReleased || this.#inline !== undefined) {
+      inline.release();
+      return;
+    }
+    this.#inline = inline;
+    this.inlineRows = rows;
   }
 }
 

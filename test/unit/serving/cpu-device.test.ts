@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { ParamSet } from '../../../src/domain/tensor.ts';
 import { packModel } from '../../../src/params/model-codec.ts';
 import { ModelFiles, readModel } from '../../../src/params/model-files.ts';
@@ -120,4 +120,16 @@ it('a damaged file is refused once, and then fetched again', async () => {
   expect(readdirSync(file.dir)).toEqual([]);
   expect((await readModel(await files.fetch(1))).features.classes).toEqual(['neg', 'pos']);
   expect(fetched).toBe(before + 1);
+});
+
+it('a model that was loaded while the machine was busy answers tiny batches on the calling thread later', async () => {
+  let rows = 0;
+  const { device } = await startDevice(() => rows);
+  await device.grow();
+  rows = 1;
+  for (let batch = 0; batch < 1023; batch++) await device.run(['good film'], 1);
+  expect(device.inlineRows).toBe(0);
+  await device.run(['good film'], 1);
+  await vi.waitFor(() => expect(device.inlineRows).toBe(1));
+  await device.release();
 });
