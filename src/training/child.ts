@@ -187,7 +187,8 @@ function hooksOf(
   assignment: Omit<Assignment, 'time'> & Pick<FittedRun, 'time' | 'epochSeconds'>,
   basis: Uint8Array,
 ): TrainingHooks {
-  const { resume, checkpointEveryMs, warmStart, time, epochSeconds } = assignment;
+  const { resume, checkpointMs, warmStart, time, epochSeconds } = assignment;
+  let intervalMs = checkpointMs.first;
   let lastMs = systemClock.nowMs();
   return {
     timeLeft: () => timeLeft(time),
@@ -203,12 +204,13 @@ function hooksOf(
       return decision.stop ? 'stop' : 'continue';
     },
     async onCheckpoint(take) {
-      const due = checkpointRequested || systemClock.nowMs() - lastMs >= checkpointEveryMs;
+      const due = checkpointRequested || systemClock.nowMs() - lastMs >= intervalMs;
       if (!due || storing) return; // one checkpoint at a time
       checkpointRequested = false;
       storing = true;
       await send({ kind: 'checkpoint', params: take() });
       lastMs = systemClock.nowMs();
+      intervalMs = Math.min(2 * intervalMs, checkpointMs.later);
     },
   };
 }

@@ -49,8 +49,8 @@ export interface Assignment extends TrialInput {
   time: GivenTime;
   /** Knobs that must not be changed if time is short. */
   chosenKnobs: readonly string[];
-  /** Minimum time between two checkpoints. */
-  checkpointEveryMs: number;
+  /** Time until the first checkpoint, and between two later ones; between the first ones it doubles. */
+  checkpointMs: { first: number; later: number };
   /** Of the files that it exchanges with other workers of this machine. */
   folder: string;
   resume?: ParamSet;

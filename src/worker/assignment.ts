@@ -18,6 +18,9 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Assignment, Incumbent, TrialInput } from '../training/messages.ts';
 import type { TrialRunOptions } from './run-options.ts';
 
+/** First checkpoint of a trial that has lost its worker: what killed that may soon come again, and each attempt has to get somewhere. */
+const EARLY_MS = 2_000;
+
 /**
  * Collects the input of the training process: the data on disk, the last checkpoint, the deployed model to compare
  * with.
@@ -47,7 +50,10 @@ export async function prepareAssignment(
     },
     fullSeconds: trial.fullSeconds,
     chosenKnobs: study.chosenKnobs,
-    checkpointEveryMs,
+    checkpointMs: {
+      first: trial.attempt === 0 ? checkpointEveryMs : Math.min(EARLY_MS, checkpointEveryMs),
+      later: checkpointEveryMs,
+    },
     warmStart: isWarm || (study.collaborative && trial.refit === null),
     ...(resume === undefined ? {} : { resume }),
     ...(trial.refit === null
