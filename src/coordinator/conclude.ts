@@ -5,6 +5,7 @@ import {
   insertVersion,
   lockModel,
   selectDeployedVersion,
+  selectFurtherColumns,
   selectLoading,
   selectModelDeployments,
   selectStudyDeployment,
@@ -58,11 +59,10 @@ export async function conclude(context: TransitionContext, study: Study, trials:
     const refitParamsId = isWorse ? null : (refit?.paramsId ?? null);
     await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId, refitParamsId });
   }
-  const reason = reasonNotToDeploy(study, {
-    ...chosen,
-    version,
-    deployedId: await selectDeployedVersion(on, model.id),
-  });
+  const deployedId = await selectDeployedVersion(on, model.id);
+  const furtherColumns =
+    deployedId === null ? [] : await selectFurtherColumns(on, { versionId: id, thanId: deployedId });
+  const reason = reasonNotToDeploy(study, { ...chosen, version, deployedId, furtherColumns });
   const finished = study.finishRequested ? 'Finished early, as asked.' : null;
   const notices = [finished, baselineNotice(chosen), reason].filter((notice) => notice !== null);
   await setOutcome(on, study.id, { version, notice: notices.length === 0 ? null : notices.join(' ') });

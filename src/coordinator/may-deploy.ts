@@ -8,6 +8,8 @@ export interface ScoredVersion {
   validationRows: number | null;
   /** Score of a constant prediction. */
   baselineScore: number;
+  /** Columns that it reads, and the deployed version does not. */
+  furtherColumns: readonly string[];
   /** The id of the deployed or loading version of the model; null if there is none. */
   deployedId: number | null;
 }
@@ -25,7 +27,7 @@ export const baselineNotice = ({
 }: Pick<ScoredVersion, 'score' | 'baselineScore'>): string | null =>
   score > baselineScore
     ? null
-    : `Its score is no better than that of a constant prediction (${score.toFixed(4)}, ${baselineScore.toFixed(4)}).`;
+    : `Its score ${score.toFixed(4)} is no better than that of a constant prediction, ${baselineScore.toFixed(4)}.`;
 
 /**
  * Null if the version may replace the deployed one. The study's validation rows must not show that the model gets
@@ -33,7 +35,7 @@ export const baselineNotice = ({
  */
 export function reasonNotToDeploy(
   study: DeploymentGoal,
-  { version, score, baselineScore, deployedId, validationRows }: ScoredVersion,
+  { version, score, baselineScore, deployedId, validationRows, furtherColumns }: ScoredVersion,
 ): string | null {
   const anyway = `rafiki_deploy(${study.id}) deploys it.`;
   const not = `Version ${version} was not deployed`;
@@ -41,6 +43,8 @@ export function reasonNotToDeploy(
   if (!study.deploy) return `${not}, as requested; ${anyway}`;
   if (deployedId === null || (incumbentId === null && study.replace)) return null;
   if (deployedId !== incumbentId) return `${not}: another version was deployed during the study; ${anyway}`;
+  if (furtherColumns.length > 0 && !study.replace)
+    return `${not}: it reads columns that the deployed one does not (${furtherColumns.slice(0, 5).join(', ')}), and callers may not give them; ${anyway}`;
   if (incumbentScore === null)
     return study.replace ? null : `${not}: the deployed version could not be scored on the same rows; ${anyway}`;
   const scores = `${score.toFixed(4)} against ${incumbentScore.toFixed(4)}`;

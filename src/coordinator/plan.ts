@@ -4,6 +4,7 @@ import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
 import { MAX_PAUSE_DAYS } from '../domain/study-limits.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
+import { sharedFamilyNames } from '../models/registry.ts';
 import { historyOf, proposals } from './proposals.ts';
 import { refitReserve, withoutRefits } from './refits.ts';
 import { isScored, type StudyView } from './study-view.ts';
@@ -98,11 +99,17 @@ function close(trial: TrialRow, { why, study, trials }: Closing): Action[] {
   return trial.stopRequested ? [] : [{ kind: 'stop-trial', trial, why }];
 }
 
-/** The end of a trial in a rung is planned: while its learning rate is high, its scores show little. */
+/**
+ * The end of a trial in a rung is planned: while its learning rate is high, its scores show little. A family that is no network ends by
+ * itself: a forest of small steps is good late, and grows quickly.
+ */
 function stopDecisions({ trials }: StudyView, advisor: Advisor): Action[] {
   const history = trials.map(historyOf);
   return trials
-    .filter(({ state, stopRequested, rung }) => state === 'running' && !stopRequested && rung === null)
+    .filter(
+      ({ state, stopRequested, family, rung }) =>
+        state === 'running' && !stopRequested && rung === null && sharedFamilyNames.includes(family),
+    )
     .filter((trial) => advisor.decide(historyOf(trial), history) === 'stop')
     .map((trial) => ({ kind: 'stop-trial', trial, why: 'the advisor expects no more progress' }));
 }

@@ -5,6 +5,9 @@ import { isScored, secondsLeft } from './study-view.ts';
 /** A refit has more rows, and other load may slow it down: its time is that of the trial, times this. */
 const MARGIN = 1.4;
 
+/** Time to end running trials and start refits, besides the epochs that run: most of a small study's refit. */
+const START_SECONDS = 2;
+
 /** Maximum share of a study's time that is reserved for refits. */
 const MAX_RESERVE = 0.25;
 
@@ -21,8 +24,12 @@ export function refitReserve(study: Study, trials: readonly TrialRow[]): number 
   const [best] = trials.filter(isScored).sort((a, b) => b.score - a.score);
   if (best === undefined || best.rung !== null) return 0; // in a study with rungs the last trial leaves time
   const needed = neededSeconds(best);
-  return needed > (MAX_RESERVE * study.maxTimeMs) / 1000 ? 0 : needed;
+  if (needed > (MAX_RESERVE * study.maxTimeMs) / 1000) return 0;
+  const epochs = trials.filter(({ state }) => state === 'running').map(epochSeconds);
+  return needed + START_SECONDS + Math.min(Math.max(0, ...epochs), needed + START_SECONDS);
 }
+
+const epochSeconds = ({ seconds, epoch }: TrialRow): number => (seconds ?? 0) / Math.max(1, epoch);
 
 /** Refits of the members of the model, the best first, if the study has the time; each trial has one at most. */
 export function missingRefits(study: Study, trials: readonly TrialRow[], members: readonly number[]): NewTrial[] {
@@ -39,10 +46,10 @@ export function missingRefits(study: Study, trials: readonly TrialRow[], members
 const refits = ({ refit, workersPerTrial }: Study): boolean => refit && workersPerTrial === null;
 
 /** A trial that took its study's time continues from its weights; another one is trained from the beginning. */
-function neededSeconds({ rung, seconds, epoch, scores }: TrialRow): number {
-  const perEpoch = (seconds ?? 0) / Math.max(1, epoch);
+function neededSeconds(trial: TrialRow): number {
+  const { rung, scores } = trial;
   const best = scores.lastIndexOf(Math.max(...scores)) + 1;
-  return MARGIN * perEpoch * (rung === null ? best : MIN_CONTINUED_EPOCHS);
+  return MARGIN * epochSeconds(trial) * (rung === null ? best : MIN_CONTINUED_EPOCHS);
 }
 
 function refitOf(study: Study, trial: TrialRow, number: number): NewTrial {

@@ -256,3 +256,11 @@ describe('another role', () => {
     expect(await inbox.db.query(`select from pg_trigger where tgrelid = 'people'::regclass`)).toEqual([]);
   });
 });
+
+test('the column that is filled is no feature by default', async () => {
+  await attach();
+  const [row] = await inbox.db.query<{ left: string[] }>(
+    `select array_agg(name || ': ' || reason order by name) as left from rafiki._left_out('people', 'note', null)`,
+  );
+  expect(row?.left).toEqual(['buys: filled by a model', 'id: primary key']);
+});

@@ -186,3 +186,13 @@ describe('bad input', () => {
     expect(found.filter((line) => line.startsWith('leak'))[0]).toBe('leak?: "c0" alone tells 100 % of "label"');
   });
 });
+
+test('columns of numbers or dates that are stored as texts are named, but not codes', async () => {
+  await db.query(`create table texts as select i, i::text as amount, (date '2026-01-01' + i)::text as day, (i % 9)::text as code,
+    case when i % 2 = 0 then 'a' else 'b' end as y from generate_series(1, 300) i`);
+  const found = await check(`'tabular_classification', 'texts', target => 'y', features => '{amount,day,code}'`);
+  expect(found.filter((line) => line.startsWith('column'))).toEqual([
+    expect.stringContaining('"amount": numbers as texts: cast it in a view'),
+    expect.stringContaining('"day": dates as texts: cast it in a view'),
+  ]);
+});

@@ -98,13 +98,16 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   with other as materialized (
-    select c.*, rafiki._identifies(source, c.name) as identifies from rafiki._column_kinds(source) c
+    select c.*, rafiki._identifies(source, c.name) as identifies, (
+      select 'filled by a model' from pg_trigger t -- of rafiki_attach, as rafiki._attached() reads it
+      where t.tgrelid = source and t.tgname ~ '^rafiki_[0-9]+_update$' and t.tgattr[cardinality(t.tgattr) - 1] = c.place limit 1) as filled
+    from rafiki._column_kinds(source) c
     where c.name is distinct from target and c.name is distinct from split),
   looked_at as (
     select rafiki._key_like(source, coalesce(array_agg(o.name order by o.place), '{}')) as keys from other o
     where o.kind = 'text' and o.identifies is null)
-  select o.name, coalesce(o.identifies, case when o.kind is null then o.type end, 'all values differ')
-  from other o, looked_at l where o.identifies is not null or o.kind is null or o.name = any (l.keys) order by o.place
+  select o.name, coalesce(o.identifies, o.filled, case when o.kind is null then o.type end, 'all values differ')
+  from other o, looked_at l where coalesce(o.identifies, o.filled) is not null or o.kind is null or o.name = any (l.keys) order by o.place
 $$;
 
 -- The features of a study: those that were named, or all that are not left out; and their kinds.

@@ -160,7 +160,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   found record;
-  validation constant text := concat(
+  more constant text := concat(
+    case when request.kinds is not null then format(', target => %L', request.target) end,
     case when request.validation_source is not null then format(', validation_source => %L', request.validation_source) end,
     case when request.validation_split is not null then format(', validation_split => %L', request.validation_split) end,
     case when request.validation_after is not null then format(', validation_after => %L', request.validation_after) end);
@@ -176,7 +177,7 @@ begin
   raise notice 'rows: %', found.rows;
   raise notice 'classes: %', found.classes;
   raise notice 'scores: %', found.scores;
-  raise notice 'findings: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L%s)', request.task, request.source, validation), 'nothing');
+  raise notice 'findings: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L%s)', request.task, request.source, more), 'nothing');
 exception when others then
   raise notice 'the rows could not be checked: %', sqlerrm;
 end $$;

@@ -91,6 +91,18 @@ export async function selectDeployedVersion(on: Queryable, modelId: number): Pro
   return row?.id ?? null;
 }
 
+/** The columns that a version reads and another one does not; none for models of one input. */
+export async function selectFurtherColumns(
+  on: Queryable,
+  { versionId, thanId }: { versionId: number; thanId: number },
+): Promise<string[]> {
+  const sql = `
+    select f.name::text as name from rafiki.model_version v cross join unnest(v.features) with ordinality f (name, place)
+    where v.id = $1 and v.kinds is not null and f.name <> all (select unnest(o.features) from rafiki.model_version o where o.id = $2)
+    order by f.place`;
+  return (await on.query<{ name: string }>(sql, [versionId, thanId])).map(({ name }) => name);
+}
+
 export function selectModelDeployments(
   on: Queryable,
   modelId: number,

@@ -11,7 +11,7 @@ const aim = (changes: Partial<DeploymentGoal> = {}): DeploymentGoal => ({
   ...changes,
 });
 const made = (changes: Partial<ScoredVersion> = {}): ScoredVersion => ({
-  ...{ version: 2, score: 0.9, validationRows: 40, baselineScore: 0.5, deployedId: 1 },
+  ...{ version: 2, score: 0.9, validationRows: 40, baselineScore: 0.5, deployedId: 1, furtherColumns: [] },
   ...changes,
 });
 
@@ -26,12 +26,22 @@ describe('a version replaces', () => {
       aim({ incumbentId: null, incumbentScore: null, replace: true }),
       made(),
     ],
-    ['one that reads other columns and was to be replaced', aim({ incumbentScore: null, replace: true }), made()],
+    [
+      'one that reads other columns and was to be replaced',
+      aim({ incumbentScore: null, replace: true }),
+      made({ furtherColumns: ['z'] }),
+    ],
   ])('%s', (_what, study, version) => expect(reasonNotToDeploy(study, version)).toBeNull());
 });
 
 describe('a version does not replace', () => {
   test.each([
+    [
+      'one that reads fewer columns',
+      aim(),
+      made({ furtherColumns: ['guess', 'z'] }),
+      /it reads columns that the deployed one does not \(guess, z\), and callers may not give them;/,
+    ],
     [
       'a better one',
       aim({ incumbentScore: 0.9001 }),
@@ -58,6 +68,6 @@ describe('a version does not replace', () => {
 test('a version no better than a constant answer causes a notice', () => {
   expect(baselineNotice({ score: 0.5001, baselineScore: 0.5 })).toBeNull();
   expect(baselineNotice({ score: 0.5, baselineScore: 0.5 })).toBe(
-    'Its score is no better than that of a constant prediction (0.5000, 0.5000).',
+    'Its score 0.5000 is no better than that of a constant prediction, 0.5000.',
   );
 });

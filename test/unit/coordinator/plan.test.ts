@@ -116,6 +116,11 @@ describe('the next actions of a study', () => {
     expect(plan([trial('running', { ...stale, stopRequested: true }), trial('waiting')])).toEqual([]);
   });
 
+  test('leave one of a family that ends by itself', () => {
+    const stale = { scores: [0.5, 0.5, 0.5, 0.5, 0.5, 0.5], epoch: 6, score: 0.5 };
+    expect(plan([trial('running', { ...stale, family: 'gradient_boosting' }), trial('waiting')])).toEqual([]);
+  });
+
   test('close it when its time is over: what runs ends with its next report', () => {
     const late = { elapsedMs: 60_000 };
     expect(kinds(plan([trial('waiting'), trial('running', { epoch: 2, score: 0.7 })], late))).toEqual([

@@ -64,7 +64,9 @@ describe('the members of a model', () => {
 
 describe('time for it', () => {
   test('is reserved as the best trial needs it, if that is a quarter of the time at most', () => {
-    expect(refitReserve(refitting(), [scored()])).toBeCloseTo(14);
+    expect(refitReserve(refitting(), [scored()])).toBeCloseTo(14 + 2); // and until it starts
+    const other = newTrial('running', { id: 2, number: 2, seconds: 30, epoch: 10 });
+    expect(refitReserve(refitting(), [scored(), other])).toBeCloseTo(14 + 2 + 3); // and an epoch of it
     expect(refitReserve(refitting(), [scored({ seconds: 400 })])).toBe(0);
     expect(refitReserve(refitting(), [scored({ rung: 1 })])).toBe(0);
     expect(refitReserve(refitting(), [])).toBe(0);
