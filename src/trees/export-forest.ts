@@ -3,7 +3,7 @@ import { Graph, type Value } from '../graph/graph.ts';
 import { encodeModel } from '../graph/onnx.ts';
 import type { FeatureBins } from './feature-bins.ts';
 import type { Forest } from './forest.ts';
-import { divisionAt, isInSet, type Tree } from './tree.ts';
+import { divisionAt, namedCategories, type Tree } from './tree.ts';
 
 /** ONNX's number of 64-bit floats. */
 const double = 11;
@@ -96,9 +96,7 @@ class EnsembleAttributes {
       this.#link(place, child('left'), child('right'));
       return id;
     }
-    // Missing values and unknown categories equal none, and so take the last node's "no".
-    const tested = [...edges].filter((_, i) => isInSet(set, i + 1) !== missingLeft);
-    const tests = tested.map((code) => this.#push('BRANCH_EQ', f, code));
+    const tests = namedCategories(edges, { bin, set, missingLeft }).map((code) => this.#push('BRANCH_EQ', f, code));
     const [left, right] = [child('left'), child('right')];
     const [yes, no] = missingLeft ? [right, left] : [left, right];
     for (const [i, [, place]] of tests.entries()) this.#link(place, yes, tests[i + 1]?.[0] ?? no);

@@ -24,6 +24,12 @@ export interface HistogramLayout {
   hessianUnit: number;
 }
 
+/**
+ * Categories that a split may name: each is a node of the exported file. The others, and missing and unseen values, take
+ * the other side.
+ */
+const mostNamed = 64;
+
 /** A gain below this share of the leaf's own score is that of rounding. */
 const rounding = 1e-10;
 
@@ -99,6 +105,10 @@ export class SplitFinder {
     const { gradientUnit, hessianUnit } = this.#layout;
     const { l1, l2, minLeafWeight, minGain } = this.#settings;
     const base = this.score(sums);
+    const categorical = this.#layout.features[feature]?.categorical ?? false;
+    // A leaf without missing values sends those of later rows to the side with more weight.
+    const hasMissing = (bins[1] as number) > 0;
+    const goesLeft = (given: boolean, leftH: number, rightH: number): boolean => (hasMissing ? given : leftH > rightH);
     let best = Math.max(minGain, this.#best?.gain ?? base * rounding);
     let end = -1;
     let [gradient, hessian] = missingLeft ? [bins[0] as number, bins[1] as number] : [0, 0];
@@ -113,6 +123,7 @@ export class SplitFinder {
       if (leftH < minLeafWeight) continue;
       const rightH = sums.hessian - leftH;
       if (rightH < minLeafWeight || rightH <= 0) break;
+      if (categorical && (goesLeft(missingLeft, leftH, rightH) ? used - 1 - i : i + 1) > mostNamed) continue;
       const leftG = gradient * gradientUnit;
       const a = l1 === 0 ? leftG : shrink(leftG, l1);
       const c = l1 === 0 ? sums.gradient - leftG : shrink(sums.gradient - leftG, l1);
@@ -127,17 +138,27 @@ export class SplitFinder {
     if (end < 0) return;
     const left = { gradient: bestGradient, hessian: bestHessian };
     const right = { gradient: sums.gradient - bestGradient, hessian: sums.hessian - bestHessian };
-    const categorical = this.#layout.features[feature]?.categorical ?? false;
+    const isMissingLeft = goesLeft(missingLeft, left.hessian, right.hessian);
     this.#best = {
       gain: best,
       feature,
       bin: categorical ? 0 : (this.#order[end] as number),
-      set: categorical ? setOf(this.#order.subarray(0, end + 1)) : undefined,
-      // A leaf without missing values sends those of later rows to the side with more weight.
-      missingLeft: (bins[1] as number) > 0 ? missingLeft : left.hessian > right.hessian,
+      set: categorical ? this.#leftSet(feature, { end, used, isMissingLeft }) : undefined,
+      missingLeft: isMissingLeft,
       left,
       right,
     };
+  }
+
+  /** Categories that the leaf does not have go where missing values go, so that they need not be named. */
+  #leftSet(
+    feature: number,
+    { end, used, isMissingLeft }: { end: number; used: number; isMissingLeft: boolean },
+  ): Uint32Array {
+    if (!isMissingLeft) return setOf(this.#order.subarray(0, end + 1));
+    const right = new Set(this.#order.subarray(end + 1, used));
+    const { count } = this.#layout.features[feature] as FeatureBins;
+    return setOf(Array.from({ length: count - 1 }, (_, i) => i + 1).filter((bin) => !right.has(bin)));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { BinnedTable } from './binned-table.ts';
+import type { FeatureBins } from './feature-bins.ts';
 
 /** Words of a set of bins. */
 export const setWords = 8;
@@ -44,8 +45,21 @@ export function divisionAt({ split, missingLeft, sets }: Tree, node: number, cat
   return { bin, set, missingLeft: missingLeft[node] === 1 };
 }
 
-export const isInSet = (set: Uint32Array, bin: number): boolean =>
-  (((set[bin >> 5] as number) >>> (bin & 31)) & 1) === 1;
+/** How many nodes the tree has in an exported file, where a split of categories has one for each of those it names. */
+export function exportedNodes(tree: Tree, features: readonly FeatureBins[]): number {
+  let nodes = 0;
+  for (const [node, f] of tree.feature.entries()) {
+    const { categorical, edges } = features[f] ?? { categorical: false, edges: [] };
+    nodes += categorical ? namedCategories(edges, divisionAt(tree, node, true)).length : 1;
+  }
+  return nodes;
+}
+
+/** The categories of a split that are named: missing values and unknown ones equal none, and so take the other side. */
+export const namedCategories = (edges: ArrayLike<number>, { set, missingLeft }: Division): number[] =>
+  Array.from(edges).filter((_, i) => set !== undefined && isInSet(set, i + 1) !== missingLeft);
+
+const isInSet = (set: Uint32Array, bin: number): boolean => (((set[bin >> 5] as number) >>> (bin & 31)) & 1) === 1;
 
 /** Adds the tree's answer for each row to `scores`. */
 export function addTree(tree: Tree, table: BinnedTable, scores: Float64Array, rows?: Int32Array): void {

@@ -196,3 +196,12 @@ test('columns of numbers or dates that are stored as texts are named, but not co
     expect.stringContaining('"day": dates as texts: cast it in a view'),
   ]);
 });
+
+test('texts of any collation are compared', async () => {
+  await db.query(`create collation any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    create table folded as select i as n, (array['a', 'A', 'b'])[1 + i % 3] collate any_case as p, (i % 7)::text collate any_case as "rafiki target",
+      case when i % 2 = 0 then 'x' else 'y' end as y from generate_series(1, 300) i`);
+  expect(await check(`'tabular_classification', 'folded', target => 'y'`)).toContainEqual(
+    expect.stringContaining('300 used'),
+  );
+});

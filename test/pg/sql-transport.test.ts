@@ -275,6 +275,7 @@ describe('a server', () => {
     await far.stop();
   });
 
+  const literal = (sql: string): string => `'${sql.replaceAll("'", "''")}'`;
   async function createTexts(): Promise<void> {
     await db.query('create table texts as select i::text as body from generate_series(1, 2000) i');
     await db.query('grant select on texts to public');
@@ -291,26 +292,32 @@ describe('a server', () => {
     expect(failure.code).toBe(postgresVersion() >= 17 ? '08006' : '08001');
   });
 
-  test.each(['a new session', 'a session that has made a request'])(
-    'gets those of %s that fills a table in parallel',
-    async (which) => {
-      await createTexts();
-      const session = await alice.connect(() => undefined);
-      try {
-        await session.query(
-          `set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0`,
-        );
-        if (which !== 'a new session') await session.query(`select rafiki_predict('m', 'a')`);
-        const query = `select body, rafiki_predict('m', body) as label from texts where body > '1'`;
-        const plan = await session.query<{ 'QUERY PLAN': string }>(`explain ${query}`);
-        expect(plan.map((line) => line['QUERY PLAN']).join('\n')).toContain('Gather');
-        await session.query(`create temp table filled as ${query}`);
-        expect(await session.query(`select from filled where label <> '<' || body || '>'`)).toEqual([]);
-      } finally {
-        await session.close();
-      }
-    },
-  );
+  test.each([
+    ['as a table, in a new session', false, (query: string) => `create temp table filled as ${query}`],
+    ['as a table, after a request', true, (query: string) => `create temp table filled as ${query}`],
+    ['into a table', false, (query: string) => query.replace(' from ', ' into temp filled from ')],
+    [
+      'in a block',
+      false,
+      (query: string) => `do $$ begin execute 'create temp table filled as ' || ${literal(query)}; end $$`,
+    ],
+  ])('fills a table %s, while the query is parallel', async (_, isConnected, filling) => {
+    await createTexts();
+    const session = await alice.connect(() => undefined);
+    try {
+      await session.query(
+        `set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0`,
+      );
+      if (isConnected) await session.query(`select rafiki_predict('m', 'a')`);
+      const query = `select body, rafiki_predict('m', body) as label from texts where body > '1'`;
+      const plan = await session.query<{ 'QUERY PLAN': string }>(`explain ${query}`);
+      expect(plan.map((line) => line['QUERY PLAN']).join('\n')).toContain('Gather');
+      await session.query(filling(query));
+      expect(await session.query(`select from filled where label <> '<' || body || '>'`)).toEqual([]);
+    } finally {
+      await session.close();
+    }
+  });
 });
 
 describe('an image', () => {

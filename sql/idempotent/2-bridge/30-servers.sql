@@ -7,7 +7,7 @@ as $$
 $$;
 
 -- Opens the session's connection to the bridge. Before PostgreSQL 17 an exception block is an error during a parallel query, in the workers and
--- in the leader, and still is if the query fills a table; then the caller gets the plain error of dblink (08001).
+-- in the leader; and still is if the query fills a table, whose transaction then has an id. There the caller gets the plain error of dblink (08001).
 create or replace function rafiki._open_bridge(is_parallel boolean) returns void
 language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp

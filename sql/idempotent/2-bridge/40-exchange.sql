@@ -77,13 +77,12 @@ begin
   end if;
   loop
     if not rafiki._dblink_is_open() then
-      if pg_catalog.current_setting('server_version_num')::int < 170000
-         or pg_catalog.regexp_like(pg_catalog.current_query(), e'\\m(create|refresh)\\M', 'i') then
+      if pg_catalog.current_setting('server_version_num')::int < 170000 then
         reply.s := 'e'; -- _after_refusal() then connects: it can tell whether the query is parallel
         reply.v := '{"sqlstate": "08003", "message": "not connected"}';
         return reply;
       end if;
-      perform rafiki._open_bridge(false);
+      perform rafiki._open_bridge(pg_catalog.pg_current_xact_id_if_assigned() is not null);
     end if;
     while not taken loop -- discards what was prefetched
       perform from rafiki._dblink_fetch();

@@ -100,7 +100,7 @@ begin
       raise exception using errcode = 'connection_failure', message = 'the rafiki server closed the connection',
         detail = format('It did so %s times.', attempt), hint = 'Check its log, and start it with: rafiki up, or rafiki serve.';
     end if;
-    perform rafiki._open_bridge(exists (
+    perform rafiki._open_bridge(pg_current_xact_id_if_assigned() is not null or exists (
       select from pg_stat_get_activity(null) a
       where a.leader_pid = pg_backend_pid() or a.pid = pg_backend_pid() and a.leader_pid is not null));
     return key;

@@ -62,6 +62,7 @@ declare
   most_answers constant int := 200000;
   most_rows constant int := 2000;
   least_rows constant int := 20;
+  most_features constant int := 200; -- the query has an expression for each pair
   width constant int := 24;
   columns record;
   reads record;
@@ -77,6 +78,11 @@ begin
   elsif rounds is null or rounds not between 1 and 100 then
     raise exception using errcode = 'invalid_parameter_value', message = 'rounds must be between 1 and 100',
       detail = format('It is %s.', coalesce(rounds::text, 'null')), hint = 'The default is 5.';
+  end if;
+  if cardinality(reads.features) > most_features then
+    raise exception using errcode = 'program_limit_exceeded', message = format('model "%s" reads too many columns', model),
+      detail = format('They are %s; the maximum is %s.', cardinality(reads.features), most_features),
+      hint = 'Train a model of fewer columns: features => ''{…}''.';
   end if;
   source := coalesce(source, (
     select coalesce(s.validation_source, s.source) from rafiki._answering_version(model) v join rafiki.model_version w on w.id = v.id

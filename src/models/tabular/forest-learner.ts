@@ -15,7 +15,7 @@ import { alone } from '../../trees/grow.ts';
 import { Workspace } from '../../trees/kernels/workspace.ts';
 import { type BoostingObjective, createObjective, type TreeTargets } from '../../trees/objective.ts';
 import type { BoostingSettings } from '../../trees/settings.ts';
-import { addTree, type Tree } from '../../trees/tree.ts';
+import { addTree, exportedNodes, type Tree } from '../../trees/tree.ts';
 import type { Learner, ModelParts, TrainedSteps, TrainingPlace, ValidatedParts } from '../learner.ts';
 
 /** Rounds of an epoch: a round takes a millisecond for a thousand rows, and a report some. */
@@ -27,6 +27,9 @@ const MIN_PATIENCE = 5;
 
 /** Scores of all training rows, which are doubles and needed twice: half a gigabyte. */
 const MAX_SCORES = 2 ** 25;
+
+/** Nodes of a forest in its file, of which half a million take 20 MB there and 0.4 GB in a server. A full forest grows no further. */
+const MAX_NODES = 2 ** 19;
 
 export interface ForestTask {
   features: FittedFeatures;
@@ -51,6 +54,7 @@ export class ForestLearner implements Learner {
   /** Of the validation rows, [outputs][rows]. */
   #scores: Float64Array[];
   #rounds = 0;
+  #nodes = 0;
 
   readonly stepsPerEpoch = EPOCH_ROUNDS;
   readonly patience: number;
@@ -81,8 +85,10 @@ export class ForestLearner implements Learner {
   async train({ step }: TrainingPlace, stopNow: () => boolean): Promise<TrainedSteps | null> {
     await setImmediate(); // messages of the worker are read between two rounds
     if (stopNow()) return null;
+    if (this.#nodes >= MAX_NODES) return { steps: 1, lossSum: 0 };
     const trees = alone(this.#booster.round());
     for (const [output, tree] of trees.entries()) addTree(tree, this.#valid, this.#scores[output] as Float64Array);
+    this.#nodes += this.#nodesOf(trees);
     this.#rounds++;
     // Measured at the end of an epoch and told for all its steps, because it takes a pass over all rows.
     const isLast = step + 1 === EPOCH_ROUNDS;
@@ -113,11 +119,16 @@ export class ForestLearner implements Learner {
     const trees = unpackTrees(state);
     if (trees.length !== steps * this.#objective.outputs) throw otherTrees(trees.length, steps);
     [this.#booster, this.#scores] = this.#start(trees);
+    this.#nodes = this.#nodesOf(trees);
     this.#rounds = steps;
   }
 
   async release(): Promise<void> {
     this.#work.stop();
+  }
+
+  #nodesOf(trees: readonly Tree[]): number {
+    return trees.reduce((sum, tree) => sum + exportedNodes(tree, this.#work.table.features), 0);
   }
 
   #start(trees: readonly Tree[]): [Booster, Float64Array[]] {

@@ -24,14 +24,15 @@ export interface EnsembleFiles {
 }
 
 /**
- * Measured on networks of all families, 0.1 to 6 MB: a session takes twice its file; encoder and graph add the rest.
+ * Measured on networks of all families, 0.1 to 6 MB: a session takes twice its file; encoder and graph add the rest. A
+ * forest takes twenty times its file (129 MB: 2.5 GB), because ONNX Runtime keeps an object for each of its nodes.
  */
-const BYTES_PER_BYTE = 2;
+const BYTES_PER_BYTE: Readonly<Record<InputKind, number>> = { text: 2, image: 2, columns: 20 };
 const SESSION_BYTES = 2 ** 20;
 
 /** Bytes that an ensemble takes on one thread. */
-export const replicaBytes = ({ models }: Pick<EnsembleFiles, 'models'>): number =>
-  models.reduce((sum, { bytes }) => sum + BYTES_PER_BYTE * bytes + SESSION_BYTES, 0);
+export const replicaBytes = ({ models, inputKind }: Pick<EnsembleFiles, 'models' | 'inputKind'>): number =>
+  models.reduce((sum, { bytes }) => sum + BYTES_PER_BYTE[inputKind] * bytes + SESSION_BYTES, 0);
 
 /** An ensemble on one thread: its members' encoders and sessions. */
 export class Replica {

@@ -5,6 +5,7 @@ import { exportForest } from '../../../src/trees/export-forest.ts';
 import type { FeatureColumn } from '../../../src/trees/feature-bins.ts';
 import { type Forest, forestAnswers } from '../../../src/trees/forest.ts';
 import { boostingSettings } from '../../../src/trees/settings.ts';
+import { divisionAt, exportedNodes, namedCategories } from '../../../src/trees/tree.ts';
 import { trainForest } from '../../support/train-forest.ts';
 import { mixedTable } from './tables.ts';
 
@@ -65,6 +66,30 @@ describe('an exported forest', () => {
     const forest = await trainForest(rows, { settings: boostingSettings({}), rounds: 50 });
     const once = await onnxAnswers(forest, rows.columns);
     for (const threads of [1, 2, 2]) expect(await onnxAnswers(forest, rows.columns, threads)).toEqual(once);
+  });
+
+  it('names at most 64 categories in a split, and has as many nodes as are counted', async () => {
+    const values = Float32Array.from({ length: 4000 }, (_, i) => i % 250);
+    const columns = [{ categorical: true, values }];
+    const targets = { values: values.map((category) => Math.sin(category * 7)) };
+    const forest = await trainForest(
+      { columns, targets },
+      { settings: boostingSettings({ maxLeaves: 64 }), rounds: 10 },
+    );
+    const named = forest.trees.flatMap((tree) =>
+      [...tree.feature.keys()]
+        .filter((node) => tree.feature[node] === 0)
+        .map((node) => namedCategories(forest.features[0]?.edges ?? [], divisionAt(tree, node, true)).length),
+    );
+    expect(Math.max(...named)).toBeLessThanOrEqual(64);
+    expect(Math.max(...named)).toBeGreaterThan(20);
+    await expectEqual(forest, columns);
+    const nodes = forest.trees.reduce((sum, tree) => sum + exportedNodes(tree, forest.features), 0);
+    expect(
+      Buffer.from(exportForest(forest))
+        .toString('latin1')
+        .match(/BRANCH_EQ|LEAF/g),
+    ).toHaveLength(nodes);
   });
 
   it('may have no trees, or trees without a split', async () => {
