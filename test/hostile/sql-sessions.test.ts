@@ -112,7 +112,7 @@ test.each([
       `select pg_catalog.count(*)::int as v from public.rafiki_predict_query('hers', e'select body from public.said limit 20 ;\\n')`,
       '20',
     ],
-    [`select pg_catalog.count(*)::int as v from public.rafiki_evaluate('hers', 'public.reviews')`, '3'],
+    [`select pg_catalog.count(*)::int as v from public.rafiki_evaluate('hers', 'public.reviews')`, '6'],
     [`select pg_catalog.count(*)::int as v from rafiki.models`, '1'],
     [`select public.rafiki_drop_model('hers') as v`, '42501'],
     [`select rafiki._exchange('S', false) as v`, '42501'],
