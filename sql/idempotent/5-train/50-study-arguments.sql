@@ -138,7 +138,7 @@ begin
   end if;
   for knob, override in select * from jsonb_each(knobs) loop
     -- the value must be valid for at least one of the families that have the knob
-    select jsonb_agg(f.knobs -> knob order by rafiki._knob_fault(f.knobs -> knob, override) nulls first) -> 0 into known
+    select jsonb_agg(f.knobs -> knob order by rafiki._knob_fault(f.knobs -> knob, override) nulls first, f.name) -> 0 into known
     from rafiki.family f
     where f.task = _check_knobs.task and f.name = any (coalesce(families, array[f.name])) and f.knobs ? knob;
     fault := rafiki._knob_fault(known, override);
