@@ -9,7 +9,7 @@ select s.id as study, s.model, s.state,
          (coalesce(s.paused_at, now()) - s.paused_for - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
        coalesce(s.error ->> 'message', nullif(concat_ws('; ', case when s.paused_at is not null then 'paused' end,
                                                         'rows skipped: ' || nullif(s.skipped_rows, 0),
-                                                        coalesce(s.notice, concat_ws(' ', s.closed, s.warning))), '')) as notice,
+                                                        coalesce(s.notice, nullif(concat_ws(' ', s.closed, s.warning), ''))), '')) as notice,
        s.plan
 from rafiki.study s
 cross join lateral (
