@@ -60,18 +60,10 @@ export const metrics = {
 } as const satisfies Record<string, { output: OutputKind; title: string }>;
 export type Metric = keyof typeof metrics;
 
-/** Class indexes, one for each row. */
-interface Classified {
-  predicted: ArrayLike<number>;
-  actual: ArrayLike<number>;
-  /** Number of classes; a prediction outside is wrong. */
-  classes: number;
-}
-
-/** In [0, 1]; of a metric that depends on the predicted classes only. */
-export function scoreOfClasses(metric: 'accuracy' | 'macro_f1', { predicted, actual, classes }: Classified): number {
-  return metric === 'accuracy' ? accuracy(predicted, actual) : macroF1(predicted, actual, classes);
-}
+/** The metrics of an output kind. */
+export type MetricOf<Kind extends OutputKind> = {
+  [M in Metric]: (typeof metrics)[M]['output'] extends Kind ? M : never;
+}[Metric];
 
 /** A probability of 0 counts as this much, as in scikit-learn for float32: one certain mistake does not make the loss infinite. */
 const MIN_PROBABILITY = 2 ** -23;

@@ -1,6 +1,6 @@
 import { InvalidState } from '../../errors/errors.ts';
 import { checkLabel, labelTooLong, MAX_LABEL_CHARS } from '../class-limits.ts';
-import { areaUnderCurve, argmax, logLoss, type Metric, macroF1, scoreOfClasses } from '../metrics.ts';
+import { accuracy, areaUnderCurve, argmax, logLoss, type Metric, type MetricOf, macroF1 } from '../metrics.ts';
 import type { Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 import { majorityVote, majorityVotes } from '../vote.ts';
@@ -46,7 +46,7 @@ export const classification: TaskKind = {
     const [predicted, actual] = [classesOf(answers), classLabels(labels)];
     const macro_f1 = macroF1(predicted, actual, classes.length);
     if (isOfClasses(metric))
-      return { score: scoreOfClasses(metric, { predicted, actual, classes: classes.length }), metrics: { macro_f1 } };
+      return { score: ofClasses[metric]({ predicted, actual, classes: classes.length }), metrics: { macro_f1 } };
     return { score: scoreOfProbabilities(metric, floats(answers), actual), metrics: { macro_f1 } };
   },
 
@@ -61,7 +61,7 @@ export const classification: TaskKind = {
       return classesOf(answers).map((index) => place[index] ?? unknownClass);
     });
     const predicted = majorityVotes(votes, actual.length);
-    return scoreOfClasses(metric, { predicted, actual, classes: classes.length });
+    return ofClasses[metric]({ predicted, actual, classes: classes.length });
   },
 
   votes: (metric = 'accuracy') => isOfClasses(metric),
@@ -72,7 +72,7 @@ export const classification: TaskKind = {
   scoreBallots(members, truth, { classes, metric = 'accuracy' }) {
     const votes = members.map(({ ballots }) => classIndexes(ballots));
     const predicted = majorityVotes(votes, truth.length);
-    return scoreOfClasses(isOfClasses(metric) ? metric : 'accuracy', { predicted, actual: truth, classes });
+    return ofClasses[isOfClasses(metric) ? metric : 'accuracy']({ predicted, actual: truth, classes });
   },
 
   answers: answersOf,
@@ -103,13 +103,38 @@ function answersOf(names: readonly string[]): AnswerMaker {
   };
 }
 
-function isOfClasses(metric: Metric): metric is 'accuracy' | 'macro_f1' {
-  return metric === 'accuracy' || metric === 'macro_f1';
+type ClassMetric = 'accuracy' | 'macro_f1';
+
+/** Class indexes, one for each row. */
+interface Classified {
+  predicted: ArrayLike<number>;
+  actual: ArrayLike<number>;
+  /** Number of classes; a prediction outside is wrong. */
+  classes: number;
 }
 
-/** In [0, 1]. */
+/** The metrics of the most probable classes, in [0, 1]. */
+const ofClasses: Readonly<Record<ClassMetric, (rows: Classified) => number>> = {
+  accuracy: ({ predicted, actual }) => accuracy(predicted, actual),
+  macro_f1: ({ predicted, actual, classes }) => macroF1(predicted, actual, classes),
+};
+
+/** The metrics of probabilities [rows, classes], in [0, 1]. */
+const ofProbabilities: Readonly<
+  Record<Exclude<MetricOf<'label'>, ClassMetric>, (probabilities: Float32Array, actual: Int32Array) => number>
+> = {
+  likelihood: (probabilities, actual) => Math.exp(-logLoss(probabilities, actual)),
+  auc: areaUnderCurve,
+};
+
+const isOfClasses = (metric: Metric): metric is ClassMetric => Object.hasOwn(ofClasses, metric);
+
+const isOfProbabilities = (metric: Metric): metric is keyof typeof ofProbabilities =>
+  Object.hasOwn(ofProbabilities, metric);
+
 function scoreOfProbabilities(metric: Metric, probabilities: Float32Array, actual: Int32Array): number {
-  return metric === 'auc' ? areaUnderCurve(probabilities, actual) : Math.exp(-logLoss(probabilities, actual));
+  if (!isOfProbabilities(metric)) throw new RangeError(`"${metric}" is no metric of classes`);
+  return ofProbabilities[metric](probabilities, actual);
 }
 
 /** The best member's probabilities of the data's classes: 0 for classes unknown to it. */

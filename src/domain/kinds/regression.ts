@@ -1,5 +1,5 @@
 import { BadData } from '../../errors/errors.ts';
-import type { Metric } from '../metrics.ts';
+import { type Metric, type MetricOf, metrics } from '../metrics.ts';
 import type { Labels } from '../task.ts';
 import { type AnswerMaker, type Ballots, floats, type NamedLabel, type TaskKind } from './kind.ts';
 
@@ -107,7 +107,7 @@ function shortest(value: number): string {
   return texts.find((text) => Math.fround(Number(text)) === value) ?? String(value);
 }
 
-type NumberMetric = Extract<Metric, 'r2' | 'rmse' | 'mae'>;
+type NumberMetric = MetricOf<'number'>;
 
 interface Errors extends Record<NumberMetric, number> {
   /** In [0, 1]. */
@@ -143,7 +143,12 @@ function errorsOf(answers: Float32Array, actual: Float64Array | Float32Array): E
 const unexplained = (error: number, deviation: number): number =>
   error === 0 ? 0 : deviation === 0 ? 1 : error / deviation;
 
-const metricOf = (metric: Metric): NumberMetric => (metric === 'rmse' || metric === 'mae' ? metric : 'r2');
+const isOfNumbers = (metric: Metric): metric is NumberMetric => metrics[metric].output === 'number';
+
+function metricOf(metric: Metric): NumberMetric {
+  if (isOfNumbers(metric)) return metric;
+  throw new RangeError(`"${metric}" is no metric of numbers`);
+}
 
 function numbersIn(labels: Labels): Float64Array {
   if (labels instanceof Float64Array) return labels;

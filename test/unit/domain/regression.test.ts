@@ -44,6 +44,11 @@ describe('the score of numbers', () => {
     }
   });
 
+  it('is of no metric of classes', () => {
+    const options = { classes: [], metric: 'auc' as const };
+    expect(() => regression.score(answersOf([1]), Float64Array.of(1), options)).toThrow(RangeError);
+  });
+
   it('ranks epochs worse than a constant by their error', () => {
     const rank = (...answers: number[]): number => regression.rank(scored(answers, labels));
     expect(rank(1, 2, 3, 4)).toBeGreaterThan(rank(3, 3, 3, 3));
