@@ -1,6 +1,12 @@
 -- Predictions for rows of several columns. A row is sent as a JSON object in a text, so everything behind is as for texts. The functions for
 -- anynonarray get what no other overload takes: PostgreSQL resolves an untyped literal to text, and texts and images to their own functions.
 
+-- An SQL expression for the object of some columns of a row, as text: Postgres writes it. `columns` is the list of a SELECT.
+create or replace function rafiki._row_object(columns text) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select format('(select pg_catalog.to_json(x.*) from (select %s) x)::pg_catalog.text', columns) $$;
+
 create or replace function rafiki._refuse_type(input regtype, reads_rows boolean) returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp

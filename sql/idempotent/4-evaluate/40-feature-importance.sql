@@ -6,8 +6,7 @@ create or replace function rafiki._swapped_input(features name[], swapped int) r
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('(select pg_catalog.to_json(x.*) from (select %s) x)::pg_catalog.text',
-                string_agg(format('%s.%I', case n when swapped then 'p' else 'd' end, f), ', ' order by n))
+  select rafiki._row_object(string_agg(format('%s.%I', case n when swapped then 'p' else 'd' end, f), ', ' order by n))
   from unnest(features) with ordinality u (f, n)
 $$;
 
@@ -78,8 +77,7 @@ begin
   elsif rounds is null or rounds not between 1 and 100 then
     raise exception using errcode = 'invalid_parameter_value', message = 'rounds must be between 1 and 100',
       detail = format('It is %s.', coalesce(rounds::text, 'null')), hint = 'The default is 5.';
-  end if;
-  if cardinality(reads.features) > most_features then
+  elsif cardinality(reads.features) > most_features then
     raise exception using errcode = 'program_limit_exceeded', message = format('model "%s" reads too many columns', model),
       detail = format('They are %s; the maximum is %s.', cardinality(reads.features), most_features),
       hint = 'Train a model of fewer columns: features => ''{…}''.';
@@ -137,6 +135,7 @@ Errors:
   42P01: the study is not yours, so its rows are not known
   P0002: fewer than 20 labelled rows
   22023: an unsupported number of rounds
+  54000: the model reads more than 200 columns
 
 Example:
   select * from rafiki_feature_importance('houses_tabular_regression');$$;

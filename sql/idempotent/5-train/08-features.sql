@@ -22,7 +22,7 @@ language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select case when kinds is null then quote_ident(features[1])
-              else format('(select pg_catalog.to_json(x.*) from (select %s) x)::pg_catalog.text', (
+              else rafiki._row_object((
                 select string_agg(format(case rafiki._base_type(a.atttypid)
                                            when 'timestamptz'::regtype then 'pg_catalog.timezone(''UTC'', %1$I) as %1$I'
                                            when 'interval'::regtype then 'pg_catalog.lower(extract(epoch from %1$I)::pg_catalog.text) as %1$I'

@@ -37,9 +37,9 @@ as $$
     when 'image' then 'case when pg_catalog.octet_length(%1$s) <= @max_image_bytes@ then pg_catalog.encode(%1$s, ''base64'') end'
     when 'text' then 'case when pg_catalog.octet_length(%1$s::pg_catalog.text) <= @max_text_bytes@ then %1$s::pg_catalog.text end'
     else '(select case when pg_catalog.octet_length(o.input) <= @max_text_bytes@ then o.input end from ('
-      'select (select pg_catalog.to_json(x.*) from (select %2$s) x)::pg_catalog.text as input offset 0) o)' end,
+      'select %2$s as input offset 0) o)' end,
     format('%s.%I', alias, inputs[1]),
-    (select string_agg(format('%s.%I as %I', alias, u.input, coalesce(u.feature, u.input)), ', ' order by u.nth)
+    (select rafiki._row_object(string_agg(format('%s.%I as %I', alias, u.input, coalesce(u.feature, u.input)), ', ' order by u.nth))
      from rows from (unnest(inputs), unnest(features)) with ordinality u (input, feature, nth)))
 $$;
 
@@ -47,7 +47,7 @@ $$;
 create or replace function rafiki._has_input(kind text, inputs name[], alias text) returns text
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
-as $$ select case kind when 'columns' then 'true' else format('%s.%I is not null', alias, inputs[1]) end $$;
+as $$ select rafiki._given_test(kind = 'columns', format('%s.%I', alias, inputs[1])) $$;
 
 -- Whether a row waits for its prediction.
 create or replace function rafiki._waits(kind text, inputs name[], output name, alias text) returns text
