@@ -4,7 +4,7 @@ import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
 import { MAX_PAUSE_DAYS } from '../domain/study-limits.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
-import { sharedFamilyNames } from '../models/registry.ts';
+import { endsByItself } from '../models/registry.ts';
 import { historyOf, proposals } from './proposals.ts';
 import { refitReserve, withoutRefits } from './refits.ts';
 import { isScored, type StudyView } from './study-view.ts';
@@ -108,7 +108,7 @@ function stopDecisions({ trials }: StudyView, advisor: Advisor): Action[] {
   return trials
     .filter(
       ({ state, stopRequested, family, rung }) =>
-        state === 'running' && !stopRequested && rung === null && sharedFamilyNames.includes(family),
+        state === 'running' && !stopRequested && rung === null && !endsByItself(family),
     )
     .filter((trial) => advisor.decide(historyOf(trial), history) === 'stop')
     .map((trial) => ({ kind: 'stop-trial', trial, why: 'the advisor expects no more progress' }));

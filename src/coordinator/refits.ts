@@ -25,8 +25,10 @@ export function refitReserve(study: Study, trials: readonly TrialRow[]): number 
   if (best === undefined || best.rung !== null) return 0; // in a study with rungs the last trial leaves time
   const needed = neededSeconds(best);
   if (needed > (MAX_RESERVE * study.maxTimeMs) / 1000) return 0;
+  const reserve = needed + START_SECONDS;
+  // Running trials end with their epochs; at most as much again is left to them, or a slow one would take the time of many quick ones.
   const epochs = trials.filter(({ state }) => state === 'running').map(epochSeconds);
-  return needed + START_SECONDS + Math.min(Math.max(0, ...epochs), needed + START_SECONDS);
+  return reserve + Math.min(Math.max(0, ...epochs), reserve);
 }
 
 const epochSeconds = ({ seconds, epoch }: TrialRow): number => (seconds ?? 0) / Math.max(1, epoch);

@@ -44,6 +44,10 @@ export const hasSizes = (family: Family): boolean => isNetwork(family) && family
 /** Families whose trials several workers can train together. */
 export const sharedFamilyNames: readonly string[] = families.filter(isNetwork).map(({ name }) => name);
 
+/** Whether trials of a family, by its name, find their end themselves: a forest is good late if its steps are small. */
+export const endsByItself = (name: string): boolean =>
+  families.some((family) => family.name === name && !isNetwork(family));
+
 const isFor = ({ input, outputs }: Family, task: Task): boolean =>
   input === inputOf(task) && outputs.includes(outputOf(task));
 

@@ -23,12 +23,12 @@ export class FairClock<K> {
   }
 
   /** The start tag of work of a new key. */
-  get newest(): number {
+  get startOfNew(): number {
     return this.#now - this.#credit;
   }
 
   startOf(key: K): number {
-    return Math.max(this.newest, this.#ends.get(key) ?? Number.NEGATIVE_INFINITY);
+    return Math.max(this.startOfNew, this.#ends.get(key) ?? Number.NEGATIVE_INFINITY);
   }
 
   /**
@@ -63,7 +63,7 @@ export class FairClock<K> {
 
   /** Drops a key whose next tag is that of a new one. */
   forget(key: K): void {
-    if (this.startOf(key) === this.newest) this.#ends.delete(key);
+    if (this.startOf(key) === this.startOfNew) this.#ends.delete(key);
   }
 
   /** Drops all such keys; if there are none, the oldest. */

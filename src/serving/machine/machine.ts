@@ -170,7 +170,7 @@ export class Machine {
   #earliest(roles: Iterable<string>): number {
     let first = Number.POSITIVE_INFINITY;
     for (const role of roles) first = Math.min(first, this.#roleTime.startOf(role));
-    return Number.isFinite(first) ? first : this.#roleTime.newest;
+    return Number.isFinite(first) ? first : this.#roleTime.startOfNew;
   }
 }
 

@@ -17,6 +17,7 @@ import { bySession, settle } from './session-rows.ts';
  * this many.
  */
 const SLACK = 64;
+
 /** Restrictions on a pick. */
 export interface PickOptions {
   state: WaitingState;

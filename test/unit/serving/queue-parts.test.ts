@@ -80,7 +80,7 @@ describe('the fair clock', () => {
     clock.begin(14);
     clock.forget('a');
     clock.begin(10);
-    expect([clock.startOf('a'), clock.newest]).toEqual([12, 12]);
+    expect([clock.startOf('a'), clock.startOfNew]).toEqual([12, 12]);
   });
 
   it('gives the first of those with the smallest tag that have more work', () => {
