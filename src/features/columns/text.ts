@@ -9,7 +9,14 @@ export const textKind: TextKind = {
   categories: ['S', 'E'],
   stored: 'text',
   // a number would be written otherwise than the text was: 2.5 for '2.50'; a char(n) has spaces at its end that its text has not
-  read: (value) => (typeof value === 'string' ? value.trimEnd() : undefined),
+  read: (value) => (typeof value === 'string' ? withoutPadding(value) : undefined),
   fit: fitCategories,
   features: (state) => [categoryOf(state)],
 };
+
+/** Linear in the number of spaces. */
+function withoutPadding(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === ' ') end--;
+  return text.slice(0, end);
+}

@@ -258,6 +258,8 @@ describe('a row', () => {
     expect(read('text', true)).toBeUndefined();
     expect(read('text', '2.50')).toBe('2.50');
     expect(read('text', 'c0   ')).toBe('c0');
+    expect(read('text', ' c0\n')).toBe(' c0\n');
+    expect(read('text', '   ')).toBe('');
   });
 
   test('without a column and with long names does not repeat them whole', () => {
