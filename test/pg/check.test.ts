@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { splitRows } from '../../src/datasets/split.ts';
 import type { Database } from '../../src/db/database.ts';
+import { noticesOf } from '../support/notices.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 
@@ -107,13 +108,12 @@ describe('rafiki_check', () => {
     await db.query(`update letters set held = label = 'question'`);
     expect(await check(`'text_classification', 'letters', validation_split => 'held'`)).toHaveProperty(['no overlap']);
     expect(Object.keys(await check())).not.toContain('only trained');
-    const session = await db.connect(() => undefined);
-    const notices: string[] = [];
-    session.onNotice((notice) => notices.push(notice));
-    await session.query(`select rafiki._show_check(jsonb_populate_record(null::rafiki.study, jsonb_build_object(
+    const notices = await noticesOf(
+      db,
+      `select rafiki._show_check(jsonb_populate_record(null::rafiki.study, jsonb_build_object(
       'task', 'text_classification', 'source', 'letters', 'target', 'label', 'features', '{body}'::text[], 'validation', 0.2,
-      'metric', 'accuracy', 'max_time', '1 min', 'on_bad_row', 'error', 'validation_source', 'held_out')))`);
-    await session.close();
+      'metric', 'accuracy', 'max_time', '1 min', 'on_bad_row', 'error', 'validation_source', 'held_out')))`,
+    );
     expect(notices.at(-1)).toBe(
       `findings: no overlap, only scored, only trained, typo?; select * from rafiki_check('text_classification', 'public.letters', validation_source => 'public.held_out')`,
     );

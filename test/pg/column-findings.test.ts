@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { noticesOf } from '../support/notices.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 
@@ -25,14 +26,8 @@ const check = async (args: string): Promise<string[]> =>
     ({ finding, detail }) => `${finding}: ${detail}`,
   );
 
-async function noticed(sql: string): Promise<string[]> {
-  const session = await db.connect(() => undefined);
-  const notices: string[] = [];
-  session.onNotice((notice) => notices.push(notice));
-  await session.query(`begin; ${sql}; rollback`);
-  await session.close();
-  return notices;
-}
+/** Of statements that leave nothing behind. */
+const noticed = (sql: string): Promise<string[]> => noticesOf(db, `begin; ${sql}; rollback`);
 
 describe('a feature that alone tells the target', () => {
   test('is named for classes, by rafiki_check, a notice, and the notice of the study', async () => {

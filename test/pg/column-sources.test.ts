@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { regression } from '../../src/domain/kinds/regression.ts';
+import { createCustomers } from '../support/customers.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 
@@ -10,6 +11,7 @@ let db: Database;
 beforeAll(async () => {
   database = await createTestDatabase();
   db = database.db;
+  await createCustomers(db);
 });
 afterAll(() => database.drop());
 
@@ -61,7 +63,7 @@ describe('the columns', () => {
   });
 
   test('are read as what their domains are of, domains over domains, too', async () => {
-    await db.query(`create domain years as int; create domain adult as years check (value >= 18); create domain moment as timestamptz;
+    await db.query(`create domain ages as int; create domain adult as ages check (value >= 18); create domain moment as timestamptz;
       create table members (age adult, since moment, tag name)`);
     const kinds = 'select json_object_agg(name, kind) from rafiki._column_kinds($$members$$)';
     expect(await answer(kinds)).toEqual({ age: 'number', since: 'time', tag: 'text' });
@@ -74,6 +76,27 @@ describe('the columns', () => {
       tag: 'special',
     });
     await db.query(`delete from rafiki.column_kind where name = 'special'`);
+  });
+
+  test.each([
+    [
+      'a column of images',
+      `target => 'buys', features => '{age,photo}'`,
+      '42804',
+      /photo.*image_classification, alone/s,
+    ],
+    ['a type that no kind reads', `target => 'buys', features => '{place}'`, '42804', /point.*cast it in a view/s],
+    ['the target', `target => 'buys', features => '{buys}'`, '42701', /both feature and target/],
+    ['a column twice', `target => 'buys', features => '{age,age}'`, '42701', /named twice/],
+    ['an unknown column', `target => 'buys', features => '{agee}'`, '42703', /nearest name first: age/],
+    ['no target', `target => null`, '42702', /several columns of public.customers could be the target/],
+  ])('cannot be %s', async (_, args, code, said) => {
+    const failure = await failureOf(
+      db,
+      `select rafiki_train('tabular_classification', 'customers', model => 'other', ${args})`,
+    );
+    expect(failure.code).toBe(code);
+    expect(Object.values(failure).join(' ')).toMatch(said);
   });
 });
 
@@ -141,6 +164,37 @@ describe('the rows of an evaluation', () => {
 });
 
 describe('a number to learn', () => {
+  test.each([
+    ['is a number', 'city', '22000', /not a number in 267 of 267 rows.*Key \(id\)=\(\d+\): "B/s],
+    ['exists', 'prise', '42703', /does not exist/],
+    ['is no key', 'id', '42804', /identifies rows.*primary key/s],
+    ['has a type that can be one', 'since', '42804', /timestamp with time zone/],
+  ])('%s', async (_, target, code, said) => {
+    const failure = await failureOf(
+      db,
+      `select rafiki_train('tabular_regression', 'customers', model => 'other', target => $1)`,
+      [target],
+    );
+    expect(failure.code).toBe(code);
+    expect(Object.values(failure).join(' ')).toMatch(said);
+  });
+
+  test('differs between rows, and one that is none is named or left out', async () => {
+    await db.query(`
+      create view constant as select age, case when id % 2 = 0 then '7.0' else '7.00' end as price from customers;
+      create view mistyped as select id, age, case when id = 7 then 'n/a' when id = 8 then 'NaN' else age::text end as price from customers`);
+    const train = (source: string, more = '') =>
+      failureOf(db, `select rafiki_train('tabular_regression', '${source}', target => 'price' ${more})`);
+    expect(await train('constant')).toMatchObject({
+      ...{ code: '22000', message: 'all numbers of "price" are the same' },
+      detail: 'It is 7 in all 400 labelled rows.',
+    });
+    expect(await train('mistyped')).toMatchObject({
+      message: '"price" is not a number in 2 of 400 rows',
+      detail: expect.stringMatching(/Key \(id\)=\([78]\): "(n\/a|NaN)"/),
+    });
+  });
+
   const texts = [
     '12',
     '-0.50',

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { createCustomers } from '../support/customers.ts';
+import { noticesOf } from '../support/notices.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -15,16 +17,8 @@ const few = `max_trials => 1, max_time => '2 min', seed => 3, knobs => '{"epochs
 beforeAll(async () => {
   database = await createTestDatabase();
   db = database.db;
+  await createCustomers(db);
   await db.query(`
-    create type mood as enum ('glad', 'sad');
-    create domain years as int;
-    create table customers as
-      select i as id, md5(i::text) as code, (20 + i % 50)::years as age, (array['Bern', 'Basel', null])[1 + i % 3] as city,
-        (array['glad', 'sad'])[1 + i % 2]::mood as mood, i % 5 = 0 as member, timestamptz '2026-01-01 12:00+01' + i * interval '1 day' as since,
-        make_interval(days => i % 90) as stayed, 1e6 + 10 * (i % 50) as spends, '\\x00'::bytea as photo, point(i, i) as place, null::text as note,
-        case when i % 50 > 25 then 'yes' else 'no' end as buys
-      from generate_series(1, 400) i;
-    alter table customers add primary key (id);
     create table "Odd" as select i as x, (i * 7) % 13 / 7.0::float8 as "a b", i % 2 as "__proto__", i % 3 = 0 as "select", case when i % 2 = 0 then 'even' else 'odd' end as class
       from generate_series(1, 100) i`);
   processes = await startProcesses(database.service);
@@ -48,14 +42,7 @@ const model = 'customers_tabular_classification';
 const predict = (input: string, from = 'customers c', where = 'c.id = 40'): Promise<unknown> =>
   answer(`select rafiki_predict('${model}', ${input}) as v from ${from} where ${where}`);
 
-async function noticed(sql: string): Promise<string[]> {
-  const session = await db.connect(() => undefined);
-  const notices: string[] = [];
-  session.onNotice((notice) => notices.push(notice));
-  await session.query(sql);
-  await session.close();
-  return notices;
-}
+const noticed = (sql: string): Promise<string[]> => noticesOf(db, sql);
 
 describe('the columns that are read', () => {
   test('are all but keys and what no model reads, and a notice says so', async () => {
@@ -76,27 +63,6 @@ describe('the columns that are read', () => {
     expect(version).toEqual({ features: ['age', 'city'], kinds: ['number', 'text'] });
   });
 
-  test.each([
-    [
-      'a column of images',
-      `target => 'buys', features => '{age,photo}'`,
-      '42804',
-      /photo.*image_classification, alone/s,
-    ],
-    ['a type that no kind reads', `target => 'buys', features => '{place}'`, '42804', /point.*cast it in a view/s],
-    ['the target', `target => 'buys', features => '{buys}'`, '42701', /both feature and target/],
-    ['a column twice', `target => 'buys', features => '{age,age}'`, '42701', /named twice/],
-    ['an unknown column', `target => 'buys', features => '{agee}'`, '42703', /nearest name first: age/],
-    ['no target', `target => null`, '42702', /several columns of public.customers could be the target/],
-  ])('cannot be %s', async (_, args, code, said) => {
-    const failure = await failureOf(
-      db,
-      `select rafiki_train('tabular_classification', 'customers', model => 'other', ${args})`,
-    );
-    expect(failure.code).toBe(code);
-    expect(Object.values(failure).join(' ')).toMatch(said);
-  });
-
   test('may have any names', async () => {
     await train(`'tabular_classification', '"Odd"', ${few}`);
     expect(await answer(`select rafiki_predict('Odd_tabular_classification', o) as v from "Odd" o where x = 4`)).toBe(
@@ -106,37 +72,6 @@ describe('the columns that are read', () => {
 });
 
 describe('a target of numbers', () => {
-  test.each([
-    ['is a number', 'city', '22000', /not a number in 267 of 267 rows.*Key \(id\)=\(\d+\): "B/s],
-    ['has no NaN', `(select 1)`, '42703', /does not exist/],
-    ['is no key', 'id', '42804', /identifies rows.*primary key/s],
-    ['has a type that can be one', 'since', '42804', /timestamp with time zone/],
-  ])('%s', async (_, target, code, said) => {
-    const failure = await failureOf(
-      db,
-      `select rafiki_train('tabular_regression', 'customers', model => 'other', target => $1)`,
-      [target],
-    );
-    expect(failure.code).toBe(code);
-    expect(Object.values(failure).join(' ')).toMatch(said);
-  });
-
-  test('differs between rows, and one that is none is named or left out', async () => {
-    await db.query(`
-      create view constant as select age, case when id % 2 = 0 then '7.0' else '7.00' end as price from customers;
-      create view mistyped as select id, age, case when id = 7 then 'n/a' when id = 8 then 'NaN' else age::text end as price from customers`);
-    const train = (source: string, more = '') =>
-      failureOf(db, `select rafiki_train('tabular_regression', '${source}', target => 'price' ${more})`);
-    expect(await train('constant')).toMatchObject({
-      ...{ code: '22000', message: 'all numbers of "price" are the same' },
-      detail: 'It is 7 in all 400 labelled rows.',
-    });
-    expect(await train('mistyped')).toMatchObject({
-      message: '"price" is not a number in 2 of 400 rows',
-      detail: expect.stringMatching(/Key \(id\)=\([78]\): "(n\/a|NaN)"/),
-    });
-  });
-
   test('may have rows left out', async () => {
     await db.query(
       `create table typos as select id, age, city, case id when 7 then 'n/a' when 8 then 'NaN' else (10 * age)::text end as price from customers;
