@@ -6,7 +6,8 @@ import { queryReply } from '../../src/bridge/messages.ts';
 import type { DeploymentRow } from '../../src/db/statements/deployments.ts';
 import { createEncoder } from '../../src/features/registry.ts';
 import { packModel } from '../../src/params/model-codec.ts';
-import { ModelFiles, readModel } from '../../src/params/model-files.ts';
+import { readModel } from '../../src/features/model-file.ts';
+import { ModelFiles } from '../../src/params/model-files.ts';
 import type { ParamStore } from '../../src/params/param-store.ts';
 import { answerReply } from '../../src/protocol/reply.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -87,7 +88,7 @@ async function startSession(file: Awaited<ReturnType<ModelFiles['fetch']>>) {
     score: 0.9,
     accuracies: null,
     classes: ['neg', 'pos'],
-    members: [{ family: 'fasttext', precision: 'float32', score: 0.9, paramsId: 1 }],
+    members: [{ family: 'fasttext', precision: 'float32', score: 0.9, paramsId: 1, encoderId: null }],
   };
   const fleet = new ServedFleet({
     members: row.members,

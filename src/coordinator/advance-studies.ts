@@ -11,6 +11,7 @@ import {
   type Study,
   selectOpenStudies,
   setClosed,
+  setEncoder,
   setIncumbent,
   setPlan,
 } from '../db/statements/studies.ts';
@@ -97,6 +98,7 @@ async function execute(context: TransitionContext, { study, trials, action }: St
     case 'start':
       await setIncumbent(on, study.id);
       await setExperience(on, study.id);
+      await setEncoder(on, study.id);
       await transitionStudy(context, { id: study.id, from: 'queued', event: 'start' });
       return;
     case 'propose':

@@ -24,6 +24,15 @@ export interface TrainingSpec {
   metric?: Metric;
   /** Whether all classes weigh the same in training, however many rows they have. */
   balanced?: boolean;
+  /** What families on a pretrained encoder get. */
+  pretrained?: PretrainedParts;
+}
+
+/** A pretrained encoder of a study, and where what it computes is kept. */
+export interface PretrainedParts extends PretrainedEncoder {
+  file: ModelFile;
+  /** A folder for features of rows, by content. */
+  cacheDir: string;
 }
 
 /** One measured score of a running trial, at the end of an epoch. */
@@ -101,6 +110,20 @@ export interface TrainedModel {
   features: FittedFeatures;
 }
 
+/** A trained model, or a pretrained encoder, on the local disk; its name is the hash of its bytes. */
+export interface ModelFile {
+  dir: string;
+  name: string;
+  bytes: number;
+}
+
+/** The stored encoder that a model's inputs go through. */
+export interface PretrainedEncoder {
+  name: string;
+  /** Of the set of parameters that it is. */
+  paramsId: number;
+}
+
 /** Fitted feature state: an encoder's name, its state, and the label codec. Plain data, safe to store. */
 export interface FittedFeatures {
   encoder: string;
@@ -108,6 +131,8 @@ export interface FittedFeatures {
   classes: string[];
   /** With which numbers that are learnt are standardised; the classes are then none. */
   target?: TargetUnit;
+  /** Set if a pretrained encoder computes the model's inputs. */
+  pretrained?: PretrainedEncoder;
 }
 
 export interface TrainingResult {

@@ -5,6 +5,7 @@ import { createPlainEncoder } from './columns/plain.ts';
 import { createDenseEncoder } from './dense.ts';
 import type { Encoder } from './encoder.ts';
 import { createNgramEncoder } from './ngrams.ts';
+import { createPieceEncoder } from './pieces.ts';
 import { createPixelEncoder } from './pixels.ts';
 import { createSceneEncoder } from './scenes.ts';
 import { createStretchedEncoder } from './stretched.ts';
@@ -17,6 +18,7 @@ const encoders = {
   ngrams: createNgramEncoder,
   subwords: createSubwordEncoder,
   characters: createCharacterEncoder,
+  pieces: createPieceEncoder,
   pixels: createPixelEncoder,
   scenes: createSceneEncoder,
   stretched: createStretchedEncoder,

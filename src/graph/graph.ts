@@ -6,6 +6,9 @@ export type ElementType = keyof typeof elementTypes;
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
+/** The shape of an output whose rank is known only when the graph runs; compared by identity. */
+export const unknownShape: Shape = Object.freeze([]);
+
 /** A tensor inside a graph: a name with a shape and a type. */
 export interface Value {
   readonly name: string;

@@ -1,4 +1,4 @@
-import { type Attribute, type Constant, elementTypes, type GraphParts, type Node, type Value } from './graph.ts';
+import { type Attribute, type Constant, elementTypes, type GraphParts, type Node, unknownShape, type Value } from './graph.ts';
 import { bytesField, concatBytes, floatField, stringField, varintField, varintsField } from './protobuf.ts';
 
 /** ONNX operator set 18 and IR version 8: the newest that every ONNX Runtime since 1.14 reads. */
@@ -94,6 +94,7 @@ function encodeTensor({ name, shape, dtype, data }: Constant): Uint8Array {
 
 function encodeValue({ name, shape, dtype }: Value): Uint8Array {
   const dims = shape.map((dim) => bytesField(1, typeof dim === 'string' ? stringField(2, dim) : varintField(1, dim)));
-  const tensorType = concatBytes([varintField(1, elementTypes[dtype]), bytesField(2, concatBytes(dims))]);
+  const known = shape === unknownShape ? [] : [bytesField(2, concatBytes(dims))];
+  const tensorType = concatBytes([varintField(1, elementTypes[dtype]), ...known]);
   return concatBytes([stringField(1, name), bytesField(2, bytesField(1, tensorType))]);
 }

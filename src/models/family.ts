@@ -83,10 +83,12 @@ interface AnyFamily {
   name: string;
   title: string;
   /** The kinds of its inputs and answers: it can learn the tasks with the same kinds. */
-  input: InputKind;
+  input: InputKind | readonly InputKind[];
   outputs: readonly OutputKind[];
   /** A study with fewer trials uses it only if requested, because it takes much longer than the task's other families. */
   minTrials?: number;
+  /** Whether it stands on a pretrained encoder: studies without one do not have it. */
+  needsEncoder?: boolean;
   space(task: Task): HyperSpace;
 }
 

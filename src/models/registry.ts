@@ -9,6 +9,7 @@ import { resnet } from './image/resnet.ts';
 import { squeezenet } from './image/squeezenet.ts';
 import { vgg } from './image/vgg.ts';
 import { xception } from './image/xception.ts';
+import { encoder } from './pretrained/encoder.ts';
 import { gradientBoosting } from './tabular/gradient-boosting.ts';
 import { linear } from './tabular/linear.ts';
 import { mlp } from './tabular/mlp.ts';
@@ -18,6 +19,7 @@ import { temporalCnn } from './text/temporal-cnn.ts';
 
 /** The zoo, in the order in which a study first tries the families. */
 export const families: readonly Family[] = [
+  encoder,
   fasttext,
   temporalCnn,
   charRnn,
@@ -49,7 +51,7 @@ export const endsByItself = (name: string): boolean =>
   families.some((family) => family.name === name && !isNetwork(family));
 
 const isFor = ({ input, outputs }: Family, task: Task): boolean =>
-  input === inputOf(task) && outputs.includes(outputOf(task));
+  [input].flat().includes(inputOf(task)) && outputs.includes(outputOf(task));
 
 export const familiesFor = (task: Task): readonly Family[] => families.filter((family) => isFor(family, task));
 export const tasksOf = (family: Family): readonly Task[] => tasks.filter((task) => isFor(family, task));
@@ -59,10 +61,14 @@ export const studyFamilies = (study: {
   task: Task;
   families: readonly string[] | null;
   maxTrials: number;
+  /** Whether it has a pretrained encoder. */
+  hasEncoder: boolean;
 }): readonly Family[] =>
-  familiesFor(study.task).filter(({ name, minTrials = 0 }) =>
-    study.families === null ? minTrials <= study.maxTrials : study.families.includes(name),
-  );
+  familiesFor(study.task)
+    .filter(({ needsEncoder = false }) => study.hasEncoder || !needsEncoder)
+    .filter(({ name, minTrials = 0 }) =>
+      study.families === null ? minTrials <= study.maxTrials : study.families.includes(name),
+    );
 
 export function familyByName(name: string): Family {
   const family = families.find((candidate) => candidate.name === name);

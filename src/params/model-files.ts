@@ -1,21 +1,14 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { LRUCache } from 'lru-cache';
-import { pack, unpack } from 'msgpackr';
-import type { FittedFeatures, TrainedModel } from '../domain/training.ts';
-import { CorruptParams, EnvironmentUnfit } from '../errors/errors.ts';
+import { pack } from 'msgpackr';
+import type { ModelFile } from '../domain/training.ts';
+import { EnvironmentUnfit } from '../errors/errors.ts';
 import { sizeText } from '../runtime/byte-size.ts';
 import { CACHE_LIMIT_BYTES } from '../runtime/cache-dir.ts';
-import { DiskCache } from './disk-cache.ts';
+import { DiskCache } from '../runtime/disk-cache.ts';
 import { unpackModel } from './model-codec.ts';
 import type { ParamStore } from './param-store.ts';
-
-/** A trained model on the local disk; its name is the hash of its bytes. */
-export interface ModelFile {
-  dir: string;
-  name: string;
-  bytes: number;
-}
 
 /** Models whose file names are remembered; others are fetched again. */
 const MAX_KNOWN = 10_000;
@@ -57,20 +50,6 @@ export class ModelFiles {
     this.#known.set(paramsId, file);
     return file;
   }
-}
-
-/** Reads a model's file. A damaged file is deleted, so that the next fetch replaces it. */
-export async function readModel({ dir, name }: ModelFile): Promise<TrainedModel> {
-  const disk = new DiskCache({ dir, maxBytes: 0 }); // read only
-  const data = await disk.get(name);
-  if (data === undefined || sha256(data) !== name) {
-    await disk.delete(name);
-    throw new CorruptParams('the local copy of a model is damaged', {
-      hint: 'Repeat the call: the model is fetched again.',
-    });
-  }
-  const [features, onnx] = unpack(data) as [FittedFeatures, Uint8Array];
-  return { onnx, features };
 }
 
 const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');

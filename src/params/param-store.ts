@@ -18,7 +18,7 @@ import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { UndefinedObject } from '../errors/errors.ts';
 import { Blobs } from './blobs.ts';
-import type { DiskCache } from './disk-cache.ts';
+import type { DiskCache } from '../runtime/disk-cache.ts';
 import { matchTensors, type Origin, originOf } from './matching.ts';
 import type { ObjectStore } from './s3.ts';
 import { packMeta, packTensor, unpackMeta } from './tensor-codec.ts';
@@ -26,7 +26,7 @@ import { packMeta, packTensor, unpackMeta } from './tensor-codec.ts';
 /** Stores checkpoints and models. */
 export interface ParamStore {
   /** Stores a copy and returns its id. A trial or a model must soon reference it, or it is deleted. */
-  save(kind: Exclude<ParamsKind, 'weights'>, params: ParamSet): Promise<number>;
+  save(kind: Exclude<ParamsKind, 'weights'>, params: ParamSet, options?: SaveOptions): Promise<number>;
   /** Stores weights that other trials may start from; returns their id. */
   publish(weights: PublishedWeights, basis: Uint8Array): Promise<number>;
   /** The tensors that a trial gets from published weights. */
@@ -40,6 +40,11 @@ export interface ParamStore {
    * bucket.
    */
   collectObjects(): Promise<number>;
+}
+
+export interface SaveOptions {
+  /** The set that is the encoder of a model. */
+  standsOn?: number | null;
 }
 
 export interface WarmStartRequest {
@@ -101,12 +106,12 @@ export class PostgresParamStore implements ParamStore {
     this.#cache = new LRUCache({ maxSize: cacheBytes, sizeCalculation: sizeOf });
   }
 
-  save(kind: ParamsKind, { tensors, meta }: ParamSet): Promise<number> {
-    return this.#insert({ kind, meta: packMeta(meta), basis: null }, tensors, {});
+  save(kind: ParamsKind, { tensors, meta }: ParamSet, { standsOn = null }: SaveOptions = {}): Promise<number> {
+    return this.#insert({ kind, meta: packMeta(meta), basis: null, standsOn }, tensors, {});
   }
 
   publish({ tensors, roles }: PublishedWeights, basis: Uint8Array): Promise<number> {
-    return this.#insert({ kind: 'weights', meta: packMeta({}), basis: Buffer.from(basis) }, tensors, roles);
+    return this.#insert({ kind: 'weights', meta: packMeta({}), basis: Buffer.from(basis), standsOn: null }, tensors, roles);
   }
 
   async warmStart(trialId: number, { requested, basis }: WarmStartRequest): Promise<WarmStart> {

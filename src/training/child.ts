@@ -155,12 +155,12 @@ async function join(assignment: JoinAssignment): Promise<void> {
 
 /** Sets up the process, and reads the rows. */
 async function prepare(assignment: Assignment | JoinAssignment): Promise<TrainingSpec> {
-  const { shard, computing, logLevel, task, family, knobs, seed, threads, metric, balanced } = assignment;
+  const { shard, computing, logLevel, task, family, knobs, seed, threads, metric, balanced, pretrained } = assignment;
   computeWith({ ...computing, logger: createLogger('engine', logLevel) });
   yieldPriority(YIELD);
   const data = await readSplit(assignment, shard.index);
   const noise = assignment.kind === 'join' ? { noiseSeed: assignment.noiseSeed } : {};
-  return { task, family, knobs, seed, threads, data, metric, balanced, ...noise };
+  return { task, family, knobs, seed, threads, data, metric, balanced, ...noise, ...(pretrained === undefined ? {} : { pretrained }) };
 }
 
 /** The rows of a shard. */
@@ -177,8 +177,8 @@ function timeLeft(time: TrialTime): TrialTime {
 /** If a deployed model can no longer be scored, its successor is trained without a comparison. */
 async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data: DataSet): Promise<void> {
   if (incumbent === undefined) return;
-  const { members, trained: inputs } = incumbent;
-  const score = await scoreIncumbent(members, { task, data, threads, metric }).catch(() => undefined);
+  const { trained: inputs } = incumbent;
+  const score = await scoreIncumbent(incumbent, { task, data, threads, metric }).catch(() => undefined);
   const trained = inputs === undefined ? null : countTrained(data.valid.inputs, inputs);
   if (score !== undefined) await send({ kind: 'incumbent', score, trained });
 }

@@ -1,22 +1,27 @@
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { Metric } from '../domain/metrics.ts';
 import type { DataSet, Task } from '../domain/task.ts';
+import { embedData } from '../encoders/embedded-data.ts';
+import { vectorRows } from '../encoders/pretrained-rows.ts';
 import { answerAll } from '../engine/evaluate.ts';
 import { createEncoder } from '../features/registry.ts';
 import type { Incumbent } from './messages.ts';
 
 /** Score of a deployed ensemble (best member first) on the validation rows; classes unknown to it count as wrong. */
 export async function scoreIncumbent(
-  members: Incumbent['members'],
+  { members, cacheDir }: Pick<Incumbent, 'members' | 'cacheDir'>,
   { task, data, threads, metric }: { task: Task; data: DataSet; threads: number; metric?: Metric },
 ): Promise<number> {
   const { inputs, labels } = data.valid;
   const kind = kindOf(task);
   const asked = kind.votes(metric) ? members : members.slice(0, 1);
   const answers = [];
-  for (const { model, score } of asked) {
+  for (const { model, score, encoder: file } of asked) {
     const { onnx, features } = model;
-    const rows = await createEncoder(features).prepare(inputs);
+    const rows =
+      file === undefined
+        ? await createEncoder(features).prepare(inputs)
+        : vectorRows(await embedData(inputs, { file, cacheDir, threads }), inputs.length);
     answers.push({ answers: await answerAll(onnx, rows, threads), classes: features.classes, score });
   }
   return kind.scoreEnsemble(answers, labels, { classes: data.classes, metric });

@@ -14,7 +14,7 @@ import type { Ballots } from '../domain/kinds/kind.ts';
 import type { Metric } from '../domain/metrics.ts';
 import type { Task } from '../domain/task.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
-import type { TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
+import type { ModelFile, PretrainedParts, TrainedModel, TrainingReport, TrainingResult } from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
@@ -39,6 +39,8 @@ export interface TrialInput {
   metric: Metric;
   /** Whether training weights all classes equally. */
   balanced: boolean;
+  /** The pretrained encoder, for a family that stands on one. */
+  pretrained?: PretrainedParts;
 }
 
 /** Train a trial. */
@@ -75,8 +77,10 @@ export interface JoinAssignment extends TrialInput {
 }
 
 export interface Incumbent {
-  /** Best first, each with its score when its version was made. */
-  members: { model: TrainedModel; score: number }[];
+  /** Best first, each with its score when its version was made, and the pretrained encoder that it stands on. */
+  members: { model: TrainedModel; score: number; encoder?: ModelFile }[];
+  /** Where vectors of its encoders are kept. */
+  cacheDir: string;
   /** The inputs that it was trained on (see `trainedInputs`), if stored. */
   trained: BigInt64Array | undefined;
 }

@@ -9,7 +9,7 @@ import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import { computing } from '../engine/computing.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
-import { familyNames, sharedFamilyNames, studyFamilies } from '../models/registry.ts';
+import { familyByName, familyNames, sharedFamilyNames, studyFamilies } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import type { WarmStart, WarmStartRequest } from '../params/param-store.ts';
 import { rankWarmStarts } from '../params/warm-start-ranking.ts';
@@ -41,11 +41,12 @@ export async function prepareAssignment(
   return {
     kind: 'assignment',
     ...trialInput(trial, options, { dataFile, shard: await shardOf(trial, dataFile, 0) }),
+    ...(await pretrainedOf(trial, options)),
     machineThreads,
     time: {
       studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000,
       ...{ shareSeconds, workers, rung, plannedSeconds },
-      limits: study.hasRungs ? { families: studyFamilies(study).length, maxTrials: study.maxTrials } : null,
+      limits: study.hasRungs ? { families: studyFamilies({ ...study, hasEncoder: study.encoder !== null }).length, maxTrials: study.maxTrials } : null,
       leavesRefit: study.refit && trial.refit === null,
     },
     fullSeconds: trial.fullSeconds,
@@ -67,6 +68,15 @@ export async function prepareAssignment(
         }),
     ...(incumbent === undefined ? {} : { incumbent }),
   };
+}
+
+/** The encoder of a trial whose family stands on one, on the local disk. */
+async function pretrainedOf(
+  { family, study: { encoder } }: ClaimedTrial,
+  { files, vectorDir }: TrialRunOptions,
+): Promise<Pick<TrialInput, 'pretrained'>> {
+  if (familyByName(family).needsEncoder !== true || encoder === null) return {};
+  return { pretrained: { ...encoder, file: await files.fetch(encoder.paramsId), cacheDir: vectorDir } };
 }
 
 /** What every training process of a trial gets, whether it leads or has joined. */
@@ -108,9 +118,14 @@ async function loadIncumbent({ incumbentId }: ClaimedTrial, options: TrialRunOpt
     const stored = await selectMemberParams(options.database, incumbentId);
     if (stored.length === 0) return undefined; // the model was dropped meanwhile
     const members = await Promise.all(
-      stored.map(async ({ id, score }) => ({ model: unpackModel(await options.params.load(id)), score })),
+      stored.map(async ({ id, score }) => {
+        const model = unpackModel(await options.params.load(id));
+        const { pretrained } = model.features;
+        const encoder = pretrained === undefined ? {} : { encoder: await options.files.fetch(pretrained.paramsId) };
+        return { model, score, ...encoder };
+      }),
     );
-    return { members, trained: await selectTrained(options.database, incumbentId) };
+    return { members, cacheDir: options.vectorDir, trained: await selectTrained(options.database, incumbentId) };
   } catch (error) {
     return skip('a score of the deployed model', error, options.logger);
   }

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import path from 'node:path';
 import { DataCache } from '../datasets/data-cache.ts';
 import type { ReadTimes } from '../datasets/read-times.ts';
 import type { Database } from '../db/database.ts';
@@ -10,6 +11,7 @@ import { countWorkersOn } from '../db/statements/processes.ts';
 import { computing } from '../engine/computing.ts';
 import { familyNames, sharedFamilyNames } from '../models/registry.ts';
 import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
+import { ModelFiles } from '../params/model-files.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import { defaultCacheDir } from '../runtime/cache-dir.ts';
@@ -56,6 +58,7 @@ class Worker implements Service {
   readonly #options: WorkerOptions;
   readonly #cacheDir: string;
   readonly #params: ParamStore;
+  readonly #files: ModelFiles;
   readonly #cache: DataCache;
   readonly #roundFolders: RoundFolders;
   readonly #heartbeat: Heartbeat;
@@ -83,6 +86,7 @@ class Worker implements Service {
     } = options;
     this.#cacheDir = cacheDir;
     this.#params = createParamStore(database, options);
+    this.#files = new ModelFiles(this.#params, cacheDir, options.cacheLimitBytes);
     this.#cache = new DataCache({ database, dir: cacheDir, readerUrl, limitBytes, times: readTimes, logger });
     this.#roundFolders = new RoundFolders(cacheDir);
     this.#heartbeat = new Heartbeat({ database, kind: 'worker', device: computing().device, logger });
@@ -170,6 +174,7 @@ class Worker implements Service {
     const machineThreads = this.#options.threads === 'shared' ? this.#options.cores : threads;
     return {
       ...{ database, params: this.#params, cache: this.#cache, roundFolders: this.#roundFolders },
+      ...{ files: this.#files, vectorDir: path.join(this.#cacheDir, 'vectors') },
       ...{ threads, machineThreads, checkpointEveryMs, logger },
     };
   }

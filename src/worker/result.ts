@@ -57,8 +57,10 @@ async function endTrial(
   before: (tx: Queryable) => Promise<void>,
 ): Promise<void> {
   const never = new AbortController().signal;
-  const save = (model: TrainedModel): Promise<number> =>
-    persist(() => params.save('model', packModel(model)), logger, never);
+  const save = (model: TrainedModel): Promise<number> => {
+    const standsOn = model.features.pretrained?.paramsId ?? null;
+    return persist(() => params.save('model', packModel(model), { standsOn }), logger, never);
+  };
   const paramsId = await save(result.model);
   const variants: NewVariant[] = [];
   for (const { precision, score, model, predictions } of result.variants) {

@@ -1,5 +1,6 @@
 import type { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
+import type { ModelFiles } from '../params/model-files.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { RoundFolders } from './round-folders.ts';
@@ -8,6 +9,10 @@ export interface TrialRunOptions {
   database: Database;
   params: ParamStore;
   cache: DataCache;
+  /** Models and encoders on the local disk. */
+  files: ModelFiles;
+  /** Of the vectors that encoders compute. */
+  vectorDir: string;
   roundFolders: RoundFolders;
   threads: number;
   /** Threads of a trial that has this machine to itself. */

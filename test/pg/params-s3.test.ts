@@ -9,7 +9,7 @@ import { insertObject } from '../../src/db/statements/params.ts';
 import type { ParamSet } from '../../src/domain/tensor.ts';
 import { CorruptParams, EnvironmentUnfit, StoreUnreachable, UndefinedObject } from '../../src/errors/errors.ts';
 import { createParamStore } from '../../src/params/create-param-store.ts';
-import { DiskCache } from '../../src/params/disk-cache.ts';
+import { DiskCache } from '../../src/runtime/disk-cache.ts';
 import { unpackModel } from '../../src/params/model-codec.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { type BucketOptions, openBucket } from '../../src/params/s3.ts';

@@ -58,6 +58,17 @@ comment on view rafiki.models is
   'Models that you may use, with their versions: score on the validation rows by the metric (likelihood is exp(-log loss)), for accuracy '
   'with its 95 % confidence interval; families of the ensemble';
 
+create or replace view rafiki.encoders with (security_invoker = true) as
+select e.name, e.input, e.width, pg_size_pretty(e.bytes) as size, e.licence, e.source,
+       e.is_public or exists (select from rafiki.encoder_grant g where g.encoder_id = e.id and pg_has_role(g.role::oid, 'usage')) as usable,
+       (select array_agg(pg_get_userbyid(g.role::oid) order by 1) from rafiki.encoder_grant g where g.encoder_id = e.id) as granted_to,
+       e.created_at
+from rafiki.encoder e
+order by e.input, e.id desc;
+comment on view rafiki.encoders is
+  'Pretrained encoders, of each kind of input the newest first, which studies of yours use if it is usable by you: the family encoder '
+  'stands on it. width: numbers of a vector';
+
 create or replace view rafiki.deployments with (security_invoker = true) as
 select m.name as model, v.version, d.state,
        date_trunc('second', coalesce(d.retired_at, d.ready_at, d.created_at)) as since,

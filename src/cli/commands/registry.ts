@@ -1,6 +1,7 @@
 import { benchCommand } from './bench.ts';
 import type { Command } from './command.ts';
 import { demoCommand } from './demo.ts';
+import { encoderCommand } from './encoder.ts';
 import { installCommand, uninstallCommand } from './install.ts';
 import { rotateSecretCommand } from './rotate-secret.ts';
 import { coordinatorCommand, serveCommand, workerCommand } from './services.ts';
@@ -19,6 +20,7 @@ export const commands: Readonly<Record<string, Command>> = {
   coordinator: coordinatorCommand,
   worker: workerCommand,
   serve: serveCommand,
+  encoder: encoderCommand,
   bench: benchCommand,
   version: versionCommand,
 };

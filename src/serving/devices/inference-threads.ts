@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { createVectorMemory } from '../../encoders/vector-cache.ts';
 import { computing } from '../../engine/computing.ts';
 import { BadData, EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
 import type { ErrorReport, RafikiError } from '../../errors/rafiki-error.ts';
@@ -36,6 +37,7 @@ export class InferenceThreads implements Service {
   readonly size: number;
   readonly #logger: Logger;
   readonly #models = new Map<number, EnsembleFiles>();
+  readonly #vectors = createVectorMemory();
   #waiting: ThreadBatch[] = [];
   #threads: Thread[] = [];
   #nextId = 1;
@@ -135,7 +137,7 @@ export class InferenceThreads implements Service {
   }
 
   #create(restarts: number): Thread {
-    const thread = new Thread((cause) => {
+    const thread = new Thread(this.#vectors, (cause) => {
       if (this.#stopped) return;
       this.#threads = this.#threads.filter((other) => other !== thread);
       this.#logger.error({ err: cause.message, restarts }, 'an inference thread died');
@@ -166,14 +168,16 @@ export class InferenceThreads implements Service {
 
 /** One worker thread; it executes its orders in sequence. */
 class Thread {
-  readonly #worker = new Worker(threadFile, { workerData: { device: computing().device } satisfies ThreadData });
+  readonly #worker: Worker;
   readonly #orders: { resolve(outputs: MemberOutput[]): void; reject(error: unknown): void }[] = [];
   #onIdle: (() => void) | undefined;
   /** Models that it has, or will have after its pending orders. */
   readonly loaded = new Set<number>();
   answered = 0;
 
-  constructor(onDeath: (cause: Error) => void) {
+  constructor(vectors: SharedArrayBuffer, onDeath: (cause: Error) => void) {
+    const workerData = { device: computing().device, vectors } satisfies ThreadData;
+    this.#worker = new Worker(threadFile, { workerData });
     let cause = new Error('the thread ended');
     this.#worker.on('message', (report: Report) => this.#settle(report));
     this.#worker.on('error', (error) => {

@@ -3,7 +3,7 @@ import type { TensorData } from '../../domain/tensor.ts';
 import { loadQuickModel, type QuickModel } from '../../engine/quick-model.ts';
 import type { Encoder } from '../../features/encoder.ts';
 import { createEncoder } from '../../features/registry.ts';
-import { readModel } from '../../params/model-files.ts';
+import { readModel } from '../../features/model-file.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
 import type { EnsembleFiles } from './replica.ts';
@@ -16,9 +16,9 @@ export class InlineReplica {
     this.#members = members;
   }
 
-  /** Undefined for images, whose decoding runs on other threads. */
+  /** Undefined for images, whose decoding runs on other threads, and for models on an encoder, which are not that quick. */
   static async load({ models, inputKind }: EnsembleFiles): Promise<InlineReplica | undefined> {
-    if (inputKind === 'image') return undefined;
+    if (inputKind === 'image' || models.some(({ encoder }) => encoder !== undefined)) return undefined;
     const members: { encoder: Encoder; model: QuickModel }[] = [];
     const replica = new InlineReplica(members);
     try {

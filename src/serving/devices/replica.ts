@@ -2,7 +2,13 @@ import type { InputKind, RawInput } from '../../domain/task.ts';
 import { type LoadedModel, loadModel } from '../../engine/inference.ts';
 import type { Encoder } from '../../features/encoder.ts';
 import { createEncoder } from '../../features/registry.ts';
-import { type ModelFile, readModel } from '../../params/model-files.ts';
+import { readModel } from '../../features/model-file.ts';
+import { borrowEmbedder } from '../../encoders/shared-embedders.ts';
+import { embedCached, sharedVectors } from '../../encoders/vector-cache.ts';
+import { readInteger } from '../../features/state.ts';
+import { isSample } from './sample-input.ts';
+import { pretrainedEncoder } from '../../encoders/pretrained-rows.ts';
+import type { ModelFile } from '../../domain/training.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
 
@@ -14,9 +20,14 @@ import type { MemberOutput } from './device.ts';
  */
 const SLICE_ROWS: Readonly<Record<InputKind, number>> = { text: 16, image: 16, columns: Number.POSITIVE_INFINITY };
 
+/** A member's file, and that of the pretrained encoder that it stands on. */
+export interface MemberFile extends ModelFile {
+  encoder?: ModelFile;
+}
+
 /** The files of an ensemble. */
 export interface EnsembleFiles {
-  models: readonly ModelFile[];
+  models: readonly MemberFile[];
   /** Images are base64: like texts, they are queued, compared and passed to threads as strings. */
   inputKind: InputKind;
   /** ONNX Runtime threads of each session; see {@link chooseThreads}. */
@@ -34,23 +45,26 @@ const SESSION_BYTES = 2 ** 20;
 export const replicaBytes = ({ models, inputKind }: Pick<EnsembleFiles, 'models' | 'inputKind'>): number =>
   models.reduce((sum, { bytes }) => sum + BYTES_PER_BYTE[inputKind] * bytes + SESSION_BYTES, 0);
 
+interface ReplicaMember {
+  encoder: Encoder;
+  model: LoadedModel;
+  release(): Promise<void>;
+}
+
 /** An ensemble on one thread: its members' encoders and sessions. */
 export class Replica {
-  readonly #members: { encoder: Encoder; model: LoadedModel }[];
+  readonly #members: ReplicaMember[];
   readonly #inputKind: InputKind;
 
-  private constructor(members: { encoder: Encoder; model: LoadedModel }[], inputKind: InputKind) {
+  private constructor(members: ReplicaMember[], inputKind: InputKind) {
     this.#members = members;
     this.#inputKind = inputKind;
   }
 
   static async load({ models, inputKind, threads }: EnsembleFiles): Promise<Replica> {
-    const members: { encoder: Encoder; model: LoadedModel }[] = [];
+    const members: ReplicaMember[] = [];
     try {
-      for (const file of models) {
-        const { onnx, features } = await readModel(file);
-        members.push({ encoder: createEncoder(features), model: await loadModel(onnx, { threads, longLived: true }) });
-      }
+      for (const file of models) members.push(await loadMember(file, threads));
     } catch (error) {
       await new Replica(members, inputKind).release();
       throw error;
@@ -69,12 +83,36 @@ export class Replica {
   }
 
   async release(): Promise<void> {
-    for (const { model } of this.#members) await model.release();
+    for (const { release } of this.#members) await release();
+  }
+}
+
+async function loadMember(file: MemberFile, threads: number): Promise<ReplicaMember> {
+  const { onnx, features } = await readModel(file);
+  if (file.encoder === undefined) {
+    const model = await loadModel(onnx, { threads, longLived: true });
+    return { encoder: createEncoder(features), model, release: () => model.release() };
+  }
+  const { embedder, release } = await borrowEmbedder(file.encoder, threads);
+  try {
+    const model = await loadModel(onnx, { threads: 1, longLived: true });
+    const cached = {
+      name: file.encoder.name,
+      width: readInteger(features.state, 'width'),
+      cache: sharedVectors(),
+      isMeasured: isSample,
+      embed: (inputs: readonly RawInput[]) => embedder.embed(inputs),
+    };
+    const encoder = pretrainedEncoder((inputs) => embedCached(inputs, cached));
+    return { encoder, model, release: async () => void (await Promise.all([model.release(), release()])) };
+  } catch (error) {
+    await release();
+    throw error;
   }
 }
 
 async function runOnce(
-  { encoder, model }: { encoder: Encoder; model: LoadedModel },
+  { encoder, model }: ReplicaMember,
   inputs: readonly RawInput[],
 ): Promise<MemberOutput> {
   const { data } = await model.run(await encoder.encode(inputs));
@@ -82,7 +120,7 @@ async function runOnce(
 }
 
 async function runSliced(
-  { encoder, model }: { encoder: Encoder; model: LoadedModel },
+  { encoder, model }: ReplicaMember,
   inputs: readonly RawInput[],
   sliceRows: number,
 ): Promise<MemberOutput> {

@@ -7,6 +7,8 @@ import type { EnsembleFiles } from './replica.ts';
 /** Data that a thread gets at start. */
 export interface ThreadData {
   device: DeviceName;
+  /** Of the vectors that encoders computed, shared by all threads. */
+  vectors: SharedArrayBuffer;
 }
 
 /** An order to a thread. Orders are answered in sequence. */

@@ -59,6 +59,14 @@ export const encoderCases: Readonly<Record<EncoderName, () => Promise<EncoderCas
     inputs: texts,
     state: fitCharacters(texts, { maxCharacters: 64, minTexts: 1, maxRows: 100, margin: 0, multiple: 4 }),
   }),
+  pieces: async () => ({
+    inputs: texts,
+    state: {
+      maxTokens: 64,
+      reserved: 1,
+      pieces: [['<unk>', 0], ['▁', -3], ['▁the', -2], ['a', -4], ['film', -6], ['t', -4], ['e', -4], ['x', -5], ['▁plot', -7]],
+    },
+  }),
   pixels: async () => {
     const inputs = await pictures();
     return { inputs, state: await fitPixels(inputs, 16) };

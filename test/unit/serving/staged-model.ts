@@ -61,7 +61,7 @@ export async function stageModel(): Promise<StagedModel> {
     score: 0.9,
     accuracies: null,
     classes: ['no', 'yes'],
-    members: [{ family: 'f', precision: 'float32', score: 0.9, paramsId: 1 }],
+    members: [{ family: 'f', precision: 'float32', score: 0.9, paramsId: 1, encoderId: null }],
   };
   const device = new WordDevice();
   const fleet = new ServedFleet({

@@ -23,14 +23,14 @@ describe('the score of a deployed model on the rows of another study', () => {
     const model = await trained(['good', 'bad']);
     const valid = part(['great', 'awful', 'great film', 'awful film'], [2, 0, 2, 1]);
     const data: DataSet = { classes: ['bad', 'dull', 'good'], train, valid };
-    expect(await scoreIncumbent([model], { task, data, threads: 1 })).toBe(0.75);
+    expect(await scoreIncumbent({ members: [model], cacheDir: '' }, { task, data, threads: 1 })).toBe(0.75);
   });
 
   test('counts a missing class as wrong, and lets the majority decide', async () => {
     const knows = await trained(['good', 'bad']);
     const unrelated = await trained(['x', 'y']);
     const data: DataSet = { classes: ['bad', 'good'], train, valid: part(['great', 'awful'], [1, 0]) };
-    expect(await scoreIncumbent([unrelated], { task, data, threads: 1 })).toBe(0);
-    expect(await scoreIncumbent([unrelated, knows, knows], { task, data, threads: 1 })).toBe(1);
+    expect(await scoreIncumbent({ members: [unrelated], cacheDir: '' }, { task, data, threads: 1 })).toBe(0);
+    expect(await scoreIncumbent({ members: [unrelated, knows, knows], cacheDir: '' }, { task, data, threads: 1 })).toBe(1);
   });
 });

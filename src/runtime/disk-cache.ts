@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { diskError } from '../runtime/disk-error.ts';
-import { checkPrivateDir, ensurePrivateDir } from '../runtime/private-dir.ts';
+import { diskError } from './disk-error.ts';
+import { checkPrivateDir, ensurePrivateDir } from './private-dir.ts';
 
 export interface DiskCacheOptions {
   dir: string;

