@@ -25,7 +25,10 @@ export interface EmbeddedDataOptions {
  * trials, refits and later studies of the same rows find it. Blocks are taken in an order of this process's own: trials that begin together share
  * the work.
  */
-export async function embedData(inputs: readonly RawInput[], { file, cacheDir, threads }: EmbeddedDataOptions): Promise<Float32Array> {
+export async function embedData(
+  inputs: readonly RawInput[],
+  { file, cacheDir, threads }: EmbeddedDataOptions,
+): Promise<Float32Array> {
   const rows = new Map<string, { input: RawInput; places: number[] }>();
   inputs.forEach((input, place) => {
     const key = hashOf(input);

@@ -36,7 +36,8 @@ export class Embedder {
       const part = order.subarray(from, from + ROWS_PER_RUN);
       const { data, shape } = await this.#model.run(rows.batch(part));
       const [count = 0, width = 0] = shape;
-      if (!(data instanceof Float32Array) || shape.length !== 2 || count !== part.length) throw noVectors(shape, part.length);
+      if (!(data instanceof Float32Array) || shape.length !== 2 || count !== part.length)
+        throw noVectors(shape, part.length);
       vectors ??= new Float32Array(inputs.length * width);
       for (const [i, row] of part.entries()) vectors.set(data.subarray(i * width, (i + 1) * width), row * width);
     }

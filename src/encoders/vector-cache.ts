@@ -41,7 +41,10 @@ export class VectorCache {
   static keyOf(encoder: string, input: RawInput): Buffer {
     const hash = createHash('sha256').update(encoder);
     if (typeof input === 'string') return hash.update('t').update(input).digest();
-    return hash.update('b').update(input as Uint8Array).digest();
+    return hash
+      .update('b')
+      .update(input as Uint8Array)
+      .digest();
   }
 
   /** Whether the vector was found, and written to `into`. */
@@ -87,8 +90,7 @@ export class VectorCache {
   }
 
   #has(base: number, key: Buffer, chunk: number): boolean {
-    for (let word = 0; word < 4; word++)
-      if (this.#words[base + 1 + word] !== keyWord(key, word, chunk)) return false;
+    for (let word = 0; word < 4; word++) if (this.#words[base + 1 + word] !== keyWord(key, word, chunk)) return false;
     return true;
   }
 }

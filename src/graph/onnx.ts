@@ -1,4 +1,12 @@
-import { type Attribute, type Constant, elementTypes, type GraphParts, type Node, unknownShape, type Value } from './graph.ts';
+import {
+  type Attribute,
+  type Constant,
+  elementTypes,
+  type GraphParts,
+  type Node,
+  unknownShape,
+  type Value,
+} from './graph.ts';
 import { bytesField, concatBytes, floatField, stringField, varintField, varintsField } from './protobuf.ts';
 
 /** ONNX operator set 18 and IR version 8: the newest that every ONNX Runtime since 1.14 reads. */

@@ -53,7 +53,9 @@ export const endsByItself = (name: string): boolean =>
 const isFor = ({ input, outputs }: Family, task: Task): boolean =>
   [input].flat().includes(inputOf(task)) && outputs.includes(outputOf(task));
 
-export const familiesFor = (task: Task): readonly Family[] => families.filter((family) => isFor(family, task));
+/** Without those on a pretrained encoder, unless there is one. */
+export const familiesFor = (task: Task, { hasEncoder = false } = {}): readonly Family[] =>
+  families.filter((family) => isFor(family, task) && (hasEncoder || family.needsEncoder !== true));
 export const tasksOf = (family: Family): readonly Task[] => tasks.filter((task) => isFor(family, task));
 
 /** The families of a study: those that its owner named, or all of its task that fit the number of trials. */
@@ -64,11 +66,9 @@ export const studyFamilies = (study: {
   /** Whether it has a pretrained encoder. */
   hasEncoder: boolean;
 }): readonly Family[] =>
-  familiesFor(study.task)
-    .filter(({ needsEncoder = false }) => study.hasEncoder || !needsEncoder)
-    .filter(({ name, minTrials = 0 }) =>
-      study.families === null ? minTrials <= study.maxTrials : study.families.includes(name),
-    );
+  familiesFor(study.task, study).filter(({ name, minTrials = 0 }) =>
+    study.families === null ? minTrials <= study.maxTrials : study.families.includes(name),
+  );
 
 export function familyByName(name: string): Family {
   const family = families.find((candidate) => candidate.name === name);

@@ -17,8 +17,8 @@ import { selectPublishedTensors } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { UndefinedObject } from '../errors/errors.ts';
-import { Blobs } from './blobs.ts';
 import type { DiskCache } from '../runtime/disk-cache.ts';
+import { Blobs } from './blobs.ts';
 import { matchTensors, type Origin, originOf } from './matching.ts';
 import type { ObjectStore } from './s3.ts';
 import { packMeta, packTensor, unpackMeta } from './tensor-codec.ts';
@@ -111,7 +111,11 @@ export class PostgresParamStore implements ParamStore {
   }
 
   publish({ tensors, roles }: PublishedWeights, basis: Uint8Array): Promise<number> {
-    return this.#insert({ kind: 'weights', meta: packMeta({}), basis: Buffer.from(basis), standsOn: null }, tensors, roles);
+    return this.#insert(
+      { kind: 'weights', meta: packMeta({}), basis: Buffer.from(basis), standsOn: null },
+      tensors,
+      roles,
+    );
   }
 
   async warmStart(trialId: number, { requested, basis }: WarmStartRequest): Promise<WarmStart> {

@@ -160,7 +160,18 @@ async function prepare(assignment: Assignment | JoinAssignment): Promise<Trainin
   yieldPriority(YIELD);
   const data = await readSplit(assignment, shard.index);
   const noise = assignment.kind === 'join' ? { noiseSeed: assignment.noiseSeed } : {};
-  return { task, family, knobs, seed, threads, data, metric, balanced, ...noise, ...(pretrained === undefined ? {} : { pretrained }) };
+  return {
+    task,
+    family,
+    knobs,
+    seed,
+    threads,
+    data,
+    metric,
+    balanced,
+    ...noise,
+    ...(pretrained === undefined ? {} : { pretrained }),
+  };
 }
 
 /** The rows of a shard. */

@@ -46,7 +46,12 @@ export async function prepareAssignment(
     time: {
       studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000,
       ...{ shareSeconds, workers, rung, plannedSeconds },
-      limits: study.hasRungs ? { families: studyFamilies({ ...study, hasEncoder: study.encoder !== null }).length, maxTrials: study.maxTrials } : null,
+      limits: study.hasRungs
+        ? {
+            families: studyFamilies({ ...study, hasEncoder: study.encoder !== null }).length,
+            maxTrials: study.maxTrials,
+          }
+        : null,
       leavesRefit: study.refit && trial.refit === null,
     },
     fullSeconds: trial.fullSeconds,

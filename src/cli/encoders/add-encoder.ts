@@ -43,7 +43,11 @@ export async function addEncoder(
   return { name, width, bytes };
 }
 
-const sampleTexts = ['', 'A short text.', 'An idea that sounds good on paper, told with warmth and wit, and not a minute too long.'];
+const sampleTexts = [
+  '',
+  'A short text.',
+  'An idea that sounds good on paper, told with warmth and wit, and not a minute too long.',
+];
 
 /** The width of its vectors. Throws if inputs have none, if they are not finite, or if they do not depend on the input. */
 async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<number> {
@@ -59,11 +63,16 @@ async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<numb
       });
     }
     if (!vectors.every(Number.isFinite)) {
-      throw new BadData('the encoder answers with numbers that are not finite', { hint: 'Its file may be damaged: fetch it again.' });
+      throw new BadData('the encoder answers with numbers that are not finite', {
+        hint: 'Its file may be damaged: fetch it again.',
+      });
     }
     const one = embedder.embed(samples.slice(-1));
     const again = (await one) ?? new Float32Array(0);
-    const difference = again.reduce((most, value, i) => Math.max(most, Math.abs(value - (vectors[vectors.length - width + i] as number))), 0);
+    const difference = again.reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - (vectors[vectors.length - width + i] as number))),
+      0,
+    );
     if (difference > 1e-2) {
       throw new BadData('the vector of an input depends on the other inputs of its batch', {
         detail: `The largest difference is ${difference}.`,

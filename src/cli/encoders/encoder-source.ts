@@ -59,10 +59,11 @@ async function convertedGraph(file: string): Promise<Uint8Array> {
   return convertGraph(readGraphModel(json, Buffer.concat(parts)), { sparse: { indices: 'indices', values: 'values' } });
 }
 
+/** A piece without a score is one that its makers defined: it counts as certain, as in TensorFlow.js. */
 function piecesOf(json: unknown): [string, number][] {
-  const isPiece = (value: unknown): value is [string, number] =>
-    Array.isArray(value) && typeof value[0] === 'string' && typeof value[1] === 'number';
-  if (Array.isArray(json) && json.every(isPiece)) return json;
+  const isPiece = (value: unknown): value is [string, number | null] =>
+    Array.isArray(value) && typeof value[0] === 'string' && (typeof value[1] === 'number' || value[1] === null);
+  if (Array.isArray(json) && json.every(isPiece)) return json.map(([piece, score]) => [piece, score ?? 0]);
   throw new BadData('the vocabulary is no list of pieces with scores', {
     hint: 'It must be [["piece", -3.2], …], as the Universal Sentence Encoder Lite has it.',
   });

@@ -46,7 +46,9 @@ async function unpack(spec: string, dir: string): Promise<string> {
       cause,
     });
   }
-  const [folder] = (await Promise.all((await readdir(dir)).map(async (name) => ({ name, is: await stat(path.join(dir, name)) }))))
+  const [folder] = (
+    await Promise.all((await readdir(dir)).map(async (name) => ({ name, is: await stat(path.join(dir, name)) })))
+  )
     .filter(({ is }) => is.isDirectory())
     .map(({ name }) => path.join(dir, name));
   return folder ?? dir;

@@ -54,7 +54,9 @@ export async function deleteEncoder(on: Queryable, name: string): Promise<boolea
 /** Lets a role use it; null: every role. Returns false if there is no encoder of that name. */
 export async function grantEncoder(on: Queryable, name: string, role: string | null): Promise<boolean> {
   if (role === null)
-    return (await on.query('update rafiki.encoder set is_public = true where name = $1 returning id', [name])).length > 0;
+    return (
+      (await on.query('update rafiki.encoder set is_public = true where name = $1 returning id', [name])).length > 0
+    );
   const sql = `
     insert into rafiki.encoder_grant (encoder_id, role) select e.id, $2::text::regrole from rafiki.encoder e where e.name = $1
     on conflict do nothing`;
@@ -66,7 +68,9 @@ export async function grantEncoder(on: Queryable, name: string, role: string | n
 /** Models that stand on it stay. Returns false if there is no encoder of that name. */
 export async function revokeEncoder(on: Queryable, name: string, role: string | null): Promise<boolean> {
   if (role === null)
-    return (await on.query('update rafiki.encoder set is_public = false where name = $1 returning id', [name])).length > 0;
+    return (
+      (await on.query('update rafiki.encoder set is_public = false where name = $1 returning id', [name])).length > 0
+    );
   if (!(await encoderExists(on, name))) return false;
   const sql = `
     delete from rafiki.encoder_grant g using rafiki.encoder e

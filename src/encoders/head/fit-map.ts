@@ -1,7 +1,14 @@
 import { loadModel } from '../../engine/inference.ts';
 import type { Rng } from '../../runtime/rng.ts';
 import { whiteningOf } from './cholesky.ts';
-import { type Kernel, type KernelMap, mapFile, mappedWidth, type Normalisation, type Preparation } from './kernel-map.ts';
+import {
+  type Kernel,
+  type KernelMap,
+  mapFile,
+  mappedWidth,
+  type Normalisation,
+  type Preparation,
+} from './kernel-map.ts';
 
 export interface MapSettings {
   kernel: 'linear' | 'rbf' | 'polynomial';
@@ -27,7 +34,11 @@ const MIN_LANDMARKS = 64;
 const ROWS_PER_RUN = 1024;
 
 /** The map of a kernel, with landmarks among the training rows. */
-export async function fitMap(vectors: Vectors, settings: MapSettings, { rng, threads }: { rng: Rng; threads: number }): Promise<KernelMap> {
+export async function fitMap(
+  vectors: Vectors,
+  settings: MapSettings,
+  { rng, threads }: { rng: Rng; threads: number },
+): Promise<KernelMap> {
   const preparation = preparationOf(vectors, settings.normalisation);
   const bare: KernelMap = { width: vectors.width, preparation, kernel: { kind: 'linear' } };
   if (settings.kernel === 'linear') return bare;

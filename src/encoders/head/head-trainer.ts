@@ -1,10 +1,10 @@
 import type { TensorData } from '../../domain/tensor.ts';
-import { createSession, type GraphSession } from '../../engine/session.ts';
 import { computing } from '../../engine/computing.ts';
 import { answerAll } from '../../engine/evaluate.ts';
+import { createSession, type GraphSession } from '../../engine/session.ts';
 import type { EncodedRows } from '../../features/encoder.ts';
 import { createRng } from '../../runtime/rng.ts';
-import { fitMap, mapRows, type MapSettings, type Vectors } from './fit-map.ts';
+import { fitMap, type MapSettings, mapRows, type Vectors } from './fit-map.ts';
 import { type HeadAnswers, type HeadWeights, headFile, lossFile } from './head-graphs.ts';
 import { type KernelMap, mappedWidth } from './kernel-map.ts';
 import { type Descent, descend, type Slope } from './lbfgs.ts';

@@ -5,7 +5,10 @@ import { encodeModel } from '../../graph/onnx.ts';
 export type Normalisation = 'none' | 'unit' | 'standard';
 
 /** k(x, z) = x·z; exp(−γ‖x − z‖²); or (γ x·z + 1)ᵈ / (γ + 1)ᵈ. */
-export type Kernel = { kind: 'linear' } | { kind: 'rbf'; gamma: number } | { kind: 'polynomial'; gamma: number; degree: number };
+export type Kernel =
+  | { kind: 'linear' }
+  | { kind: 'rbf'; gamma: number }
+  | { kind: 'polynomial'; gamma: number; degree: number };
 
 /** How vectors are prepared: each has the length 1, or each of their numbers has mean 0 and the variance 1 / width. */
 export type Preparation =
@@ -44,13 +47,22 @@ export function emitPrepared(g: Graph, x: Value, preparation: Preparation): Valu
 }
 
 /** k(x, z) of prepared vectors x [N, width] with each landmark [M, width]: [N, M]. */
-export function emitKernel(g: Graph, x: Value, kernel: Kernel, { vectors, count }: { vectors: Float32Array; count: number }): Value {
+export function emitKernel(
+  g: Graph,
+  x: Value,
+  kernel: Kernel,
+  { vectors, count }: { vectors: Float32Array; count: number },
+): Value {
   const width = vectors.length / count;
   const products = emit.matmul(g, x, g.constant(transposed(vectors, count), [width, count]));
   if (kernel.kind === 'linear') return products;
   if (kernel.kind === 'polynomial') {
     const { gamma, degree } = kernel;
-    const base = emit.mul(g, emit.add(g, emit.mul(g, products, g.scalar(gamma)), g.scalar(1)), g.scalar(1 / (gamma + 1)));
+    const base = emit.mul(
+      g,
+      emit.add(g, emit.mul(g, products, g.scalar(gamma)), g.scalar(1)),
+      g.scalar(1 / (gamma + 1)),
+    );
     let power = base;
     for (let factor = 1; factor < degree; factor++) power = emit.mul(g, power, base);
     return power;
@@ -80,6 +92,7 @@ export function transposed(matrix: Float32Array, rows: number): Float32Array {
   const columns = rows === 0 ? 0 : matrix.length / rows;
   const result = new Float32Array(matrix.length);
   for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) result[column * rows + row] = matrix[row * columns + column] as number;
+    for (let column = 0; column < columns; column++)
+      result[column * rows + row] = matrix[row * columns + column] as number;
   return result;
 }

@@ -71,7 +71,10 @@ export class Conversion {
     const given = write.node('Greater', [ids, write.constant([0], [], 'int')], { kind: 'bool' });
     const places = write.node('Transpose', [write.node('NonZero', [given], { kind: 'int' })]);
     this.#values.set(indices, places);
-    this.#values.set(values, write.node('Sub', [write.node('GatherND', [ids, places]), write.constant([1], [], 'int')]));
+    this.#values.set(
+      values,
+      write.node('Sub', [write.node('GatherND', [ids, places]), write.constant([1], [], 'int')]),
+    );
   }
 
   convert(node: TfjsNode, op: OpConverter): void {

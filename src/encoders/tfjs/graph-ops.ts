@@ -1,5 +1,5 @@
-import type { Conversion, OpConverter } from './conversion.ts';
 import { flagAttribute, intAttribute, intsAttribute, typeAttribute } from './attributes.ts';
+import type { Conversion, OpConverter } from './conversion.ts';
 import { imageOps } from './image-ops.ts';
 import type { TfjsNode } from './model-json.ts';
 import type { ValueKind } from './onnx-writer.ts';
@@ -122,9 +122,7 @@ const square: OpConverter = (c, node) => {
   return [c.write.node('Mul', [x, x])];
 };
 
-const clip6: OpConverter = (c, node) => [
-  c.write.node('Clip', [c.input(node, 0), c.write.float(0), c.write.float(6)]),
-];
+const clip6: OpConverter = (c, node) => [c.write.node('Clip', [c.input(node, 0), c.write.float(0), c.write.float(6)])];
 
 /** All ops of graph models that can be converted, by TensorFlow's names. Images are [N, H, W, C]. */
 export const graphOps: Readonly<Record<string, OpConverter>> = {

@@ -24,14 +24,19 @@ const convolution =
     const isPoint = height === 1 && width === 1 && window.strides.every((stride) => stride === 1);
     if (isPoint && !depthwise)
       return [c.write.node('MatMul', [x, c.write.constant(kernel.data, [channels, outputs], 'float')])];
-    return [fromChannelsFirst(c.write, convolve(c.write, toChannelsFirst(c.write, x), kernel, { ...window, depthwise }))];
+    return [
+      fromChannelsFirst(c.write, convolve(c.write, toChannelsFirst(c.write, x), kernel, { ...window, depthwise })),
+    ];
   };
 
 const pooling =
   (op: 'MaxPool' | 'AveragePool'): OpConverter =>
   (c, node) => {
     const [, rows = 1, columns = 1] = intsAttribute(node, 'ksize');
-    const pooled = pool(c.write, op, toChannelsFirst(c.write, c.input(node, 0)), { ...windowOf(c, node), size: [rows, columns] });
+    const pooled = pool(c.write, op, toChannelsFirst(c.write, c.input(node, 0)), {
+      ...windowOf(c, node),
+      size: [rows, columns],
+    });
     return [fromChannelsFirst(c.write, pooled)];
   };
 

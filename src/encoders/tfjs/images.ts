@@ -20,7 +20,12 @@ export interface Convolution extends ImageWindow {
 }
 
 /** x [N, C, H, W] with a kernel [h, w, C, outputs], or [h, w, C, multiplier] if depthwise. */
-export function convolve(write: OnnxWriter, x: string, kernel: TfjsWeight, { depthwise, ...window }: Convolution): string {
+export function convolve(
+  write: OnnxWriter,
+  x: string,
+  kernel: TfjsWeight,
+  { depthwise, ...window }: Convolution,
+): string {
   const [height = 1, width = 1, channels = 1, outputs = 1] = kernel.shape;
   const area = height * width;
   const data = new Float32Array(kernel.data.length);

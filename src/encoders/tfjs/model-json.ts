@@ -133,4 +133,7 @@ export function listOf(value: unknown, what: string): readonly unknown[] {
 }
 
 export const malformed = (detail: string): BadData =>
-  new BadData('the file is no TensorFlow.js model', { detail, hint: 'Give the folder with model.json and all files of weights.' });
+  new BadData('the file is no TensorFlow.js model', {
+    detail,
+    hint: 'Give the folder with model.json and all files of weights.',
+  });

@@ -19,7 +19,7 @@ export const encoder: LearnerFamily = {
     new HyperSpace()
       .addCategoricalKnob('normalisation', normalisations, { group: 'preprocessing', initial: 'unit' })
       .addCategoricalKnob('kernel', kernels, { group: 'architecture', initial: 'rbf' })
-      .addCategoricalKnob('landmarks', [256, 512, 1024, 2048], { group: 'architecture', initial: 1024 })
+      .addCategoricalKnob('landmarks', [256, 512, 1024], { group: 'architecture', initial: 1024 })
       .addRangeKnob('gamma', 'float', 0.1, 10, { group: 'architecture', initial: 2, log: true })
       .addRangeKnob('degree', 'int', 2, 4, { group: 'architecture', initial: 2 })
       .addRangeKnob('epochs', 'int', 1, 50, { group: 'training', initial: 12, untuned: true })

@@ -102,7 +102,10 @@ class HeadLearner implements Learner {
 
   async exported(parts: ModelParts): Promise<{ model: TrainedModel; variants: TrainedVariant[] }> {
     const { trainer, features } = this.#parts;
-    return { model: { onnx: trainer.export({ w: floats(parts, 'w'), b: floats(parts, 'b') }), features }, variants: [] };
+    return {
+      model: { onnx: trainer.export({ w: floats(parts, 'w'), b: floats(parts, 'b') }), features },
+      variants: [],
+    };
   }
 
   state(): Record<string, TensorData> {
@@ -110,7 +113,10 @@ class HeadLearner implements Learner {
     const tensor = (data: Float32Array): TensorData => ({ dtype: 'float32', shape: [data.length], data: data.slice() });
     const numbered = (prefix: string, all: readonly Float32Array[]): [string, TensorData][] =>
       all.map((data, i) => [`${prefix}.${i}`, tensor(data)]);
-    return { point: tensor(point), ...Object.fromEntries([...numbered('step', steps), ...numbered('change', changes)]) };
+    return {
+      point: tensor(point),
+      ...Object.fromEntries([...numbered('step', steps), ...numbered('change', changes)]),
+    };
   }
 
   restore(state: Record<string, TensorData>, steps: number): void {

@@ -23,5 +23,8 @@ export function headTargets(
   for (const label of labels) counts[label]!++;
   const present = counts.filter((count) => count > 0).length;
   // N / (K n), the weights of scikit-learn's class_weight="balanced"
-  return { targets, weights: Float32Array.from(labels, (label) => labels.length / (present * (counts[label] as number))) };
+  return {
+    targets,
+    weights: Float32Array.from(labels, (label) => labels.length / (present * (counts[label] as number))),
+  };
 }

@@ -68,10 +68,12 @@ export class ModelLoader {
     const { files, pool, synthetic } = this.#options;
     const asked = members.slice(0, fleet.members);
     const ensemble = {
-      models: await Promise.all(asked.map(async ({ paramsId, encoderId }) => ({
+      models: await Promise.all(
+        asked.map(async ({ paramsId, encoderId }) => ({
           ...(await files.fetch(paramsId)),
           ...(encoderId === null ? {} : { encoder: await files.fetch(encoderId) }),
-        }))),
+        })),
+      ),
       inputKind: inputOf(task),
     };
     return {

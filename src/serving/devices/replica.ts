@@ -1,16 +1,16 @@
 import type { InputKind, RawInput } from '../../domain/task.ts';
-import { type LoadedModel, loadModel } from '../../engine/inference.ts';
-import type { Encoder } from '../../features/encoder.ts';
-import { createEncoder } from '../../features/registry.ts';
-import { readModel } from '../../features/model-file.ts';
+import type { ModelFile } from '../../domain/training.ts';
+import { pretrainedEncoder } from '../../encoders/pretrained-rows.ts';
 import { borrowEmbedder } from '../../encoders/shared-embedders.ts';
 import { embedCached, sharedVectors } from '../../encoders/vector-cache.ts';
+import { type LoadedModel, loadModel } from '../../engine/inference.ts';
+import type { Encoder } from '../../features/encoder.ts';
+import { readModel } from '../../features/model-file.ts';
+import { createEncoder } from '../../features/registry.ts';
 import { readInteger } from '../../features/state.ts';
-import { isSample } from './sample-input.ts';
-import { pretrainedEncoder } from '../../encoders/pretrained-rows.ts';
-import type { ModelFile } from '../../domain/training.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';
+import { isSample } from './sample-input.ts';
 
 /**
  * Rows of similar length run together, in slices of this size: a batch is padded to its longest text, and on a CPU
@@ -111,10 +111,7 @@ async function loadMember(file: MemberFile, threads: number): Promise<ReplicaMem
   }
 }
 
-async function runOnce(
-  { encoder, model }: ReplicaMember,
-  inputs: readonly RawInput[],
-): Promise<MemberOutput> {
+async function runOnce({ encoder, model }: ReplicaMember, inputs: readonly RawInput[]): Promise<MemberOutput> {
   const { data } = await model.run(await encoder.encode(inputs));
   return data instanceof Float32Array ? data : Float32Array.from(data, Number);
 }

@@ -64,7 +64,17 @@ export const encoderCases: Readonly<Record<EncoderName, () => Promise<EncoderCas
     state: {
       maxTokens: 64,
       reserved: 1,
-      pieces: [['<unk>', 0], ['▁', -3], ['▁the', -2], ['a', -4], ['film', -6], ['t', -4], ['e', -4], ['x', -5], ['▁plot', -7]],
+      pieces: [
+        ['<unk>', 0],
+        ['▁', -3],
+        ['▁the', -2],
+        ['a', -4],
+        ['film', -6],
+        ['t', -4],
+        ['e', -4],
+        ['x', -5],
+        ['▁plot', -7],
+      ],
     },
   }),
   pixels: async () => {

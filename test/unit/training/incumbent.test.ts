@@ -31,6 +31,8 @@ describe('the score of a deployed model on the rows of another study', () => {
     const unrelated = await trained(['x', 'y']);
     const data: DataSet = { classes: ['bad', 'good'], train, valid: part(['great', 'awful'], [1, 0]) };
     expect(await scoreIncumbent({ members: [unrelated], cacheDir: '' }, { task, data, threads: 1 })).toBe(0);
-    expect(await scoreIncumbent({ members: [unrelated, knows, knows], cacheDir: '' }, { task, data, threads: 1 })).toBe(1);
+    expect(await scoreIncumbent({ members: [unrelated, knows, knows], cacheDir: '' }, { task, data, threads: 1 })).toBe(
+      1,
+    );
   });
 });

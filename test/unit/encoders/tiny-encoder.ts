@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pack } from 'msgpackr';
+import type { ModelFile, TrainedModel } from '../../../src/domain/training.ts';
+import { OnnxWriter } from '../../../src/encoders/tfjs/onnx-writer.ts';
+import { DiskCache } from '../../../src/runtime/disk-cache.ts';
+import { createRng } from '../../../src/runtime/rng.ts';
+
+export const tinyWidth = 48;
+const characters = 96;
+
+/** A text encoder of random weights: tanh of the mean of vectors of characters and of pairs, whose numbers are pieces. */
+export function tinyEncoder(seed = 5): TrainedModel {
+  const letters = Array.from({ length: characters }, (_, i): [string, number] => [String.fromCharCode(32 + i), -3]);
+  const pairs = ['al', 'be', 'ga', 'de', 'ep', 'ze', 'et', 'th', 'io', 'ka', 'ro', 'w1', 'w2', 'w3'];
+  const pieces = [['<unk>', 0], ['▁', -3], ...letters, ...pairs.map((pair): [string, number] => [pair, -2])];
+  const rng = createRng(seed);
+  const write = new OnnxWriter();
+  const ids = write.input('ids', ['N', 'T'], 'int');
+  const table = Float32Array.from({ length: (pieces.length + 1) * tinyWidth }, () => rng.normal());
+  table.fill(0, 0, tinyWidth);
+  const vectors = write.node('Gather', [write.constant(table, [pieces.length + 1, tinyWidth], 'float'), ids], {
+    kind: 'float',
+  });
+  const sums = write.node('ReduceSum', [vectors, write.ints([1])], { attributes: { keepdims: 0 } });
+  const given = write.cast(write.node('Greater', [ids, write.constant([0], [], 'int')], { kind: 'bool' }), 'float');
+  const counts = write.node('ReduceSum', [given, write.ints([1])], { attributes: { keepdims: 1 } });
+  write.output(write.node('Tanh', [write.node('Div', [sums, counts])]), 'vectors', ['N', tinyWidth]);
+  return {
+    onnx: write.encode('tiny'),
+    features: { encoder: 'pieces', state: { pieces, maxTokens: 64, reserved: 1 }, classes: [] },
+  };
+}
+
+/** The same as a file on disk, as workers and servers have it. */
+export async function tinyEncoderFile(model = tinyEncoder()): Promise<{ file: ModelFile; cacheDir: string }> {
+  const dir = await mkdtemp(path.join(tmpdir(), 'rafiki-tiny-encoder-'));
+  const data = pack([model.features, model.onnx]);
+  const name = createHash('sha256').update(data).digest('hex');
+  const models = path.join(dir, 'models');
+  await new DiskCache({ dir: models, maxBytes: 2 ** 26 }).set(name, data);
+  return { file: { dir: models, name, bytes: data.length }, cacheDir: path.join(dir, 'vectors') };
+}
