@@ -10,6 +10,7 @@ import { createPixelEncoder } from './pixels.ts';
 import { createSceneEncoder } from './scenes.ts';
 import { createStretchedEncoder } from './stretched.ts';
 import { createSubwordEncoder } from './subwords.ts';
+import { createTokenEncoder } from './tokens.ts';
 
 /** Creates encoders from fitted features by kind, `FittedFeatures.encoder`. */
 const encoders = {
@@ -22,6 +23,7 @@ const encoders = {
   pixels: createPixelEncoder,
   scenes: createSceneEncoder,
   stretched: createStretchedEncoder,
+  tokens: createTokenEncoder,
 } as const satisfies Record<string, (features: FittedFeatures) => Encoder>;
 export type EncoderName = keyof typeof encoders;
 

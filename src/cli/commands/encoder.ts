@@ -11,17 +11,19 @@ import { createParamStore } from '../../params/create-param-store.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 import { formatTable } from '../demo/table.ts';
 import { addEncoder } from '../encoders/add-encoder.ts';
-import { packageEncoder } from '../encoders/encoder-source.ts';
+import { type EncoderSource, packageEncoder } from '../encoders/encoder-source.ts';
+import { onnxEncoder } from '../encoders/onnx-encoder.ts';
 import { withPackage } from '../encoders/package-folder.ts';
 import type { Given } from '../settings/read.ts';
 import { command, loggerOf } from './command.ts';
 import { requireUrl } from './database-url.ts';
 import { storageOf, storageSettings } from './storage.ts';
 
-const settingsRead = ['databaseUrl', 'npm', 'for', ...storageSettings] as const;
+const settingsRead = ['databaseUrl', 'npm', 'onnx', 'tokenizer', 'pooling', 'prefix', 'for', ...storageSettings] as const;
 type EncoderGiven = Given<(typeof settingsRead)[number] | 'log'>;
 
-const usage = 'rafiki encoder add NAME --npm PACKAGE | list | remove NAME | grant NAME ROLE | revoke NAME ROLE';
+const usage =
+  'rafiki encoder add NAME --npm PACKAGE | add NAME --onnx FILE --tokenizer FILE | list | remove NAME | grant NAME ROLE | revoke NAME ROLE';
 
 /** Needs the rights of rafiki's owner: what it adds runs in servers and workers. */
 export const encoderCommand = command({
@@ -43,6 +45,13 @@ export const encoderCommand = command({
   },
 });
 
+function sourceOf({ npm, onnx, tokenizer, pooling, prefix }: EncoderGiven['settings']): Promise<EncoderSource> {
+  if (npm !== undefined && onnx === undefined) return withPackage(npm, packageEncoder);
+  if (onnx !== undefined && tokenizer !== undefined && npm === undefined)
+    return onnxEncoder({ onnx, tokenizer, pooling, prefix });
+  throw wrongUsage(['add']);
+}
+
 interface Action {
   /** How many words come after it. */
   words: number;
@@ -54,10 +63,9 @@ const actions: Readonly<Record<string, Action>> = {
   add: {
     words: 1,
     async run(database, { settings }, [name = '']) {
-      if (settings.npm === undefined) throw wrongUsage(['add', name]);
       const params = createParamStore(database, storageOf(settings));
       const roles = settings.for?.split(',').map((role) => role.trim()) ?? null;
-      const source = await withPackage(settings.npm, packageEncoder);
+      const source = await sourceOf(settings);
       const { width, bytes } = await addEncoder(name, source, { database, params, roles });
       return `encoder "${name}" is added: ${source.input} → ${width} numbers, ${sizeText(bytes)}, licence ${source.licence ?? 'unknown'}`;
     },

@@ -7,6 +7,7 @@ import { fitNgrams } from '../../../src/features/ngrams.ts';
 import { fitPixels } from '../../../src/features/pixels.ts';
 import type { EncoderName } from '../../../src/features/registry.ts';
 import { fitSubwords } from '../../../src/features/subwords.ts';
+import { wordPieces } from '../encoders/word-pieces.ts';
 import { tableRows } from './table-rows.ts';
 
 export interface EncoderCase {
@@ -75,6 +76,12 @@ export const encoderCases: Readonly<Record<EncoderName, () => Promise<EncoderCas
         ['x', -5],
         ['▁plot', -7],
       ],
+    },
+  }),
+  tokens: async () => ({
+    inputs: texts,
+    state: {
+      ...{ tokenizer: JSON.stringify(wordPieces), maxTokens: 16, prefix: 'a ', inputs: ['input_ids', 'attention_mask'] },
     },
   }),
   pixels: async () => {

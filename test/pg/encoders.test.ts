@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { addEncoder } from '../../src/cli/encoders/add-encoder.ts';
+import type { Database } from '../../src/db/database.ts';
+import { deleteEncoder, grantEncoder, revokeEncoder } from '../../src/db/statements/encoders.ts';
+import { createParamStore } from '../../src/params/create-param-store.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { type RunningProcesses, startProcesses } from '../support/running.ts';
+import { tinyEncoder } from '../unit/encoders/tiny-encoder.ts';
+
+/** Pretrained encoders, from the command to answers: a small one of random weights. */
+let database: TestDatabase;
+let db: Database;
+let processes: RunningProcesses;
+
+const words = ['gamma', 'delta', 'theta', 'kappa'];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  db = database.db;
+  await db.query(`
+    create table notes as
+      select i as id, (array['gamma', 'delta', 'theta', 'kappa'])[1 + i % 4] || ' ' || i || ' ' || (i * 7919) % 1000 as body,
+        (array['gamma', 'delta', 'theta', 'kappa'])[1 + i % 4] as label
+      from generate_series(1, 400) i`);
+  processes = await startProcesses(database.service);
+  await db.query(`set rafiki.latency_budget = '20 s'`);
+}, 120_000);
+afterAll(async () => {
+  await processes.stop();
+  await database.drop();
+});
+
+const add = (name: string, roles: readonly string[] | null = null) =>
+  addEncoder(
+    name,
+    { input: 'text', model: tinyEncoder(), source: 'a test', licence: 'MIT' },
+    { database: db, params: createParamStore(db, {}), roles },
+  );
+
+async function study(args: string): Promise<{ id: number; state: string }> {
+  const [row] = await db.query<{ id: number }>(
+    `select rafiki_train('text_classification', 'notes', target => 'label', features => '{body}', seed => 3, ${args}) as id`,
+  );
+  const [end] = await db.query<{ state: string }>('select rafiki_wait($1) as state', [row!.id]);
+  return { id: row!.id, state: end!.state };
+}
+
+const families = async (id: number): Promise<string[]> =>
+  (
+    await db.query<{ family: string }>(
+      'select family from rafiki.trial where study_id = $1 and refits is null order by number',
+      [id],
+    )
+  ).map(({ family }) => family);
+
+test('without one, studies have no such family, and one that names it is told what to do', async () => {
+  await expect(study(`families => '{encoder}'`)).rejects.toMatchObject({ code: '42704' });
+  const { id } = await study(`max_trials => 1, max_time => '5 min', knobs => '{"epochs": 4}'`);
+  expect(await families(id)).toEqual(['fasttext']);
+});
+
+test('a study takes it by itself, and its model answers; the vectors of an input are computed once', async () => {
+  expect(await add('tiny')).toMatchObject({ name: 'tiny', width: 48 });
+  const [row] = await db.query<{ usable: boolean; width: number }>('select usable, width from rafiki.encoders');
+  expect(row).toEqual({ usable: true, width: 48 });
+  const { id, state } = await study(`model => 'on_tiny', max_trials => 1, max_time => '5 min'`);
+  expect(state).toBe('completed');
+  expect(await families(id)).toEqual(['encoder']);
+  const [right] = await db.query<{ share: number }>(
+    `select avg((p.a = p.label)::int)::float8 as share from
+       (select n.label, rafiki_predict('on_tiny', n.body) as a from notes n where id <= 40) p`,
+  );
+  expect(right?.share).toBeGreaterThan(0.9);
+  const answers = await db.query<{ answers: string[] }>(`select rafiki_predict('on_tiny', $1::text[]) as answers`, [
+    words.map((word) => `${word} 5 5`),
+  ]);
+  expect(answers[0]?.answers).toEqual(words);
+});
+
+test('its weights stay as long as a model stands on them, also if it is removed', async () => {
+  expect(await deleteEncoder(db, 'tiny')).toBe(true);
+  await db.query(`update rafiki.params set created_at = now() - interval '1 day'`);
+  const store = createParamStore(database.service, {});
+  await store.collectGarbage();
+  const [kept] = await db.query<{ n: number }>(
+    `select count(*)::int as n from rafiki.params e where exists (select from rafiki.params m where m.stands_on = e.id)`,
+  );
+  expect(kept?.n).toBe(1);
+  await db.query(`select rafiki_predict('on_tiny', 'gamma 1 1')`);
+  await db.query(`select rafiki_drop_model('on_tiny')`);
+  await store.collectGarbage(); // the model's part first, then what it stood on
+  await store.collectGarbage();
+  const [left] = await db.query<{ n: number }>('select count(*)::int as n from rafiki.params where stands_on is not null');
+  expect(left?.n).toBe(0);
+});
+
+test('is for every role, or for some', async () => {
+  const [me] = await db.query<{ name: string }>('select current_user as name');
+  await add('closed', []);
+  const usable = async (): Promise<number> => {
+    const [row] = await db.query<{ n: number }>(
+      `select count(rafiki._encoder_for($1::regrole, 'sentiment'))::int as n`,
+      ['rafiki_reader'],
+    );
+    return row!.n;
+  };
+  expect(await usable()).toBe(0);
+  expect(await grantEncoder(db, 'closed', 'rafiki_reader')).toBe(true);
+  expect(await usable()).toBe(1);
+  expect(await revokeEncoder(db, 'closed', 'rafiki_reader')).toBe(true);
+  expect(await usable()).toBe(0);
+  expect(await grantEncoder(db, 'closed', null)).toBe(true);
+  expect(await usable()).toBe(1);
+  expect(await grantEncoder(db, 'unheard', null)).toBe(false);
+  await expect(add('closed')).rejects.toMatchObject({ sqlstate: '55000' });
+  await expect(add('No Name')).rejects.toMatchObject({ sqlstate: '22023' });
+  expect(me?.name).toBeDefined();
+});
+
+test('is added with the rights of rafiki itself only', async () => {
+  await expect(
+    database.service.query(
+      `insert into rafiki.encoder (name, input, width, params_id, source, bytes) values ('x', 'text', 1, 1, 'x', 1)`,
+    ),
+  ).rejects.toMatchObject({ code: '42501' });
+});
