@@ -4,7 +4,7 @@ import path from 'node:path';
 import { FrameReader } from '../../src/bridge/frames.ts';
 import { queryReply } from '../../src/bridge/messages.ts';
 import type { DeploymentRow } from '../../src/db/statements/deployments.ts';
-import { readModel } from '../../src/features/model-file.ts';
+import { readModel } from '../../src/engine/model-file.ts';
 import { createEncoder } from '../../src/features/registry.ts';
 import { packModel } from '../../src/params/model-codec.ts';
 import { ModelFiles } from '../../src/params/model-files.ts';

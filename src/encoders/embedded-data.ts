@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { TableRow } from '../domain/table.ts';
 import type { RawInput } from '../domain/task.ts';
 import type { ModelFile } from '../domain/training.ts';
+import { readModel } from '../engine/model-file.ts';
 import { BadData, DataTooLarge } from '../errors/errors.ts';
-import { readModel } from '../features/model-file.ts';
 import { DiskCache } from '../runtime/disk-cache.ts';
 import { Embedder } from './embedder.ts';
 

@@ -31,7 +31,10 @@ export class Embedder {
     this.#parts = parts;
   }
 
-  static async load({ onnx, features }: TrainedModel, { threads, longLived = false }: EmbedderOptions): Promise<Embedder> {
+  static async load(
+    { onnx, features }: TrainedModel,
+    { threads, longLived = false }: EmbedderOptions,
+  ): Promise<Embedder> {
     const { pooling, output } = features.state;
     const encoder = createEncoder(features);
     return new Embedder({

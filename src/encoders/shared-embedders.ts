@@ -1,5 +1,5 @@
 import type { ModelFile } from '../domain/training.ts';
-import { readModel } from '../features/model-file.ts';
+import { readModel } from '../engine/model-file.ts';
 import { Embedder } from './embedder.ts';
 
 /** Of one thread: the encoders that its models stand on, by the hash of their files. */

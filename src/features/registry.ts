@@ -5,12 +5,12 @@ import { createPlainEncoder } from './columns/plain.ts';
 import { createDenseEncoder } from './dense.ts';
 import type { Encoder } from './encoder.ts';
 import { createNgramEncoder } from './ngrams.ts';
-import { createPieceEncoder } from './pieces.ts';
 import { createPixelEncoder } from './pixels.ts';
+import { createPieceEncoder } from './pretrained/pieces.ts';
+import { createTokenEncoder } from './pretrained/tokens.ts';
 import { createSceneEncoder } from './scenes.ts';
 import { createStretchedEncoder } from './stretched.ts';
 import { createSubwordEncoder } from './subwords.ts';
-import { createTokenEncoder } from './tokens.ts';
 
 /** Creates encoders from fitted features by kind, `FittedFeatures.encoder`. */
 const encoders = {

@@ -39,7 +39,11 @@ export function outlineOnnx(bytes: Uint8Array): OnnxOutline {
   return outline;
 }
 
-type Mutable = { -readonly [K in keyof OnnxOutline]: OnnxOutline[K] } & { ops: Set<string>; inputs: OnnxValue[]; outputs: OnnxValue[] };
+type Mutable = { -readonly [K in keyof OnnxOutline]: OnnxOutline[K] } & {
+  ops: Set<string>;
+  inputs: OnnxValue[];
+  outputs: OnnxValue[];
+};
 
 function readGraph(bytes: Uint8Array, outline: Mutable, depth: number): void {
   if (depth > MAX_DEPTH) throw new RangeError('its graphs are nested too deeply');

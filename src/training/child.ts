@@ -7,7 +7,6 @@ import type { TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { computeWith } from '../engine/computing.ts';
-import { BadData, Diverged } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
@@ -19,7 +18,7 @@ import { basisOf } from './joint/basis.ts';
 import { trainShares } from './joint/shares.ts';
 import { leadOf, teamOf } from './joint/ways.ts';
 import type { Assignment, FromChild, JoinAssignment, ToChild, TrialInput } from './messages.ts';
-import { type Refit, refitSpec } from './refit.ts';
+import { otherRows, type Refit, refitSpec, worseThanBefore } from './refit.ts';
 import { trainTrial } from './train.ts';
 import { REFIT_SHARE, type TrialTime, timeOf } from './trial-time.ts';
 
@@ -123,18 +122,6 @@ async function trainAgain(spec: TrainingSpec, assignment: Assignment & { refit: 
 
 /** Time of a network that continues on all rows, as a share of the time that it was trained before. */
 const CONTINUED_SHARE = REFIT_SHARE / (1 - REFIT_SHARE);
-
-const otherRows = (): BadData =>
-  new BadData('this machine has other rows than those that the network was chosen by', {
-    detail: 'The source changed between the times at which they were read.',
-    hint: 'The model has the network as it was.',
-  });
-
-const worseThanBefore = (score: number, before: number): Diverged =>
-  new Diverged('the network became worse when it was trained again on all rows', {
-    detail: `Its score on rows that it was trained on is ${score.toFixed(4)}, before it was ${before.toFixed(4)}.`,
-    hint: 'The model has the network as it was.',
-  });
 
 const ENDLESS = Number.POSITIVE_INFINITY;
 /** As many epochs as the recipe has. */

@@ -1,5 +1,6 @@
 import type { Examples, Labels } from '../domain/task.ts';
 import type { TrainingSpec } from '../domain/training.ts';
+import { BadData, Diverged } from '../errors/errors.ts';
 
 /** How a network that was chosen is trained again on all rows, validation rows included. */
 export interface Refit {
@@ -46,3 +47,15 @@ function joinedLabels(a: Labels, b: Labels): Labels {
   if (ArrayBuffer.isView(a) || ArrayBuffer.isView(b)) throw new RangeError('both parts have labels of one kind');
   return [...a, ...b];
 }
+
+export const otherRows = (): BadData =>
+  new BadData('this machine has other rows than those that the network was chosen by', {
+    detail: 'The source changed between the times at which they were read.',
+    hint: 'The model has the network as it was.',
+  });
+
+export const worseThanBefore = (score: number, before: number): Diverged =>
+  new Diverged('the network became worse when it was trained again on all rows', {
+    detail: `Its score on rows that it was trained on is ${score.toFixed(4)}, before it was ${before.toFixed(4)}.`,
+    hint: 'The model has the network as it was.',
+  });

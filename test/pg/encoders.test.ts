@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addEncoder } from '../../src/cli/encoders/add-encoder.ts';
 import type { Database } from '../../src/db/database.ts';
-import { deleteEncoder, grantEncoder, revokeEncoder } from '../../src/db/statements/encoders.ts';
+import { deleteEncoder, grantEncoder, revokeEncoder } from '../../src/db/statements/params.ts';
 import { createParamStore } from '../../src/params/create-param-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
@@ -90,7 +90,9 @@ test('its weights stay as long as a model stands on them, also if it is removed'
   await db.query(`select rafiki_drop_model('on_tiny')`);
   await store.collectGarbage(); // the model's part first, then what it stood on
   await store.collectGarbage();
-  const [left] = await db.query<{ n: number }>('select count(*)::int as n from rafiki.params where stands_on is not null');
+  const [left] = await db.query<{ n: number }>(
+    'select count(*)::int as n from rafiki.params where stands_on is not null',
+  );
   expect(left?.n).toBe(0);
 });
 

@@ -5,7 +5,7 @@ import {
   revokeEncoder,
   selectEncoderStudies,
   selectEncoders,
-} from '../../db/statements/encoders.ts';
+} from '../../db/statements/params.ts';
 import { InvalidParameter, InvalidState, UndefinedObject } from '../../errors/errors.ts';
 import { createParamStore } from '../../params/create-param-store.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
@@ -19,7 +19,16 @@ import { command, loggerOf } from './command.ts';
 import { requireUrl } from './database-url.ts';
 import { storageOf, storageSettings } from './storage.ts';
 
-const settingsRead = ['databaseUrl', 'npm', 'onnx', 'tokenizer', 'pooling', 'prefix', 'for', ...storageSettings] as const;
+const settingsRead = [
+  'databaseUrl',
+  'npm',
+  'onnx',
+  'tokenizer',
+  'pooling',
+  'prefix',
+  'for',
+  ...storageSettings,
+] as const;
 type EncoderGiven = Given<(typeof settingsRead)[number] | 'log'>;
 
 const usage =
@@ -27,7 +36,7 @@ const usage =
 
 /** Needs the rights of rafiki's owner: what it adds runs in servers and workers. */
 export const encoderCommand = command({
-  title: 'adds, lists and removes pretrained encoders: add NAME, list, remove NAME, grant NAME ROLE, revoke NAME ROLE',
+  title: 'pretrained encoders: add NAME, list, remove NAME, grant NAME ROLE, revoke NAME ROLE',
   settings: settingsRead,
   takesWords: true,
   async run(given) {
@@ -52,14 +61,14 @@ function sourceOf({ npm, onnx, tokenizer, pooling, prefix }: EncoderGiven['setti
   throw wrongUsage(['add']);
 }
 
-interface Action {
+interface EncoderAction {
   /** How many words come after it. */
   words: number;
   /** What it prints. */
   run(database: Database, given: EncoderGiven, words: readonly string[]): Promise<string>;
 }
 
-const actions: Readonly<Record<string, Action>> = {
+const actions: Readonly<Record<string, EncoderAction>> = {
   add: {
     words: 1,
     async run(database, { settings }, [name = '']) {

@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts';
-import { encoderExists, insertEncoder } from '../../db/statements/encoders.ts';
+import { encoderExists, insertEncoder } from '../../db/statements/params.ts';
 import type { RawInput } from '../../domain/task.ts';
 import type { TrainedModel } from '../../domain/training.ts';
 import { Embedder } from '../../encoders/embedder.ts';
@@ -18,7 +18,7 @@ export interface AddedEncoder {
   bytes: number;
 }
 
-export const encoderName = /^[a-z][a-z0-9_-]{0,62}$/;
+const encoderName = /^[a-z][a-z0-9_-]{0,62}$/;
 
 /** Tries an encoder on some inputs, stores it, and lets roles use it (null: every role). */
 export async function addEncoder(

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Pooling } from '../../encoders/pooling.ts';
 import { BadData, NotSupported } from '../../errors/errors.ts';
-import { tokenInputs } from '../../features/tokens.ts';
+import { tokenInputs } from '../../features/pretrained/tokens.ts';
 import { type OnnxOutline, type OnnxValue, outlineOnnx } from '../../graph/onnx-outline.ts';
 import { readBounded, readJson } from './bounded-read.ts';
 import type { EncoderSource } from './encoder-source.ts';
@@ -32,7 +32,9 @@ export async function onnxEncoder({ onnx: file, tokenizer, pooling, prefix = '' 
   const onnx = await readBounded(file);
   const outline = outlineOf(onnx, file);
   const inputs = outline.inputs.map(({ name }) => name);
-  const strange = outline.inputs.filter(({ name, type }) => !tokenInputs.some((known) => known === name) || type !== INT64);
+  const strange = outline.inputs.filter(
+    ({ name, type }) => !tokenInputs.some((known) => known === name) || type !== INT64,
+  );
   if (strange.length > 0 || !inputs.includes('input_ids')) throw otherInputs(outline.inputs);
   const output = outputOf(outline.outputs, pooling);
   const json = await readJson(tokenizer, MAX_TOKENIZER_BYTES);
@@ -59,11 +61,13 @@ function outlineOf(bytes: Uint8Array, file: string): OnnxOutline {
       cause,
     });
   }
-  const refused = [...outline.ops].filter((op) => !knownDomains.has(op.slice(0, op.lastIndexOf(':'))) || endless.has(op));
+  const refused = [...outline.ops].filter(
+    (op) => !knownDomains.has(op.slice(0, op.lastIndexOf(':'))) || endless.has(op),
+  );
   if (refused.length > 0 || outline.hasFunctions) {
     throw new NotSupported('the ONNX file has operators that are refused', {
       detail: refused.length > 0 ? `They are: ${refused.join(', ')}.` : 'It defines functions of its own.',
-      hint: "Operators of ONNX and of ONNX Runtime are accepted, but loops, which might not end: export it again without them.",
+      hint: 'Operators of ONNX and of ONNX Runtime are accepted, but loops, which might not end: export it again without them.',
     });
   }
   if (outline.hasExternalData) {
@@ -77,7 +81,8 @@ function outlineOf(bytes: Uint8Array, file: string): OnnxOutline {
 
 /** The one that is named as an encoder's, or the only one. */
 function outputOf(outputs: readonly OnnxValue[], pooling: Pooling | undefined): OnnxValue {
-  const names = pooling === 'mean' || pooling === 'cls' ? ['last_hidden_state'] : ['sentence_embedding', 'last_hidden_state'];
+  const names =
+    pooling === 'mean' || pooling === 'cls' ? ['last_hidden_state'] : ['sentence_embedding', 'last_hidden_state'];
   for (const name of names) {
     const named = outputs.find((output) => output.name === name);
     if (named !== undefined) return named;

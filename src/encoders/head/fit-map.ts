@@ -2,12 +2,12 @@ import { loadModel } from '../../engine/inference.ts';
 import type { Rng } from '../../runtime/rng.ts';
 import { whiteningOf } from './cholesky.ts';
 import {
-  type Kernel,
+  type HeadKernel,
   type KernelMap,
   mapFile,
   mappedWidth,
-  type Normalisation,
   type Preparation,
+  type VectorNormalisation,
 } from './kernel-map.ts';
 
 export interface MapSettings {
@@ -16,7 +16,7 @@ export interface MapSettings {
   gamma: number;
   degree: number;
   landmarks: number;
-  normalisation: Normalisation;
+  normalisation: VectorNormalisation;
 }
 
 /** Training vectors, [rows, width]. */
@@ -79,7 +79,7 @@ async function runRows(
   }
 }
 
-function preparationOf({ data, rows, width }: Vectors, kind: Normalisation): Preparation {
+function preparationOf({ data, rows, width }: Vectors, kind: VectorNormalisation): Preparation {
   if (kind !== 'standard') return { kind };
   const [sums, squares] = [new Float64Array(width), new Float64Array(width)];
   for (let i = 0; i < data.length; i++) {
@@ -108,7 +108,7 @@ function chooseRows({ data, rows, width }: Vectors, count: number, rng: Rng): Fl
 }
 
 /** γ in units of the data, from the landmarks: their mean squared length, and around their mean. */
-function kernelOf({ kernel, gamma, degree }: MapSettings, vectors: Float32Array, count: number): Kernel {
+function kernelOf({ kernel, gamma, degree }: MapSettings, vectors: Float32Array, count: number): HeadKernel {
   const width = vectors.length / count;
   const sums = new Float64Array(width);
   let square = 0;

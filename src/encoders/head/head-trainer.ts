@@ -7,7 +7,7 @@ import { createRng } from '../../runtime/rng.ts';
 import { fitMap, type MapSettings, mapRows, type Vectors } from './fit-map.ts';
 import { type HeadAnswers, type HeadWeights, headFile, lossFile } from './head-graphs.ts';
 import { type KernelMap, mappedWidth } from './kernel-map.ts';
-import { type Descent, descend, type Slope } from './lbfgs.ts';
+import { type Descent, type DescentSlope, descend } from './lbfgs.ts';
 
 export interface HeadTask extends HeadAnswers {
   vectors: Vectors;
@@ -29,7 +29,7 @@ export class HeadTrainer {
   readonly #phi: TensorData;
   readonly #session: GraphSession;
   #at: Descent;
-  #here: Slope | null = null;
+  #here: DescentSlope | null = null;
 
   private constructor(task: HeadTask, map: KernelMap, parts: { phi: Float32Array; session: GraphSession }) {
     this.#task = task;
@@ -87,7 +87,7 @@ export class HeadTrainer {
   }
 
   /** Mean over the rows, so that the size of the gradient does not depend on their number. */
-  async #slopeAt(point: Float32Array): Promise<Slope> {
+  async #slopeAt(point: Float32Array): Promise<DescentSlope> {
     const { outputs, targets, weights, l2, vectors } = this.#task;
     const { w, b } = this.#split(point);
     const tensor = (data: Float32Array, shape: number[]): TensorData => ({ dtype: 'float32', shape, data });

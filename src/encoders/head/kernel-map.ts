@@ -2,10 +2,10 @@ import * as emit from '../../graph/emit.ts';
 import { Graph, type Value } from '../../graph/graph.ts';
 import { encodeModel } from '../../graph/onnx.ts';
 
-export type Normalisation = 'none' | 'unit' | 'standard';
+export type VectorNormalisation = 'none' | 'unit' | 'standard';
 
 /** k(x, z) = x·z; exp(−γ‖x − z‖²); or (γ x·z + 1)ᵈ / (γ + 1)ᵈ. */
-export type Kernel =
+export type HeadKernel =
   | { kind: 'linear' }
   | { kind: 'rbf'; gamma: number }
   | { kind: 'polynomial'; gamma: number; degree: number };
@@ -23,7 +23,7 @@ export type Preparation =
 export interface KernelMap {
   width: number;
   preparation: Preparation;
-  kernel: Kernel;
+  kernel: HeadKernel;
   /** [landmarks, width], prepared; and T, [landmarks, landmarks]. */
   landmarks?: { vectors: Float32Array; count: number; whitening: Float32Array };
 }
@@ -50,7 +50,7 @@ export function emitPrepared(g: Graph, x: Value, preparation: Preparation): Valu
 export function emitKernel(
   g: Graph,
   x: Value,
-  kernel: Kernel,
+  kernel: HeadKernel,
   { vectors, count }: { vectors: Float32Array; count: number },
 ): Value {
   const width = vectors.length / count;
@@ -88,7 +88,7 @@ export function mapFile(map: KernelMap, { whitens }: { whitens: boolean }): Uint
   return encodeModel(g);
 }
 
-export function transposed(matrix: Float32Array, rows: number): Float32Array {
+function transposed(matrix: Float32Array, rows: number): Float32Array {
   const columns = rows === 0 ? 0 : matrix.length / rows;
   const result = new Float32Array(matrix.length);
   for (let row = 0; row < rows; row++)

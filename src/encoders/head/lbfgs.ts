@@ -1,10 +1,10 @@
 /** The value of a function and its gradient at a point. */
-export interface Slope {
+export interface DescentSlope {
   value: number;
   gradient: Float32Array;
 }
 
-export type SlopeAt = (point: Float32Array) => Promise<Slope>;
+export type DescentSlopeAt = (point: Float32Array) => Promise<DescentSlope>;
 
 /** Where a descent is: all that is needed to continue. */
 export interface Descent {
@@ -23,7 +23,11 @@ const MAX_HALVINGS = 20;
  * One iteration of L-BFGS (Nocedal 1980; Nocedal and Wright 2006, algorithm 7.4) on a convex function. Returns the same descent if no step
  * goes down: the minimum is reached within the precision of single floats.
  */
-export async function descend(at: Descent, here: Slope, slopeAt: SlopeAt): Promise<{ at: Descent; here: Slope }> {
+export async function descend(
+  at: Descent,
+  here: DescentSlope,
+  slopeAt: DescentSlopeAt,
+): Promise<{ at: Descent; here: DescentSlope }> {
   const { point } = at;
   const direction = directionOf(at, here.gradient);
   const slope = dot(direction, here.gradient);

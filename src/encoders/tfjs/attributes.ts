@@ -2,9 +2,10 @@ import type { TfjsNode } from './model-json.ts';
 
 // Attributes of nodes in model.json: protobuf's AttrValue as JSON, in which int64 are texts, and texts are base64 or lists of bytes.
 
-type Fields = Readonly<Record<string, unknown>>;
+type AttributeFields = Readonly<Record<string, unknown>>;
 
-const fieldsOf = ({ attributes }: TfjsNode, name: string): Fields => (attributes[name] ?? {}) as Fields;
+const fieldsOf = ({ attributes }: TfjsNode, name: string): AttributeFields =>
+  (attributes[name] ?? {}) as AttributeFields;
 
 export function intAttribute(node: TfjsNode, name: string, otherwise = 0): number {
   const { i } = fieldsOf(node, name);
@@ -25,13 +26,8 @@ export function textAttribute(node: TfjsNode, name: string, otherwise: string): 
 }
 
 export function intsAttribute(node: TfjsNode, name: string): number[] {
-  const { i } = (fieldsOf(node, name)['list'] ?? {}) as Fields;
+  const { i } = (fieldsOf(node, name)['list'] ?? {}) as AttributeFields;
   return Array.isArray(i) ? i.map(Number) : [];
-}
-
-export function textsAttribute(node: TfjsNode, name: string): string[] {
-  const { s } = (fieldsOf(node, name)['list'] ?? {}) as Fields;
-  return Array.isArray(s) ? s.map(textOf) : [];
 }
 
 /** Numbers of TensorFlow's types (DataType), which some converters write as names. */
@@ -44,8 +40,8 @@ export function typeAttribute(node: TfjsNode, name: string): 'float' | 'int' | '
 
 /** Dimensions of an input; −1 is unknown. */
 export function shapeAttribute(node: TfjsNode, name: string): number[] {
-  const { dim } = (fieldsOf(node, name)['shape'] ?? {}) as Fields;
-  return Array.isArray(dim) ? dim.map((each) => Number((each as Fields)['size'] ?? -1)) : [];
+  const { dim } = (fieldsOf(node, name)['shape'] ?? {}) as AttributeFields;
+  return Array.isArray(dim) ? dim.map((each) => Number((each as AttributeFields)['size'] ?? -1)) : [];
 }
 
 const textOf = (value: unknown): string =>

@@ -4,7 +4,7 @@ import { encodeModel } from '../../graph/onnx.ts';
 /** Of a value of a foreign graph: all whole numbers have 64 bits, as ONNX' shapes, axes and indices do. */
 export type ValueKind = 'float' | 'int' | 'bool';
 
-export const elementOf: Readonly<Record<ValueKind, ElementType>> = { float: 'float32', int: 'int64', bool: 'bool' };
+const elementOf: Readonly<Record<ValueKind, ElementType>> = { float: 'float32', int: 'int64', bool: 'bool' };
 
 export interface WrittenNode {
   attributes?: Readonly<Record<string, Attribute>>;

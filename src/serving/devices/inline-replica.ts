@@ -1,8 +1,8 @@
 import type { RawInput } from '../../domain/task.ts';
 import type { TensorData } from '../../domain/tensor.ts';
+import { readModel } from '../../engine/model-file.ts';
 import { loadQuickModel, type QuickModel } from '../../engine/quick-model.ts';
 import type { Encoder } from '../../features/encoder.ts';
-import { readModel } from '../../features/model-file.ts';
 import { createEncoder } from '../../features/registry.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { MemberOutput } from './device.ts';

@@ -4,8 +4,8 @@ import { pretrainedEncoder } from '../../encoders/pretrained-rows.ts';
 import { borrowEmbedder } from '../../encoders/shared-embedders.ts';
 import { embedCached, sharedVectors } from '../../encoders/vector-cache.ts';
 import { type LoadedModel, loadModel } from '../../engine/inference.ts';
+import { readModel } from '../../engine/model-file.ts';
 import type { Encoder } from '../../features/encoder.ts';
-import { readModel } from '../../features/model-file.ts';
 import { createEncoder } from '../../features/registry.ts';
 import { readInteger } from '../../features/state.ts';
 import type { Subset } from '../policies/policy.ts';
@@ -21,7 +21,7 @@ import { isSample } from './sample-input.ts';
 const SLICE_ROWS: Readonly<Record<InputKind, number>> = { text: 16, image: 16, columns: Number.POSITIVE_INFINITY };
 
 /** A member's file, and that of the pretrained encoder that it stands on. */
-export interface MemberFile extends ModelFile {
+interface MemberFile extends ModelFile {
   encoder?: ModelFile;
 }
 

@@ -8,31 +8,34 @@ import { readGraphModel, weightFiles } from '../../../src/encoders/tfjs/model-js
 import { createSession } from '../../../src/engine/session.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
-type Dtype = 'float32' | 'int32' | 'bool';
-interface Given {
+type CaseDtype = 'float32' | 'int32' | 'bool';
+interface CaseTensor {
   shape: number[];
   data: number[];
-  dtype?: Dtype;
+  dtype?: CaseDtype;
 }
-interface OpCase {
+interface ConvertedCase {
   /** Fed inputs, in the order of the op's. */
-  fed: Given[];
+  fed: CaseTensor[];
   /** Constant inputs after them. */
-  constants?: Given[];
+  constants?: CaseTensor[];
   attributes?: Record<string, unknown>;
   /** Outputs. */
   outputs?: number;
 }
 
 const rng = createRng(9);
-const floats = (...shape: number[]): Given => ({
+const floats = (...shape: number[]): CaseTensor => ({
   shape,
   data: Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()),
 });
-const positive = (...shape: number[]): Given => ({ shape, data: floats(...shape).data.map((x) => Math.abs(x) + 0.1) });
-const ints = (...data: number[]): Given => ({ shape: [data.length], data, dtype: 'int32' });
-const int = (value: number): Given => ({ shape: [], data: [value], dtype: 'int32' });
-const bools = (...data: number[]): Given => ({ shape: [data.length], data, dtype: 'bool' });
+const positive = (...shape: number[]): CaseTensor => ({
+  shape,
+  data: floats(...shape).data.map((x) => Math.abs(x) + 0.1),
+});
+const ints = (...data: number[]): CaseTensor => ({ shape: [data.length], data, dtype: 'int32' });
+const int = (value: number): CaseTensor => ({ shape: [], data: [value], dtype: 'int32' });
+const bools = (...data: number[]): CaseTensor => ({ shape: [data.length], data, dtype: 'bool' });
 const text = (value: string): unknown => ({ s: Buffer.from(value).toString('base64') });
 const list = (...values: number[]): unknown => ({ list: { i: values.map(String) } });
 const flag = (value: boolean): unknown => ({ b: value });
@@ -42,7 +45,7 @@ const nhwc = { data_format: text('NHWC') };
 const image = floats(2, 7, 6, 4);
 
 /** Each op of `graphOps`, with the attributes that change what it does. */
-const cases: Record<string, OpCase | OpCase[]> = {
+const cases: Record<string, ConvertedCase | ConvertedCase[]> = {
   Add: { fed: [floats(3, 4), floats(4)] },
   AddV2: { fed: [floats(3, 1), floats(3, 4)] },
   AvgPool: [
@@ -165,9 +168,9 @@ const numbers = { float32: 1, int32: 3, bool: 10 };
 /** A model of one op, as files. */
 function modelOf(
   op: string,
-  { fed, constants = [], attributes = {} }: OpCase,
+  { fed, constants = [], attributes = {} }: ConvertedCase,
 ): { json: Record<string, unknown>; bytes: Buffer } {
-  const given = (name: string, { shape, dtype = 'float32' }: Given): Record<string, unknown> => ({
+  const given = (name: string, { shape, dtype = 'float32' }: CaseTensor): Record<string, unknown> => ({
     name,
     op: 'Placeholder',
     attr: { dtype: { type: numbers[dtype] }, shape: { shape: { dim: shape.map((size) => ({ size: String(size) })) } } },
@@ -190,7 +193,7 @@ function modelOf(
   return { json, bytes: Buffer.concat(bytes) };
 }
 
-const asTensor = ({ shape, data, dtype = 'float32' }: Given): TensorData => ({
+const asTensor = ({ shape, data, dtype = 'float32' }: CaseTensor): TensorData => ({
   dtype,
   shape,
   data:

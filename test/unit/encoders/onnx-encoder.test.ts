@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { onnxEncoder } from '../../../src/cli/encoders/onnx-encoder.ts';
 import { Embedder } from '../../../src/encoders/embedder.ts';
 import type { Pooling } from '../../../src/encoders/pooling.ts';
-import { encodeModel } from '../../../src/graph/onnx.ts';
 import { Graph } from '../../../src/graph/graph.ts';
+import { encodeModel } from '../../../src/graph/onnx.ts';
 import { wordPieces } from './word-pieces.ts';
 
 const width = 3;
@@ -18,7 +18,10 @@ function exported({ domain = '', op = 'Identity', further = false } = {}): Uint8
   const g = new Graph('export');
   const ids = g.input('input_ids', ['N', 'T'], 'int64');
   g.input('attention_mask', ['N', 'T'], 'int64');
-  const table = g.constant(Float32Array.from({ length: 20 * width }, (_, i) => vectorOf(Math.floor(i / width))[i % width] ?? 0), [20, width]);
+  const table = g.constant(
+    Float32Array.from({ length: 20 * width }, (_, i) => vectorOf(Math.floor(i / width))[i % width] ?? 0),
+    [20, width],
+  );
   const hidden = g.node('Gather', [table, ids], ['N', 'T', width], { attributes: { axis: 0 } });
   const kept = g.node(op, [hidden], hidden.shape, { domain });
   g.output(kept, further ? 'one' : 'last_hidden_state');
@@ -43,15 +46,18 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 it.each([
   ['mean', [2, 4, 5, 6, 3]],
   ['cls', [2]],
-] as const)('the vector of a text with %s pooling is that of its tokens, whatever shares the batch', async (pooling, ids) => {
-  const { model } = await read(exported(), undefined, pooling);
-  const embedder = await Embedder.load(model, { threads: 1 });
-  const vectors = await embedder.embed(['the plot, the cast; the end, the film, the plot', 'A great film']);
-  const mean = vectorOf(0).map((_, i) => ids.reduce((sum, id) => sum + (vectorOf(id)[i] ?? 0), 0) / ids.length);
-  const found = Array.from(vectors?.subarray(width, 2 * width) ?? []);
-  for (const [i, value] of found.entries()) expect(value).toBeCloseTo(mean[i] ?? 0, 4);
-  await embedder.release();
-});
+] as const)(
+  'the vector of a text with %s pooling is that of its tokens, whatever shares the batch',
+  async (pooling, ids) => {
+    const { model } = await read(exported(), undefined, pooling);
+    const embedder = await Embedder.load(model, { threads: 1 });
+    const vectors = await embedder.embed(['the plot, the cast; the end, the film, the plot', 'A great film']);
+    const mean = vectorOf(0).map((_, i) => ids.reduce((sum, id) => sum + (vectorOf(id)[i] ?? 0), 0) / ids.length);
+    const found = Array.from(vectors?.subarray(width, 2 * width) ?? []);
+    for (const [i, value] of found.entries()) expect(value).toBeCloseTo(mean[i] ?? 0, 4);
+    await embedder.release();
+  },
+);
 
 it('refuses files that are none, cut off, without an end, with operators of others, or with two outputs', async () => {
   await expect(read('no ONNX')).rejects.toMatchObject({ sqlstate: '22000' });
@@ -62,7 +68,9 @@ it('refuses files that are none, cut off, without an end, with operators of othe
   await expect(read(exported({ op: 'Loop' }))).rejects.toMatchObject({ sqlstate: '0A000' });
   await expect(read(exported({ further: true }))).rejects.toMatchObject({ sqlstate: '22000' });
   await expect(read(whole, '{"no": ')).rejects.toMatchObject({ sqlstate: '22000' });
-  await expect(onnxEncoder({ onnx: path.join(dir, 'missing'), tokenizer: dir })).rejects.toMatchObject({ sqlstate: '42704' });
+  await expect(onnxEncoder({ onnx: path.join(dir, 'missing'), tokenizer: dir })).rejects.toMatchObject({
+    sqlstate: '42704',
+  });
 });
 
 it('says so if the tokenizer is none', async () => {

@@ -8,7 +8,7 @@ import { OnnxWriter } from '../../../src/encoders/tfjs/onnx-writer.ts';
 import { DiskCache } from '../../../src/runtime/disk-cache.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
-export const tinyWidth = 48;
+const tinyWidth = 48;
 const characters = 96;
 
 /** A text encoder of random weights: tanh of the mean of vectors of characters and of pairs, whose numbers are pieces. */

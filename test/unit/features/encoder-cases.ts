@@ -81,7 +81,12 @@ export const encoderCases: Readonly<Record<EncoderName, () => Promise<EncoderCas
   tokens: async () => ({
     inputs: texts,
     state: {
-      ...{ tokenizer: JSON.stringify(wordPieces), maxTokens: 16, prefix: 'a ', inputs: ['input_ids', 'attention_mask'] },
+      ...{
+        tokenizer: JSON.stringify(wordPieces),
+        maxTokens: 16,
+        prefix: 'a ',
+        inputs: ['input_ids', 'attention_mask'],
+      },
     },
   }),
   pixels: async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { ParamSet } from '../../../src/domain/tensor.ts';
-import { readModel } from '../../../src/features/model-file.ts';
+import { readModel } from '../../../src/engine/model-file.ts';
 import { packModel } from '../../../src/params/model-codec.ts';
 import { ModelFiles } from '../../../src/params/model-files.ts';
 import type { ParamStore } from '../../../src/params/param-store.ts';

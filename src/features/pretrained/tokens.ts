@@ -1,10 +1,10 @@
 import { Tokenizer } from '@huggingface/tokenizers';
-import type { RawInput } from '../domain/task.ts';
-import type { TensorData } from '../domain/tensor.ts';
-import type { FittedFeatures } from '../domain/training.ts';
-import { type EncodedRows, type RowEncoder, rowEncoder, textsOf } from './encoder.ts';
-import { readInteger, unfit } from './state.ts';
-import { padRows, rowLength, TokenRowsBuilder } from './token-rows.ts';
+import type { RawInput } from '../../domain/task.ts';
+import type { TensorData } from '../../domain/tensor.ts';
+import type { FittedFeatures } from '../../domain/training.ts';
+import { type EncodedRows, type RowEncoder, rowEncoder, textsOf } from '../encoder.ts';
+import { readInteger, unfit } from '../state.ts';
+import { padRows, rowLength, TokenRowsBuilder } from '../token-rows.ts';
 
 /** Characters that are read per token at most, which bounds the work on megabytes of text. */
 const CHARS_PER_TOKEN = 16;
@@ -22,7 +22,10 @@ export function createTokenEncoder({ state }: FittedFeatures): RowEncoder {
   const encode = (text: string): Int32Array => {
     const { ids } = tokenizer.encode(prefix + text.slice(0, maxTokens * CHARS_PER_TOKEN));
     // the last token marks the end of the text, and is kept
-    return Int32Array.from(ids.length <= maxTokens ? ids : [...ids.slice(0, maxTokens - 1), ids.at(-1) as number], Number);
+    return Int32Array.from(
+      ids.length <= maxTokens ? ids : [...ids.slice(0, maxTokens - 1), ids.at(-1) as number],
+      Number,
+    );
   };
   const prepare = (given: readonly RawInput[]): EncodedRows => {
     const texts = textsOf(given);
@@ -36,13 +39,17 @@ export function createTokenEncoder({ state }: FittedFeatures): RowEncoder {
         const { data, shape } = padRows(rows, indexes, { margin: 0, min: 1 });
         const width = shape[1] as number;
         const mask = new BigInt64Array(data.length);
-        for (const [i, row] of indexes.entries()) mask.fill(1n, i * width, i * width + Math.max(1, rowLength(rows, row)));
+        for (const [i, row] of indexes.entries())
+          mask.fill(1n, i * width, i * width + Math.max(1, rowLength(rows, row)));
         const tensors: Record<(typeof tokenInputs)[number], BigInt64Array> = {
           input_ids: BigInt64Array.from(data as Int32Array, (id) => BigInt(id)),
           attention_mask: mask,
           token_type_ids: new BigInt64Array(data.length),
         };
-        const entries = inputs.map((name): [string, TensorData] => [name, { dtype: 'int64', shape, data: tensors[name] }]);
+        const entries = inputs.map((name): [string, TensorData] => [
+          name,
+          { dtype: 'int64', shape, data: tensors[name] },
+        ]);
         return Object.fromEntries(entries);
       },
     };

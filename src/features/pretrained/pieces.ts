@@ -1,8 +1,8 @@
-import type { RawInput } from '../domain/task.ts';
-import type { FittedFeatures } from '../domain/training.ts';
-import { type EncodedRows, type RowEncoder, rowEncoder, textsOf } from './encoder.ts';
-import { readInteger, unfit } from './state.ts';
-import { padRows, rowLength, TokenRowsBuilder } from './token-rows.ts';
+import type { RawInput } from '../../domain/task.ts';
+import type { FittedFeatures } from '../../domain/training.ts';
+import { type EncodedRows, type RowEncoder, rowEncoder, textsOf } from '../encoder.ts';
+import { readInteger, unfit } from '../state.ts';
+import { padRows, rowLength, TokenRowsBuilder } from '../token-rows.ts';
 
 /** A piece of a vocabulary with the logarithm of its probability. */
 export type ScoredPiece = readonly [piece: string, score: number];
