@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePorts } from '../support/free-ports.ts';
 import { eventually, loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 
 const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
@@ -9,9 +10,12 @@ const noPsql = !existsSync('/usr/bin/psql');
 if (noPsql) console.log('psql is not on this machine: what it prints is not tested');
 
 let rafiki: RunningRafiki;
+/** Of the metrics of serving; coordinator and workers have the next ones. */
+let metricsPort: number;
 
 beforeAll(async () => {
-  rafiki = await rafikiUp({ args: ['--workers', '2'] });
+  metricsPort = await freePorts(4);
+  rafiki = await rafikiUp({ args: ['--workers', '2', '--metrics-port', `${metricsPort}`] });
   await loadMails(rafiki.db, 'mail', 1500);
   const session = await rafiki.db.connect(() => {});
   const notices: string[] = [];
@@ -179,5 +183,39 @@ describe('after CALL rafiki_train_wait', () => {
     await expect(rafiki.db.query(`select rafiki_predict('mail_text_classification', 'x')`)).rejects.toMatchObject({
       code: '42704',
     });
+  });
+});
+
+describe('the metrics of the processes', () => {
+  const read = async (process: number): Promise<string> =>
+    (await fetch(`http://127.0.0.1:${metricsPort + process}/metrics`)).text();
+  const numberOf = (text: string, name: string, label = ''): number => {
+    const line = text.split('\n').find((it) => it.startsWith(name) && it.includes(label)) ?? '';
+    return Number(line.slice(line.lastIndexOf(' ')));
+  };
+
+  test('serving has counted the calls of the model, and how long they took', async () => {
+    const before = await read(0);
+    await rafiki.db.query(`select rafiki_predict('mail_text_classification', 'one more call for the metrics')`);
+    await expect().rejects.toThrow();
+    const after = await read(0);
+    const model = 'model="mail_text_classification"';
+    for (const name of ['rafiki_predict_calls_total', 'rafiki_predict_call_duration_seconds_count'])
+      expect(numberOf(after, name, model)).toBe(numberOf(before, name, model) + 1);
+    expect(numberOf(after, 'rafiki_model_memory_bytes', model)).toBeGreaterThan(1000);
+    expect(numberOf(after, 'rafiki_bridge_sessions')).toBeGreaterThan(0);
+  });
+
+  test('the coordinator leads, and the workers have trained the trials', async () => {
+    const coordinator = await read(1);
+    expect(numberOf(coordinator, 'rafiki_coordinator_leading')).toBe(1);
+    expect(numberOf(coordinator, 'rafiki_trials', 'state="running"')).toBe(0);
+    const workers = await Promise.all([read(2), read(3)]);
+    const trained = workers.map((text) => numberOf(text, 'rafiki_worker_trials_total', 'part="leading"'));
+    expect(trained.reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(3);
+  });
+
+  test.each([0, 1, 2, 3])('process %i is ready', async (process) => {
+    expect((await fetch(`http://127.0.0.1:${metricsPort + process}/health/ready`)).status).toBe(200);
   });
 });

@@ -77,6 +77,24 @@ export const settingsTable = {
     about: 'threads of each trial',
     otherwise: "the cores, divided among this machine's workers",
   },
+  metricsPort: {
+    flag: 'metrics-port',
+    variable: 'RAFIKI_METRICS_PORT',
+    kind: kind.port,
+    about: 'the port of /metrics and /health; for up: the first of one for each process',
+    otherwise: 'no metrics',
+  },
+  metricsHost: {
+    variable: 'RAFIKI_METRICS_HOST',
+    kind: kind.text('HOST'),
+    about: 'the address of that port; any other than loopback needs the token',
+    default: '127.0.0.1',
+  },
+  metricsToken: {
+    variable: 'RAFIKI_METRICS_TOKEN',
+    kind: kind.secretText('…'),
+    about: 'the bearer token that reads /metrics',
+  },
   device: {
     flag: 'device',
     variable: 'RAFIKI_DEVICE',

@@ -83,6 +83,11 @@ export class Batcher {
     return this.#requests.find(input, false) !== undefined;
   }
 
+  /** Rows that somebody waits for and that are not being computed. */
+  get demandQueued(): number {
+    return this.#requests.demanded + this.#requests.deferred;
+  }
+
   get speculativeQueued(): number {
     return this.#requests.speculative;
   }
