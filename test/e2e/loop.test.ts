@@ -177,13 +177,6 @@ describe('after CALL rafiki_train_wait', () => {
       }
     });
   });
-
-  test('dropping the model deletes its parameters, and predicting raises an error', async () => {
-    await rafiki.db.query(`select rafiki_drop_model('mail_text_classification')`);
-    await expect(rafiki.db.query(`select rafiki_predict('mail_text_classification', 'x')`)).rejects.toMatchObject({
-      code: '42704',
-    });
-  });
 });
 
 describe('the metrics of the processes', () => {
@@ -217,5 +210,14 @@ describe('the metrics of the processes', () => {
 
   test.each([0, 1, 2, 3])('process %i is ready', async (process) => {
     expect((await fetch(`http://127.0.0.1:${metricsPort + process}/health/ready`)).status).toBe(200);
+  });
+});
+
+describe('in the end', () => {
+  test('dropping the model deletes its parameters, and predicting raises an error', async () => {
+    await rafiki.db.query(`select rafiki_drop_model('mail_text_classification')`);
+    await expect(rafiki.db.query(`select rafiki_predict('mail_text_classification', 'x')`)).rejects.toMatchObject({
+      code: '42704',
+    });
   });
 });
