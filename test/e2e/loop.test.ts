@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePorts } from '../support/free-ports.ts';
@@ -190,7 +191,6 @@ describe('the metrics of the processes', () => {
   test('serving has counted the calls of the model, and how long they took', async () => {
     const before = await read(0);
     await rafiki.db.query(`select rafiki_predict('mail_text_classification', 'one more call for the metrics')`);
-    await expect().rejects.toThrow();
     const after = await read(0);
     const model = 'model="mail_text_classification"';
     for (const name of ['rafiki_predict_calls_total', 'rafiki_predict_call_duration_seconds_count'])
@@ -210,6 +210,53 @@ describe('the metrics of the processes', () => {
 
   test.each([0, 1, 2, 3])('process %i is ready', async (process) => {
     expect((await fetch(`http://127.0.0.1:${metricsPort + process}/health/ready`)).status).toBe(200);
+  });
+});
+
+describe('on a terminal', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rafiki-cli-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const run = (...args: string[]): string =>
+    execFileSync(process.execPath, [entry, ...args, '--data-dir', rafiki.dataDir], { encoding: 'utf8', stdio: 'pipe' });
+  const failed = (...args: string[]): { status: number; stderr: string } => {
+    try {
+      run(...args);
+    } catch (error) {
+      return error as { status: number; stderr: string };
+    }
+    throw new Error('did not fail');
+  };
+
+  test('a CSV file is trained on, and another gets its predictions', () => {
+    const file = path.join(folder, 'Fruit prices.csv');
+    const lines = Array.from(
+      { length: 120 },
+      (_, i) => `${i},${i % 2 === 0 ? 'apple' : 'pear'},${i % 2 === 0 ? 1.5 : 9}`,
+    );
+    writeFileSync(file, `id,fruit,price\n${lines.join('\n')}\n`);
+    const trained = run('train', file, '--target', 'fruit', '--minutes', '1');
+    expect(trained).toContain('120 rows of Fruit prices.csv are in table fruit_prices');
+    expect(trained).toContain('rafiki predict fruit_prices_tabular_classification FILE.csv');
+    const predicted = run('predict', 'fruit_prices_tabular_classification', file).trim().split('\n');
+    expect(predicted[0]).toBe('id,fruit,price,prediction');
+    expect(predicted.slice(1, 3)).toEqual(['0,apple,1.5,apple', '1,pear,9,pear']);
+    expect(predicted).toHaveLength(121);
+    expect(failed('train', file, '--target', 'fruit').stderr).toContain('Choose another name with --table');
+    expect(failed('train', file, '--target', 'veg', '--table', 'b')).toMatchObject({ status: 2 });
+  });
+
+  test('status fits into 80 columns and names what there is; logs shows a study', () => {
+    const status = run('status');
+    expect(status).toContain('mail_text_classification');
+    expect(status.split('\n').filter((line) => [...line].length > 80)).toEqual([]);
+    expect(run('logs', '1')).toMatch(/state +completed/);
+    expect(failed('logs', '999').stderr).toContain('study 999 does not exist');
+    expect(failed('predict', 'nope', 'x.csv').stderr).toContain('"rafiki status" lists the models');
+  });
+
+  test('completion is a script that bash accepts', () => {
+    const script = execFileSync(process.execPath, [entry, 'completion', 'bash']);
+    execFileSync('bash', ['-n'], { input: script });
   });
 });
 

@@ -4,11 +4,11 @@ import { CsvError, parse } from 'csv-parse/sync';
 import { type Connection, Database, type Queryable } from '../../db/database.ts';
 import { BadData } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { formatTable } from '../terminal/format-table.ts';
+import { LiveLine } from '../terminal/live-line.ts';
 import { demoDir } from '../up/data-dir.ts';
 import { Up, type UpOptions } from '../up/up.ts';
-import { LiveLine } from './live-line.ts';
 import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
-import { formatTable } from './table.ts';
 
 const print = (line = ''): void => void process.stdout.write(`${line}\n`);
 

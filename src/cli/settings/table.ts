@@ -103,6 +103,31 @@ export const settingsTable = {
     default: 'cpu',
   },
   data: { flag: 'data', kind: kind.filePath('FILE'), about: 'for demo: a CSV file with the columns label and text' },
+  target: {
+    flag: 'target',
+    kind: kind.text('COLUMN'),
+    about: 'for train: the column that the model learns',
+    default: 'label',
+  },
+  task: {
+    flag: 'task',
+    kind: kind.text('NAME'),
+    about: 'for train: the task, as in the table rafiki.task',
+    otherwise: 'by the columns of the file',
+  },
+  table: {
+    flag: 'table',
+    kind: kind.text('NAME'),
+    about: 'for train: the table that the file becomes',
+    otherwise: "the file's name",
+  },
+  minutes: { flag: 'minutes', kind: kind.wholeNumber(10_000), about: 'for train: the time', default: '10' },
+  column: {
+    flag: 'column',
+    kind: kind.text('NAME'),
+    about: 'for predict: the column with the texts',
+    otherwise: 'the only one with sentences',
+  },
   json: {
     flag: 'json',
     kind: kind.aSwitch,
