@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { selectWorkCounts } from '../db/statements/work-counts.ts';
+import { selectWorkCounts } from '../db/statements/processes.ts';
 import type { Measured } from '../runtime/measured.ts';
 
 /** What a coordinator measures: only the leading one counts the work of the database, so that sums over processes are right. */

@@ -43,7 +43,7 @@ const counts: readonly Count[] = [
     name: 'rafiki_predict_queued_rows',
     help: 'Rows that wait for a batch.',
     kind: 'gauge',
-    of: (_, { batcher }) => batcher.demandQueued,
+    of: (_, { batcher }) => batcher.queued.demanded,
   },
 ];
 

@@ -2,15 +2,15 @@ import type { Measured } from '../runtime/measured.ts';
 
 const parts = ['leading', 'joined'] as const;
 /** Whether a worker owns the trial that it trains, or has joined another one's. */
-type Part = (typeof parts)[number];
+type TrainingRole = (typeof parts)[number];
 
 /** What a worker has done since it started. */
 export class WorkerCounts {
-  readonly #trials: Record<Part, number> = { leading: 0, joined: 0 };
-  readonly #seconds: Record<Part, number> = { leading: 0, joined: 0 };
-  #now: { part: Part; sinceMs: number } | undefined;
+  readonly #trials: Record<TrainingRole, number> = { leading: 0, joined: 0 };
+  readonly #seconds: Record<TrainingRole, number> = { leading: 0, joined: 0 };
+  #now: { part: TrainingRole; sinceMs: number } | undefined;
 
-  async during<T>(part: Part, work: () => Promise<T>): Promise<T> {
+  async during<T>(part: TrainingRole, work: () => Promise<T>): Promise<T> {
     this.#now = { part, sinceMs: performance.now() };
     this.#trials[part]++;
     try {
@@ -22,7 +22,7 @@ export class WorkerCounts {
   }
 
   measured(): Measured[] {
-    const byPart = (numberOf: (part: Part) => number): Measured['values'] =>
+    const byPart = (numberOf: (part: TrainingRole) => number): Measured['values'] =>
       parts.map((part) => ({ labels: { part }, value: numberOf(part) }));
     return [
       {
@@ -40,7 +40,7 @@ export class WorkerCounts {
     ];
   }
 
-  #secondsOf(part: Part): number {
+  #secondsOf(part: TrainingRole): number {
     const running = this.#now?.part === part ? (performance.now() - this.#now.sinceMs) / 1000 : 0;
     return this.#seconds[part] + running;
   }

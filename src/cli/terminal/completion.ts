@@ -26,9 +26,9 @@ const flagsOf = ({ settings }: Command): string[] => [
   '--help',
 ];
 
-type Script = (commands: Readonly<Record<string, Command>>) => string;
+type CompletionScript = (commands: Readonly<Record<string, Command>>) => string;
 
-const bash: Script = (commands) => `_rafiki() {
+const bash: CompletionScript = (commands) => `_rafiki() {
   local word="\${COMP_WORDS[COMP_CWORD]}" words
   case "\${COMP_CWORD}:\${COMP_WORDS[1]}" in
     1:*) words='${Object.keys(commands).join(' ')}' ;;
@@ -41,9 +41,9 @@ ${Object.entries(commands)
 complete -o default -F _rafiki rafiki
 `;
 
-const zsh: Script = (commands) => `autoload -U +X bashcompinit && bashcompinit\n${bash(commands)}`;
+const zsh: CompletionScript = (commands) => `autoload -U +X bashcompinit && bashcompinit\n${bash(commands)}`;
 
-const fish: Script = (commands) =>
+const fish: CompletionScript = (commands) =>
   Object.entries(commands)
     .flatMap(([name, it]) => [
       `complete -c rafiki -n __fish_use_subcommand -a ${name} -d '${it.title.replaceAll("'", '’')}'`,
@@ -52,4 +52,4 @@ const fish: Script = (commands) =>
     .join('\n')
     .concat('\n');
 
-const scripts: Readonly<Record<string, Script>> = { bash, zsh, fish };
+const scripts: Readonly<Record<string, CompletionScript>> = { bash, zsh, fish };
