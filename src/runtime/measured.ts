@@ -1,5 +1,5 @@
 /** One number of a measurement. Labels are few and bounded: each combination is a time series. */
-export interface MeasuredValue {
+interface MeasuredValue {
   labels: Readonly<Record<string, string>>;
   value: number;
 }

@@ -1,7 +1,7 @@
 import { Histogram } from '../runtime/histogram.ts';
 
 /** Upper bounds of the counted latencies, in seconds: from a cached answer to a large array. */
-export const latencyBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const latencyBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** Number of recent calls whose latencies give the quantiles. */
 const SAMPLE = 1024;

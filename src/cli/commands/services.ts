@@ -20,7 +20,7 @@ import { untilSignal } from './signals.ts';
 import { storageOf, storageSettings } from './storage.ts';
 
 /** Of every process. */
-export const metricsSettings = ['metricsPort', 'metricsHost', 'metricsToken'] as const;
+const metricsSettings = ['metricsPort', 'metricsHost', 'metricsToken'] as const;
 
 export const coordinatorCommand = command({
   title: 'plans studies (several may run, one acts)',
