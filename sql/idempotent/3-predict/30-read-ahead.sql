@@ -164,7 +164,7 @@ begin
             else format('The input is neither a column of a table that is scanned in order nor a simple expression over its text columns; tables: %s.',
                         left(scanned, 200)) end,
           hint = case when asked in ('text'::regtype, 'bytea'::regtype) then 'The array form is as quick with any table: rafiki_predict(model, array_agg(column)).'
-                      else 'This form is as quick with any rows: rafiki_predict_rows(model, array_agg(to_jsonb(row))).' end;
+                      else 'This form is as quick with any rows: rafiki_predict_many(model, array_agg(to_json(row)::text)).' end;
 end $$;
 
 -- Sends the rows that the server requested: `?;rows` for those around the current row, which is searched for among that many rows;
