@@ -63,21 +63,18 @@ language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  object text;
+  object constant text := rafiki._row_text(model, input);
 begin
-  object := rafiki._row_text(model, input);
-  if object is null then
-    return null;
-  end if;
-  return coalesce(rafiki._take(model, object, current_user), rafiki._predict_one(false, model, object, input, budget));
+  return case when object is not null then rafiki._predict_one(false, model, object, input, budget) end;
 end $$;
 
+-- Looks for a prefetched answer first: there is one only if the model reads rows, which is a query to find out.
 create or replace function rafiki_predict(model text, input anynonarray, budget interval default null) returns text
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return rafiki._predict_row(model, input, budget);
+  return coalesce(rafiki._take(model, to_json(input)::text, current_user), rafiki._predict_row(model, input, budget));
 end $$;
 
 comment on function rafiki_predict(text, anynonarray, interval) is $$Like rafiki_predict for a text, but for a row of a table, a view or a sub-query, or for a json or jsonb object: its columns are
@@ -159,9 +156,14 @@ create or replace function rafiki_predict_number(model text, input anynonarray, 
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  answer text := rafiki._take(model, to_json(input)::text, current_user);
 begin
-  perform rafiki._check_has_numbers(model);
-  return rafiki._predict_row(model, input, budget)::float8;
+  if answer is null then
+    perform rafiki._check_has_numbers(model);
+    answer := rafiki._predict_row(model, input, budget);
+  end if;
+  return answer::float8;
 end $$;
 
 create or replace function rafiki_predict_number(model text, input text, budget interval default null) returns float8
