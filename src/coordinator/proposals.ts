@@ -101,7 +101,10 @@ const MIN_SHARED_SECONDS = 30;
  * Families that are tried again: that of the best trial, and others until they have had their even share of all trials' time. Otherwise a
  * slow family would get as many trials as a quick one, and most of the time.
  */
-function withinTheirShare<F extends { name: string }>(families: readonly F[], trials: readonly TrialRow[]): readonly F[] {
+function withinTheirShare<F extends { name: string }>(
+  families: readonly F[],
+  trials: readonly TrialRow[],
+): readonly F[] {
   const secondsOf = (own: readonly TrialRow[]): number => own.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
   const total = secondsOf(trials);
   const [best] = trials.filter(isScored).sort((a, b) => b.score - a.score);

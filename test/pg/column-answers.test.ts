@@ -98,6 +98,7 @@ test('no model is an error in every form', async () => {
 });
 
 test('rights that were revoked in a transaction are known to servers after it', async () => {
+  await database.as('owner'); // makes the role
   const session = await db.connect(() => undefined);
   const role = `(select rolname::text from pg_roles where rolname = 'owner_' || current_database())::regrole`;
   await session.query(`set rafiki.latency_budget = '20 s'; select rafiki_grant('${classes}', ${role})`);
@@ -130,7 +131,7 @@ describe('numbers', () => {
     await db.query('create table whole (id int primary key, prediction int)');
     expect(await failureOf(db, `call rafiki_predict_all('${numbers}', 'customers', 'whole')`)).toMatchObject({
       code: '42804',
-      message: 'column "prediction" of whole cannot hold predictions',
+      message: 'column "prediction" of public.whole cannot hold predictions',
     });
   });
 
@@ -162,8 +163,13 @@ test('intervals of errors are those of many samples', async () => {
 
 describe('a table', () => {
   test('without the target is said to lack it', async () => {
-    await db.query('create view unlabelled as select id, age, city, mood, member, since, stayed, spends, note from customers');
-    for (const call of [`rafiki_evaluate('${classes}', 'public.unlabelled')`, `rafiki_confusion('${classes}', 'unlabelled')`])
+    await db.query(
+      'create view unlabelled as select id, age, city, mood, member, since, stayed, spends, note from customers',
+    );
+    for (const call of [
+      `rafiki_evaluate('${classes}', 'public.unlabelled')`,
+      `rafiki_confusion('${classes}', 'unlabelled')`,
+    ])
       expect(await failureOf(db, `select ${call}`)).toMatchObject({
         code: '42703',
         message: expect.stringMatching(/unlabelled has no column "buys", which model ".*" predicts/),

@@ -99,10 +99,14 @@ Errors:
 Example:
   select c.id, rafiki_predict('customers_tabular_classification', c) from customers c;$$;
 
--- For a budget written as an untyped literal: see 50-predict.sql.
+-- For a budget written as an untyped literal: see 50-predict.sql. A parsed body cannot be polymorphic.
 create or replace function rafiki_predict(model text, input anynonarray, budget text) returns text
-language sql stable parallel safe
-return rafiki.rafiki_predict(model, input, budget::pg_catalog.interval);
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(rafiki._take(model, to_json(input)::text, current_user), rafiki._predict_row(model, input, budget::interval));
+end $$;
 
 comment on function rafiki_predict(text, anynonarray, text) is $$Like rafiki_predict for a row, with the budget as an untyped literal.
 

@@ -55,9 +55,16 @@ describe('the next actions of a study', () => {
     const proposed = (trials: TrialRow[]): Set<string> =>
       new Set(
         Array.from({ length: 40 }, (_, seed) =>
-          plan(trials, { seed, maxTimeMs: 600_000 }).flatMap((action) =>
-            action.kind === 'propose' ? action.trial.family : [],
-          ),
+          planStudy(
+            {
+              study: study({ maxTimeMs: 600_000 }),
+              trials,
+              search: { ...search, seed },
+              isSlow: false,
+              idleWorkers: 1,
+            },
+            random,
+          ).flatMap((action) => (action.kind === 'propose' ? action.trial.family : [])),
         ).flat(),
       );
     const all = new Set(['fasttext', 'temporal_cnn', 'char_rnn']);
