@@ -8,7 +8,7 @@ import { claimTrial } from '../db/statements/claims.ts';
 import { joinTrial } from '../db/statements/joint-training.ts';
 import { countWorkersOn } from '../db/statements/processes.ts';
 import { computing } from '../engine/computing.ts';
-import { familyNames, sharedFamilyNames } from '../models/registry.ts';
+import { endsByItself, familyNames, sharedFamilyNames } from '../models/registry.ts';
 import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { backoffMs } from '../runtime/backoff.ts';
@@ -143,7 +143,8 @@ class Worker implements Service, MeasuredService {
     const processId = this.#heartbeat.id;
     if (processId === undefined) return false;
     const [cached, beingRead] = await Promise.all([this.#cache.cachedStudies(), this.#cache.beingRead()]);
-    const trial = await claimTrial(database, processId, { families: familyNames, cached, beingRead });
+    const ending = familyNames.filter(endsByItself);
+    const trial = await claimTrial(database, processId, { families: familyNames, ending, cached, beingRead });
     if (trial === undefined) {
       await this.#sweep();
       return this.#join(processId);

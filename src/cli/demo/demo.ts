@@ -133,7 +133,7 @@ async function trainAndPredict(session: Connection, tables: DemoTables, live: Li
   await show(
     session,
     `SELECT trial, family, state, round(score::numeric, 4) AS score, epoch, seconds
-  FROM rafiki.trials WHERE study = (SELECT max(study) FROM rafiki.studies) ORDER BY score DESC NULLS LAST`,
+  FROM rafiki.trials WHERE study = (SELECT max(study) FROM rafiki.studies WHERE model = '${model}') ORDER BY score DESC NULLS LAST`,
   );
   await show(
     session,
