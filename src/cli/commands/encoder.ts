@@ -9,12 +9,12 @@ import {
 import { InvalidParameter, InvalidState, UndefinedObject } from '../../errors/errors.ts';
 import { createParamStore } from '../../params/create-param-store.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
-import { formatTable } from '../demo/table.ts';
 import { addEncoder } from '../encoders/add-encoder.ts';
 import { type EncoderSource, packageEncoder } from '../encoders/encoder-source.ts';
 import { onnxEncoder } from '../encoders/onnx-encoder.ts';
 import { withPackage } from '../encoders/package-folder.ts';
 import type { Given } from '../settings/read.ts';
+import { formatTable } from '../terminal/format-table.ts';
 import { command, loggerOf } from './command.ts';
 import { requireUrl } from './database-url.ts';
 import { storageOf, storageSettings } from './storage.ts';

