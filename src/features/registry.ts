@@ -9,6 +9,7 @@ import { createPixelEncoder } from './pixels.ts';
 import { createSceneEncoder } from './scenes.ts';
 import { createStretchedEncoder } from './stretched.ts';
 import { createSubwordEncoder } from './subwords.ts';
+import { createWeightedNgramEncoder } from './weighted-ngrams.ts';
 
 /** Creates encoders from fitted features by kind, `FittedFeatures.encoder`. */
 const encoders = {
@@ -17,6 +18,7 @@ const encoders = {
   ngrams: createNgramEncoder,
   subwords: createSubwordEncoder,
   characters: createCharacterEncoder,
+  weighted_ngrams: createWeightedNgramEncoder,
   pixels: createPixelEncoder,
   scenes: createSceneEncoder,
   stretched: createStretchedEncoder,
