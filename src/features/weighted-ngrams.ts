@@ -46,36 +46,11 @@ export function fitWeightedNgrams(texts: readonly string[], options: WeightedNgr
 
 type NgramState = Record<string, unknown>;
 
-/** Columns of the rows: 0, which none has, and one for each n-gram. */
-export const weightedColumns = (state: NgramState): number => 1 + readFloat32s(state, 'rarities').length;
-
-/** Texts as rows of weighted n-grams, by fitted state. */
-export function weightedRows(state: NgramState, texts: readonly string[]): SparseRows {
-  const weigher = new TextWeigher(state);
-  const offsets = new Int32Array(texts.length + 1);
-  let [ids, weights] = [new Int32Array(texts.length * 64), new Float32Array(texts.length * 64)];
-  let total = 0;
-  for (const [row, text] of texts.entries()) {
-    const own = weigher.weigh(text);
-    if (total + own.ids.length > ids.length) {
-      const size = Math.max(2 * ids.length, total + own.ids.length);
-      const larger = { ids: new Int32Array(size), weights: new Float32Array(size) };
-      larger.ids.set(ids);
-      larger.weights.set(weights);
-      [ids, weights] = [larger.ids, larger.weights];
-    }
-    ids.set(own.ids, total);
-    weights.set(own.weights, total);
-    total += own.ids.length;
-    offsets[row + 1] = total;
-  }
-  return { count: texts.length, offsets, ids: ids.subarray(0, total), weights: weights.subarray(0, total) };
-}
-
 /** Text → `ids` [N, T], int32, 0 after the end of a text, and `weights` [N, T], float32: their columns and values. */
 export function createWeightedNgramEncoder({ state }: FittedFeatures): RowEncoder {
+  const ngrams = new WeightedNgrams(state);
   return rowEncoder((inputs: readonly RawInput[]): EncodedRows => {
-    const rows = weightedRows(state, textsOf(inputs));
+    const rows = ngrams.rows(textsOf(inputs));
     const length = (row: number): number => (rows.offsets[row + 1] ?? 0) - (rows.offsets[row] ?? 0);
     return { count: rows.count, length, batch: (indexes) => padded(rows, indexes) };
   });
@@ -96,8 +71,8 @@ function padded({ offsets, ids, weights }: SparseRows, indexes: Int32Array): Rec
   };
 }
 
-/** Weighs the n-grams of one text after the other. */
-class TextWeigher {
+/** Reads texts as rows of weighted n-grams, by fitted state. */
+export class WeightedNgrams {
   readonly #grams: TextGrams;
   readonly #index: { words: HashIndex; characters: HashIndex };
   readonly #wordCount: number;
@@ -124,8 +99,34 @@ class TextWeigher {
     this.#counts = new Int32Array(1 + this.#rarities.length);
   }
 
+  /** Of the rows: 0, which none has, and one for each n-gram. */
+  get columns(): number {
+    return 1 + this.#rarities.length;
+  }
+
+  rows(texts: readonly string[]): SparseRows {
+    const offsets = new Int32Array(texts.length + 1);
+    let [ids, weights] = [new Int32Array(texts.length * 64), new Float32Array(texts.length * 64)];
+    let total = 0;
+    for (const [row, text] of texts.entries()) {
+      const own = this.#weigh(text);
+      if (total + own.ids.length > ids.length) {
+        const size = Math.max(2 * ids.length, total + own.ids.length);
+        const larger = { ids: new Int32Array(size), weights: new Float32Array(size) };
+        larger.ids.set(ids);
+        larger.weights.set(weights);
+        [ids, weights] = [larger.ids, larger.weights];
+      }
+      ids.set(own.ids, total);
+      weights.set(own.weights, total);
+      total += own.ids.length;
+      offsets[row + 1] = total;
+    }
+    return { count: texts.length, offsets, ids: ids.subarray(0, total), weights: weights.subarray(0, total) };
+  }
+
   /** Valid until the next text. */
-  weigh(text: string): { ids: Int32Array; weights: Float32Array } {
+  #weigh(text: string): { ids: Int32Array; weights: Float32Array } {
     const { words, characters } = this.#grams.read(text);
     this.#reserve(words.length + characters.length);
     const ofWords = this.#weighAll(words, { index: this.#index.words, before: 0, from: 0, norm: 1 });

@@ -4,7 +4,7 @@ import type { TensorData } from '../../domain/tensor.ts';
 import type { FittedFeatures, TrainedModel, TrainedVariant } from '../../domain/training.ts';
 import { CorruptParams } from '../../errors/errors.ts';
 import { textsOf } from '../../features/encoder.ts';
-import { weightedColumns, weightedRows } from '../../features/weighted-ngrams.ts';
+import { WeightedNgrams } from '../../features/weighted-ngrams.ts';
 import { calibratedSlope } from '../../linear/calibration.ts';
 import {
   type ClassLoss,
@@ -62,12 +62,13 @@ export class LinearTextLearner implements Learner {
   constructor(task: LinearTextTask) {
     const { features, train, valid, loss } = task;
     this.#task = task;
-    const rows = weightedRows(features.state, textsOf(train.inputs));
+    const ngrams = new WeightedNgrams(features.state);
+    const rows = ngrams.rows(textsOf(train.inputs));
     const targets = targetsOf(task);
-    const columns = weightedColumns(features.state);
+    const { columns } = ngrams;
     this.#all = new LinearFit({ rows, columns, loss: lossOf(task, targets) });
     this.#held = loss === 'squared_hinge' ? new HeldOut(task, { rows, targets, columns }) : undefined;
-    this.#valid = weightedRows(features.state, textsOf(valid.inputs));
+    this.#valid = ngrams.rows(textsOf(valid.inputs));
   }
 
   get epochs(): number {
