@@ -15,10 +15,10 @@ import { createWeightedNgramEncoder } from './weighted-ngrams.ts';
 const encoders = {
   dense: createDenseEncoder,
   plain: createPlainEncoder,
+  weighted_ngrams: createWeightedNgramEncoder,
   ngrams: createNgramEncoder,
   subwords: createSubwordEncoder,
   characters: createCharacterEncoder,
-  weighted_ngrams: createWeightedNgramEncoder,
   pixels: createPixelEncoder,
   scenes: createSceneEncoder,
   stretched: createStretchedEncoder,

@@ -64,7 +64,7 @@ export const listKind: TextKind = {
       present++;
     }
     const [usual = 0, most = 0] = [...counts].sort((a, b) => b[1] - a[1] || b[0] - a[0])[0] ?? [];
-    if (most >= SAME_LENGTH * present && usual <= MAX_PLACES) return { places: usual, summaries: 0 };
+    if (usual > 0 && most >= SAME_LENGTH * present && usual <= MAX_PLACES) return { places: usual, summaries: 0 };
     return { places: Math.min(FIRST_PLACES, Math.max(0, ...counts.keys())), summaries: SUMMARIES.length };
   },
   features(state) {

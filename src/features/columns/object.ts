@@ -60,11 +60,22 @@ export const objectKind: TextKind = {
       ofTexts.set(texts, known);
       return known[k] as ColumnValues;
     };
+    if (keys.length === 0) return [keyCount];
     return keys.flatMap(({ key, kind, state: own }, k) =>
       kindOf(kind)
         .features(own)
         .map((feature) => featureOfKey(feature, { key, valuesOf: (column) => valuesOf(column, k) })),
     );
+  },
+};
+
+/** Of objects without common keys. */
+const keyCount: ColumnFeature = {
+  part: 'keys',
+  categories: 0,
+  values(column, rows) {
+    const counts = [...objectsOf(column).map((object) => object.size), Number.NaN];
+    return Float32Array.from(rowsOfTexts(column, rows), (row) => counts[row] as number);
   },
 };
 
