@@ -148,7 +148,7 @@ export class WeightedNgrams {
       const number = index.get(hash);
       if (number === 0) continue;
       const id = before + number;
-      if (this.#counts[id]++ === 0) this.#ids[end++] = id;
+      if (this.#counts[id]!++ === 0) this.#ids[end++] = id;
     }
     let square = 0;
     for (let i = from; i < end; i++) {

@@ -35,11 +35,10 @@ const SUMMARIES = ['length', 'mean', 'smallest', 'largest'] as const;
 function summariesOf(elements: readonly number[]): number[] {
   const present = elements.filter((element) => !Number.isNaN(element));
   if (present.length === 0) return [elements.length, Number.NaN, Number.NaN, Number.NaN];
-  const range = present.reduce(([low, high], element) => [Math.min(low, element), Math.max(high, element)], [
-    Number.POSITIVE_INFINITY,
-    Number.NEGATIVE_INFINITY,
-  ] as [number, number]);
-  return [elements.length, present.reduce((sum, element) => sum + element / present.length, 0), ...range];
+  const mean = present.reduce((sum, element) => sum + element / present.length, 0);
+  const smallest = present.reduce((least, element) => Math.min(least, element));
+  const largest = present.reduce((most, element) => Math.max(most, element));
+  return [elements.length, mean, smallest, largest];
 }
 
 /** Arrays of numbers: the elements by their place, and figures of all. */

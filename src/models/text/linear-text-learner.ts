@@ -13,7 +13,6 @@ import {
   numberLoss,
   type RowTargets,
   type ScoreLoss,
-  scoreWidth,
 } from '../../linear/losses.ts';
 import { LinearFit } from '../../linear/newton.ts';
 import { multiply, type SparseRows, someRows } from '../../linear/sparse-rows.ts';

@@ -120,7 +120,9 @@ describe('a linear model of texts', () => {
     const meanOf = async (balanced: boolean): Promise<number> => {
       const { model } = await trainTrial({ ...specOf(task, data), balanced }, watched());
       const { data: answers } = await answerAll(model.onnx, await createEncoder(model.features).prepare(inputs), 1);
-      return answers.filter((_, i) => i % 2 === 1).reduce((sum, p) => sum + Number(p) / inputs.length, 0);
+      return Array.from(answers, Number)
+        .filter((_, i) => i % 2 === 1)
+        .reduce((sum, p) => sum + p / inputs.length, 0);
     };
     expect(await meanOf(false)).toBeCloseTo(0.1, 1);
     expect(await meanOf(true)).toBeCloseTo(0.5, 1);
