@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { TableRow } from '../../src/domain/table.ts';
 import type { DataSet, Examples } from '../../src/domain/task.ts';
-import { textsOf } from '../../src/features/encoder.ts';
 import { TableBuilder } from '../../src/features/columns/table-builder.ts';
+import { textsOf } from '../../src/features/encoder.ts';
 import { familiesFor } from '../../src/models/registry.ts';
 import { createRng } from '../../src/runtime/rng.ts';
 import type { Figure } from '../figure.ts';
@@ -28,7 +28,11 @@ export async function* columnFigures(quick: boolean): AsyncIterable<Figure> {
 }
 
 /** A rating that mostly follows the label, a studio that says nothing, and the text. */
-function tableOf({ classes, train, valid }: DataSet, limit: number, hasText: boolean): { data: DataSet; test: Examples } {
+function tableOf(
+  { classes, train, valid }: DataSet,
+  limit: number,
+  hasText: boolean,
+): { data: DataSet; test: Examples } {
   const rng = createRng(3);
   const parts = [train, valid].map(({ inputs, labels }) => ({
     inputs: textsOf(inputs).slice(0, limit),

@@ -1,7 +1,7 @@
 import { splitRows } from '../../src/datasets/split.ts';
+import type { Knobs } from '../../src/domain/hyper-space.ts';
 import { kindOf } from '../../src/domain/kinds/registry.ts';
 import type { DataSet, Examples, RawInput, Task } from '../../src/domain/task.ts';
-import type { Knobs } from '../../src/domain/hyper-space.ts';
 import { answerAll } from '../../src/engine/evaluate.ts';
 import { createEncoder } from '../../src/features/registry.ts';
 import { createRng } from '../../src/runtime/rng.ts';

@@ -30,7 +30,10 @@ export async function* solverFigures(name: DataName): AsyncIterable<Figure> {
     writeRows(dir, 'train', rows);
     writeRows(dir, 'valid', valid);
     writeFileSync(path.join(dir, 'train-labels'), data.train.labels as Int32Array);
-    for (const [loss, c] of [['logistic', 4], ['squared_hinge', 0.25]] as const) {
+    for (const [loss, c] of [
+      ['logistic', 4],
+      ['squared_hinge', 0.25],
+    ] as const) {
       const before = process.cpuUsage();
       const scores = scoresOf({ rows, valid, columns, data, loss, c });
       const { user, system } = process.cpuUsage(before);

@@ -189,5 +189,8 @@ function heaviest({ ids, weights }: { ids: Int32Array; weights: Float32Array }, 
     .sort((a, b) => (weights[b] as number) - (weights[a] as number) || a - b)
     .slice(0, count)
     .sort((a, b) => a - b);
-  return { ids: Int32Array.from(places, (i) => ids[i] as number), weights: Float32Array.from(places, (i) => weights[i] as number) };
+  return {
+    ids: Int32Array.from(places, (i) => ids[i] as number),
+    weights: Float32Array.from(places, (i) => weights[i] as number),
+  };
 }

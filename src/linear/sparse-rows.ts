@@ -12,7 +12,10 @@ export const BIAS = 0;
 /** Scores of all rows, [rows, width] into `scores`: the bias and X·W; W is [columns, width] with {@link BIAS} as its first row. */
 export function multiply(rows: SparseRows, w: Float32Array | Float64Array, width: number, scores: Float64Array): void {
   const { count, offsets, ids, weights } = rows;
-  if (width === 1) return multiplyOne(rows, w, scores);
+  if (width === 1) {
+    multiplyOne(rows, w, scores);
+    return;
+  }
   for (let row = 0; row < count; row++) {
     const at = row * width;
     for (let k = 0; k < width; k++) scores[at + k] = w[k] as number;
@@ -37,7 +40,10 @@ function multiplyOne({ count, offsets, ids, weights }: SparseRows, w: ArrayLike<
 /** Adds Xᵀ·S to `sums`, [columns, width], and the sums of S to its first row; S is [rows, width]. */
 export function multiplyTransposed(rows: SparseRows, s: Float64Array, width: number, sums: Float64Array): void {
   const { count, offsets, ids, weights } = rows;
-  if (width === 1) return multiplyOneTransposed(rows, s, sums);
+  if (width === 1) {
+    multiplyOneTransposed(rows, s, sums);
+    return;
+  }
   for (let row = 0; row < count; row++) {
     const at = row * width;
     for (let k = 0; k < width; k++) sums[k]! += s[at + k] as number;
@@ -50,7 +56,11 @@ export function multiplyTransposed(rows: SparseRows, s: Float64Array, width: num
   }
 }
 
-function multiplyOneTransposed({ count, offsets, ids, weights }: SparseRows, s: Float64Array, sums: Float64Array): void {
+function multiplyOneTransposed(
+  { count, offsets, ids, weights }: SparseRows,
+  s: Float64Array,
+  sums: Float64Array,
+): void {
   for (let row = 0; row < count; row++) {
     const slope = s[row] as number;
     if (slope === 0) continue; // of the squared hinge most are

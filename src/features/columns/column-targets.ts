@@ -25,11 +25,7 @@ export const FOLDS = 5;
 const MAX_GROUPS = 12;
 
 /** Undefined for what columns cannot learn from. */
-export function columnTargets(
-  table: Table,
-  rows: Int32Array,
-  { labels, classes }: Truth,
-): ColumnTargets | undefined {
+export function columnTargets(table: Table, rows: Int32Array, { labels, classes }: Truth): ColumnTargets | undefined {
   const folds = Uint8Array.from(rows, (row) => Number(BigInt.asUintN(32, table.hashes[row] ?? 0n)) % FOLDS);
   if (labels instanceof Float64Array) return { values: standardised(labels), groups: 0, folds };
   if (!(labels instanceof Int32Array) || classes.length < 2) return undefined;

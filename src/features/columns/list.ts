@@ -76,15 +76,18 @@ export const listKind: TextKind = {
       ofTexts.set(texts, known);
       return known;
     };
-    return Array.from({ length: width }, (_, k): ColumnFeature => ({
-      part: k < places ? `[${k + 1}]` : (SUMMARIES[k - places] ?? ''),
-      categories: 0,
-      values: (column: ColumnValues, rows: Int32Array) => {
-        const { codes, texts } = textValuesOf(column);
-        const all = figures(texts);
-        return Float32Array.from(rows, (row) => all[(codes[row] as number) * width + k] ?? Number.NaN);
-      },
-    }));
+    return Array.from(
+      { length: width },
+      (_, k): ColumnFeature => ({
+        part: k < places ? `[${k + 1}]` : (SUMMARIES[k - places] ?? ''),
+        categories: 0,
+        values: (column: ColumnValues, rows: Int32Array) => {
+          const { codes, texts } = textValuesOf(column);
+          const all = figures(texts);
+          return Float32Array.from(rows, (row) => all[(codes[row] as number) * width + k] ?? Number.NaN);
+        },
+      }),
+    );
   },
 };
 

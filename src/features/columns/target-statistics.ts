@@ -99,7 +99,8 @@ export function statisticsOf(state: ColumnState): ColumnFeature[] {
       Float32Array.from(known.placesOf(column, rows), (place) =>
         place === -2 ? Number.NaN : ((place < 0 ? prior[k] : means[place * width + k]) as number),
       ),
-    trainingValues: (column, rows, targets) => othersMeans(known.placesOf(column, rows), targets, { values: values.length, width, k }),
+    trainingValues: (column, rows, targets) =>
+      othersMeans(known.placesOf(column, rows), targets, { values: values.length, width, k }),
   }));
 }
 

@@ -1,8 +1,8 @@
 import { type ColumnValues, textValuesOf } from '../../domain/table.ts';
+import { tokenise } from '../tokenise.ts';
 import { categoryOf, fitCategories } from './category.ts';
 import type { ColumnState, TextKind } from './column-kind.ts';
 import type { ColumnTargets } from './column-targets.ts';
-import { tokenise } from '../tokenise.ts';
 import { fitStatistics, statisticsOf } from './target-statistics.ts';
 import { fitWords, wordsOf } from './words.ts';
 

@@ -173,8 +173,14 @@ function othersScores(
     const { others } = divided(sparse, given.targets, fold);
     const fit = new LinearFit({ rows: others.rows, columns, loss: lossOf(targets, others.values) });
     solve(fit, c);
-    const own = Array.from(rows.keys()).filter((i) => targets.folds[i] === fold && (codes[rows[i] as number] as number) >= 0);
-    const scores = scoresOf(ngrams, { w: fit.w, width }, own.map((i) => texts[codes[rows[i] as number] as number] as string));
+    const own = Array.from(rows.keys()).filter(
+      (i) => targets.folds[i] === fold && (codes[rows[i] as number] as number) >= 0,
+    );
+    const scores = scoresOf(
+      ngrams,
+      { w: fit.w, width },
+      own.map((i) => texts[codes[rows[i] as number] as number] as string),
+    );
     for (const [n, i] of own.entries()) all.set(scores.subarray(n * width, (n + 1) * width), i * width);
   }
   return all;

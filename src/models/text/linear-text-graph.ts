@@ -25,8 +25,7 @@ export function exportLinearText(w: Float32Array, width: number, answers: Answer
 }
 
 function answerOf(g: Graph, scores: Value, { classes, target }: Answers): Value {
-  if (target !== undefined)
-    return emit.add(g, emit.mul(g, scores, g.scalar(target.scale)), g.scalar(target.mean));
+  if (target !== undefined) return emit.add(g, emit.mul(g, scores, g.scalar(target.scale)), g.scalar(target.mean));
   if (classes > 2) return g.node('Softmax', [scores], scores.shape, { attributes: { axis: 1 } });
   const second = g.node('Sigmoid', [scores], scores.shape);
   const first = g.node('Sub', [g.scalar(1), second], scores.shape);

@@ -157,7 +157,10 @@ class HeldOut {
       const { rows: own, numbers } = someRows(rows, keeps);
       const values = Int32Array.from(numbers, (row) => targets.values[row] as number);
       const { counts } = targets;
-      return { rows: own, targets: { values, counts: counts && Float32Array.from(numbers, (row) => counts[row] as number) } };
+      return {
+        rows: own,
+        targets: { values, counts: counts && Float32Array.from(numbers, (row) => counts[row] as number) },
+      };
     };
     const [others, held] = [part((row) => !isHeld(row)), part(isHeld)];
     this.fit = new LinearFit({ rows: others.rows, columns, loss: lossOf(task, others.targets) });

@@ -16,5 +16,17 @@ export const columnKindCases: Readonly<Record<string, ColumnKindCase>> = {
     values: [{ size: 4, colour: 'red' }, { size: 5, isNew: true, colour: 'blue' }, {}, { colour: null, parts: [1] }],
     others: ['{}', 5, [{}]],
   },
-  list: { values: [[1, 2.5], [3, null], [], [[1, 2], [3, 4]], ['NaN', 'Infinity']], others: ['[]', 5, ['one'], [true], [{}]] },
+  list: {
+    values: [
+      [1, 2.5],
+      [3, null],
+      [],
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      ['NaN', 'Infinity'],
+    ],
+    others: ['[]', 5, ['one'], [true], [{}]],
+  },
 };

@@ -58,14 +58,22 @@ describe('objects', () => {
 
   test('with values of several types are texts if some are, otherwise numbers', () => {
     const mixed = times(4, { a: 1, b: true }, { a: 'one', b: 2 });
-    expect(featuresOf('object', mixed, [{ a: 1, b: true }, { a: 'one', b: 2 }, { a: '1', b: 'x' }])).toEqual({
+    expect(
+      featuresOf('object', mixed, [
+        { a: 1, b: true },
+        { a: 'one', b: 2 },
+        { a: '1', b: 'x' },
+      ]),
+    ).toEqual({
       a: [2, 3, 2],
       b: [1, 2, missing],
     });
   });
 
   test('have the same features in any order of their keys', () => {
-    const [one, other] = ['{"a":1,"b":"x"}', '{"b":"x","a":1}'].map((text) => columnKind('object').read(JSON.parse(text)));
+    const [one, other] = ['{"a":1,"b":"x"}', '{"b":"x","a":1}'].map((text) =>
+      columnKind('object').read(JSON.parse(text)),
+    );
     expect(one).toBe(other);
   });
 
@@ -142,7 +150,21 @@ describe('arrays of numbers', () => {
   });
 
   test('of several dimensions are read in order', () => {
-    expect(featuresOf('list', times(4, [[1, 2], [3, 4]]), [[[5, 6], [7, 8]]])).toEqual({
+    expect(
+      featuresOf(
+        'list',
+        times(4, [
+          [1, 2],
+          [3, 4],
+        ]),
+        [
+          [
+            [5, 6],
+            [7, 8],
+          ],
+        ],
+      ),
+    ).toEqual({
       '[1]': [5],
       '[2]': [6],
       '[3]': [7],

@@ -43,8 +43,7 @@ describe.each(cases)('%s', (_, loss) => {
     slopesAt(scores);
     const bent = direction.slice();
     loss.bend(bent);
-    for (const [i, change] of bent.entries())
-      expect(change).toBeCloseTo(((up[i] ?? 0) - (down[i] ?? 0)) / (2 * h), 4);
+    for (const [i, change] of bent.entries()) expect(change).toBeCloseTo(((up[i] ?? 0) - (down[i] ?? 0)) / (2 * h), 4);
   });
 
   test('is finite far from the truth', () => {

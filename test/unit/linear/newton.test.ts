@@ -16,7 +16,17 @@ function solve(fit: LinearFit, c: number, tolerance: number): number {
 }
 
 /** ½‖W‖² + C · loss, written down once more with dense rows. */
-function objective({ rows, loss, w, c }: { rows: SparseRows; loss: ScoreLoss; w: ArrayLike<number>; c: number }): number {
+function objective({
+  rows,
+  loss,
+  w,
+  c,
+}: {
+  rows: SparseRows;
+  loss: ScoreLoss;
+  w: ArrayLike<number>;
+  c: number;
+}): number {
   const { width } = loss;
   const scores = new Float64Array(rows.count * width);
   for (let row = 0; row < rows.count; row++)
@@ -78,9 +88,15 @@ test('products with rows are those of dense matrices', () => {
     const at = (values: Float64Array, place: number, k: number): number => values[place * width + k] ?? 0;
     for (let k = 0; k < width; k++) {
       for (const [row, own] of dense.entries())
-        expect(at(scores, row, k)).toBeCloseTo(own.reduce((sum, x, id) => sum + x * at(w, id, k), 0), 10);
+        expect(at(scores, row, k)).toBeCloseTo(
+          own.reduce((sum, x, id) => sum + x * at(w, id, k), 0),
+          10,
+        );
       for (let id = 0; id < 12; id++)
-        expect(at(sums, id, k)).toBeCloseTo(dense.reduce((sum, own, row) => sum + (own[id] ?? 0) * at(s, row, k), 0), 10);
+        expect(at(sums, id, k)).toBeCloseTo(
+          dense.reduce((sum, own, row) => sum + (own[id] ?? 0) * at(s, row, k), 0),
+          10,
+        );
     }
   }
 });

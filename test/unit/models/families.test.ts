@@ -37,7 +37,10 @@ describe.each(familiesFor('text_classification').map((family) => [family.name, f
 
     it.skipIf(!hasReviews)('memorises 64 real reviews', async () => {
       const small = { dim: 32, filters: 64, hidden: 64, learning_rate: 0.01 };
-      const result = await trainTrial(specOf(name, { ...byHeart, ...small, c: 100, epochs: 14 }, reviews(64)), watched());
+      const result = await trainTrial(
+        specOf(name, { ...byHeart, ...small, c: 100, epochs: 14 }, reviews(64)),
+        watched(),
+      );
       expect(result.score).toBeGreaterThanOrEqual(0.99);
     });
 

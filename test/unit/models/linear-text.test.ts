@@ -106,7 +106,11 @@ describe('a linear model of texts', () => {
     const data = { classes: ['bad', 'good'], train: part(0, 3000), valid: part(3000, 4000) };
     for (const loss of ['logistic', 'squared_hinge'] as const) {
       const { model } = await trainTrial(specOf(task, data, { loss }), watched());
-      const { data: answers } = await answerAll(model.onnx, await createEncoder(model.features).prepare(['good film']), 1);
+      const { data: answers } = await answerAll(
+        model.onnx,
+        await createEncoder(model.features).prepare(['good film']),
+        1,
+      );
       expect(Number(answers[1])).toBeGreaterThan(0.75);
       expect(Number(answers[1])).toBeLessThan(0.85);
     }
