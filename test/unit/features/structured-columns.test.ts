@@ -112,8 +112,8 @@ describe('objects', () => {
   });
 
   test('have target statistics of a key with many values', () => {
-    const values = Array.from({ length: 1000 }, (_, i) => ({ city: `city ${i % 300}` }));
-    const labels = Int32Array.from(values, (_, i) => (i % 300) % 2);
+    const values = Array.from({ length: 1000 }, (_, i) => ({ city: `city ${i % 301}` }));
+    const labels = Int32Array.from(values, (_, i) => (i % 301) % 2);
     const truth: Truth = { labels, classes: ['no', 'yes'] };
     const inputs = tableRows(
       [{ name: 'x', kind: 'object' }],
