@@ -10,16 +10,20 @@ import { trainTrial } from '../../src/training/train.ts';
 
 /** Share of the rows that a trial is scored on. */
 const VALIDATION = 0.2;
-export const FOLDS = 5;
+const FOLDS = 5;
 
-export interface Recipe {
+export interface FamilyTrial {
   task: Task;
   family: string;
   knobs?: Knobs;
 }
 
 /** The score of a family's trial by the task's metric on rows that it has not seen: trained, then trained again on all rows as long as was best. */
-export async function testScore({ task, family, knobs = {} }: Recipe, data: DataSet, test: Examples): Promise<number> {
+export async function testScore(
+  { task, family, knobs = {} }: FamilyTrial,
+  data: DataSet,
+  test: Examples,
+): Promise<number> {
   const spec = { task, family, knobs, seed: 1, threads: 1, data };
   const scores: number[] = [];
   await trainTrial(spec, {
@@ -40,7 +44,7 @@ export async function testScore({ task, family, knobs = {} }: Recipe, data: Data
 }
 
 /** The same for each fold of all rows. */
-export async function foldScores(recipe: Recipe, all: Examples, classes: readonly string[]): Promise<number[]> {
+export async function foldScores(recipe: FamilyTrial, all: Examples, classes: readonly string[]): Promise<number[]> {
   const order = createRng(1).shuffle(Int32Array.from(all.inputs, (_, row) => row));
   const scores: number[] = [];
   for (let fold = 0; fold < FOLDS; fold++) {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DataSet } from '../../src/domain/task.ts';
 import { textsOf } from '../../src/features/encoder.ts';
-import { fitWeightedNgrams, WeightedNgrams } from '../../src/features/weighted-ngrams.ts';
+import { fitWeightedNgrams, WeightedNgrams } from '../../src/features/weighted/weighted-ngrams.ts';
 import { type ClassLoss, classLoss } from '../../src/linear/losses.ts';
 import { LinearFit } from '../../src/linear/newton.ts';
 import { multiply, type SparseRows } from '../../src/linear/sparse-rows.ts';
@@ -43,7 +43,7 @@ export async function* solverFigures(name: DataName): AsyncIterable<Figure> {
         yield { ...figure, peerValue: null, ok: null, note: 'no scikit-learn: apt-get install python3-sklearn' };
         continue;
       }
-      const theirs = JSON.parse(await python.ask(JSON.stringify({ dir, columns, loss, c }))) as Peer;
+      const theirs = JSON.parse(await python.ask(JSON.stringify({ dir, columns, loss, c }))) as PeerScores;
       yield { ...figure, peerValue: theirs.seconds, ratio: seconds / theirs.seconds, ok: null };
       const scale = Math.max(...theirs.scores.map(Math.abs));
       const value = Math.max(...theirs.scores.map((score, i) => Math.abs(score - (scores[i] as number)) / scale));
@@ -55,7 +55,7 @@ export async function* solverFigures(name: DataName): AsyncIterable<Figure> {
   }
 }
 
-interface Peer {
+interface PeerScores {
   scores: number[];
   seconds: number;
 }

@@ -9,7 +9,7 @@ import { createPixelEncoder } from './pixels.ts';
 import { createSceneEncoder } from './scenes.ts';
 import { createStretchedEncoder } from './stretched.ts';
 import { createSubwordEncoder } from './subwords.ts';
-import { createWeightedNgramEncoder } from './weighted-ngrams.ts';
+import { createWeightedNgramEncoder } from './weighted/weighted-ngrams.ts';
 
 /** Creates encoders from fitted features by kind, `FittedFeatures.encoder`. */
 const encoders = {

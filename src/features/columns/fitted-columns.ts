@@ -32,7 +32,7 @@ export const tableFeatures = (columns: readonly FittedColumn[]): TableFeature[] 
   );
 
 /** The column of a table; throws a RangeError for one that it does not have. */
-export function valuesOf({ columns }: Pick<Table, 'columns'>, name: string): ColumnValues {
+function valuesOf({ columns }: Pick<Table, 'columns'>, name: string): ColumnValues {
   const values = columns.get(name);
   if (values === undefined) throw new RangeError(`a table has no column "${name}"`);
   return values;

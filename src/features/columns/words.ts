@@ -3,7 +3,7 @@ import { classLoss, numberLoss, type RowTargets, type ScoreLoss } from '../../li
 import { LinearFit } from '../../linear/newton.ts';
 import { multiply, type SparseRows, someRows } from '../../linear/sparse-rows.ts';
 import { float32Bytes, readFloat32s, readInteger, unfit } from '../state.ts';
-import { fitWeightedNgrams, WeightedNgrams } from '../weighted-ngrams.ts';
+import { fitWeightedNgrams, WeightedNgrams } from '../weighted/weighted-ngrams.ts';
 import type { ColumnFeature, ColumnState } from './column-kind.ts';
 import { type ColumnTargets, FOLDS } from './column-targets.ts';
 
@@ -71,7 +71,7 @@ const valuesAt = (values: RowTargets['values'], places: Int32Array): RowTargets[
 const lossOf = ({ groups }: ColumnTargets, values: RowTargets['values']): ScoreLoss =>
   groups === 0 ? numberLoss('squared_error', { values }) : classLoss('logistic', { values }, groups);
 
-interface Weights {
+interface WordWeights {
   /** [columns, width] */
   w: Float32Array;
   width: number;
@@ -86,7 +86,7 @@ function solve(fit: LinearFit, c: number): void {
   }
 }
 
-function fitted(rows: SparseRows, columns: number, { targets }: LabelledTexts, c: number): Weights {
+function fitted(rows: SparseRows, columns: number, { targets }: LabelledTexts, c: number): WordWeights {
   const fit = new LinearFit({ rows, columns, loss: lossOf(targets, targets.values) });
   solve(fit, c);
   return { w: fit.w, width: fit.problem.loss.width };
@@ -116,7 +116,7 @@ function bestOf(rows: SparseRows, columns: number, { targets }: LabelledTexts): 
 }
 
 /** Scores [texts, width]. */
-function scoresOf(ngrams: WeightedNgrams, { w, width }: Weights, texts: readonly string[]): Float32Array {
+function scoresOf(ngrams: WeightedNgrams, { w, width }: WordWeights, texts: readonly string[]): Float32Array {
   const all = new Float32Array(texts.length * width);
   for (let start = 0; start < texts.length; start += AT_ONCE) {
     const rows = ngrams.rows(texts.slice(start, start + AT_ONCE));

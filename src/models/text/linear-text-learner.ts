@@ -4,7 +4,7 @@ import type { TensorData } from '../../domain/tensor.ts';
 import type { FittedFeatures, TrainedModel, TrainedVariant } from '../../domain/training.ts';
 import { CorruptParams } from '../../errors/errors.ts';
 import { textsOf } from '../../features/encoder.ts';
-import { WeightedNgrams } from '../../features/weighted-ngrams.ts';
+import { WeightedNgrams } from '../../features/weighted/weighted-ngrams.ts';
 import { calibratedSlope } from '../../linear/calibration.ts';
 import {
   type ClassLoss,

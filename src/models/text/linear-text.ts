@@ -2,7 +2,7 @@ import { HyperSpace, type Knobs } from '../../domain/hyper-space.ts';
 import { type Examples, outputOf, type Task } from '../../domain/task.ts';
 import { InvalidParameter } from '../../errors/errors.ts';
 import { textsOf } from '../../features/encoder.ts';
-import { fitWeightedNgrams } from '../../features/weighted-ngrams.ts';
+import { fitWeightedNgrams } from '../../features/weighted/weighted-ngrams.ts';
 import { type ClassLoss, type NumberLoss, scoreWidth } from '../../linear/losses.ts';
 import { fitAnswers } from '../answering.ts';
 import type { FitData, LearnerFamily } from '../family.ts';

@@ -7,7 +7,7 @@ import { fitNgrams } from '../../../src/features/ngrams.ts';
 import { fitPixels } from '../../../src/features/pixels.ts';
 import type { EncoderName } from '../../../src/features/registry.ts';
 import { fitSubwords } from '../../../src/features/subwords.ts';
-import { fitWeightedNgrams } from '../../../src/features/weighted-ngrams.ts';
+import { fitWeightedNgrams } from '../../../src/features/weighted/weighted-ngrams.ts';
 import { tableRows } from './table-rows.ts';
 
 export interface EncoderCase {

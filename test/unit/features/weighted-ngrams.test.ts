@@ -2,8 +2,12 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createEncoder } from '../../../src/features/registry.ts';
-import { TextGrams } from '../../../src/features/text-grams.ts';
-import { fitWeightedNgrams, type WeightedNgramOptions, WeightedNgrams } from '../../../src/features/weighted-ngrams.ts';
+import { TextGrams } from '../../../src/features/weighted/text-grams.ts';
+import {
+  fitWeightedNgrams,
+  type WeightedNgramOptions,
+  WeightedNgrams,
+} from '../../../src/features/weighted/weighted-ngrams.ts';
 
 const options: WeightedNgramOptions = {
   ...{ words: 1, characters: 0, maxTokens: 32, minTexts: 1, maxColumns: 1000, maxEntries: 1000, characterNorm: 1 },

@@ -1,11 +1,11 @@
-import type { RawInput } from '../domain/task.ts';
-import type { TensorData } from '../domain/tensor.ts';
-import type { FittedFeatures } from '../domain/training.ts';
-import type { SparseRows } from '../linear/sparse-rows.ts';
-import { type EncodedRows, type RowEncoder, rowEncoder, textsOf } from './encoder.ts';
-import { HashIndex } from './hash-index.ts';
-import { float32Bytes, int32Bytes, readFloat32s, readInt32s, readInteger, readNumber } from './state.ts';
-import { TextCounts } from './text-counts.ts';
+import type { RawInput } from '../../domain/task.ts';
+import type { TensorData } from '../../domain/tensor.ts';
+import type { FittedFeatures } from '../../domain/training.ts';
+import type { SparseRows } from '../../linear/sparse-rows.ts';
+import { type EncodedRows, type RowEncoder, rowEncoder, textsOf } from '../encoder.ts';
+import { HashIndex } from '../hash-index.ts';
+import { float32Bytes, int32Bytes, readFloat32s, readInt32s, readInteger, readNumber } from '../state.ts';
+import { TextCounts } from '../text-counts.ts';
 import { type GramLengths, TextGrams } from './text-grams.ts';
 
 export interface WeightedNgramOptions extends GramLengths {

@@ -1,4 +1,4 @@
-import { chain, extend, finish, readPart, tokenise } from './tokenise.ts';
+import { chain, extend, finish, readPart, tokenise } from '../tokenise.ts';
 
 /** Which n-grams of a text are read. */
 export interface GramLengths {
