@@ -15,14 +15,16 @@ warnings.filterwarnings("ignore")
 def rows(folder, part, columns):
     read = lambda name, dtype: np.fromfile(f"{folder}/{part}-{name}", dtype=dtype)
     weights, ids, offsets = read("weights", np.float32), read("ids", np.int32), read("offsets", np.int32)
-    return csr_matrix((weights.astype(np.float64), ids, offsets), shape=(len(offsets) - 1, columns))
+    found = csr_matrix((weights.astype(np.float64), ids, offsets), shape=(len(offsets) - 1, columns))
+    found.sort_indices()
+    return found
 
 
 def model_of(request):
     if request["loss"] == "logistic":
         return LogisticRegression(C=request["c"], tol=1e-6, max_iter=5000)
     # so large that the bias is hardly penalised, as ours is not
-    return LinearSVC(C=request["c"], tol=1e-7, max_iter=200000, intercept_scaling=100, dual=True)
+    return LinearSVC(C=request["c"], tol=1e-6, max_iter=1000, intercept_scaling=100, dual=False)
 
 
 def answer(request):
