@@ -84,7 +84,10 @@ export const listKind: TextKind = {
         values: (column: ColumnValues, rows: Int32Array) => {
           const { codes, texts } = textValuesOf(column);
           const all = figures(texts);
-          return Float32Array.from(rows, (row) => all[(codes[row] as number) * width + k] ?? Number.NaN);
+          const found = new Float32Array(rows.length);
+          for (let i = 0; i < rows.length; i++)
+            found[i] = all[(codes[rows[i] as number] as number) * width + k] ?? Number.NaN;
+          return found;
         },
       }),
     );
