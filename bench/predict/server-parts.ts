@@ -1,3 +1,4 @@
+import { unweighted } from '../../src/domain/ensembles/rule.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -86,8 +87,9 @@ async function startSession(file: Awaited<ReturnType<ModelFiles['fetch']>>) {
     columns: null,
     score: 0.9,
     accuracies: null,
+    rule: 'vote',
     classes: ['neg', 'pos'],
-    members: [{ family: 'fasttext', precision: 'float32', score: 0.9, paramsId: 1 }],
+    members: [{ family: 'fasttext', precision: 'float32', paramsId: 1, variantOf: null, ...unweighted(0.9) }],
   };
   const fleet = new ServedFleet({
     members: row.members,
