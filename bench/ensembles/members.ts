@@ -16,7 +16,7 @@ import { familiesFor, familyByName } from '../../src/models/registry.ts';
 import { createRng } from '../../src/runtime/rng.ts';
 import { trainTrial } from '../../src/training/train.ts';
 import { studyTable } from '../tables/folds.ts';
-import { FOLDS, foldsOf, type TableName, tableNames } from '../trees/tables.ts';
+import { foldsOf, type TableName, tableNames } from '../trees/tables.ts';
 import { type DataName, dataSets, readAllRows } from '../zoo/data.ts';
 
 export type EnsembleData = DataName | TableName;
@@ -109,10 +109,15 @@ function rowsOf(name: EnsembleData): { task: Task; rows: readonly LabelledRow[] 
 }
 
 /** Initial knobs, or random ones of the seed. */
-function knobsOf(name: EnsembleData, { task, family, seed }: { task: Task; family: string; seed: number | null }): Knobs {
+function knobsOf(
+  name: EnsembleData,
+  { task, family, seed }: { task: Task; family: string; seed: number | null },
+): Knobs {
   const space = familyByName(family).space(task);
   const { knobs = {} } = recipes[name] ?? {};
-  const own = Object.fromEntries(Object.entries(knobs).filter(([knob]) => space.knobs().some((each) => each.name === knob)));
+  const own = Object.fromEntries(
+    Object.entries(knobs).filter(([knob]) => space.knobs().some((each) => each.name === knob)),
+  );
   if (seed === null) return { ...space.initial(), ...own };
   const rng = createRng(seed);
   return drawWithOverrides(space, own, (_, domain) => drawValue(domain, rng));

@@ -1,10 +1,10 @@
-import { unweighted } from '../../src/domain/ensembles/rule.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { FrameReader } from '../../src/bridge/frames.ts';
 import { queryReply } from '../../src/bridge/messages.ts';
 import type { DeploymentRow } from '../../src/db/statements/deployments.ts';
+import { unweighted } from '../../src/domain/ensembles/rule.ts';
 import { createEncoder } from '../../src/features/registry.ts';
 import { packModel } from '../../src/params/model-codec.ts';
 import { ModelFiles, readModel } from '../../src/params/model-files.ts';

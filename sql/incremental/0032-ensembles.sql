@@ -4,7 +4,7 @@
 alter table rafiki.study add ensemble text check (ensemble in ('best', 'vote', 'weighted'));
 
 -- What a trial answered on validation rows, to fit weights to: at most 2 MB, of the best trials of each family, and only until the study has its
--- model. float32, little endian; of a classifier the probabilities of each row, or the 16 largest and their classes; of a detector 64 objects of
+-- model. float32, little endian; of a classifier the probabilities of each row, of more than 32 classes the 16 largest and their classes; of a detector 64 objects of
 -- each image. Null where predictions say all.
 alter table rafiki.trial add kept_answers bytea;
 alter table rafiki.trial_variant add kept_answers bytea;

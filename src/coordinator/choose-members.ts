@@ -108,7 +108,8 @@ async function withVariants(
   { rule, exact }: { rule: EnsembleRule; exact: readonly ChosenMember[] },
   judging: Judging,
 ): Promise<Pick<Chosen, 'members' | 'accuracies'>> {
-  const { metric: _, ...byTask } = judging;
+  const { kind, truth, classes } = judging;
+  const byTask = { kind, truth, classes };
   const variants = await variantsOf(on, exact);
   const whole = panelOf([...exact, ...variants], byTask);
   const members = whole === undefined ? [...exact] : [...exact, ...variants];
@@ -130,7 +131,8 @@ async function byVote(
   const { kind, truth, classes, metric } = judging;
   const panel = panelOf(ranked, judging);
   const members = ranked.map((trial, candidate): ChosenMember => {
-    const temperature = panel !== undefined && panel.rows >= MIN_ROWS ? panel.temperature(candidate, allRows(panel)) : 1;
+    const temperature =
+      panel !== undefined && panel.rows >= MIN_ROWS ? panel.temperature(candidate, allRows(panel)) : 1;
     return { ...trial, ...unweighted(trial.score), temperature, variantOf: null };
   });
   const isAlone = study.ensemble === 'best';

@@ -85,7 +85,10 @@ function readBest(tensors: Record<string, TensorData>, { best, epoch: done }: Re
   const { score, metrics, epoch = Number(done) } = best as Pick<Best, 'score' | 'metrics'> & Partial<Best>; // earlier versions stored no epoch
   const parts = withoutPrefix(bestParts, tensors);
   const kept = tensors[bestKept]?.data; // earlier versions stored none
-  const said = { predictions: readPredictions(tensors), kept: kept instanceof Float32Array ? kept : new Float32Array(0) };
+  const said = {
+    predictions: readPredictions(tensors),
+    kept: kept instanceof Float32Array ? kept : new Float32Array(0),
+  };
   return { score, metrics, epoch, parts, ...said };
 }
 

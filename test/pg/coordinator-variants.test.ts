@@ -52,7 +52,13 @@ async function trialWithVariant(): Promise<{ study: number; exact: number; quick
     [exact, bytesOf(0, 1, 0, 0), hash],
   );
   const predictions = bytesOf(0, 1, 1, 0);
-  await insertVariant(db, { trialId: trial!.id, precision: 'int8', score: 0.5, paramsId: quick, ...{ predictions, keptAnswers: null } });
+  await insertVariant(db, {
+    trialId: trial!.id,
+    precision: 'int8',
+    score: 0.5,
+    paramsId: quick,
+    ...{ predictions, keptAnswers: null },
+  });
   return { study, exact, quick };
 }
 

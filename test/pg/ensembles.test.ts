@@ -5,6 +5,7 @@ import { insertValidation, selectOpenStudies } from '../../src/db/statements/stu
 import { insertTrial, selectTrials } from '../../src/db/statements/trials.ts';
 import { dropKeptAnswers, insertVariant } from '../../src/db/statements/votes.ts';
 import { classification } from '../../src/domain/kinds/classification.ts';
+import type { TensorData } from '../../src/domain/tensor.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createRng } from '../../src/runtime/rng.ts';
@@ -35,7 +36,7 @@ function noisy(truth: Uint16Array, seed: number, noise: number) {
     const sure = 1 / (1 + Math.exp(-3 * ((label === 1 ? 1 : -1) + noise * rng.normal())));
     data.set([1 - sure, sure], 2 * row);
   });
-  const answers = { dtype: 'float32', shape: [ROWS, 2], data } as const;
+  const answers: TensorData = { dtype: 'float32', shape: [ROWS, 2], data };
   const { score } = classification.score(answers, Int32Array.from(truth), { classes: ['neg', 'pos'] });
   const keptAnswers = bytesOf(classification.kept(answers));
   return { score, predictions: bytesOf(classification.ballots(answers) as Uint16Array), keptAnswers };
@@ -61,7 +62,14 @@ async function endedTrials(families: readonly string[], noise: number): Promise<
       [score, await save(), predictions, keptAnswers, hash, i + 1],
     );
     if (i > 0) continue;
-    const variant = { trialId: row!.id, precision: 'int8', score, paramsId: await save(), predictions, keptAnswers } as const;
+    const variant = {
+      trialId: row!.id,
+      precision: 'int8',
+      score,
+      paramsId: await save(),
+      predictions,
+      keptAnswers,
+    } as const;
     await insertVariant(db, variant);
   }
   return study;

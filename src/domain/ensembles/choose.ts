@@ -1,4 +1,4 @@
-import { type Uniform, greedyWeights } from './greedy-weights.ts';
+import { greedyWeights, type Uniform } from './greedy-weights.ts';
 import { type JudgedPart, type Panel, type PanelEnsemble, type PanelMember, spread } from './panel.ts';
 import { type EnsembleRule, MAX_MEMBERS, unweighted } from './rule.ts';
 
@@ -14,7 +14,7 @@ const MIN_WEIGHT = 0.05;
 /** A family whose best candidate is further below the best of all is left out of a vote (paper, section 1: close to the best). */
 export const MAX_GAP = 0.05;
 
-export interface ChoiceOptions {
+interface ChoiceOptions {
   /** The family of each candidate of the panel, which are in the order of their scores, the best first. */
   families: readonly string[];
   /** Rules to choose from, preferred ones first. */
@@ -124,11 +124,13 @@ function weightedMembers(
 ): PanelMember[] {
   const temperatures = candidates.map((candidate) => panel.temperature(candidate, rows));
   const lossOf = panel.lossOf(temperatures);
-  const fit = (among: readonly number[]): [number, number][] =>
-    [...greedyWeights(among, { rows, effort: panel.effort, lossOf, uniform })].filter(([, weight]) => weight > MIN_WEIGHT);
-  let weights = fit(candidates).sort(([, a], [, b]) => b - a);
+  const weigh = (among: readonly number[]): [number, number][] =>
+    [...greedyWeights(among, { rows, effort: panel.effort, lossOf, uniform })].filter(
+      ([, weight]) => weight > MIN_WEIGHT,
+    );
+  let weights = weigh(candidates).sort(([, a], [, b]) => b - a);
   if (weights.length < candidates.length || weights.length > MAX_MEMBERS)
-    weights = fit(weights.slice(0, MAX_MEMBERS).map(([candidate]) => candidate));
+    weights = weigh(weights.slice(0, MAX_MEMBERS).map(([candidate]) => candidate));
   const total = weights.reduce((sum, [, weight]) => sum + weight, 0);
   return weights
     .toSorted(([a], [b]) => a - b)

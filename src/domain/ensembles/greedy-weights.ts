@@ -19,10 +19,7 @@ export function greedyWeights(
     const counts = greedyCounts(candidates, { steps: effort.steps, loss: (chosen) => lossOf(chosen, drawn) });
     const total = counts.reduce((sum, count) => sum + count, 0);
     for (const candidate of candidates)
-      weights.set(
-        candidate,
-        (weights.get(candidate) as number) + (counts[candidate] as number) / total / effort.bags,
-      );
+      weights.set(candidate, (weights.get(candidate) as number) + (counts[candidate] as number) / total / effort.bags);
   }
   return weights;
 }

@@ -3,14 +3,15 @@ import { spread } from './panel.ts';
 /** What a trial's answers on validation rows may take, until the study has its model: of more rows, some are kept, evenly spread. */
 export const KEPT_BYTES = 2 * 2 ** 20;
 
-/** Of more classes, the most probable ones of each row are kept. */
+/** Of so many classes all are kept; of more, of each row the most probable ones with their indexes, which takes as much. */
+const ALL_CLASSES = 32;
 export const KEPT_CLASSES = 16;
 
 /** Rows that are kept of `rows`, if each takes `width` numbers of four bytes. */
 export const keptRows = (rows: number, width: number): Int32Array => spread(rows, Math.floor(KEPT_BYTES / 4 / width));
 
 /** Numbers of a row: its probabilities, and which classes they belong to if those are not all. */
-const numbersOf = (classes: number): number => (classes > KEPT_CLASSES ? 2 * KEPT_CLASSES : classes);
+const numbersOf = (classes: number): number => Math.min(classes, ALL_CLASSES);
 
 /** Of probabilities [N, classes], what is kept: for each kept row its probabilities, and with many classes the indexes of these. */
 export function keepProbabilities(probabilities: Float32Array, classes: number): Float32Array {
@@ -19,7 +20,10 @@ export function keepProbabilities(probabilities: Float32Array, classes: number):
   const kept = new Float32Array(rows.length * numbers);
   rows.forEach((row, i) => {
     const given = probabilities.subarray(row * classes, (row + 1) * classes);
-    if (numbers === classes) return kept.set(given, i * numbers);
+    if (classes <= ALL_CLASSES) {
+      kept.set(given, i * numbers);
+      return;
+    }
     const labels = mostProbable(given);
     labels.forEach((label, k) => {
       kept[i * numbers + k] = given[label] as number;
@@ -56,7 +60,7 @@ export class KeptProbabilities {
 
   constructor(kept: Float32Array, classes: number) {
     this.classes = classes;
-    this.width = Math.min(classes, KEPT_CLASSES);
+    this.width = classes <= ALL_CLASSES ? classes : KEPT_CLASSES;
     this.#kept = kept;
     this.#numbers = numbersOf(classes);
     this.rows = Math.floor(kept.length / this.#numbers);
@@ -68,7 +72,7 @@ export class KeptProbabilities {
 
   /** The class of the k-th probability of a row. */
   label(row: number, k: number): number {
-    return this.#numbers === this.classes ? k : (this.#kept[row * this.#numbers + this.width + k] as number);
+    return this.width === this.classes ? k : (this.#kept[row * this.#numbers + this.width + k] as number);
   }
 
   /** Probability of each class that has none of its own. */

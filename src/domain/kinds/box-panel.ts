@@ -1,16 +1,19 @@
 import { type Detection, hitsInImage, type ImageHits, meanPrecision } from '../average-precision.ts';
 import { fuseBoxes } from '../ensembles/box-fusion.ts';
-import { spread, type EnsembleLoss, type FitEffort, type JudgedPart, type Panel, type PanelEnsemble } from '../ensembles/panel.ts';
+import { keptRows } from '../ensembles/kept-answers.ts';
+import type { EnsembleLoss, FitEffort, JudgedPart, Panel, PanelEnsemble } from '../ensembles/panel.ts';
 import type { Box } from '../task.ts';
 
 /** Fusing the boxes of 256 images takes some ten milliseconds, and each of some hundred combinations is fused once. */
 const effort: FitEffort = { steps: 6, bags: 5, rows: 256 };
 
-/** Of each image what is kept of detections, best first, and of objects, the first; 1,365 images are 2 MB. */
+/** Of each image what is kept of detections, best first, and of objects, the first. */
 const KEPT_BOXES = 64;
 const KEPT_OBJECTS = 256;
 const numbers = 6;
-export const KEPT_BOX_NUMBERS = KEPT_BOXES * numbers;
+const KEPT_BOX_NUMBERS = KEPT_BOXES * numbers;
+
+export const keptImages = (images: number): Int32Array => keptRows(images, KEPT_BOX_NUMBERS);
 
 /** Detections of images as numbers, [images, KEPT_BOX_NUMBERS]: class, score, x, y, w, h; unused ones have score 0. */
 export function keepDetections(images: readonly (readonly Detection[])[], places: Int32Array): Float32Array {
@@ -39,7 +42,9 @@ function keptDetections(kept: Float32Array): Detection[][] {
 /** Objects of images as numbers: of each image their number, then class, x, y, w, h of each. */
 export function keepObjects(images: readonly (readonly Box[])[], places: Int32Array): Float32Array {
   const all = Array.from(places, (place) => (images[place] ?? []).slice(0, KEPT_OBJECTS));
-  return Float32Array.from(all.flatMap((boxes) => [boxes.length, ...boxes.flatMap(({ label, x, y, w, h }) => [label, x, y, w, h])]));
+  return Float32Array.from(
+    all.flatMap((boxes) => [boxes.length, ...boxes.flatMap(({ label, x, y, w, h }) => [label, x, y, w, h])]),
+  );
 }
 
 function keptObjects(kept: Float32Array): Box[][] {
@@ -91,7 +96,9 @@ export class BoxPanel implements Panel {
       const key = counts.join(' ');
       const hits = known.get(key) ?? [];
       known.set(key, hits);
-      const members = Array.from(counts, (weight, candidate) => ({ candidate, weight })).filter(({ weight }) => weight > 0);
+      const members = Array.from(counts, (weight, candidate) => ({ candidate, weight })).filter(
+        ({ weight }) => weight > 0,
+      );
       for (const row of rows) hits[row] ??= this.#hits(row, members);
       return 1 - this.#precision(Array.from(rows, (row) => [row, hits[row] as ImageHits]));
     };
@@ -115,7 +122,10 @@ export class BoxPanel implements Panel {
 
   #precision(images: readonly (readonly [number, ImageHits])[]): number {
     const totals = new Float64Array(this.#classes);
-    for (const [row] of images) this.#totals[row]?.forEach((count, label) => (totals[label]! += count));
+    for (const [row] of images)
+      this.#totals[row]?.forEach((count, label) => {
+        totals[label]! += count;
+      });
     return meanPrecision(
       images.map(([, hits]) => hits),
       totals,
@@ -126,6 +136,3 @@ export class BoxPanel implements Panel {
 /** The best alone in place of a vote. */
 const membersOf = ({ rule, members }: PanelEnsemble): PanelEnsemble['members'] =>
   rule === 'vote' ? members.slice(0, 1) : members;
-
-export const keptImages = (images: number): Int32Array => spread(images, MAX_IMAGES);
-const MAX_IMAGES = 1365;

@@ -4,16 +4,14 @@ import { bestTemperature, MIN_PROBABILITY, power } from '../ensembles/temperatur
 import type { Metric } from '../metrics.ts';
 import { majorityVote } from '../vote.ts';
 
-/** 5,000 rows tell weights as well as a million do; a fit then takes some tenths of a second. */
-const effort: FitEffort = { steps: 20, bags: 10, rows: 5000 };
+/** 2,000 rows tell weights as well as a million do, and a fit takes some tenths of a second. */
+const effort: FitEffort = { steps: 20, bags: 10, rows: 2000 };
 
 /** Probabilities of all classes in all rows that are made at once, for metrics that need them: 32 MB. */
 const MAX_PROBABILITIES = 2 ** 23;
 
 /** What an ensemble says of rows. */
 export interface JudgedClasses {
-  /** Places of the rows. */
-  rows: Int32Array;
   predicted: Uint16Array;
   /** What is true of them. */
   actual: Uint16Array;
@@ -21,7 +19,7 @@ export interface JudgedClasses {
   probabilities: Float32Array | null;
 }
 
-export interface ClassPanelOptions {
+interface ClassPanelOptions {
   classes: number;
   /** Whether a metric needs probabilities. */
   needsProbabilities(metric: Metric | undefined): boolean;
@@ -67,7 +65,7 @@ export class ClassPanel implements Panel {
     const right = temperatures.map((temperature, candidate) => this.#right(candidate, temperature));
     return (counts, rows) => {
       const members = right.flatMap((column, candidate) => {
-        const count = counts[candidate] as number;
+        const count = counts[candidate] ?? 0;
         return count === 0 ? [] : [{ column, count }];
       });
       const total = members.reduce((sum, { count }) => sum + count, 0);
@@ -102,7 +100,7 @@ export class ClassPanel implements Panel {
     rows.forEach((row, i) => {
       predicted[i] = answer(row, probabilities?.subarray(i * classes, (i + 1) * classes));
     });
-    return { rows, predicted, actual, probabilities };
+    return { predicted, actual, probabilities };
   }
 
   #voter(members: readonly PanelMember[]): (row: number) => number {
@@ -178,21 +176,19 @@ function mostProbable(kept: KeptProbabilities, row: number): number {
 }
 
 function joined(parts: readonly JudgedClasses[]): JudgedClasses {
-  const rows = parts.reduce((sum, part) => sum + part.rows.length, 0);
+  const rows = parts.reduce((sum, part) => sum + part.actual.length, 0);
   const numbers = parts.reduce((sum, part) => sum + (part.probabilities?.length ?? 0), 0);
   const all: JudgedClasses = {
-    rows: new Int32Array(rows),
     predicted: new Uint16Array(rows),
     actual: new Uint16Array(rows),
     probabilities: numbers === 0 ? null : new Float32Array(numbers),
   };
   let [at, from] = [0, 0];
   for (const part of parts) {
-    all.rows.set(part.rows, at);
     all.predicted.set(part.predicted, at);
     all.actual.set(part.actual, at);
     all.probabilities?.set(part.probabilities ?? [], from);
-    at += part.rows.length;
+    at += part.actual.length;
     from += part.probabilities?.length ?? 0;
   }
   return all;

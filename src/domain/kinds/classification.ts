@@ -60,7 +60,9 @@ export const classification: TaskKind = {
   scoreEnsemble(members, labels, { classes, metric = 'accuracy', rule }) {
     const actual = classLabels(labels);
     const isVote = rule === 'vote' && isOfClasses(metric);
-    const { classes: known, all } = weightedProbabilities(isVote ? [] : rule === 'weighted' ? members : members.slice(0, 1));
+    const { classes: known, all } = weightedProbabilities(
+      isVote ? [] : rule === 'weighted' ? members : members.slice(0, 1),
+    );
     if (!isOfClasses(metric)) return scoreOfProbabilities(metric, translated(all, known, classes), actual);
     const given = isVote ? members : [{ answers: tensorOf(all, known.length), classes: known }];
     const votes = given.map(({ answers, classes: own }) => {

@@ -112,7 +112,10 @@ interface FoundBox extends NamedBox {
 function answersOf(names: readonly string[], rule: EnsembleRule): AnswerMaker {
   const boxesOf = ({ outputs, members, rows }: AnsweredBatch, row: number): FoundBox[] => {
     const asked = rule === 'weighted' ? outputs : outputs.slice(0, 1);
-    const found = asked.map((output, m) => ({ found: detectionsIn(output, row, rows), weight: members[m]?.weight ?? 1 }));
+    const found = asked.map((output, m) => ({
+      found: detectionsIn(output, row, rows),
+      weight: members[m]?.weight ?? 1,
+    }));
     return fuseBoxes(found).flatMap(({ label, score, ...pixels }) => {
       if (!(score >= leastScore)) return [];
       const [x = 0, y = 0, w = 0, h = 0] = [pixels.x, pixels.y, pixels.w, pixels.h].map((value) => rounded(value, 1)); // finer than any detector

@@ -1,11 +1,11 @@
 import type { EnsembleLoss, FitEffort, JudgedPart, Panel } from '../ensembles/panel.ts';
-import { type EnsembleRule, type MemberWeight } from '../ensembles/rule.ts';
+import type { EnsembleRule, MemberWeight } from '../ensembles/rule.ts';
 import type { Metric } from '../metrics.ts';
 
 /** As for classes. */
-const effort: FitEffort = { steps: 20, bags: 10, rows: 5000 };
+const effort: FitEffort = { steps: 20, bags: 10, rows: 2000 };
 
-export interface NumberPanelOptions {
+interface NumberPanelOptions {
   /** Whether weights are fitted by absolute errors instead of squared ones. */
   isAbsolute: boolean;
   scoreOf(answers: Float32Array, actual: Float32Array, metric: Metric | undefined): number;
@@ -38,7 +38,7 @@ export class NumberPanel implements Panel {
     const { isAbsolute } = this.#options;
     return (counts, rows) => {
       const members = this.#numbers.flatMap((numbers, candidate) => {
-        const count = counts[candidate] as number;
+        const count = counts[candidate] ?? 0;
         return count === 0 ? [] : [{ numbers, count }];
       });
       const total = members.reduce((sum, { count }) => sum + count, 0);

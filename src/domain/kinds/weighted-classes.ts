@@ -1,5 +1,5 @@
-import { addCalibrated } from '../ensembles/temperature.ts';
 import type { MemberWeight } from '../ensembles/rule.ts';
+import { addCalibrated } from '../ensembles/temperature.ts';
 import { floats, type MemberAnswers } from './kind.ts';
 
 /**
@@ -19,7 +19,10 @@ export function addWeighted(
 }
 
 /** The weighted probabilities of all rows, of the classes of the first member; a class that a member does not know has 0. */
-export function weightedProbabilities(members: readonly MemberAnswers[]): { classes: readonly string[]; all: Float32Array } {
+export function weightedProbabilities(members: readonly MemberAnswers[]): {
+  classes: readonly string[];
+  all: Float32Array;
+} {
   const [first] = members;
   if (first === undefined) return { classes: [], all: new Float32Array(0) };
   const { classes } = first;

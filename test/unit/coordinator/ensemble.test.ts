@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  belowWhole,
   bestEnsemble,
   bestOfFamilies,
-  belowWhole,
   type Candidate,
   ensembleCandidates,
   subsetScores,

@@ -90,7 +90,9 @@ it('targets are standardised', () => {
 
 describe('an answer', () => {
   const answer = (value: number): string =>
-    regression.answers([], 'vote').answer({ outputs: [Float32Array.of(value)], members: [unweighted(0.5)], rows: 1 }, 0);
+    regression
+      .answers([], 'vote')
+      .answer({ outputs: [Float32Array.of(value)], members: [unweighted(0.5)], rows: 1 }, 0);
 
   it('is the shortest text with the same number in single precision', () => {
     fc.assert(

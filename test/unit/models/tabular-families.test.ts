@@ -1,5 +1,5 @@
-import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { afterAll, describe, expect, it } from 'vitest';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { regression } from '../../../src/domain/kinds/regression.ts';
 import { answerAll } from '../../../src/engine/evaluate.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';

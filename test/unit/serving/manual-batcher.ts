@@ -1,5 +1,5 @@
-import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import type { Member } from '../../../src/db/statements/deployments.ts';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import type { AnswerMaker } from '../../../src/domain/kinds/kind.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';

@@ -1,5 +1,5 @@
-import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import type { DeploymentRow } from '../../../src/db/statements/deployments.ts';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';

@@ -19,7 +19,9 @@ function reference(members: readonly FoundByMember[]): Detection[] {
     const mass = cluster.reduce((sum, { weighted }) => sum + weighted, 0);
     const mean = (side: 'x' | 'y' | 'w' | 'h'): number =>
       cluster.reduce((sum, one) => sum + one.weighted * one[side], 0) / mass;
-    const best = members.map((_, m) => Math.max(0, ...cluster.filter(({ member }) => member === m).map((one) => one.weighted)));
+    const best = members.map((_, m) =>
+      Math.max(0, ...cluster.filter(({ member }) => member === m).map((one) => one.weighted)),
+    );
     const score = best.reduce((sum, value) => sum + value, 0) / total;
     return { label: cluster[0]!.label, score, x: mean('x'), y: mean('y'), w: mean('w'), h: mean('h') };
   };

@@ -2,13 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { type ChosenEnsemble, chooseEnsemble } from '../../../../src/domain/ensembles/choose.ts';
 import type { EnsembleRule } from '../../../../src/domain/ensembles/rule.ts';
 import { classification } from '../../../../src/domain/kinds/classification.ts';
+import type { TensorData } from '../../../../src/domain/tensor.ts';
 import { createRng } from '../../../../src/runtime/rng.ts';
 
 const ROWS = 600;
 const rules: EnsembleRule[] = ['weighted', 'vote', 'best'];
 
 /** Two classes; each member sees the truth through noise of its own, and is surer than it should be. */
-function chosenOf(noise: readonly number[], { seed = 1, asked = rules, families = noise.map(String) } = {}): ChosenEnsemble {
+function chosenOf(
+  noise: readonly number[],
+  { seed = 1, asked = rules, families = noise.map(String) } = {},
+): ChosenEnsemble {
   const rng = createRng(seed);
   const truth = Uint16Array.from({ length: ROWS }, () => rng.below(2));
   const members = noise.map((spread) => {
@@ -17,7 +21,7 @@ function chosenOf(noise: readonly number[], { seed = 1, asked = rules, families 
       const sure = 1 / (1 + Math.exp(-3 * ((label === 1 ? 1 : -1) + spread * rng.normal())));
       data.set([1 - sure, sure], 2 * row);
     });
-    const answers = { dtype: 'float32', shape: [ROWS, 2], data } as const;
+    const answers: TensorData = { dtype: 'float32', shape: [ROWS, 2], data };
     return { ballots: classification.ballots(answers), kept: classification.kept(answers) };
   });
   const panel = classification.panel(members, truth, { classes: 2 })!;

@@ -35,7 +35,12 @@ describe('greedy selection', () => {
         const counts = greedyCounts([0, 1, 2], { steps: 20, loss: (chosen) => loss(chosen, rows) });
         const best = Math.min(...multisets(20).map((each) => loss(each, rows)));
         expect(loss(counts, rows)).toBeLessThanOrEqual(best + 0.02);
-        const alone = [0, 1, 2].map((c) => loss(Uint8Array.from([0, 1, 2], (other) => Number(other === c)), rows));
+        const alone = [0, 1, 2].map((c) =>
+          loss(
+            Uint8Array.from([0, 1, 2], (other) => Number(other === c)),
+            rows,
+          ),
+        );
         expect(loss(counts, rows)).toBeLessThanOrEqual(Math.min(...alone) + 1e-12);
       }),
     );
@@ -62,7 +67,7 @@ describe('greedy selection', () => {
 });
 
 describe('bagged weights', () => {
-  const fit = (right: number[][], candidates: number[], bags = 10) => {
+  const weigh = (right: number[][], candidates: number[], bags = 10) => {
     const { uniform } = createRng(1);
     const effort = { steps: 20, bags, rows: 100 };
     return greedyWeights(candidates, { rows, effort, lossOf: lossOf(right), uniform });
@@ -71,7 +76,7 @@ describe('bagged weights', () => {
   it('sum to 1, and only the given candidates have some', () => {
     fc.assert(
       fc.property(columns, (right) => {
-        const weights = fit(right, [0, 2], 3);
+        const weights = weigh(right, [0, 2], 3);
         expect([...weights.keys()]).toEqual([0, 2]);
         expect([...weights.values()].reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 9);
       }),
@@ -80,7 +85,7 @@ describe('bagged weights', () => {
 
   it('are equal shares of members that are right where the other is wrong, and nothing for noise', () => {
     const [even, odd] = [0, 1].map((rest) => Array.from(rows, (row) => (row % 2 === rest ? 0.95 : 0.3)));
-    const weights = fit([even!, odd!, Array.from(rows, () => 0.2)], [0, 1, 2], 50);
+    const weights = weigh([even!, odd!, Array.from(rows, () => 0.2)], [0, 1, 2], 50);
     expect(weights.get(0)).toBeGreaterThan(0.35);
     expect(weights.get(1)).toBeGreaterThan(0.35);
     expect(weights.get(2)).toBe(0);

@@ -8,6 +8,7 @@ import { classification } from '../../../../src/domain/kinds/classification.ts';
 import { detection } from '../../../../src/domain/kinds/detection.ts';
 import { regression } from '../../../../src/domain/kinds/regression.ts';
 import { accuracy, logLoss } from '../../../../src/domain/metrics.ts';
+import type { TensorData } from '../../../../src/domain/tensor.ts';
 import { majorityVote } from '../../../../src/domain/vote.ts';
 import { createRng } from '../../../../src/runtime/rng.ts';
 
@@ -41,7 +42,7 @@ function classPanel(seed: number, size: { rows: number; classes: number }, metri
   const { rows, classes } = size;
   const { outputs, truth } = answered(seed, size);
   const members = outputs.map((data) => {
-    const answers = { dtype: 'float32', shape: [rows, classes], data } as const;
+    const answers: TensorData = { dtype: 'float32', shape: [rows, classes], data };
     return { ballots: classification.ballots(answers), kept: classification.kept(answers) };
   });
   return { outputs, truth, panel: classification.panel(members, truth, { classes, metric })! };
@@ -52,7 +53,7 @@ describe('kept probabilities', () => {
     const few = Float32Array.of(0.2, 0.8, 0.6, 0.4);
     expect(keepProbabilities(few, 2)).toEqual(few);
     fc.assert(
-      fc.property(fc.integer(), fc.integer({ min: KEPT_CLASSES + 1, max: 40 }), (seed, classes) => {
+      fc.property(fc.integer(), fc.integer({ min: 33, max: 40 }), (seed, classes) => {
         const data = answered(seed, { rows: 1, classes }).outputs[0]!;
         const kept = new KeptProbabilities(keepProbabilities(data, classes), classes);
         const largest = Array.from(data).sort((a, b) => b - a);
@@ -75,7 +76,7 @@ describe('kept probabilities', () => {
 describe('a panel of classifiers', () => {
   it('scores weighted probabilities as they are answered, whatever the number of classes', () => {
     fc.assert(
-      fc.property(fc.integer(), fc.integer({ min: 2, max: 16 }), (seed, classes) => {
+      fc.property(fc.integer(), fc.integer({ min: 2, max: 32 }), (seed, classes) => {
         const rows = 30;
         const { outputs, truth, panel } = classPanel(seed, { rows, classes });
         const members = [0, 1, 2].map((m) => member(m, { weight: 0.2 + m / 5, temperature: [0.7, 1, 2.5][m]! }));
@@ -117,7 +118,13 @@ describe('a panel of classifiers', () => {
         }),
       ),
     );
-    expect(scoreOf(panel, 'vote', [0, 1, 2].map((m) => member(m)))).toBe(accuracy(votes, truth));
+    expect(
+      scoreOf(
+        panel,
+        'vote',
+        [0, 1, 2].map((m) => member(m)),
+      ),
+    ).toBe(accuracy(votes, truth));
   });
 
   it('fits weights by the log loss of calibrated probabilities', () => {
@@ -167,8 +174,10 @@ it('a panel of numbers fits squared errors, absolute ones for mae, and scores th
 });
 
 it('a panel of detectors scores fused boxes by their mean average precision', () => {
-  const tensor = (images: readonly (readonly number[])[]) =>
-    ({ dtype: 'float32', shape: [images.length, 1, 6], data: Float32Array.from(images.flat()) }) as const;
+  const tensor = (images: readonly (readonly number[])[]): TensorData => {
+    const data = Float32Array.from(images.flat());
+    return { dtype: 'float32', shape: [images.length, 1, 6], data };
+  };
   const [cat, dog] = [
     { label: 0, x: 10, y: 10, w: 40, h: 40 },
     { label: 1, x: 60, y: 60, w: 30, h: 30 },
