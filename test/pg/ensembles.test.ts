@@ -144,7 +144,7 @@ test('the rule is an argument of rafiki_train; another word is refused', async (
   const train = (rule: string) =>
     db.query('select rafiki_train($1, $2, ensemble => $3)', ['sentiment', 'reviews', rule]);
   await expect(train('majority')).rejects.toMatchObject({
-    ...{ sqlstate: '22023', message: "ensemble must be 'best', 'vote' or 'weighted'" },
+    ...{ code: '22023', message: "ensemble must be 'best', 'vote' or 'weighted'" },
   });
   await train('weighted');
   expect(await db.query('select ensemble from rafiki.study')).toEqual([{ ensemble: 'weighted' }]);
