@@ -14,7 +14,7 @@ import { belowWhole, bestEnsemble, bestOfFamilies, ensembleCandidates, subsetSco
 import { isScored } from './study-view.ts';
 
 /** A trial, or its variant, as a member of a model. */
-export interface ChosenMember extends TrialVotes, MemberWeight {
+interface ChosenMember extends TrialVotes, MemberWeight {
   /** The rank of the member that it is a quicker variant of. */
   variantOf: number | null;
 }

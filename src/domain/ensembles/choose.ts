@@ -29,13 +29,14 @@ export interface ChosenEnsemble extends PanelEnsemble {
 
 /**
  * The ensemble that cross-validation over the validation rows prefers: the first rule, unless another one is better by more than a
- * standard error of the difference over the parts. Its members and weights are then fitted to all rows.
+ * standard error of the difference over the parts; at equal scores, as where all rows are right, the best alone, which answers sooner. Its
+ * members and weights are then fitted to all rows.
  */
 export function chooseEnsemble(panel: Panel, options: ChoiceOptions): ChosenEnsemble {
   const { rules, uniform } = options;
   const folds = foldsOf(panel.rows, uniform);
   const judged = rules.map((rule) => judge(panel, { rule, folds, ...options }));
-  const chosen = judged.reduce((first, other) => (isClearlyBetter(other, first) ? other : first));
+  const chosen = judged.reduce((first, other) => (isPreferred(other, first) ? other : first));
   return { ...fitEnsemble(panel, chosen.rule, { ...options, rows: allRows(panel) }), score: chosen.score };
 }
 
@@ -57,7 +58,8 @@ function judge(
   return { rule, score: panel.score(parts), scores: parts.map((part) => panel.score([part])) };
 }
 
-function isClearlyBetter(one: JudgedRule, other: JudgedRule): boolean {
+function isPreferred(one: JudgedRule, other: JudgedRule): boolean {
+  if (one.rule === 'best' && one.score === other.score) return true;
   const differences = one.scores.map((score, f) => score - (other.scores[f] as number));
   const mean = differences.reduce((sum, value) => sum + value, 0) / FOLDS;
   const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (FOLDS - 1);

@@ -38,6 +38,10 @@ describe('the chosen ensemble', () => {
     expect(members.every(({ temperature }) => temperature > 1.2)).toBe(true);
   });
 
+  it('is the best alone where an ensemble is no better', () => {
+    expect(chosenOf([0.1, 0.1])).toMatchObject({ rule: 'best', score: 1, members: [{ candidate: 0 }] });
+  });
+
   it('leaves out noise', () => {
     const { members } = chosenOf([0.8, 50, 60, 70]);
     expect(members.map(({ candidate }) => candidate)).toEqual([0]);
