@@ -3,6 +3,7 @@ import { InvalidParameter } from '../src/errors/errors.ts';
 import { augmentBench } from './augment.ts';
 import { checkBench } from './check.ts';
 import { engineBench } from './engine.ts';
+import { type EnsemblesOptions, ensemblesBench } from './ensembles.ts';
 import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
@@ -27,6 +28,7 @@ import { type ZooOptions, zooBench } from './zoo.ts';
 type BenchOptions = ZooOptions &
   StudyOptions &
   TablesOptions &
+  EnsemblesOptions &
   TreesOptions &
   TuningOptions &
   ServingBenchOptions &
@@ -51,6 +53,7 @@ const benches: Record<string, Bench> = {
   augment: { run: augmentBench, flags: [] },
   check: { run: checkBench, flags: [] },
   engine: { run: engineBench, flags: [] },
+  ensembles: { run: ensemblesBench, flags: ['data NAME', 'seeds N'] },
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
