@@ -18,6 +18,7 @@ const rooms = {
   protocol: ['errors', 'domain'],
   serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'protocol'],
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
+  http: ['errors', 'runtime', 'domain', 'db', 'protocol'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -43,6 +44,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/db/' },
       to: { path: 'node_modules/(pg|pg-listen|pg-copy-streams)/' },
+    },
+    {
+      name: 'only-http-knows-fastify',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/http/' },
+      to: { path: 'node_modules/(fastify|typebox)/' },
     },
     {
       name: 'only-engine-knows-onnxruntime',

@@ -10,6 +10,12 @@ export const upSettings = [
   'port',
   'bridgeHost',
   'bridgePort',
+  'httpHost',
+  'httpPort',
+  'noHttp',
+  'httpTlsCert',
+  'httpTlsKey',
+  'httpCors',
   'workers',
   'threads',
   'device',
@@ -22,6 +28,7 @@ export const upSettings = [
 ] as const;
 
 export function upOptions({ settings, environment }: Given<(typeof upSettings)[number]>): UpOptions {
-  const { port, bridgeHost, bridgePort, workers } = settings;
-  return { dataDir: dataDirOr(settings), port, bridgeHost, bridgePort, workers, environment };
+  const { port, bridgeHost, bridgePort, workers, httpHost, httpPort, httpTlsCert, noHttp } = settings;
+  const http = noHttp ? undefined : { host: httpHost, port: httpPort, isTls: httpTlsCert !== undefined };
+  return { dataDir: dataDirOr(settings), port, bridgeHost, bridgePort, http, workers, environment };
 }

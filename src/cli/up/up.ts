@@ -11,16 +11,18 @@ import { install } from '../install/install.ts';
 import { extensionDir } from '../install/script-parts.ts';
 import { passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } from '../logins.ts';
 import { withSettings } from '../settings/read.ts';
+import { createChildren } from './children.ts';
 import { Cluster, stopOrphan } from './cluster.ts';
 import { openDataDir } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, transferOwnership, USER } from './embedded-roles.ts';
 import { BRIDGE_PORT, choosePort, POSTGRES_PORT } from './free-port.ts';
+import { chooseHttp, type HttpAddress } from './http-address.ts';
 import { installEmbedded } from './install-embedded.ts';
 import { takeLock } from './lock.ts';
 import { storedPassword, writeSecret } from './secret-file.ts';
 import { hasService, servicePassword } from './service-password.ts';
-import { SupervisedChild } from './supervisor.ts';
+import type { SupervisedChild } from './supervisor.ts';
 import { type Identity, postgresIdentity } from './unprivileged.ts';
 import { withSession } from './with-session.ts';
 
@@ -33,6 +35,8 @@ export interface UpOptions {
   port: number | undefined;
   bridgeHost: string | undefined;
   bridgePort: number | undefined;
+  /** Absent: no HTTP server. */
+  http?: HttpAddress | undefined;
   /** Number of worker processes; default: one per core. */
   workers?: number | undefined;
   /** The environment of the child processes, before `up` adds its own settings. */
@@ -64,6 +68,12 @@ export class Up implements Service {
   /** The service's URL. */
   #serviceUrl = '';
   bridgePort = 0;
+  #http: { port: number; url: string } | undefined;
+
+  /** Of the HTTP server. */
+  get httpUrl(): string | undefined {
+    return this.#http?.url;
+  }
 
   constructor(options: UpOptions, logger: Logger) {
     this.#options = options;
@@ -85,6 +95,7 @@ export class Up implements Service {
       else await this.#useDatabase(databaseUrl);
       await this.#checkLogin(this.#serviceUrl, 'service-password');
       this.bridgePort = await choosePort(this.#options.bridgePort, BRIDGE_PORT, '--bridge-port');
+      if (this.#options.http !== undefined) this.#http = await chooseHttp(this.#options.http);
       this.#checkNotStopping();
       this.#services = this.#children();
       await Promise.all(this.#services.map((child) => startAll([child])));
@@ -232,15 +243,8 @@ export class Up implements Service {
       cacheDir: path.join(dataDir, 'cache'),
       bridgePort: String(this.bridgePort),
       bridgeSocketDir: this.#usesSocket() ? dataDir : undefined,
+      httpPort: this.#http === undefined ? undefined : String(this.#http.port),
     });
-    const entry = path.resolve(import.meta.dirname, '../../../dist/cli/main.js');
-    const logFile = path.join(dataDir, 'rafiki.log');
-    const child = (name: string, command: string): SupervisedChild =>
-      new SupervisedChild({ name, args: [command], env }, { entry, logFile, logger: this.#logger });
-    return [
-      child('serving', 'serve'),
-      child('coordinator', 'coordinator'),
-      ...Array.from({ length: workers }, (_, i) => child(`worker ${i + 1}`, 'worker')),
-    ];
+    return createChildren({ env, dataDir, workers, hasHttp: this.#http !== undefined, logger: this.#logger });
   }
 }
