@@ -40,12 +40,15 @@ const securityHeaders = {
   'cross-origin-resource-policy': 'same-origin',
   'cache-control': 'no-store',
 };
+/** How often Node looks for requests that arrive too slowly. */
+const CHECK_MS = 2_000;
 const HSTS = 'max-age=31536000';
 const MAX_PARAM_CHARS = 1000;
 const challenge = 'Basic realm="rafiki", charset="UTF-8"';
 
 /** The web server without its paths: limits, headers, errors in one shape. */
 export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions, 'signIns'>): FastifyInstance {
+  const serverOptions = { maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: CHECK_MS };
   const app = fastify({
     logger: false,
     bodyLimit: limits.jsonBytes,
@@ -53,8 +56,8 @@ export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions,
     keepAliveTimeout: limits.keepAliveMs,
     routerOptions: { maxParamLength: MAX_PARAM_CHARS },
     forceCloseConnections: 'idle',
-    http: { maxHeaderSize: limits.headerBytes },
-    ...(tls === undefined ? {} : { https: { ...tls, maxHeaderSize: limits.headerBytes } }),
+    http: serverOptions,
+    ...(tls === undefined ? {} : { https: { ...tls, ...serverOptions } }),
   }) as unknown as FastifyInstance;
   app.server.maxConnections = limits.connections;
   app.server.headersTimeout = limits.headersMs;

@@ -39,6 +39,9 @@ export interface HttpLimits {
   /** Attempts to sign in that are checked at the same time, and that wait for it. */
   signIns: number;
   waitingSignIns: number;
+  /** A password is checked again, by a new connection, in the background; and before the request that comes later than this. */
+  signInRefreshMs: number;
+  signInExpireMs: number;
   /** Failed attempts a minute: from one address, and from one address for one role. */
   failuresOfAddress: number;
   failuresOfRole: number;
@@ -69,6 +72,8 @@ export const defaultLimits: HttpLimits = {
   streamsOfRole: 16,
   signIns: 4,
   waitingSignIns: 64,
+  signInRefreshMs: 30_000,
+  signInExpireMs: 60_000,
   failuresOfAddress: 60,
   failuresOfRole: 10,
 };

@@ -37,6 +37,8 @@ const small = {
   headersMs: 1_000,
   requestMs: 2_000,
   bodyBytes: 8_000_000,
+  signInRefreshMs: 300,
+  signInExpireMs: 1_000,
 };
 
 beforeEach(async () => {
@@ -124,7 +126,7 @@ test('code that other roles left in "public" does not run', async () => {
   await db.query('grant create on schema public to public');
   const session = await database.as('mallory');
   await session.query(`create table public.stolen (by text)`);
-  await session.query(`grant insert on public.stolen to public`);
+  await session.query(`grant insert, select on public.stolen to public`);
   for (const name of ['row_to_json(record)', 'to_regclass(text)', 'format(text, text)', 'current_user_name()']) {
     await session.query(
       `create function public.${name} returns text language plpgsql as $$ begin insert into public.stolen values (current_user); return null; end $$`,
@@ -153,6 +155,13 @@ test('a revoked grant, a changed password and a dropped role end', async () => {
   await db.query('select rafiki_revoke($1, $2)', ['open', malloryRole]);
   await expect.poll(async () => (await predict(mallory, 'open')).status).toBe(404);
   expect((await predict(victim, 'open')).status).toBe(200);
+
+  expect((await mallory('GET', '/v1/me')).status).toBe(200);
+  await db.query(`alter role ${malloryRole} password 'another'`);
+  await expect.poll(async () => (await mallory('GET', '/v1/me')).status).toBe(401);
+  expect((await httpClient(http.url, malloryRole, 'another')('GET', '/v1/me')).status).toBe(200);
+  await db.query(`alter role ${malloryRole} nologin`);
+  await expect.poll(async () => (await httpClient(http.url, malloryRole, 'another')('GET', '/v1/me')).status).toBe(401);
 });
 
 test('guessing passwords is slowed, and does not lock others out', async () => {

@@ -19,9 +19,6 @@ export interface SignInsOptions {
   logger: Logger;
 }
 
-/** A password is checked again, by a new connection, in the background; and before the request that comes later than this. */
-const REFRESH_MS = 30_000;
-const EXPIRE_MS = 60_000;
 const IDLE_MS = 2_000;
 
 interface Entry {
@@ -75,10 +72,11 @@ export class SignIns {
     if (entry === undefined) return this.#enter(key, header, address);
     this.#entries.delete(key);
     this.#entries.set(key, entry);
-    const ageMs = this.#options.clock.nowMs() - entry.verifiedMs;
-    if (ageMs < REFRESH_MS) return entry.signedIn;
+    const { clock, limits } = this.#options;
+    const ageMs = clock.nowMs() - entry.verifiedMs;
+    if (ageMs < limits.signInRefreshMs) return entry.signedIn;
     const verified = this.#verify(key, entry);
-    if (ageMs >= EXPIRE_MS) return verified.then(() => entry.signedIn);
+    if (ageMs >= limits.signInExpireMs) return verified.then(() => entry.signedIn);
     verified.catch(() => undefined); // a refused role is removed; another error counts when the entry expires
     return entry.signedIn;
   }
