@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -162,6 +162,24 @@ test('a revoked grant, a changed password and a dropped role end', async () => {
   expect((await httpClient(http.url, malloryRole, 'another')('GET', '/v1/me')).status).toBe(200);
   await db.query(`alter role ${malloryRole} nologin`);
   await expect.poll(async () => (await httpClient(http.url, malloryRole, 'another')('GET', '/v1/me')).status).toBe(401);
+});
+
+test('a database that takes any password for a role signs nobody in as it', async () => {
+  const { db } = database;
+  const [file] = await db.query<{ hba_file: string }>('show hba_file');
+  const hba = file?.hba_file ?? '';
+  const before = readFileSync(hba, 'utf8');
+  try {
+    writeFileSync(hba, `host all ${malloryRole} all trust\n${before}`);
+    await db.query('select pg_reload_conf()');
+    const answers = async () => (await httpClient(http.url, malloryRole, 'any')('GET', '/v1/me')).body;
+    await expect
+      .poll(answers)
+      .toMatchObject({ error: { code: '28P01', message: 'the database does not ask for a password' } });
+  } finally {
+    writeFileSync(hba, before);
+    await db.query('select pg_reload_conf()');
+  }
 });
 
 test('guessing passwords is slowed, and does not lock others out', async () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { basic, type HttpClient, httpClient } from '../support/http-client.ts';
 import { startHttp, type TestHttp } from '../support/http-server.ts';
@@ -249,6 +250,33 @@ describe('rights', () => {
   test('a data set is dropped by its owner', async () => {
     expect((await ann('DELETE', '/v1/datasets/lines')).body).toEqual({ done: true });
     expect((await ann('GET', '/v1/datasets/lines')).body).toMatchObject({ error: { code: '42P01' } });
+  });
+});
+
+describe("nginyc/rafiki's requests", () => {
+  const table =
+    readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8').split('## From nginyc/rafiki')[1] ?? '';
+  const rows = [...table.matchAll(/^\| (`(?:GET|POST|DELETE) .*?) \| (.*) \|$/gm)].map(
+    ([, there = '', here = '']) => [there, here] as const,
+  );
+
+  test.each(rows)('%s has its place: %s', async (_, here) => {
+    const { body } = await httpClient(http.url)<{ paths: Record<string, object> }>('GET', '/openapi.json');
+    const ours = [...here.matchAll(/`(GET|POST|DELETE) (\/v1\/[^`]*)`/g)];
+    if (ours.length === 0) expect(here).toMatch(/^(none:|SQL:)/);
+    for (const [, method = '', path = ''] of ours) {
+      expect([path, body.paths[path]]).toEqual([
+        path,
+        expect.objectContaining({ [method.toLowerCase()]: expect.any(Object) }),
+      ]);
+      if (method !== 'GET') continue;
+      const place = path
+        .replace('{study}', String(study))
+        .replace('{trial}', '1')
+        .replace('{model}', 'films')
+        .replace('{task}', 'sentiment');
+      expect([place, (await ann('GET', place)).status]).toEqual([place, 200]);
+    }
   });
 });
 
