@@ -11,7 +11,7 @@ import { addRoutes, createApp, type TlsFiles } from './app.ts';
 import { FairGate } from './fair-gate.ts';
 import { addHealth } from './health.ts';
 import { addInference } from './inference/routes.ts';
-import { defaultLimits, type HttpLimits } from './limits.ts';
+import { defaultHttpLimits, type HttpLimits } from './limits.ts';
 import { openApi } from './openapi.ts';
 import { BridgePool } from './predict/bridge-pool.ts';
 import { Predictions } from './predict/predictions.ts';
@@ -52,7 +52,7 @@ const studyChannels = ['rafiki_study', 'rafiki_study_end', 'rafiki_trial', 'rafi
 
 /** REST and the Open Inference Protocol, for Postgres roles. */
 export function createHttp(options: CreateHttpOptions): HttpServer {
-  const { database, logger, limits = defaultLimits } = options;
+  const { database, logger, limits = defaultHttpLimits } = options;
   const pool = new BridgePool({ database, logger });
   const models = new UsableModels(systemClock);
   const changed = new Changed();

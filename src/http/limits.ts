@@ -47,7 +47,7 @@ export interface HttpLimits {
   failuresOfRole: number;
 }
 
-export const defaultLimits: HttpLimits = {
+export const defaultHttpLimits: HttpLimits = {
   connections: 1024,
   headersMs: 10_000,
   requestMs: 60_000,

@@ -3,7 +3,7 @@ import type { Static, TSchema, TUnknown } from 'typebox';
 import type { SignedIn } from './sign-in/signed-in.ts';
 
 /** A request whose parts have been validated. */
-export interface Asked<Params, Query, Body> {
+export interface HttpAsked<Params, Query, Body> {
   role: SignedIn;
   params: Params;
   query: Query;
@@ -30,12 +30,12 @@ export interface RouteSpec<P extends TSchema, Q extends TSchema, B extends TSche
   /** Of a success; default 200. */
   status?: number;
   /** Undefined: the handler has answered. */
-  handle(asked: Asked<Static<P>, Static<Q>, Static<B>>): Promise<Static<A>> | Static<A>;
+  handle(asked: HttpAsked<Static<P>, Static<Q>, Static<B>>): Promise<Static<A>> | Static<A>;
 }
 
 /** A path that a role signs in for. */
 export interface HttpRoute extends RouteSpec<TSchema, TSchema, TSchema, TSchema> {
-  handle(asked: Asked<unknown, unknown, unknown>): unknown;
+  handle(asked: HttpAsked<unknown, unknown, unknown>): unknown;
 }
 
 /** One schema of each part is its validation, its type and its description in the OpenAPI document. */

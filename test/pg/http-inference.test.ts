@@ -22,7 +22,7 @@ let cacheDir: string;
 const model = 'films "ü"/1';
 const named = encodeURIComponent(model);
 
-interface Inferred {
+interface InferAnswer {
   model_name: string;
   model_version: string;
   id?: string;
@@ -57,7 +57,7 @@ const texts = (data: unknown, shape: unknown = [(data as unknown[]).length]) => 
   data,
 });
 const infer = (body: unknown, headers: Record<string, string> = {}) =>
-  ann<Inferred>('POST', `/v2/models/${named}/infer`, body, headers);
+  ann<InferAnswer>('POST', `/v2/models/${named}/infer`, body, headers);
 
 test('every path of the protocol answers as it says', async () => {
   const seen: [string, number][] = [];

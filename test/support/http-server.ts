@@ -1,5 +1,5 @@
 import { createHttp, type HttpServer } from '../../src/http/create-http.ts';
-import { defaultLimits, type HttpLimits } from '../../src/http/limits.ts';
+import { defaultHttpLimits, type HttpLimits } from '../../src/http/limits.ts';
 import { type Logger, silentLogger } from '../../src/runtime/logger.ts';
 import { type HttpClient, httpClient } from './http-client.ts';
 import type { TestDatabase } from './postgres.ts';
@@ -21,7 +21,7 @@ export async function startHttp(
     host: '127.0.0.1',
     port: 0,
     corsOrigins: cors,
-    limits: { ...defaultLimits, ...limits },
+    limits: { ...defaultHttpLimits, ...limits },
     logger,
   });
   await server.start();

@@ -8,7 +8,7 @@ import { readiness } from '../health.ts';
 import type { BridgePool } from '../predict/bridge-pool.ts';
 import type { Predictions } from '../predict/predictions.ts';
 import type { UsableModel } from '../predict/usable-models.ts';
-import { termsOf } from '../routes/predict.ts';
+import { predictionTerms } from '../routes/predict.ts';
 import type { SignIns } from '../sign-in/sign-ins.ts';
 import type { SignedIn } from '../sign-in/signed-in.ts';
 import { infer, inputHeads, outputHeads } from './answers.ts';
@@ -80,7 +80,7 @@ function addModels(app: FastifyInstance, { predictions }: InferenceOptions): voi
     app.post<{ Params: ModelPath }>(`${prefix}/infer`, async (request, reply) => {
       const asked = readInferRequest(request.body);
       const { name } = await modelOf(predictions, request);
-      const terms = termsOf({ request, reply });
+      const terms = predictionTerms({ request, reply });
       const { version, outputs } = await infer(predictions, { role: roleOf(request), name, request: asked, terms });
       return {
         model_name: name,

@@ -24,7 +24,7 @@ export interface UsableModel {
 const MAX_AGE_MS = 10_000;
 const MAX_MODELS = 256;
 
-interface Known {
+interface KnownModel {
   model: UsableModel;
   readMs: number;
 }
@@ -35,7 +35,7 @@ interface Known {
  */
 export class UsableModels {
   readonly #clock: Clock;
-  #known = new WeakMap<SignedIn, Map<string, Known>>();
+  #known = new WeakMap<SignedIn, Map<string, KnownModel>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -67,7 +67,7 @@ export class UsableModels {
       await role.rows('select rafiki._explain_no_answer($1)', [name]);
       throw new UndefinedObject('the model does not exist');
     }
-    const models = generation.get(role) ?? new Map<string, Known>();
+    const models = generation.get(role) ?? new Map<string, KnownModel>();
     generation.set(role, models);
     const [oldest] = models.keys();
     if (models.size >= MAX_MODELS && oldest !== undefined) models.delete(oldest);

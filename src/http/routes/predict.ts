@@ -9,7 +9,7 @@ import {
   type SentInputs,
 } from '../predict/predictions.ts';
 import type { UsableModel } from '../predict/usable-models.ts';
-import { type Asked, type HttpRoute, route } from '../route.ts';
+import { type HttpAsked, type HttpRoute, route } from '../route.ts';
 import { modelParams, nullable } from '../schemas.ts';
 
 const MAX_QUERIES = 1_000_000;
@@ -53,10 +53,10 @@ const answerSchema = Type.Object(
   { $id: 'Prediction' },
 );
 
-export function termsOf({
+export function predictionTerms({
   request,
   reply,
-}: Pick<Asked<unknown, unknown, unknown>, 'request' | 'reply'>): PredictionTerms {
+}: Pick<HttpAsked<unknown, unknown, unknown>, 'request' | 'reply'>): PredictionTerms {
   const controller = new AbortController();
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) controller.abort();
@@ -101,7 +101,7 @@ export const predictRoutes = (predictions: Predictions, { imageBytes }: HttpLimi
     answer: answerSchema,
     async handle(asked) {
       const { role, params, query } = asked;
-      const terms = termsOf(asked);
+      const terms = predictionTerms(asked);
       const name = params.model;
       const body: unknown = asked.body;
       const given = Buffer.isBuffer(body)

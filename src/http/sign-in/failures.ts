@@ -4,7 +4,7 @@ const WINDOW_MS = 60_000;
 /** Counters kept: the oldest are forgotten first. */
 const MAX_KEYS = 10_000;
 
-interface Window {
+interface FailureWindow {
   startedMs: number;
   count: number;
 }
@@ -13,7 +13,7 @@ interface Window {
 export class Failures {
   readonly #clock: Clock;
   readonly #max: number;
-  readonly #windows = new Map<string, Window>();
+  readonly #windows = new Map<string, FailureWindow>();
 
   constructor(clock: Clock, max: number) {
     this.#clock = clock;
@@ -39,7 +39,7 @@ export class Failures {
     this.#windows.set(key, { startedMs: this.#clock.nowMs(), count: 1 });
   }
 
-  #current(key: string): Window | undefined {
+  #current(key: string): FailureWindow | undefined {
     const window = this.#windows.get(key);
     return window !== undefined && this.#clock.nowMs() - window.startedMs < WINDOW_MS ? window : undefined;
   }

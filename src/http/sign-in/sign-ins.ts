@@ -21,7 +21,7 @@ export interface SignInsOptions {
 
 const IDLE_MS = 2_000;
 
-interface Entry {
+interface KeptSignIn {
   signedIn: SignedIn;
   verifiedMs: number;
   verifying: Promise<void> | undefined;
@@ -36,7 +36,7 @@ export class SignIns {
   /** Of this process: what is stored of a password is of no use elsewhere. */
   readonly #secret = randomBytes(32);
   /** The most recently used last. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, KeptSignIn>();
   readonly #entering = new Map<string, Promise<SignedIn>>();
   readonly #ofAddress: Failures;
   readonly #ofRole: Failures;
@@ -87,14 +87,14 @@ export class SignIns {
     await Promise.all(entries.map(({ signedIn }) => signedIn.stop()));
   }
 
-  #verify(key: string, entry: Entry): Promise<void> {
+  #verify(key: string, entry: KeptSignIn): Promise<void> {
     entry.verifying ??= this.#checkAgain(key, entry).finally(() => {
       entry.verifying = undefined;
     });
     return entry.verifying;
   }
 
-  async #checkAgain(key: string, entry: Entry): Promise<void> {
+  async #checkAgain(key: string, entry: KeptSignIn): Promise<void> {
     try {
       await entry.signedIn.verify();
       entry.verifiedMs = this.#options.clock.nowMs();
@@ -163,7 +163,7 @@ export class SignIns {
     refuseFor(this.#ofAddress.waitSeconds(address));
   }
 
-  #remember(key: string, entry: Entry): void {
+  #remember(key: string, entry: KeptSignIn): void {
     const [oldest] = this.#entries;
     if (this.#entries.size >= this.#options.limits.roles && oldest !== undefined) {
       this.#entries.delete(oldest[0]);
