@@ -2,7 +2,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { UndefinedObject } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { acceptFiles, checkType, shareMemory } from './bodies.ts';
-import { errorAnswer } from './error-answer.ts';
+import { errorAnswer, HttpRefusal } from './error-answer.ts';
 import { parseJson } from './json-body.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpRoute } from './route.ts';
@@ -70,6 +70,7 @@ export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions,
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(ownHeaders);
     if (corsOrigins.length > 0) allowOrigin(request, reply, corsOrigins);
+    checkOrigin(request, corsOrigins);
   });
   if (corsOrigins.length > 0) app.options('*', async (_, reply) => reply.code(204).send());
   app.setErrorHandler((error, request, reply) => {
@@ -91,7 +92,7 @@ export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions,
   return app;
 }
 
-export function sendError(error: unknown, reply: FastifyReply): void {
+function sendError(error: unknown, reply: FastifyReply): void {
   const { status, report, retryAfter } = errorAnswer(error);
   const { sqlstate: code, ...rest } = report;
   if (status === 401) void reply.header('www-authenticate', challenge);
@@ -111,6 +112,15 @@ function allowOrigin(request: FastifyRequest, reply: FastifyReply, origins: read
     'access-control-allow-headers': 'authorization, content-type, rafiki-latency-budget, rafiki-on-overdue',
     'access-control-allow-methods': 'GET, POST, DELETE',
     'access-control-max-age': '600',
+  });
+}
+
+/** A page of another origin must not make a browser that knows a password change anything: it can send some requests without asking. */
+function checkOrigin({ method, headers: { origin, host } }: FastifyRequest, origins: readonly string[]): void {
+  if (origin === undefined || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return;
+  if (origins.includes(origin) || (URL.canParse(origin) && new URL(origin).host === host)) return;
+  throw new HttpRefusal({ status: 403, sqlstate: '42501' }, 'web pages of this origin may not use the server', {
+    hint: 'Allow it with RAFIKI_HTTP_CORS.',
   });
 }
 

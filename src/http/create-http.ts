@@ -47,7 +47,6 @@ export interface HttpServer extends Service {
 
 const STOP_MS = 5_000;
 const modelChannel = 'rafiki_deployment';
-const bridgeChannel = 'rafiki_bridge';
 const studyChannels = ['rafiki_study', 'rafiki_study_end', 'rafiki_trial', 'rafiki_report'];
 
 /** REST and the Open Inference Protocol, for Postgres roles. */
@@ -59,10 +58,10 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
   const stopping = new AbortController();
   const listener = new Listener({
     url: database.url,
-    channels: [modelChannel, bridgeChannel, ...studyChannels],
+    channels: [modelChannel, ...studyChannels],
     onNotify(channel, payload) {
       if (channel === modelChannel) models.forgetAll();
-      else if (channel !== bridgeChannel) changed.notify(payload);
+      else changed.notify(payload);
     },
     onConnect() {
       models.forgetAll();
@@ -98,8 +97,8 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       ];
       const document = openApi(routes);
       addRoutes(app, routes, signIns);
-      addHealth(app, { database, pool, document });
-      addInference(app, { signIns, predictions, pool, database });
+      addHealth(app, { pool, document });
+      addInference(app, { signIns, predictions, pool });
       await pool.start();
       await listener.start();
       await listen(app, options);

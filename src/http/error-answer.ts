@@ -37,7 +37,7 @@ const statuses: Readonly<Record<string, number>> = {
   P0: 400,
 };
 
-export function statusOf(sqlstate: string): number {
+function statusOf(sqlstate: string): number {
   return statuses[sqlstate] ?? statuses[sqlstate.slice(0, 2)] ?? 500;
 }
 

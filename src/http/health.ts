@@ -1,9 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import type { Database } from '../db/database.ts';
 import type { BridgePool } from './predict/bridge-pool.ts';
 
 export interface HealthOptions {
-  database: Database;
   pool: BridgePool;
   /** The OpenAPI document. */
   document: object;
@@ -12,25 +10,25 @@ export interface HealthOptions {
 /** How long an answer of Postgres counts: anyone may ask. */
 const READY_MS = 1_000;
 
-/** Whether Postgres answers, asked at most once a second, and whether any prediction server is known. */
-export function readiness({ database, pool }: Pick<HealthOptions, 'database' | 'pool'>): () => Promise<boolean> {
+/** Whether Postgres answers, and lists a prediction server: asked at most once a second. */
+export function readiness(pool: BridgePool): () => Promise<boolean> {
   let checkedMs = Number.NEGATIVE_INFINITY;
   let last: Promise<boolean> = Promise.resolve(false);
-  return async () => {
+  return () => {
     if (performance.now() - checkedMs > READY_MS) {
       checkedMs = performance.now();
-      last = database.query('select 1').then(
-        () => true,
+      last = pool.refresh().then(
+        () => pool.hasServers,
         () => false,
       );
     }
-    return (await last) && pool.hasServers;
+    return last;
   };
 }
 
 /** What needs no role: health, and what the paths are. */
 export function addHealth(app: FastifyInstance, options: HealthOptions): void {
-  const isReady = readiness(options);
+  const isReady = readiness(options.pool);
   app.get('/health/live', async () => ({ live: true }));
   app.get('/health/ready', async (_, reply) => {
     const ready = await isReady();

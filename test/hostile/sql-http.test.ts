@@ -205,6 +205,25 @@ test('no password is in a log or an answer', async () => {
     expect(said).not.toContain(secret);
 });
 
+test('pages of other origins change nothing, unless their origin is allowed', async () => {
+  const from = (client: HttpClient, origin: string) =>
+    client('POST', '/v1/models/open/predict', { query: 'x' }, { origin });
+  expect((await from(mallory, 'https://evil.example')).status).toBe(403);
+  expect((await from(mallory, 'null')).status).toBe(403);
+  expect((await from(mallory, http.url)).status).toBe(200);
+  const other = await startHttp(database, { cors: ['https://app.example'] });
+  const client = httpClient(other.url, malloryRole);
+  const allowed = await from(client, 'https://app.example');
+  expect([allowed.status, allowed.headers.get('access-control-allow-origin')]).toEqual([200, 'https://app.example']);
+  const refused = await from(client, 'https://app.example.evil.example');
+  expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([403, null]);
+  expect(
+    (await httpClient(other.url)('OPTIONS', '/v1/models/open/predict', undefined, { origin: 'https://app.example' }))
+      .status,
+  ).toBe(204);
+  await other.server.stop();
+});
+
 test('streams of events are bounded by role, and their places come back', async () => {
   const { db } = database;
   const studies = await db.query<{ id: number }>(

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Database } from '../../db/database.ts';
 import { UndefinedObject } from '../../errors/errors.ts';
 import { version as ownVersion } from '../../runtime/version.ts';
 import { requireRole } from '../app.ts';
@@ -16,7 +15,6 @@ import { changeModel, repositoryIndex, statistics } from './repository.ts';
 import { readInferRequest } from './tensors.ts';
 
 export interface InferenceOptions {
-  database: Database;
   pool: BridgePool;
   predictions: Predictions;
   signIns: SignIns;
@@ -35,7 +33,7 @@ const MAX_SHOWN_CLASSES = 1000;
 export function addInference(app: FastifyInstance, options: InferenceOptions): void {
   void app.register(async (scope) => {
     scope.setErrorHandler((error, _, reply) => sendText(error, reply));
-    const isReady = readiness(options);
+    const isReady = readiness(options.pool);
     scope.get('/v2/health/live', async () => ({ live: true }));
     scope.get('/v2/health/ready', async (_, reply) => {
       const ready = await isReady();

@@ -23,7 +23,7 @@ export interface InferRequest {
   outputs: InferOutput[] | undefined;
 }
 
-export const MAX_ELEMENTS = 4_000_000;
+const MAX_ELEMENTS = 4_000_000;
 const MAX_TENSORS = 2000;
 const MAX_DIMENSIONS = 8;
 const MAX_ID_CHARS = 1000;

@@ -157,7 +157,7 @@ function checkInputs(inputs: SentInputs): void {
 }
 
 /** Parts whose JSON stays below the bridge's limit; a longer input has one of its own. */
-export function* partsOf(inputs: SentInputs, maxInputs: number): Generator<SentInputs> {
+function* partsOf(inputs: SentInputs, maxInputs: number): Generator<SentInputs> {
   let from = 0;
   let chars = 0;
   for (const [i, input] of inputs.entries()) {

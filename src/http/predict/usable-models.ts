@@ -1,6 +1,6 @@
 import type { InputKind, OutputKind } from '../../domain/task.ts';
 import { UndefinedObject } from '../../errors/errors.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import type { TimerClock } from '../../runtime/clock.ts';
 import type { SignedIn } from '../sign-in/signed-in.ts';
 
 /** A model that a role may use, and its access key. */
@@ -23,6 +23,8 @@ export interface UsableModel {
 /** Keys are read again after this, even if no change was notified. */
 const MAX_AGE_MS = 10_000;
 const MAX_MODELS = 256;
+/** Any role may send any number of NOTIFYs: this bounds how often all is read again. A key that has changed is refused anyway. */
+const MIN_FORGET_MS = 100;
 
 interface KnownModel {
   model: UsableModel;
@@ -34,10 +36,11 @@ interface KnownModel {
  * request, and a right that ends changes it.
  */
 export class UsableModels {
-  readonly #clock: Clock;
+  readonly #clock: TimerClock;
+  #forgetting = false;
   #known = new WeakMap<SignedIn, Map<string, KnownModel>>();
 
-  constructor(clock: Clock) {
+  constructor(clock: TimerClock) {
     this.#clock = clock;
   }
 
@@ -55,7 +58,13 @@ export class UsableModels {
 
   /** Models have changed. */
   forgetAll(): void {
+    if (this.#forgetting) return;
+    this.#forgetting = true;
     this.#known = new WeakMap();
+    this.#clock.after(MIN_FORGET_MS, () => {
+      this.#forgetting = false;
+      this.#known = new WeakMap(); // for notifications since
+    });
   }
 
   async #read(role: SignedIn, name: string): Promise<UsableModel> {

@@ -82,7 +82,7 @@ export function inputOfQuery({ input, name }: Pick<UsableModel, 'input' | 'name'
 }
 
 /** An answer as JSON has it: a number is one, and boxes are a list. */
-export function readAnswer({ output }: Pick<UsableModel, 'output'>, answer: string | null) {
+function readAnswer({ output }: Pick<UsableModel, 'output'>, answer: string | null) {
   if (answer === null || output === 'label') return answer;
   return JSON.parse(answer) as number | Record<string, unknown>[];
 }

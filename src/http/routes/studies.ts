@@ -43,7 +43,7 @@ export const studySchema = Type.Object(
 );
 
 /** `where` is a condition on study s. */
-export const studySql = (where: string): string => `
+const studySql = (where: string): string => `
   select s.id as study, v.model, s.task, c.oid::regclass::text as source, v.state, v.done, v.running, v.total, v.best, s.metric, s.version,
     v.eta::text, v.notice, v.plan::text, case when s.error is not null then json_build_object('code', s.error ->> 'sqlstate', 'message', s.error ->> 'message',
       'detail', s.error ->> 'detail', 'hint', s.error ->> 'hint') end as error, s.created_at, s.started_at, s.ended_at

@@ -6,7 +6,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import { HttpRefusal } from '../error-answer.ts';
 import { FairGate } from '../fair-gate.ts';
 import type { HttpLimits } from '../limits.ts';
-import { credentialsOf } from './credentials.ts';
+import { type Credentials, credentialsOf } from './credentials.ts';
 import { Failures } from './failures.ts';
 import { SignedIn } from './signed-in.ts';
 
@@ -64,12 +64,12 @@ export class SignIns {
 
   /** Without a promise if the password was checked recently. Throws {@link AuthenticationFailed}. */
   of(header: string | undefined, address: string): SignedIn | Promise<SignedIn> {
-    if (header === undefined) credentialsOf(header);
+    const credentials = this.#credentials(header, address);
     const key = createHmac('sha256', this.#secret)
-      .update(header ?? '')
+      .update(`${credentials.role}\0${credentials.password}`)
       .digest('base64');
     const entry = this.#entries.get(key);
-    if (entry === undefined) return this.#enter(key, header, address);
+    if (entry === undefined) return this.#enter(key, credentials, address);
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     const { clock, limits } = this.#options;
@@ -101,23 +101,21 @@ export class SignIns {
     } catch (error) {
       if (!isRefusal(error)) throw error;
       if (this.#entries.get(key) === entry) this.#entries.delete(key);
-      void entry.signedIn.stop();
       throw wrong(error);
     }
   }
 
   /** Requests with the same credentials share one check. */
-  #enter(key: string, header: string | undefined, address: string): Promise<SignedIn> {
+  #enter(key: string, credentials: Credentials, address: string): Promise<SignedIn> {
     const entering = this.#entering.get(key);
     if (entering !== undefined) return entering;
-    const entered = this.#connect(key, header, address).finally(() => this.#entering.delete(key));
+    const entered = this.#connect(key, credentials, address).finally(() => this.#entering.delete(key));
     this.#entering.set(key, entered);
     return entered;
   }
 
-  async #connect(key: string, header: string | undefined, address: string): Promise<SignedIn> {
+  async #connect(key: string, { role, password }: Credentials, address: string): Promise<SignedIn> {
     this.#checkFailures(address);
-    const { role, password } = this.#credentials(header, address);
     const pair = `${address} ${role}`;
     refuseFor(this.#ofRole.waitSeconds(pair));
     const { databaseUrl, limits, logger, clock, api } = this.#options;
@@ -150,11 +148,11 @@ export class SignIns {
     });
   }
 
-  #credentials(header: string | undefined, address: string): ReturnType<typeof credentialsOf> {
+  #credentials(header: string | undefined, address: string): Credentials {
     try {
       return credentialsOf(header);
     } catch (error) {
-      this.#ofAddress.add(address);
+      if (header !== undefined) this.#ofAddress.add(address);
       throw error;
     }
   }
@@ -164,10 +162,9 @@ export class SignIns {
   }
 
   #remember(key: string, entry: KeptSignIn): void {
-    const [oldest] = this.#entries;
+    const [oldest] = this.#entries.keys();
     if (this.#entries.size >= this.#options.limits.roles && oldest !== undefined) {
-      this.#entries.delete(oldest[0]);
-      void oldest[1].signedIn.stop();
+      this.#entries.delete(oldest); // its requests in progress end, and then its connections
     }
     this.#entries.set(key, entry);
   }
