@@ -19,6 +19,7 @@ const rooms = {
   serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'protocol'],
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
   http: ['errors', 'runtime', 'domain', 'db', 'protocol'],
+  metrics: ['errors', 'runtime'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -50,6 +51,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/http/' },
       to: { path: 'node_modules/(fastify|typebox)/' },
+    },
+    {
+      name: 'only-metrics-knows-prom-client',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/metrics/' },
+      to: { path: 'node_modules/prom-client' },
     },
     {
       name: 'only-engine-knows-onnxruntime',

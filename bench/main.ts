@@ -8,6 +8,7 @@ import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
 import { type FuzzOptions, fuzzBench } from './fuzz.ts';
 import { httpBench } from './http.ts';
+import { imageBench } from './image.ts';
 import { type JointOptions, jointBench } from './joint.ts';
 import { type MinutesOptions, minutesBench } from './minutes.ts';
 import { type MutantOptions, mutantsBench } from './mutants.ts';
@@ -54,6 +55,7 @@ const benches: Record<string, Bench> = {
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
   http: { run: httpBench, flags: [] },
+  image: { run: imageBench, flags: [] },
   joint: {
     run: jointBench,
     flags: ['workers N', 'family NAME', 'data NAME', 'knobs JSON', 'seed N', 'simulated', 'files', 'faults N'],

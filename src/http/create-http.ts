@@ -6,7 +6,9 @@ import { Listener } from '../db/listener.ts';
 import { EnvironmentUnfit } from '../errors/errors.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { MeasuredService } from '../runtime/measured.ts';
 import type { Service } from '../runtime/service.ts';
+import { AnswerCounts } from './answer-counts.ts';
 import { addRoutes, createApp, type TlsFiles } from './app.ts';
 import { FairGate } from './fair-gate.ts';
 import { addHealth } from './health.ts';
@@ -40,7 +42,7 @@ export interface CreateHttpOptions {
   logger: Logger;
 }
 
-export interface HttpServer extends Service {
+export interface HttpServer extends Service, MeasuredService {
   /** Available after start. */
   url(): string;
 }
@@ -69,6 +71,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
     },
     logger,
   });
+  const answers = new AnswerCounts();
   let app: FastifyInstance | undefined;
   let signIns: SignIns | undefined;
 
@@ -96,6 +99,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
         ...evaluationRoutes(limits),
       ];
       const document = openApi(routes);
+      answers.count(app);
       addRoutes(app, routes, signIns);
       addHealth(app, { pool, document });
       addInference(app, { signIns, predictions, pool });
@@ -113,6 +117,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       await pool.stop();
       await signIns?.stop();
     },
+    measured: () => answers.measured(),
     url() {
       const address = app?.server.address() as AddressInfo | undefined;
       const { host, tlsCert } = options;

@@ -34,11 +34,7 @@ const small = {
   streamsOfRole: 2,
   failuresOfRole: 5,
   failuresOfAddress: 40,
-  headersMs: 1_000,
-  requestMs: 2_000,
   bodyBytes: 8_000_000,
-  signInRefreshMs: 300,
-  signInExpireMs: 1_000,
 };
 
 beforeEach(async () => {
@@ -156,12 +152,16 @@ test('a revoked grant, a changed password and a dropped role end', async () => {
   await expect.poll(async () => (await predict(mallory, 'open')).status).toBe(404);
   expect((await predict(victim, 'open')).status).toBe(200);
 
-  expect((await mallory('GET', '/v1/me')).status).toBe(200);
+  const hasty = await startHttp(database, { limits: { signInRefreshMs: 300, signInExpireMs: 1_000 } });
+  const before = httpClient(hasty.url, malloryRole);
+  const after = httpClient(hasty.url, malloryRole, 'another');
+  expect((await before('GET', '/v1/me')).status).toBe(200);
   await db.query(`alter role ${malloryRole} password 'another'`);
-  await expect.poll(async () => (await mallory('GET', '/v1/me')).status).toBe(401);
-  expect((await httpClient(http.url, malloryRole, 'another')('GET', '/v1/me')).status).toBe(200);
+  await expect.poll(async () => (await before('GET', '/v1/me')).status).toBe(401);
+  expect((await after('GET', '/v1/me')).status).toBe(200);
   await db.query(`alter role ${malloryRole} nologin`);
-  await expect.poll(async () => (await httpClient(http.url, malloryRole, 'another')('GET', '/v1/me')).status).toBe(401);
+  await expect.poll(async () => (await after('GET', '/v1/me')).status).toBe(401);
+  await hasty.server.stop();
 });
 
 test('a database that takes any password for a role signs nobody in as it', async () => {
@@ -259,8 +259,8 @@ test('streams of events are bounded by role, and their places come back', async 
 });
 
 /** What the server says to raw bytes before it closes, or in `ms`. */
-function raw(bytes: string, ms = 4_000): Promise<string> {
-  const { hostname, port } = new URL(http.url);
+function raw(bytes: string, ms = 4_000, url = http.url): Promise<string> {
+  const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
     const socket = connect(Number(port), hostname);
     let said = '';
@@ -292,15 +292,18 @@ test('requests that two readers could read differently are refused', async () =>
 });
 
 test('slow headers and slow bodies end, and do not stop others', async () => {
+  const hasty = await startHttp(database, { limits: { headersMs: 1_000, requestMs: 2_000 } });
   const slow = [
-    raw('GET /v1/me HTTP/1.1\r\nHost: x\r\nX-Slow: ', 40_000),
+    raw('GET /v1/me HTTP/1.1\r\nHost: x\r\nX-Slow: ', 40_000, hasty.url),
     raw(
       `POST /v1/studies HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic(malloryRole)}\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{`,
       40_000,
+      hasty.url,
     ),
   ];
-  expect((await predict(victim, 'open')).status).toBe(200);
+  expect((await predict(httpClient(hasty.url, victimRole), 'open')).status).toBe(200);
   for (const said of await Promise.all(slow)) expect(said).toMatch(/^(HTTP\/1.1 (408|400|413|429)|$)/);
+  await hasty.server.stop();
 }, 60_000);
 
 test('bodies of a client without a role are not read, and long ones are bounded', async () => {

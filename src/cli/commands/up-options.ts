@@ -1,6 +1,6 @@
 import type { Given } from '../settings/read.ts';
 import { dataDirOr } from '../up/data-dir.ts';
-import type { UpOptions } from '../up/up.ts';
+import type { UpOptions } from '../up/up-options.ts';
 import { bucketSettings } from './storage.ts';
 
 /** The settings of `up` and `demo`: their own, and those of their child processes, which are validated here first. */
@@ -17,6 +17,9 @@ export const upSettings = [
   'httpTlsKey',
   'httpCors',
   'workers',
+  'metricsPort',
+  'metricsHost',
+  'metricsToken',
   'threads',
   'device',
   'engine',
@@ -28,7 +31,7 @@ export const upSettings = [
 ] as const;
 
 export function upOptions({ settings, environment }: Given<(typeof upSettings)[number]>): UpOptions {
-  const { port, bridgeHost, bridgePort, workers, httpHost, httpPort, httpTlsCert, noHttp } = settings;
+  const { port, bridgeHost, bridgePort, workers, metricsPort, httpHost, httpPort, httpTlsCert, noHttp } = settings;
   const http = noHttp ? undefined : { host: httpHost, port: httpPort, isTls: httpTlsCert !== undefined };
-  return { dataDir: dataDirOr(settings), port, bridgeHost, bridgePort, http, workers, environment };
+  return { dataDir: dataDirOr(settings), port, bridgeHost, bridgePort, http, workers, metricsPort, environment };
 }

@@ -1,5 +1,4 @@
 import { cpSync, existsSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fitsSocket } from '../../bridge/server.ts';
 import { Database } from '../../db/database.ts';
@@ -11,37 +10,21 @@ import { install } from '../install/install.ts';
 import { extensionDir } from '../install/script-parts.ts';
 import { passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } from '../logins.ts';
 import { withSettings } from '../settings/read.ts';
-import { createChildren } from './children.ts';
+import { childProcesses } from './child-processes.ts';
 import { Cluster, stopOrphan } from './cluster.ts';
 import { openDataDir } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, transferOwnership, USER } from './embedded-roles.ts';
 import { BRIDGE_PORT, choosePort, POSTGRES_PORT } from './free-port.ts';
-import { chooseHttp, type HttpAddress } from './http-address.ts';
+import { chooseHttp } from './http-address.ts';
 import { installEmbedded } from './install-embedded.ts';
 import { takeLock } from './lock.ts';
 import { storedPassword, writeSecret } from './secret-file.ts';
 import { hasService, servicePassword } from './service-password.ts';
 import type { SupervisedChild } from './supervisor.ts';
 import { type Identity, postgresIdentity } from './unprivileged.ts';
+import type { UpOptions } from './up-options.ts';
 import { withSession } from './with-session.ts';
-
-export interface UpOptions {
-  /** Absent: an embedded PostgreSQL is started. */
-  databaseUrl?: string | undefined;
-  /** URL of rafiki_reader in that database. */
-  readerUrl?: string | undefined;
-  dataDir: string;
-  port: number | undefined;
-  bridgeHost: string | undefined;
-  bridgePort: number | undefined;
-  /** Absent: no HTTP server. */
-  http?: HttpAddress | undefined;
-  /** Number of worker processes; default: one per core. */
-  workers?: number | undefined;
-  /** The environment of the child processes, before `up` adds its own settings. */
-  environment: NodeJS.ProcessEnv;
-}
 
 /** Maximum attempts at restarting a crashed Postgres: its orphaned backends need a moment to exit. */
 const RESTART_TRIES = 40;
@@ -236,7 +219,7 @@ export class Up implements Service {
   }
 
   #children(): SupervisedChild[] {
-    const { dataDir, databaseUrl, readerUrl, workers = availableParallelism(), environment } = this.#options;
+    const { dataDir, databaseUrl, readerUrl, workers, metricsPort, environment } = this.#options;
     const env = withSettings(environment, {
       databaseUrl: this.#serviceUrl,
       readerUrl: databaseUrl === undefined ? undefined : readerUrl, // it belongs to another database
@@ -245,6 +228,13 @@ export class Up implements Service {
       bridgeSocketDir: this.#usesSocket() ? dataDir : undefined,
       httpPort: this.#http === undefined ? undefined : String(this.#http.port),
     });
-    return createChildren({ env, dataDir, workers, hasHttp: this.#http !== undefined, logger: this.#logger });
+    return childProcesses({
+      env,
+      workers,
+      hasHttp: this.#http !== undefined,
+      metricsPort,
+      logFile: path.join(dataDir, 'rafiki.log'),
+      logger: this.#logger,
+    });
   }
 }
