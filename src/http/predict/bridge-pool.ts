@@ -1,9 +1,10 @@
 import { type BridgeDirectory, BridgeSessionClient, selectBridges } from '../../db/bridge-login.ts';
 import type { Database } from '../../db/database.ts';
-import { Cancelled, NotReady, StatementRefused } from '../../errors/errors.ts';
+import { Cancelled, StatementRefused } from '../../errors/errors.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
+import { HttpRefusal } from '../error-answer.ts';
 
 export interface BridgePoolOptions {
   database: Database;
@@ -16,6 +17,8 @@ const REFRESH_MS = 10_000;
 const MIN_REFRESH_MS = 200;
 /** How often a request is sent: a server that stops closes its sessions, and the next one answers. */
 const TRIES = 3;
+/** Handshakes at the same time: a server gives each five seconds, and answers meanwhile. */
+const MAX_OPENING = 8;
 const SEPARATOR = '\x1f';
 
 /** Sessions at the prediction servers, each with one request at a time. How many there are is bounded by their users. */
@@ -29,6 +32,9 @@ export class BridgePool implements Service {
   #readMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
   #next = 0;
+  #opening = 0;
+  /** Requests that wait for a session that another one gives back, or for their turn to open one. */
+  readonly #waiting: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: BridgePoolOptions) {
@@ -79,6 +85,7 @@ export class BridgePool implements Service {
       } finally {
         signal.removeEventListener('abort', drop);
         if (!session.isLost) this.#idle.push(session);
+        this.#waiting.shift()?.();
       }
     }
   }
@@ -95,10 +102,30 @@ export class BridgePool implements Service {
   }
 
   async #session(): Promise<BridgeSessionClient> {
+    for (;;) {
+      const idle = this.#takeIdle();
+      if (idle !== undefined) return idle;
+      if (this.#opening < MAX_OPENING) break;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#opening++;
+    try {
+      return await this.#openAny();
+    } finally {
+      this.#opening--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  #takeIdle(): BridgeSessionClient | undefined {
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
       this.#leastIdle = Math.min(this.#leastIdle, this.#idle.length);
       if (!idle.isLost) return idle;
     }
+    return undefined;
+  }
+
+  async #openAny(): Promise<BridgeSessionClient> {
     const first = await this.#open();
     if (first !== undefined) return first;
     if (performance.now() - this.#readMs > MIN_REFRESH_MS) await this.refresh();
@@ -134,8 +161,8 @@ export class BridgePool implements Service {
 
 const disconnected = (): Cancelled => new Cancelled('the client has disconnected');
 
-const unreachable = (cause: unknown): NotReady =>
-  new NotReady('no prediction server answers', {
+const unreachable = (cause: unknown): HttpRefusal =>
+  new HttpRefusal({ status: 503, sqlstate: '08006' }, 'no prediction server answers', {
     hint: 'Start one with: rafiki serve, or rafiki up; or repeat the request in a moment.',
     cause,
   });
