@@ -10,6 +10,7 @@ import { type FuzzOptions, fuzzBench } from './fuzz.ts';
 import { httpBench } from './http.ts';
 import { imageBench } from './image.ts';
 import { type JointOptions, jointBench } from './joint.ts';
+import { linearBench } from './linear.ts';
 import { type MinutesOptions, minutesBench } from './minutes.ts';
 import { type MutantOptions, mutantsBench } from './mutants.ts';
 import { type PredictOptions, predictBench } from './predict.ts';
@@ -60,6 +61,7 @@ const benches: Record<string, Bench> = {
     run: jointBench,
     flags: ['workers N', 'family NAME', 'data NAME', 'knobs JSON', 'seed N', 'simulated', 'files', 'faults N'],
   },
+  linear: { run: linearBench, flags: [] },
   minutes: { run: minutesBench, flags: ['data NAME', 'seeds N'] },
   mutants: { run: mutantsBench, flags: ['seed N', 'count N', 'again'] },
   predict: { run: predictBench, flags: ['all', 'peer', 'parts', 'tables', 'beside CLONE'] },
