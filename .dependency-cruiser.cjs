@@ -19,6 +19,7 @@ const rooms = {
   protocol: ['errors', 'domain'],
   serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'protocol'],
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
+  http: ['errors', 'runtime', 'domain', 'db', 'protocol'],
   metrics: ['errors', 'runtime'],
 };
 
@@ -45,6 +46,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/db/' },
       to: { path: 'node_modules/(pg|pg-listen|pg-copy-streams)/' },
+    },
+    {
+      name: 'only-http-knows-fastify',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/http/' },
+      to: { path: 'node_modules/(fastify|typebox)/' },
     },
     {
       name: 'only-metrics-knows-prom-client',

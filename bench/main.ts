@@ -8,6 +8,7 @@ import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
 import { type FuzzOptions, fuzzBench } from './fuzz.ts';
+import { httpBench } from './http.ts';
 import { imageBench } from './image.ts';
 import { type JointOptions, jointBench } from './joint.ts';
 import { linearBench } from './linear.ts';
@@ -57,6 +58,7 @@ const benches: Record<string, Bench> = {
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
+  http: { run: httpBench, flags: [] },
   image: { run: imageBench, flags: [] },
   joint: {
     run: jointBench,
