@@ -164,5 +164,6 @@ function printNextSteps(up: Up, { task, relation, model }: DemoTables, dataDir: 
   );
   print('  SELECT * FROM rafiki.top_studies;  \\watch 2');
   print('  \\df+ rafiki_*');
-  if (up.httpUrl !== undefined) print(`  over HTTP, with the same role and its password: ${up.httpUrl}   # docs/http.md`);
+  if (up.httpUrl !== undefined)
+    print(`  over HTTP, with the same role and its password: ${up.httpUrl}   # docs/http.md`);
 }

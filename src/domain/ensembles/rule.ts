@@ -1,5 +1,5 @@
 /** How the members of an ensemble decide together: the best alone, the paper's majority vote, or the weighted mean of what they answer. */
-export const ensembleRules = ['best', 'vote', 'weighted'] as const;
+const ensembleRules = ['best', 'vote', 'weighted'] as const;
 export type EnsembleRule = (typeof ensembleRules)[number];
 
 /** Maximum members of an ensemble. */
