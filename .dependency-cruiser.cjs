@@ -6,9 +6,10 @@ const rooms = {
   graph: ['errors'],
   engine: ['errors', 'runtime', 'domain', 'graph'],
   trees: ['errors', 'runtime', 'domain', 'graph'],
-  features: ['errors', 'runtime', 'domain'],
+  linear: [],
+  features: ['errors', 'runtime', 'domain', 'linear'],
   encoders: ['errors', 'runtime', 'domain', 'graph', 'features', 'engine'],
-  models: ['errors', 'runtime', 'domain', 'graph', 'features', 'trees', 'encoders'],
+  models: ['errors', 'runtime', 'domain', 'graph', 'features', 'trees', 'linear', 'encoders'],
   advisors: ['errors', 'runtime', 'domain'],
   db: ['errors', 'runtime', 'domain'],
   datasets: ['errors', 'runtime', 'domain', 'features', 'db'],
@@ -19,6 +20,7 @@ const rooms = {
   protocol: ['errors', 'domain'],
   serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'encoders', 'protocol'],
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
+  http: ['errors', 'runtime', 'domain', 'db', 'protocol'],
   metrics: ['errors', 'runtime'],
 };
 
@@ -45,6 +47,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/db/' },
       to: { path: 'node_modules/(pg|pg-listen|pg-copy-streams)/' },
+    },
+    {
+      name: 'only-http-knows-fastify',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/http/' },
+      to: { path: 'node_modules/(fastify|typebox)/' },
     },
     {
       name: 'only-metrics-knows-prom-client',

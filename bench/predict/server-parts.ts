@@ -4,6 +4,7 @@ import path from 'node:path';
 import { FrameReader } from '../../src/bridge/frames.ts';
 import { queryReply } from '../../src/bridge/messages.ts';
 import type { DeploymentRow } from '../../src/db/statements/deployments.ts';
+import { unweighted } from '../../src/domain/ensembles/rule.ts';
 import { readModel } from '../../src/engine/model-file.ts';
 import { createEncoder } from '../../src/features/registry.ts';
 import { packModel } from '../../src/params/model-codec.ts';
@@ -87,8 +88,11 @@ async function startSession(file: Awaited<ReturnType<ModelFiles['fetch']>>) {
     columns: null,
     score: 0.9,
     accuracies: null,
+    rule: 'vote',
     classes: ['neg', 'pos'],
-    members: [{ family: 'fasttext', precision: 'float32', score: 0.9, paramsId: 1, encoderId: null }],
+    members: [
+      { family: 'fasttext', precision: 'float32', paramsId: 1, encoderId: null, variantOf: null, ...unweighted(0.9) },
+    ],
   };
   const fleet = new ServedFleet({
     members: row.members,

@@ -9,20 +9,20 @@ import type { Incumbent } from './messages.ts';
 
 /** Score of a deployed ensemble (best member first) on the validation rows; classes unknown to it count as wrong. */
 export async function scoreIncumbent(
-  { members, cacheDir }: Pick<Incumbent, 'members' | 'cacheDir'>,
+  { members, rule, cacheDir }: Pick<Incumbent, 'members' | 'rule' | 'cacheDir'>,
   { task, data, threads, metric }: { task: Task; data: DataSet; threads: number; metric?: Metric },
 ): Promise<number> {
   const { inputs, labels } = data.valid;
   const kind = kindOf(task);
-  const asked = kind.votes(metric) ? members : members.slice(0, 1);
+  const asked = rule === 'weighted' || (rule === 'vote' && kind.votes(metric)) ? members : members.slice(0, 1);
   const answers = [];
-  for (const { model, score, encoder: file } of asked) {
+  for (const { model, encoder: file, ...weight } of asked) {
     const { onnx, features } = model;
     const rows =
       file === undefined
         ? await createEncoder(features).prepare(inputs)
         : vectorRows(await embedData(inputs, { file, cacheDir, threads }), inputs.length);
-    answers.push({ answers: await answerAll(onnx, rows, threads), classes: features.classes, score });
+    answers.push({ answers: await answerAll(onnx, rows, threads), classes: features.classes, ...weight });
   }
-  return kind.scoreEnsemble(answers, labels, { classes: data.classes, metric });
+  return kind.scoreEnsemble(answers, labels, { classes: data.classes, metric, rule });
 }

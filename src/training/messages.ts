@@ -1,4 +1,5 @@
 import type { Shard } from '../datasets/shard.ts';
+import type { EnsembleRule, MemberWeight } from '../domain/ensembles/rule.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
 import type {
   JoinedRound,
@@ -77,8 +78,9 @@ export interface JoinAssignment extends TrialInput {
 }
 
 export interface Incumbent {
-  /** Best first, each with its score when its version was made, and the pretrained encoder that it stands on. */
-  members: { model: TrainedModel; score: number; encoder?: ModelFile }[];
+  rule: EnsembleRule;
+  /** Best first, each with the pretrained encoder that it stands on. */
+  members: (MemberWeight & { model: TrainedModel; encoder?: ModelFile })[];
   /** Where vectors of its encoders are kept. */
   cacheDir: string;
   /** The inputs that it was trained on (see `trainedInputs`), if stored. */

@@ -121,16 +121,18 @@ async function loadIncumbent({ incumbentId }: ClaimedTrial, options: TrialRunOpt
   if (incumbentId === null) return undefined;
   try {
     const stored = await selectMemberParams(options.database, incumbentId);
-    if (stored.length === 0) return undefined; // the model was dropped meanwhile
+    const [first] = stored;
+    if (first === undefined) return undefined; // the model was dropped meanwhile
     const members = await Promise.all(
-      stored.map(async ({ id, score }) => {
+      stored.map(async ({ id, score, weight, temperature }) => {
         const model = unpackModel(await options.params.load(id));
         const { pretrained } = model.features;
         const encoder = pretrained === undefined ? {} : { encoder: await options.files.fetch(pretrained.paramsId) };
-        return { model, score, ...encoder };
+        return { score, weight, temperature, model, ...encoder };
       }),
     );
-    return { members, cacheDir: options.vectorDir, trained: await selectTrained(options.database, incumbentId) };
+    const trained = await selectTrained(options.database, incumbentId);
+    return { rule: first.rule, members, cacheDir: options.vectorDir, trained };
   } catch (error) {
     return skip('a score of the deployed model', error, options.logger);
   }

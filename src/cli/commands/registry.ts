@@ -9,7 +9,7 @@ import { demoCommand } from './demo.ts';
 import { encoderCommand } from './encoder.ts';
 import { installCommand, uninstallCommand } from './install.ts';
 import { rotateSecretCommand } from './rotate-secret.ts';
-import { coordinatorCommand, serveCommand, workerCommand } from './services.ts';
+import { coordinatorCommand, httpCommand, serveCommand, workerCommand } from './services.ts';
 import { upCommand } from './up.ts';
 import { verifierCommand } from './verifier.ts';
 import { versionCommand } from './version.ts';
@@ -29,6 +29,7 @@ const own: Readonly<Record<string, Command>> = {
   coordinator: coordinatorCommand,
   worker: workerCommand,
   serve: serveCommand,
+  http: httpCommand,
   encoder: encoderCommand,
   bench: benchCommand,
   version: versionCommand,
