@@ -16,7 +16,8 @@ const rooms = {
   training: ['errors', 'runtime', 'domain', 'datasets', 'models', 'features', 'graph', 'engine'],
   worker: ['errors', 'runtime', 'domain', 'db', 'datasets', 'params', 'models', 'engine', 'training'],
   protocol: ['errors', 'domain'],
-  serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'protocol'],
+  explain: ['errors', 'runtime', 'domain', 'features', 'trees'],
+  serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'protocol', 'explain'],
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
 };
 

@@ -77,13 +77,16 @@ const MIN_UNEXPLAINED = 1e-6;
 
 /**
  * Members count by the inverse of what they leave unexplained: with R² and independent errors, the mean with the least squared
- * error (Bates and Granger 1969, The combination of forecasts). In single precision, as a single member's answer is.
+ * error (Bates and Granger 1969, The combination of forecasts).
  */
+export const memberWeight = (score: number): number => 1 / Math.max(MIN_UNEXPLAINED, 1 - score);
+
+/** In single precision, as a single member's answer is. */
 function meanOf(members: readonly { number: number; score: number }[]): number {
   let sum = 0;
   let weights = 0;
   for (const { number, score } of members) {
-    const weight = 1 / Math.max(MIN_UNEXPLAINED, 1 - score);
+    const weight = memberWeight(score);
     sum += weight * number;
     weights += weight;
   }
