@@ -18,7 +18,7 @@ const query = `
   from (select * from bench_adult where id between $2 and $3) a,
     lateral (select rafiki_explain_detail($1, a, budget => '10 s') as parts) e, lateral (select rafiki_probabilities($1, a) as shares) p`;
 
-interface ExplainedRow {
+interface AdultExplanation {
   parts: { score: number; base: number; contributions: { contribution: number }[] };
   share: string;
 }
@@ -57,7 +57,11 @@ async function* explained(
   }
   const value = Number(median(times).toPrecision(3));
   yield { bench: 'predict', name: `explain-${name}`, value, unit: 'ms/row', bar: 20, ok: value <= 20, note: members };
-  const found = await session.query<ExplainedRow & { [key: string]: unknown }>(query, [model, 10_001, 10_000 + rows]);
+  const found = await session.query<AdultExplanation & { [key: string]: unknown }>(query, [
+    model,
+    10_001,
+    10_000 + rows,
+  ]);
   let [sums, shares] = [0, 0];
   for (const { parts, share } of found) {
     const sum = parts.contributions.reduce((total, { contribution }) => total + contribution, parts.base);

@@ -12,7 +12,7 @@ import { sampledShapley } from './shapley.ts';
 import { explainedText } from './words.ts';
 
 /** A member of an ensemble that is loaded: its encoder, and its answers [N, scores] for encoded rows. */
-export interface LoadedMember {
+export interface AskableMember {
   encoder: Encoder;
   run(feeds: Record<string, TensorData>): Promise<TensorData>;
 }
@@ -34,7 +34,7 @@ export class EnsembleExplainer {
   readonly #isNumber: boolean;
 
   /** Throws {@link NotSupported} for a model that was trained by a version without explanations. */
-  constructor(inputKind: InputKind, members: readonly { model: TrainedModel; loaded: LoadedMember }[]) {
+  constructor(inputKind: InputKind, members: readonly { model: TrainedModel; loaded: AskableMember }[]) {
     this.#inputKind = inputKind;
     this.#isNumber = members[0]?.model.features.target !== undefined;
     this.#columns = inputKind === 'columns' ? readFittedColumns(members[0]?.model.features.state ?? {}).length : 0;
@@ -64,7 +64,7 @@ export class EnsembleExplainer {
   }
 }
 
-function explainerOf(inputKind: InputKind, model: TrainedModel, loaded: LoadedMember): MemberExplainer {
+function explainerOf(inputKind: InputKind, model: TrainedModel, loaded: AskableMember): MemberExplainer {
   const score = scorerOf(model, loaded, inputKind === 'columns' ? Number.POSITIVE_INFINITY : RUN_ROWS);
   if (inputKind !== 'columns') return partsExplainer(score, EVALUATIONS[inputKind]);
   const { features, explaining } = model;
@@ -88,7 +88,7 @@ const partsExplainer =
     );
 
 const scorerOf =
-  ({ features: { target } }: TrainedModel, { encoder, run }: LoadedMember, rows: number): Scorer =>
+  ({ features: { target } }: TrainedModel, { encoder, run }: AskableMember, rows: number): Scorer =>
   async (inputs) => {
     const scores: Float64Array[] = [];
     for (let from = 0; from < inputs.length; from += rows) {

@@ -11,7 +11,7 @@ let db: Database;
 let alice: Database;
 let processes: RunningProcesses;
 
-interface Part {
+interface FoundPart {
   feature: string;
   value: string | null;
   contribution: number;
@@ -43,9 +43,9 @@ afterAll(async () => {
   await database.drop();
 });
 
-const sum = (parts: readonly Part[]): number => parts.reduce((total, { contribution }) => total + contribution, 0);
-const explain = (call: string, from = 'customers c where id = 31'): Promise<Part[]> =>
-  db.query<Part>(`select e.* from (select * from ${from}) c, ${call} e`);
+const sum = (parts: readonly FoundPart[]): number => parts.reduce((total, { contribution }) => total + contribution, 0);
+const explain = (call: string, from = 'customers c where id = 31'): Promise<FoundPart[]> =>
+  db.query<FoundPart>(`select e.* from (select * from ${from}) c, ${call} e`);
 
 test.each(['trees', 'all'])(
   'the contributions of the model "%s" add up to the log odds of its answer',
@@ -78,7 +78,7 @@ test('another class has the opposite contributions if there are two', async () =
 
 test('a number is explained in its unit, and programs get one object', async () => {
   const [found] = await db.query<{
-    parts: Record<string, unknown> & { base: number; score: number; contributions: Part[] };
+    parts: Record<string, unknown> & { base: number; score: number; contributions: FoundPart[] };
     number: number;
   }>(
     `select rafiki_explain_detail('spends', to_jsonb(c)) as parts, rafiki_predict_number('spends', c) as number from customers c where id = 31`,
@@ -99,7 +99,7 @@ test('a row may be a json object, with a type or without', async () => {
 });
 
 test('a text is explained by its words', async () => {
-  const parts = await db.query<Part>(`select * from rafiki_explain('texts', 'a good film', class => 'pos')`);
+  const parts = await db.query<FoundPart>(`select * from rafiki_explain('texts', 'a good film', class => 'pos')`);
   expect(parts.map(({ feature }) => feature).sort()).toEqual(['(base)', 'word 1', 'word 2', 'word 3']);
   expect(parts[0]).toMatchObject({ feature: 'word 2', value: 'good' });
   expect(parts[0]?.contribution).toBeGreaterThan(0);
@@ -183,7 +183,7 @@ describe('what cannot be explained is an error of its own:', () => {
 });
 
 test('a huge text is explained in a bounded time', async () => {
-  const parts = await db.query<Part>(`select * from rafiki_explain('texts', repeat('a good film ', 400000))`);
+  const parts = await db.query<FoundPart>(`select * from rafiki_explain('texts', repeat('a good film ', 400000))`);
   expect(parts).toHaveLength(65);
   expect(parts.map(({ feature }) => feature)).toContain('words 1 to 16');
 });

@@ -1,4 +1,5 @@
 import type { InputKind, RawInput } from '../../domain/task.ts';
+import type { TensorData } from '../../domain/tensor.ts';
 import { type LoadedModel, loadModel } from '../../engine/inference.ts';
 import { EnsembleExplainer } from '../../explain/explain.ts';
 import type { Encoder } from '../../features/encoder.ts';
@@ -103,7 +104,10 @@ export class Replica {
   async #createExplainer(subset: Subset): Promise<EnsembleExplainer> {
     const members = [];
     for (const { file, encoder, model } of this.#of(subset))
-      members.push({ model: await readModel(file), loaded: { encoder, run: (feeds: Feeds) => model.run(feeds) } });
+      members.push({
+        model: await readModel(file),
+        loaded: { encoder, run: (feeds: Record<string, TensorData>) => model.run(feeds) },
+      });
     return new EnsembleExplainer(this.#inputKind, members);
   }
 
@@ -115,8 +119,6 @@ export class Replica {
     for (const { model } of this.#members) await model.release();
   }
 }
-
-type Feeds = Parameters<LoadedModel['run']>[0];
 
 async function runOnce(
   { encoder, model }: { encoder: Encoder; model: LoadedModel },

@@ -7,6 +7,7 @@ import { createEncoder } from '../../../src/features/registry.ts';
 import { packModel, unpackModel } from '../../../src/params/model-codec.ts';
 import { trainTrial } from '../../../src/training/train.ts';
 import { dataOf, people, specOf } from '../models/people.ts';
+import { pictureSpec, randomPictures } from '../models/pictures.ts';
 import { specOf as textSpec, watched } from '../models/sentences.ts';
 
 /** A stored model, loaded as a server does it. */
@@ -185,5 +186,22 @@ describe('a text', () => {
     expect(base + sum(added)).toBeCloseTo(score, 9);
     expect(1 / (1 + Math.exp(-base))).toBeCloseTo((await answer(''))[1] as number, 4);
     await expect(explainer.explain(' ', -1, [1])).rejects.toMatchObject({ sqlstate: '22000' });
+  });
+});
+
+it('an image is explained by its patches', async () => {
+  const { model } = await trainTrial(pictureSpec('squeezenet', { epochs: 2 }, await randomPictures(24)), watched());
+  const { loaded } = await loadedOf(model);
+  const [file] = (await randomPictures(1, 9)).train.inputs;
+  const explainer = new EnsembleExplainer('image', [{ model, loaded }]);
+  const { about, score, base, added, size } = await explainer.explain(file as Uint8Array, -1, [1]);
+  const shares = Array.from((await loaded.run(await loaded.encoder.encode([file as Uint8Array]))).data, Number);
+  expect(size).toEqual({ width: 16, height: 16 });
+  expect(added).toHaveLength(36);
+  expect(about).toBe(shares.indexOf(Math.max(...shares)));
+  expect(1 / (1 + Math.exp(-score))).toBeCloseTo(shares[about] as number, 4);
+  expect(base + sum(added)).toBeCloseTo(score, 9);
+  await expect(explainer.explain(Buffer.from('no image'), -1, [1])).rejects.toMatchObject({
+    message: 'an image cannot be read',
   });
 });

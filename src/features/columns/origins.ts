@@ -1,8 +1,8 @@
-import type { FittedFeatures } from '../domain/training.ts';
-import { NotSupported } from '../errors/errors.ts';
-import { readFittedColumns } from './columns/fitted-columns.ts';
-import { plainOrigins } from './columns/plain.ts';
-import { denseOrigins } from './dense.ts';
+import type { FittedFeatures } from '../../domain/training.ts';
+import { NotSupported } from '../../errors/errors.ts';
+import { denseOrigins } from '../dense.ts';
+import { readFittedColumns } from './fitted-columns.ts';
+import { plainOrigins } from './plain.ts';
 
 /** Encoders whose rows are one matrix, of which each number is made of one column. */
 const origins: Readonly<Record<string, (features: FittedFeatures) => string[]>> = {
