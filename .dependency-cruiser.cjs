@@ -19,6 +19,7 @@ const rooms = {
   explain: ['errors', 'runtime', 'domain', 'features', 'trees'],
   serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'protocol', 'explain'],
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
+  metrics: ['errors', 'runtime'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -44,6 +45,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/db/' },
       to: { path: 'node_modules/(pg|pg-listen|pg-copy-streams)/' },
+    },
+    {
+      name: 'only-metrics-knows-prom-client',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/metrics/' },
+      to: { path: 'node_modules/prom-client' },
     },
     {
       name: 'only-engine-knows-onnxruntime',

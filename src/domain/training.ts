@@ -104,7 +104,7 @@ export interface TrainedModel {
   explaining?: ExplanationData;
 }
 
-/** What explanations of a model's answers need beside its file, by the way in which they are found (`src/explain/member.ts`). */
+/** What explanations of a model's answers need in addition to its file, by the way in which they are found. */
 export type ExplanationData =
   /** The trees, see `packForest`. */
   | { kind: 'forest'; tensors: Readonly<Record<string, TensorData>> }
