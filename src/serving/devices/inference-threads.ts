@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { computing } from '../../engine/computing.ts';
-import { BadData, EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
+import { BadData, EnvironmentUnfit, NotSupported, ShuttingDown } from '../../errors/errors.ts';
 import type { ErrorReport, RafikiError } from '../../errors/rafiki-error.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
@@ -232,9 +232,10 @@ class Thread {
   }
 }
 
-/** Converts the error of an order: the input's fault or the thread's. */
+/** Converts the error of an order: the input's fault, the model's, or the thread's. */
 function errorOf({ sqlstate, message, detail, hint }: ErrorReport): RafikiError {
   const options = { ...(detail === undefined ? {} : { detail }), ...(hint === undefined ? {} : { hint }) };
+  if (sqlstate === '0A000') return new NotSupported(message, options);
   return sqlstate === '22000' ? new BadData(message, options) : new EnvironmentUnfit(message, options);
 }
 
