@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { LRUCache } from 'lru-cache';
-import { pack, unpack } from 'msgpackr';
-import type { FittedFeatures, TrainedModel } from '../domain/training.ts';
+import { Packr } from 'msgpackr';
+import type { ExplanationData, FittedFeatures, TrainedModel } from '../domain/training.ts';
 import { CorruptParams, EnvironmentUnfit } from '../errors/errors.ts';
 import { sizeText } from '../runtime/byte-size.ts';
 import { CACHE_LIMIT_BYTES } from '../runtime/cache-dir.ts';
@@ -14,8 +14,12 @@ import type { ParamStore } from './param-store.ts';
 export interface ModelFile {
   dir: string;
   name: string;
+  /** Without what only explanations need. */
   bytes: number;
 }
+
+/** Typed arrays stay what they are. */
+const packr = new Packr({ moreTypes: true });
 
 /** Models whose file names are remembered; others are fetched again. */
 const MAX_KNOWN = 10_000;
@@ -37,9 +41,10 @@ export class ModelFiles {
   async fetch(paramsId: number): Promise<ModelFile> {
     const known = this.#known.get(paramsId);
     if (known !== undefined && this.#disk.has(known.name)) return known;
-    const { onnx, features } = unpackModel(await this.#params.load(paramsId));
-    const data = pack([features, onnx]);
-    const file = { dir: this.#dir, name: sha256(data), bytes: data.length };
+    const { onnx, features, explaining } = unpackModel(await this.#params.load(paramsId));
+    const data = packr.pack([features, onnx, explaining]);
+    const bytes = data.length - packr.pack(explaining).length;
+    const file = { dir: this.#dir, name: sha256(data), bytes };
     if (data.length > this.#disk.maxBytes) {
       throw new EnvironmentUnfit('a model is too large for the model cache', {
         detail: `It has ${sizeText(data.length)}; the maximum is ${sizeText(this.#disk.maxBytes)}.`,
@@ -69,8 +74,8 @@ export async function readModel({ dir, name }: ModelFile): Promise<TrainedModel>
       hint: 'Repeat the call: the model is fetched again.',
     });
   }
-  const [features, onnx] = unpack(data) as [FittedFeatures, Uint8Array];
-  return { onnx, features };
+  const [features, onnx, explaining] = packr.unpack(data) as [FittedFeatures, Uint8Array, ExplanationData | undefined];
+  return { onnx, features, ...(explaining === undefined ? {} : { explaining }) };
 }
 
 const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');

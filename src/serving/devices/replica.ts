@@ -1,10 +1,13 @@
 import type { InputKind, RawInput } from '../../domain/task.ts';
+import type { TensorData } from '../../domain/tensor.ts';
 import { type LoadedModel, loadModel } from '../../engine/inference.ts';
+import { EnsembleExplainer } from '../../explain/explain.ts';
 import type { Encoder } from '../../features/encoder.ts';
 import { createEncoder } from '../../features/registry.ts';
 import { type ModelFile, readModel } from '../../params/model-files.ts';
+import { packExplanation, readOrder } from '../explanations/explanation-order.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { MemberOutput } from './device.ts';
+import type { ExplainedEnsemble, MemberOutput } from './device.ts';
 
 /**
  * Rows of similar length run together, in slices of this size: a batch is padded to its longest text, and on a CPU
@@ -34,22 +37,31 @@ const SESSION_BYTES = 2 ** 20;
 export const replicaBytes = ({ models, inputKind }: Pick<EnsembleFiles, 'models' | 'inputKind'>): number =>
   models.reduce((sum, { bytes }) => sum + BYTES_PER_BYTE[inputKind] * bytes + SESSION_BYTES, 0);
 
+interface LoadedMember {
+  file: ModelFile;
+  encoder: Encoder;
+  model: LoadedModel;
+}
+
 /** An ensemble on one thread: its members' encoders and sessions. */
 export class Replica {
-  readonly #members: { encoder: Encoder; model: LoadedModel }[];
+  readonly #members: LoadedMember[];
   readonly #inputKind: InputKind;
+  /** By subset; made when a first answer is to be explained. */
+  readonly #explainers = new Map<Subset, Promise<EnsembleExplainer>>();
 
-  private constructor(members: { encoder: Encoder; model: LoadedModel }[], inputKind: InputKind) {
+  private constructor(members: LoadedMember[], inputKind: InputKind) {
     this.#members = members;
     this.#inputKind = inputKind;
   }
 
   static async load({ models, inputKind, threads }: EnsembleFiles): Promise<Replica> {
-    const members: { encoder: Encoder; model: LoadedModel }[] = [];
+    const members: LoadedMember[] = [];
     try {
       for (const file of models) {
         const { onnx, features } = await readModel(file);
-        members.push({ encoder: createEncoder(features), model: await loadModel(onnx, { threads, longLived: true }) });
+        const model = await loadModel(onnx, { threads, longLived: true });
+        members.push({ file, encoder: createEncoder(features), model });
       }
     } catch (error) {
       await new Replica(members, inputKind).release();
@@ -61,11 +73,46 @@ export class Replica {
   async run(inputs: readonly string[], subset: Subset): Promise<MemberOutput[]> {
     const raw = this.#inputKind === 'image' ? inputs.map((input) => Buffer.from(input, 'base64')) : inputs;
     const outputs: MemberOutput[] = [];
-    for (const member of this.#members.filter((_, m) => (subset & (1 << m)) !== 0)) {
+    for (const member of this.#of(subset)) {
       const slice = SLICE_ROWS[this.#inputKind];
       outputs.push(await (raw.length <= slice ? runOnce(member, raw) : runSliced(member, raw, slice)));
     }
     return outputs;
+  }
+
+  /** An explanation of the answer to each order, see `explanation-order.ts`. */
+  async explain(orders: readonly string[], ensemble: ExplainedEnsemble): Promise<MemberOutput[]> {
+    const explainer = await this.#explainer(ensemble.subset);
+    const outputs: MemberOutput[] = [];
+    for (const order of orders) {
+      const { about, input } = readOrder(order);
+      const raw = this.#inputKind === 'image' ? Buffer.from(input, 'base64') : input;
+      outputs.push(packExplanation(await explainer.explain(raw, about, ensemble)));
+    }
+    return outputs;
+  }
+
+  #explainer(subset: Subset): Promise<EnsembleExplainer> {
+    const known = this.#explainers.get(subset);
+    if (known !== undefined) return known;
+    const made = this.#createExplainer(subset);
+    made.catch(() => this.#explainers.delete(subset));
+    this.#explainers.set(subset, made);
+    return made;
+  }
+
+  async #createExplainer(subset: Subset): Promise<EnsembleExplainer> {
+    const members = [];
+    for (const { file, encoder, model } of this.#of(subset))
+      members.push({
+        model: await readModel(file),
+        loaded: { encoder, run: (feeds: Record<string, TensorData>) => model.run(feeds) },
+      });
+    return new EnsembleExplainer(this.#inputKind, members);
+  }
+
+  #of(subset: Subset): LoadedMember[] {
+    return this.#members.filter((_, m) => (subset & (1 << m)) !== 0);
   }
 
   async release(): Promise<void> {
