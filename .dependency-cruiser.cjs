@@ -18,6 +18,7 @@ const rooms = {
   protocol: ['errors', 'domain'],
   serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'protocol'],
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
+  metrics: ['errors', 'runtime'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -43,6 +44,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/db/' },
       to: { path: 'node_modules/(pg|pg-listen|pg-copy-streams)/' },
+    },
+    {
+      name: 'only-metrics-knows-prom-client',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/metrics/' },
+      to: { path: 'node_modules/prom-client' },
     },
     {
       name: 'only-engine-knows-onnxruntime',

@@ -7,6 +7,7 @@ import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
 import { type FuzzOptions, fuzzBench } from './fuzz.ts';
+import { imageBench } from './image.ts';
 import { type JointOptions, jointBench } from './joint.ts';
 import { type MinutesOptions, minutesBench } from './minutes.ts';
 import { type MutantOptions, mutantsBench } from './mutants.ts';
@@ -52,6 +53,7 @@ const benches: Record<string, Bench> = {
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
+  image: { run: imageBench, flags: [] },
   joint: {
     run: jointBench,
     flags: ['workers N', 'family NAME', 'data NAME', 'knobs JSON', 'seed N', 'simulated', 'files', 'faults N'],

@@ -50,7 +50,7 @@ export async function* predictBench({
         predictAll(stage, { rows: quick ? 100_000 : 1_000_000, rounds: quick ? 3 : 6 }),
       );
     else if (parts) yield* onStage(dataDir, {}, (stage) => callParts(stage, quick ? 10 : 40));
-    else if (tables) yield* onStage(dataDir, {}, (stage) => tableFigures(stage, quick));
+    else if (tables) yield* onStage(dataDir, {}, (stage) => tableFigures(stage, peerDir, quick));
     else if (peer) yield* onStage(dataDir, {}, (stage) => peerFigures(stage, peerDir, quick));
     else {
       yield* onStage(dataDir, {}, (stage) => cpuFigures(stage, quick));

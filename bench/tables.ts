@@ -52,12 +52,12 @@ function ownName(name: TableName): string {
     .join('+');
 }
 
-interface Measured {
+interface MeasuredFold {
   name: TableName;
   places: readonly FoldPlace[];
 }
 
-async function measureOwn(kept: KeptResults, { name, places }: Measured): Promise<void> {
+async function measureOwn(kept: KeptResults, { name, places }: MeasuredFold): Promise<void> {
   const by = ownName(name);
   const missing = places.filter(({ repeat, fold }) => !kept.has(name, by, repeat, fold));
   if (missing.length === 0) return;
@@ -68,7 +68,10 @@ async function measureOwn(kept: KeptResults, { name, places }: Measured): Promis
   }
 }
 
-async function measurePeer(kept: KeptResults, { name, peer, places }: Measured & { peer: PeerName }): Promise<void> {
+async function measurePeer(
+  kept: KeptResults,
+  { name, peer, places }: MeasuredFold & { peer: PeerName },
+): Promise<void> {
   const missing = places.filter(({ repeat, fold }) => !kept.has(name, peer, repeat, fold));
   if (missing.length === 0) return;
   const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));

@@ -12,7 +12,7 @@ const readers = ['src/cli/settings/read.ts', 'src/runtime/failpoint.ts'];
 /** Of tests and benchmarks, which read them themselves. */
 const notOfTheProduct = ['RAFIKI_FAILPOINTS', 'RAFIKI_DATA', 'RAFIKI_SEED'];
 
-const table = read('src/cli/settings/table.ts');
+const table = ['table', 'storage-table'].map((name) => read(`src/cli/settings/${name}.ts`)).join('');
 const known = new Set([...table.matchAll(/variable: '(\w+)'/g)].map(([, variable]) => variable));
 if (known.size === 0) throw new Error('src/cli/settings/table.ts has no variables');
 
@@ -21,7 +21,7 @@ const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { c
   .filter(
     (file) =>
       existsSync(path.join(root, file)) &&
-      /\.(ts|mjs|md|yml|sql|sh)$|^Dockerfile$/.test(file) &&
+      /\.(ts|mjs|md|ya?ml|sql|sh)$|^Dockerfile$/.test(file) &&
       !file.startsWith('test/upgrade/'),
   );
 

@@ -5,7 +5,7 @@ import type { Transport } from '../../src/domain/joint-training.ts';
 import type { Trainer } from '../../src/engine/trainer.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { ErrorFeedback } from '../../src/training/joint/error-feedback.ts';
-import { addChange, changeOf } from '../../src/training/joint/flat-weights.ts';
+import { addChange } from '../../src/training/joint/flat-weights.ts';
 import { FolderLead, FolderTransport } from '../../src/training/joint/folder.ts';
 import { Rounds } from '../../src/training/joint/rounds.ts';
 import { TransportTeam } from '../../src/training/joint/team.ts';
@@ -70,11 +70,13 @@ async function join(folder: string, weights: number): Promise<void> {
   const feedback = new ErrorFeedback();
   const trainer = new DriftingTrainer(weights);
   let common: Float32Array = new Float32Array(0);
+  let trained: Float32Array = new Float32Array(0);
   for (let next = await lead.next(); next !== null; next = await lead.next()) {
     const { round, weights: sent } = next;
-    common = sent.kind === 'all' ? sent.values.slice() : addChange(common, sent.halves);
+    common = sent.kind === 'all' ? sent.values : addChange(common, sent.halves, common);
     trainer.replaceWeights(common);
-    const halves = feedback.encode(changeOf(common, trainer.flatWeights()));
+    trained = trainer.flatWeights(trained);
+    const halves = feedback.encodeChange(common, trained);
     await lead.send(round, { halves, uses: new Uint16Array(0), rows: 1, seconds: 1 });
   }
 }
@@ -91,8 +93,10 @@ class DriftingTrainer {
     for (let i = 0; i < this.#weights.length; i += 7) this.#weights[i] = (this.#weights[i] as number) + 1e-3;
   }
 
-  flatWeights(): Float32Array {
-    return this.#weights.slice();
+  flatWeights(into: Float32Array): Float32Array {
+    if (into.length !== this.#weights.length) return this.#weights.slice();
+    into.set(this.#weights);
+    return into;
   }
 
   replaceWeights(flat: Float32Array): void {

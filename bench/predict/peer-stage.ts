@@ -18,17 +18,22 @@ export function missingPeer(): string | null {
   return 'skipped: needs postgresql-17, postgresql-plpython3-17 and python3-onnxruntime of Debian';
 }
 
-/** PostgreSQL 17 with PL/Python: the models of the stage, exported, and its texts. */
+/** PostgreSQL 17 with PL/Python. */
 export interface PeerStage {
   url: string;
   session: Database;
   stop(): Promise<void>;
 }
 
-export async function startPeer(ours: Pick<PredictStage, 'session' | 'admin'>, dataDir: string): Promise<PeerStage> {
+/** With the Python modules of these names, and what `fill` puts into it. */
+export async function startPeer(
+  dataDir: string,
+  modules: readonly string[],
+  fill: (peer: Database) => Promise<void>,
+): Promise<PeerStage> {
   const folder = path.join(dataDir, 'python');
   mkdirSync(folder);
-  copyFileSync(path.join(import.meta.dirname, 'peer.py'), path.join(folder, 'peer.py')); // readable by the server
+  for (const name of modules) copyFileSync(path.join(import.meta.dirname, name), path.join(folder, name)); // readable by the server
   for (const part of [dataDir, folder]) chmodSync(part, 0o755);
   process.env['PYTHONPATH'] = folder;
   const port = await choosePort(undefined, 54_517, '--port');
@@ -41,7 +46,7 @@ export async function startPeer(ours: Pick<PredictStage, 'session' | 'admin'>, d
     await cluster.stop();
   };
   try {
-    await fill(ours, session);
+    await fill(session);
   } catch (error) {
     await stop();
     throw error;
@@ -49,7 +54,11 @@ export async function startPeer(ours: Pick<PredictStage, 'session' | 'admin'>, d
   return { url, session, stop };
 }
 
-async function fill({ session: ours, admin }: Pick<PredictStage, 'session' | 'admin'>, peer: Database): Promise<void> {
+/** The models of the stage, exported, and its texts. */
+export async function fillTexts(
+  { session: ours, admin }: Pick<PredictStage, 'session' | 'admin'>,
+  peer: Database,
+): Promise<void> {
   await peer.query(readFileSync(path.join(import.meta.dirname, 'peer.sql'), 'utf8'));
   for (const model of Object.values(models)) {
     const { features } = await trainedModel(admin, model);

@@ -4,7 +4,7 @@ import { silentLogger } from '../../src/runtime/logger.ts';
 import type { Figure } from '../figure.ts';
 import { type Calls, calls, hasPgbench, howToGetPgbench } from './clients.ts';
 import { compare, freshTable, median, roundsOf, settled, timed } from './measure.ts';
-import { missingPeer, type PeerStage, startPeer } from './peer-stage.ts';
+import { fillTexts, missingPeer, type PeerStage, startPeer } from './peer-stage.ts';
 import { models, type PredictStage } from './stage.ts';
 
 const ROWS = 10_000;
@@ -27,7 +27,7 @@ export async function* peerFigures(stage: PredictStage, dataDir: string, quick: 
     yield { bench: 'predict', name: 'predict-peer', value: 0, unit: 'rows/s', ok: null, note: missing };
     return;
   }
-  const peer = await startPeer(stage, dataDir);
+  const peer = await startPeer(dataDir, ['peer.py'], (peer) => fillTexts(stage, peer));
   try {
     const ours: Side = { ...stage, predict: (model, text) => `rafiki_predict('${model}', ${text})` };
     const theirs: Side = { ...peer, predict: (model, text) => `peer_predict('${model}', ${text})` };

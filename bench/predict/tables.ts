@@ -4,10 +4,12 @@ import { parse } from 'csv-parse/sync';
 import type { Database } from '../../src/db/database.ts';
 import { familiesFor } from '../../src/models/registry.ts';
 import type { Figure } from '../figure.ts';
-import { byTurns, compare, freshTable, median, roundsOf, timed } from './measure.ts';
+import { byTurns, compare, freshTable, median, roundsOf, settled, timed } from './measure.ts';
 import { timerFunction } from './one-call.ts';
+import { missingPeer } from './peer-stage.ts';
 import { encodedBatches, RawRuns, trainedModel } from './raw.ts';
 import { models, type PredictStage } from './stage.ts';
+import { type PeerForm, RowsPeer } from './tables-peer.ts';
 
 const ROWS = 10_000;
 const file = path.join(process.env['RAFIKI_DATA'] ?? '../shared/data', 'tabular/adult/train.csv');
@@ -21,9 +23,11 @@ const knobs = hasTrees ? { epochs: 100, leaves: 31 } : {};
 /** Larger than in serving: fewer calls. */
 const RAW_BATCH_ROWS = 1000;
 
-const bulk = `select cardinality(rafiki_predict_rows('${model}', (select array_agg(to_jsonb(r)) from bench_rows r)))`;
-const texts = `select cardinality(rafiki_predict_many('${model}', (select array_agg(to_json(r)::text) from bench_rows r)))`;
-const plain = `select count(rafiki_predict('${model}', r)) from bench_rows r`;
+const sql = {
+  bulk: `select cardinality(rafiki_predict_many('${model}', (select array_agg(to_json(r)::text) from bench_rows r)))`,
+  jsonb: `select cardinality(rafiki_predict_rows('${model}', (select array_agg(to_jsonb(r)) from bench_rows r)))`,
+  plain: `select count(rafiki_predict('${model}', r)) from bench_rows r`,
+};
 
 /** What Postgres does for the bulk form beside the request. */
 const parts: Readonly<Record<string, string>> = {
@@ -35,7 +39,7 @@ const parts: Readonly<Record<string, string>> = {
 };
 
 /** Predicts rows of Adult in each form: 10,000 rows, new each time, in alternating rounds; and one call. */
-export async function* tableFigures(stage: PredictStage, quick: boolean): AsyncIterable<Figure> {
+export async function* tableFigures(stage: PredictStage, peerDir: string, quick: boolean): AsyncIterable<Figure> {
   const { session } = stage;
   if (!existsSync(file)) {
     const note = `${file} is missing: set RAFIKI_DATA to the folder that holds the folder tabular`;
@@ -43,7 +47,15 @@ export async function* tableFigures(stage: PredictStage, quick: boolean): AsyncI
     return;
   }
   await train(session);
-  yield* forms(stage, roundsOf(quick));
+  await freshRows(session, -1);
+  const note = missingPeer();
+  if (note !== null) yield { bench: 'predict', name: 'table-peer', value: 0, unit: 'ms', ok: null, note };
+  const peer = note === null ? await RowsPeer.start(stage, peerDir, model) : null;
+  try {
+    yield* forms(stage, peer, roundsOf(quick));
+  } finally {
+    await peer?.stop();
+  }
   yield* oneRow(session, quick ? 4 : 20);
   yield* bulkParts(session, quick ? 3 : 9);
 }
@@ -79,8 +91,10 @@ async function freshRows(session: Database, round: number): Promise<void> {
   await session.query('vacuum analyze bench_rows');
 }
 
-async function* forms({ session, admin }: PredictStage, rounds: number): AsyncIterable<Figure> {
-  await freshRows(session, -1);
+type Form = keyof typeof sql;
+
+/** The forms for many rows, compared with ONNX Runtime alone and with PL/Python; null if that cannot run here. */
+async function* forms({ session, admin }: PredictStage, peer: RowsPeer | null, rounds: number): AsyncIterable<Figure> {
   const trained = await trainedModel(admin, model);
   const inputs = await session.query<{ row: string }>('select to_json(r)::text as row from bench_rows r');
   const batches = await encodedBatches(
@@ -89,19 +103,30 @@ async function* forms({ session, admin }: PredictStage, rounds: number): AsyncIt
     RAW_BATCH_ROWS,
   );
   const raw = await RawRuns.start(trained.onnx, batches);
-  const times = { raw: [] as number[], bulk: [] as number[], texts: [] as number[], plain: [] as number[] };
+  const times = { raw: [] as number[], bulk: [] as number[], jsonb: [] as number[], plain: [] as number[] };
+  const theirs: Partial<Record<PeerForm, number[]>> = {};
   for (let round = 0; round < rounds; round++) {
     times.raw.push(await raw.quickestMs());
-    for (const [n, [form, sql]] of Object.entries({ bulk, texts, plain }).entries()) {
+    for (const [n, form] of (['bulk', 'jsonb', 'plain'] as const).entries()) {
       await freshRows(session, 3 * round + n);
-      times[form as 'bulk' | 'texts' | 'plain'].push(await timed(session, sql));
+      times[form satisfies Form].push(await timed(session, sql[form]));
     }
+    for (const [form, ms] of Object.entries((await peer?.times()) ?? {}))
+      theirs[form as PeerForm] = [...(theirs[form as PeerForm] ?? []), ms];
   }
   await raw.stop();
-  const alone = { peer: `raw ONNX Runtime, ${family}`, bar: 2 };
-  yield compare('table-bulk', { ...byTurns(times.bulk, times.raw), ...alone });
-  yield compare('table-bulk-texts', { ...byTurns(times.texts, times.raw), ...alone });
+  const alone = { peer: `raw ONNX Runtime, ${family}` };
+  yield compare('table-bulk', { ...byTurns(times.bulk, times.raw), ...alone, bar: 2 });
+  yield compare('table-bulk-jsonb', { ...byTurns(times.jsonb, times.raw), ...alone });
   yield compare('table-plain', { ...byTurns(times.plain, times.bulk), peer: 'bulk form', bar: 1 / 0.7 });
+  for (const form of ['bulk', 'plain'] as const) {
+    const [serial, parallel] = [theirs[form], theirs[`${form}, parallel`]];
+    if (serial === undefined || parallel === undefined) continue;
+    const isParallel = settled(parallel) < settled(serial);
+    const quicker = isParallel ? parallel : serial;
+    const peerName = `PL/Python${isParallel ? ', parallel' : ''}`;
+    yield compare(`table-peer-${form}`, { ...byTurns(times[form], quicker), peer: peerName, bar: 1 });
+  }
 }
 
 /** A call with a row of a table, compared with one with a text of a table. */

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { defaultCacheDir } from '../runtime/cache-dir.ts';
+import type { MeasuredService } from '../runtime/measured.ts';
 import { ensureUsableDir } from '../runtime/private-dir.ts';
 import type { Service } from '../runtime/service.ts';
 import { BridgeRecord } from '../serving/bridge-record.ts';
 import { type CreateServingOptions, createServing } from '../serving/create-serving.ts';
 import { PredictConversation } from '../serving/session/conversation.ts';
 import { createCertificate } from './certificate.ts';
+import { CountedConversation, ErrorCounts } from './counted-conversation.ts';
 import { type Address, BridgeServer } from './server.ts';
 
 export interface CreateBridgeOptions extends CreateServingOptions {
@@ -22,7 +24,7 @@ export interface CreateBridgeOptions extends CreateServingOptions {
 
 const loopback = '127.0.0.1';
 
-export interface Bridge extends Service {
+export interface Bridge extends Service, MeasuredService {
   /** The address for the database; available after start. */
   address(): Address;
 }
@@ -31,6 +33,7 @@ export interface Bridge extends Service {
 export function createBridge(options: CreateBridgeOptions): Bridge {
   const { database, host, port, socketDir, cacheDir = defaultCacheDir(), logger } = options;
   const serving = createServing(options);
+  const errors = new ErrorCounts();
   let server: BridgeServer | undefined;
   const record = new BridgeRecord({ database, onSecret: (secret) => server?.setSecret(secret), logger });
 
@@ -44,7 +47,7 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
         socketDir,
         secret,
         certificate: await createCertificate(),
-        converse: () => new PredictConversation(serving.connect()),
+        converse: () => new CountedConversation(new PredictConversation(serving.connect()), errors),
         isIdle: () => serving.isIdle(),
         logger,
       });
@@ -62,6 +65,16 @@ export function createBridge(options: CreateBridgeOptions): Bridge {
       await server?.stop();
       await serving.stop();
     },
+    measured: () => [
+      ...serving.measured(),
+      errors.measured(),
+      {
+        name: 'rafiki_bridge_sessions',
+        help: 'Connections of database sessions.',
+        kind: 'gauge',
+        values: [{ labels: {}, value: server?.sessions ?? 0 }],
+      },
+    ],
     address: () => reachable(server?.address() ?? { host: host ?? loopback, port }),
   };
 }

@@ -132,6 +132,11 @@ export class BridgeServer implements Service {
     this.#options.logger.info("the bridge's secret has changed");
   }
 
+  /** Sessions that have logged in. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
   /** The address for a database on this machine. */
   address(): Address {
     const { socketDir } = this.#options;

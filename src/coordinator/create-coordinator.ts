@@ -8,12 +8,14 @@ import { createParamStore, type StorageOptions } from '../params/create-param-st
 import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Measured, MeasuredService } from '../runtime/measured.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
 import { advanceStudies, type Leader } from './advance-studies.ts';
 import { Filler } from './filler.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { measuredWork } from './measured-work.ts';
 
 export interface CoordinatorOptions extends StorageOptions {
   database: Database;
@@ -27,10 +29,10 @@ const TICK_MS = 1_000;
 /** Any role may send any number of NOTIFYs: this bounds the number of queries. */
 const MIN_TICK_MS = 50;
 
-export const createCoordinator = (options: CoordinatorOptions): Service => new Coordinator(options);
+export const createCoordinator = (options: CoordinatorOptions): Service & MeasuredService => new Coordinator(options);
 
 /** Several coordinators may run; one of them, the leader, acts. */
-class Coordinator implements Service {
+class Coordinator implements Service, MeasuredService {
   readonly #options: CoordinatorOptions;
   readonly #params: ParamStore;
   readonly #heartbeat: Heartbeat;
@@ -38,6 +40,7 @@ class Coordinator implements Service {
   readonly #wake = new Wake(MIN_TICK_MS);
   readonly #stopping = new AbortController();
   #loop: Promise<void> | undefined;
+  #isLeading = false;
 
   constructor(options: CoordinatorOptions) {
     this.#options = options;
@@ -62,6 +65,10 @@ class Coordinator implements Service {
     this.#stopping.abort();
     await this.#loop;
     await stopAll([this.#heartbeat, this.#listener]);
+  }
+
+  measured(): Promise<readonly Measured[]> {
+    return measuredWork(this.#options.database, this.#isLeading);
   }
 
   async #run(): Promise<void> {
@@ -91,6 +98,7 @@ class Coordinator implements Service {
       while (!lost && !signal.aborted && !(await leads())) await this.#wake.wait(TICK_MS, signal);
       if (lost || signal.aborted) return;
       logger.info('leading');
+      this.#isLeading = true;
       const leader = { connection, processId, logger };
       const housekeeping = new Housekeeping({ connection, params: this.#params, clock: systemClock, logger });
       const filler = new Filler({ database, readerUrl, onTurn: () => this.#wake.notify(), logger });
@@ -99,6 +107,7 @@ class Coordinator implements Service {
           await this.#tick(leader, housekeeping, filler);
         }
       } finally {
+        this.#isLeading = false;
         await Promise.all([housekeeping.stop(), filler.stop()]);
         if (!lost) await releaseLeadership(connection, processId);
       }

@@ -65,7 +65,8 @@ function proposeTrials(
   { count, rung }: { count: number; rung?: RungStep['place'] },
 ): NewTrial[] {
   const history = trials.map(historyOf);
-  const timely = { ...search, families: search.families.filter(({ name }) => hasTimeFor(name, study, trials)) };
+  const families = search.families.filter(({ name }) => hasTimeFor(name, study, trials));
+  const timely = { ...search, families: withinTheirShare(families, trials) };
   const proposed: NewTrial[] = [];
   while (proposed.length < count && timely.families.length > 0) {
     const number = history.length + 1;
@@ -91,6 +92,28 @@ function hasTimeFor(family: string, study: Study, trials: readonly TrialRow[]): 
   const own = scored.filter((trial) => trial.family === family);
   const taken = (own.length > 0 ? own : scored).map(({ seconds }) => seconds ?? 0);
   return taken.length === 0 || secondsLeft(study) - refitReserve(study, trials) >= MIN_TIME_SHARE * Math.min(...taken);
+}
+
+/** Below this sum of all trials no family is slow: what is measured is mostly the start of processes. */
+const MIN_SHARED_SECONDS = 30;
+
+/**
+ * Families that are tried again: that of the best trial, and others until they have had their even share of all trials' time. Otherwise a
+ * slow family would get as many trials as a quick one, and most of the time.
+ */
+function withinTheirShare<F extends { name: string }>(
+  families: readonly F[],
+  trials: readonly TrialRow[],
+): readonly F[] {
+  const secondsOf = (own: readonly TrialRow[]): number => own.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0);
+  const total = secondsOf(trials);
+  const [best] = trials.filter(isScored).sort((a, b) => b.score - a.score);
+  if (best === undefined || total < MIN_SHARED_SECONDS) return families;
+  const share = total / families.length;
+  const within = families.filter(
+    ({ name }) => name === best.family || secondsOf(trials.filter(({ family }) => family === name)) <= share,
+  );
+  return within.length > 0 ? within : families;
 }
 
 /**

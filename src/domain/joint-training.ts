@@ -37,7 +37,10 @@ export interface RoundPace {
   exchangeShare: number;
 }
 
-/** The weights that a round starts from: all of them, or how they differ from the last round's, in half precision. */
+/**
+ * The weights that a round starts from: all of them, or how they differ from the last round's, in half precision. The sender may change
+ * them after the round, the receiver at once: a transport hands over a copy.
+ */
 export type RoundWeights = { kind: 'all'; values: Float32Array } | { kind: 'change'; halves: Uint16Array };
 
 /** Whether a worker can begin a round: a change needs weights, and one that has just joined again may find a round that it was offered before. */

@@ -165,15 +165,15 @@ export class Trainer {
 
   /**
    * A copy of the weights that training changes, running statistics of batch norm included, one after the other in the
-   * order of the network's parameters.
+   * order of the network's parameters; in `into` if it has that size.
    */
-  flatWeights(): Float32Array {
-    return this.#flat(({ current }) => current);
+  flatWeights(into?: Float32Array): Float32Array {
+    return this.#flat(({ current }) => current, into);
   }
 
   /** Likewise of their moving averages; null if there are none. */
-  flatAverages(): Float32Array | null {
-    return this.#options.averages === true ? this.#flat(({ exported }) => exported) : null;
+  flatAverages(into?: Float32Array): Float32Array | null {
+    return this.#options.averages === true ? this.#flat(({ exported }) => exported, into) : null;
   }
 
   /** Replaces the weights; optimiser state and moving averages stay. */
@@ -197,8 +197,9 @@ export class Trainer {
     return uses;
   }
 
-  #flat(valuesOf: (parameter: Parameter) => Float32Array): Float32Array {
-    const flat = new Float32Array(this.#parameters.reduce((size, { spec }) => size + sizeOf(spec.shape), 0));
+  #flat(valuesOf: (parameter: Parameter) => Float32Array, into?: Float32Array): Float32Array {
+    const size = this.#parameters.reduce((sum, { spec }) => sum + sizeOf(spec.shape), 0);
+    const flat = into?.length === size ? into : new Float32Array(size);
     this.#forParts(flat, (parameter, part) => part.set(valuesOf(parameter)));
     return flat;
   }

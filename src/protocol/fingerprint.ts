@@ -10,8 +10,8 @@ export interface PrefetchedRequest {
   input: string;
 }
 
-/** The fingerprint has a longer input's hash instead of the input. */
-const HASH_ABOVE_BYTES = 256;
+/** The fingerprint has a longer input's hash instead of the input. Hashing takes both sides longer than to send a row of a table as it is. */
+const HASH_ABOVE_BYTES = 512;
 
 /**
  * Identifies a request, in the format of `rafiki._fingerprint()` in 2-bridge/40-exchange.sql: a backend uses a prefetched

@@ -44,10 +44,29 @@ function endOf(part: RegExp, json: string, at: number): number {
  * the string.
  */
 function endOfString(json: string, start: number): number {
-  for (let at = json.indexOf('"', start + 1); at >= 0; at = json.indexOf('"', at + 1)) {
-    let backslashes = 0;
-    while (json[at - 1 - backslashes] === '\\') backslashes++;
-    if (backslashes % 2 === 0) return at + 1;
+  let at = json.indexOf('"', start + 1);
+  for (let quotes = 0; at >= 0 && isEscaped(json, at); at = json.indexOf('"', at + 1))
+    if (++quotes === MANY_QUOTES) return endOfQuoted(json, at + 1);
+  return at < 0 ? at : at + 1;
+}
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+/** With more quotes, as in an object in JSON, reading each character is quicker than searching for the next one. */
+const MANY_QUOTES = 4;
+
+function isEscaped(json: string, at: number): boolean {
+  let backslashes = 0;
+  while (json.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++;
+  return backslashes % 2 === 1;
+}
+
+/** The same, character by character. `from` is not escaped. */
+function endOfQuoted(json: string, from: number): number {
+  for (let at = from; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (code === BACKSLASH) at++;
+    else if (code === QUOTE) return at + 1;
   }
   return -1;
 }

@@ -1,3 +1,8 @@
+import { Histogram } from '../runtime/histogram.ts';
+
+/** Upper bounds of the counted latencies, in seconds: from a cached answer to a large array. */
+const latencyBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
 /** Number of recent calls whose latencies give the quantiles. */
 const SAMPLE = 1024;
 
@@ -15,10 +20,13 @@ export class PredictStat {
   bytes = 0;
   /** Allocated at the first call: 8 KB are too much for unused models. */
   #latencies: Float64Array | undefined;
+  /** Of all calls, in seconds. */
+  readonly latency = new Histogram(latencyBounds);
 
   call(ms: number, { rows, overdue }: { rows: number; overdue: boolean }): void {
     this.#latencies ??= new Float64Array(SAMPLE);
     this.#latencies[this.calls % SAMPLE] = ms;
+    this.latency.add(ms / 1000);
     this.calls++;
     this.rows += rows;
     if (overdue) this.overdue++;

@@ -6,6 +6,7 @@ import { computing } from '../engine/computing.ts';
 import type { ModelFiles } from '../params/model-files.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Measured, MeasuredService } from '../runtime/measured.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { Deployments } from './deployments.ts';
@@ -14,6 +15,7 @@ import { ModelLoader } from './devices/model-loader.ts';
 import type { ModelMemory } from './devices/model-memory.ts';
 import type { SyntheticTiming } from './devices/synthetic-device.ts';
 import { Machine } from './machine/machine.ts';
+import { measuredModels } from './measured-models.ts';
 import { assumedAccuracies, ServedFleet } from './policies/fleet.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import { PredictStat } from './predict-stat.ts';
@@ -35,7 +37,7 @@ export interface ServingOptions {
 }
 
 /** Answers predictions of every deployment, from memory. */
-export class Serving implements Service {
+export class Serving implements Service, MeasuredService {
   readonly #options: ServingOptions;
   readonly #cache = new AnswerCache();
   readonly #stats = new Map<number, PredictStat>();
@@ -69,6 +71,10 @@ export class Serving implements Service {
 
   connect(): Client {
     return new Client({ models: this.#deployments, clock: systemClock });
+  }
+
+  measured(): readonly Measured[] {
+    return measuredModels(this.#deployments.models());
   }
 
   /** Whether no batch is running on a thread. */

@@ -8,12 +8,13 @@ import { claimTrial } from '../db/statements/claims.ts';
 import { joinTrial } from '../db/statements/joint-training.ts';
 import { countWorkersOn } from '../db/statements/processes.ts';
 import { computing } from '../engine/computing.ts';
-import { familyNames, sharedFamilyNames } from '../models/registry.ts';
+import { endsByItself, familyNames, sharedFamilyNames } from '../models/registry.ts';
 import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import { defaultCacheDir } from '../runtime/cache-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Measured, MeasuredService } from '../runtime/measured.ts';
 import { ensureUsableDir } from '../runtime/private-dir.ts';
 import { createRng } from '../runtime/rng.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
@@ -23,6 +24,7 @@ import { JoinedRun } from './joined-run.ts';
 import { RoundFolders } from './round-folders.ts';
 import type { TrialRunOptions } from './run-options.ts';
 import { TrialRun } from './trial-run.ts';
+import { WorkerCounts } from './worker-counts.ts';
 
 export interface WorkerOptions extends StorageOptions {
   database: Database;
@@ -49,10 +51,10 @@ const CHECKPOINT_EVERY_MS = 20_000;
 /** Pause before the next trial after the reader login was refused, or this machine could not train. */
 const UNFIT_PAUSE = { firstMs: 1_000, maxMs: 60_000 };
 
-export const createWorker = (options: WorkerOptions): Service => new Worker(options);
+export const createWorker = (options: WorkerOptions): Service & MeasuredService => new Worker(options);
 
 /** Trains one trial after another. Several workers on a machine share the data files and the cores. */
-class Worker implements Service {
+class Worker implements Service, MeasuredService {
   readonly #options: WorkerOptions;
   readonly #cacheDir: string;
   readonly #params: ParamStore;
@@ -70,6 +72,7 @@ class Worker implements Service {
   /** Consecutive trials that were released because the reader login was refused or this machine cannot train. */
   #returnedInRow = 0;
   #sweptMs = Number.NEGATIVE_INFINITY;
+  readonly #counts = new WorkerCounts();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -109,6 +112,10 @@ class Worker implements Service {
     await stopAll([this.#heartbeat, this.#listener]);
   }
 
+  measured(): readonly Measured[] {
+    return this.#counts.measured();
+  }
+
   #hint(channel: string, payload: string): void {
     if (channel === 'rafiki_trial') {
       this.#wake.notify();
@@ -136,7 +143,8 @@ class Worker implements Service {
     const processId = this.#heartbeat.id;
     if (processId === undefined) return false;
     const [cached, beingRead] = await Promise.all([this.#cache.cachedStudies(), this.#cache.beingRead()]);
-    const trial = await claimTrial(database, processId, { families: familyNames, cached, beingRead });
+    const ending = familyNames.filter(endsByItself);
+    const trial = await claimTrial(database, processId, { families: familyNames, ending, cached, beingRead });
     if (trial === undefined) {
       await this.#sweep();
       return this.#join(processId);
@@ -144,7 +152,8 @@ class Worker implements Service {
     logger.info({ trial: trial.trialId, attempt: trial.attempt, family: trial.family }, 'waiting → running');
     this.#run = new TrialRun(trial, await this.#runOptions());
     if (this.#stopping.signal.aborted) this.#run.release();
-    const wasFit = await this.#run.run();
+    const run = this.#run;
+    const wasFit = await this.#counts.during('leading', () => run.run());
     this.#run = undefined;
     if (wasFit) this.#returnedInRow = 0;
     else await this.#pause();
@@ -159,7 +168,8 @@ class Worker implements Service {
     logger.info({ trial: trial.trialId, family: trial.family }, 'joined a trial of another worker');
     this.#joined = new JoinedRun(trial, await this.#runOptions());
     if (this.#stopping.signal.aborted) this.#joined.leave();
-    if (!(await this.#joined.run())) this.#avoided = trial.trialId;
+    const joined = this.#joined;
+    if (!(await this.#counts.during('joined', () => joined.run()))) this.#avoided = trial.trialId;
     this.#joined = undefined;
     return true;
   }

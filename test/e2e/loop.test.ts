@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePorts } from '../support/free-ports.ts';
 import { eventually, loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 
 const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
@@ -9,9 +11,12 @@ const noPsql = !existsSync('/usr/bin/psql');
 if (noPsql) console.log('psql is not on this machine: what it prints is not tested');
 
 let rafiki: RunningRafiki;
+/** Of the metrics of serving; coordinator and workers have the next ones. */
+let metricsPort: number;
 
 beforeAll(async () => {
-  rafiki = await rafikiUp({ args: ['--workers', '2'] });
+  metricsPort = await freePorts(4);
+  rafiki = await rafikiUp({ args: ['--workers', '2', '--metrics-port', `${metricsPort}`] });
   await loadMails(rafiki.db, 'mail', 1500);
   const session = await rafiki.db.connect(() => {});
   const notices: string[] = [];
@@ -173,7 +178,89 @@ describe('after CALL rafiki_train_wait', () => {
       }
     });
   });
+});
 
+describe('the metrics of the processes', () => {
+  const read = async (process: number): Promise<string> =>
+    (await fetch(`http://127.0.0.1:${metricsPort + process}/metrics`)).text();
+  const numberOf = (text: string, name: string, label = ''): number => {
+    const line = text.split('\n').find((it) => it.startsWith(name) && it.includes(label)) ?? '';
+    return Number(line.slice(line.lastIndexOf(' ')));
+  };
+
+  test('serving has counted the calls of the model, and how long they took', async () => {
+    const before = await read(0);
+    await rafiki.db.query(`select rafiki_predict('mail_text_classification', 'one more call for the metrics')`);
+    const after = await read(0);
+    const model = 'model="mail_text_classification"';
+    for (const name of ['rafiki_predict_calls_total', 'rafiki_predict_call_duration_seconds_count'])
+      expect(numberOf(after, name, model)).toBe(numberOf(before, name, model) + 1);
+    expect(numberOf(after, 'rafiki_model_memory_bytes', model)).toBeGreaterThan(1000);
+    expect(numberOf(after, 'rafiki_bridge_sessions')).toBeGreaterThan(0);
+  });
+
+  test('the coordinator leads, and the workers have trained the trials', async () => {
+    const coordinator = await read(1);
+    expect(numberOf(coordinator, 'rafiki_coordinator_leading')).toBe(1);
+    expect(numberOf(coordinator, 'rafiki_trials', 'state="running"')).toBe(0);
+    const workers = await Promise.all([read(2), read(3)]);
+    const trained = workers.map((text) => numberOf(text, 'rafiki_worker_trials_total', 'part="leading"'));
+    expect(trained.reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(3);
+  });
+
+  test.each([0, 1, 2, 3])('process %i is ready', async (process) => {
+    expect((await fetch(`http://127.0.0.1:${metricsPort + process}/health/ready`)).status).toBe(200);
+  });
+});
+
+describe('on a terminal', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'rafiki-cli-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const run = (...args: string[]): string =>
+    execFileSync(process.execPath, [entry, ...args, '--data-dir', rafiki.dataDir], { encoding: 'utf8', stdio: 'pipe' });
+  const failed = (...args: string[]): { status: number; stderr: string } => {
+    try {
+      run(...args);
+    } catch (error) {
+      return error as { status: number; stderr: string };
+    }
+    throw new Error('did not fail');
+  };
+
+  test('a CSV file is trained on, and another gets its predictions', () => {
+    const file = path.join(folder, 'Fruit prices.csv');
+    const lines = Array.from(
+      { length: 120 },
+      (_, i) => `${i},${i % 2 === 0 ? 'apple' : 'pear'},${i % 2 === 0 ? 1.5 : 9}`,
+    );
+    writeFileSync(file, `id,fruit,price\n${lines.join('\n')}\n`);
+    const trained = run('train', file, '--target', 'fruit', '--minutes', '1');
+    expect(trained).toContain('120 rows of Fruit prices.csv are in table fruit_prices');
+    expect(trained).toContain('rafiki predict fruit_prices_tabular_classification FILE.csv');
+    const predicted = run('predict', 'fruit_prices_tabular_classification', file).trim().split('\n');
+    expect(predicted[0]).toBe('id,fruit,price,prediction');
+    expect(predicted.slice(1, 3)).toEqual(['0,apple,1.5,apple', '1,pear,9,pear']);
+    expect(predicted).toHaveLength(121);
+    expect(failed('train', file, '--target', 'fruit').stderr).toContain('Choose another name with --table');
+    expect(failed('train', file, '--target', 'veg', '--table', 'b')).toMatchObject({ status: 2 });
+  });
+
+  test('status fits into 80 columns and names what there is; logs shows a study', () => {
+    const status = run('status');
+    expect(status).toContain('mail_text_classificat'); // cut to the terminal's width
+    expect(status.split('\n').filter((line) => [...line].length > 80)).toEqual([]);
+    expect(run('logs', '1')).toMatch(/state +completed/);
+    expect(failed('logs', '999').stderr).toContain('study 999 does not exist');
+    expect(failed('predict', 'nope', 'x.csv').stderr).toContain('"rafiki status" lists the models');
+  });
+
+  test('completion is a script that bash accepts', () => {
+    const script = execFileSync(process.execPath, [entry, 'completion', 'bash']);
+    execFileSync('bash', ['-n'], { input: script });
+  });
+});
+
+describe('in the end', () => {
   test('dropping the model deletes its parameters, and predicting raises an error', async () => {
     await rafiki.db.query(`select rafiki_drop_model('mail_text_classification')`);
     await expect(rafiki.db.query(`select rafiki_predict('mail_text_classification', 'x')`)).rejects.toMatchObject({

@@ -101,6 +101,10 @@ describe('rafiki_attach', () => {
     await inbox.filled(`insert into inbox (id, body) values (1, 'hello')`);
     const detach = `select rafiki_detach('inbox', 'letter') as done`;
     expect([await inbox.db.query(detach), await inbox.db.query(detach)]).toEqual([[{ done: true }], [{ done: false }]]);
+    expect(await failureOf(inbox.db, `select rafiki_detach('inbox', 'leter')`)).toMatchObject({
+      code: '42703',
+      hint: expect.stringContaining('letter'),
+    });
     await inbox.db.query(`update inbox set body = 'world'`);
     expect(await inbox.rows()).toMatchObject([{ letter: 'h' }]);
     expect(await inbox.db.query(`select from pg_trigger where tgrelid = 'inbox'::regclass`)).toEqual([]);

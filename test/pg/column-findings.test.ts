@@ -101,7 +101,28 @@ test('rafiki_check counts rows with numbers, and describes them', async () => {
     'left out: 1 whose "price" is null',
     'bad rows: 1 whose "price" is no number',
     'numbers: 998 different, from 0 to 999, median 500',
+    expect.stringMatching(/^mean: 500\.4 every time would have an RMSE of 288\.\d, and an R² of 0$/),
   ]);
+});
+
+test('a row with several labels is shown', async () => {
+  await db.query(`create view doubtful as select age, city, buys from customers where id % 50 <> 3
+    union all select 99, 'Bern', i % 2 = 0 from generate_series(1, 4) i`);
+  const found = await check(`'tabular_classification', 'doubtful', target => 'buys', features => '{age,city}'`);
+  expect(found).toContainEqual(expect.stringMatching(/^two labels: \d+ rows have several, such as \{"age":/));
+});
+
+test('what identifies rows in a table is left out of a view, too', async () => {
+  await db.query(`create view older as select id, age, city, buys from customers where age > 30;
+    create view oldest as select * from older where age > 60;
+    create view counted as select city as id, count(*) as n, bool_or(buys) as buys from customers group by city`);
+  for (const view of ['older', 'oldest'])
+    expect(await noticed(`select * from rafiki_check('tabular_classification', '${view}', target => 'buys')`)).toEqual([
+      'left out: id (primary key of public.customers)',
+    ]);
+  expect(await noticed(`select * from rafiki_check('tabular_classification', 'counted', target => 'buys')`)).toEqual(
+    [],
+  );
 });
 
 describe('bad input', () => {

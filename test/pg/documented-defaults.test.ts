@@ -12,9 +12,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 test.each([
-  ['rafiki_train', 'max_trials', `select rafiki_train('sentiment', 'reviews', max_trials => 0)`],
   ['rafiki_train', 'max_time', `select rafiki_train('sentiment', 'reviews', max_time => '0')`],
-  ['rafiki_train', 'validation', `select rafiki_train('sentiment', 'reviews', validation => 2)`],
   ['rafiki_class_report', 'confidence', `select * from rafiki_class_report('m', 'reviews', confidence => 2)`],
 ])('the hint of %s names the default of %s', async (name, argument, call) => {
   const [found] = await database.db.query<{ arguments: string }>(
@@ -26,6 +24,25 @@ test.each([
   const [, named] = /the default is (.+)\.$/i.exec(hint ?? '') ?? [];
   expect(await database.db.query(`select ${value} = ${named} as same`)).toEqual([{ same: true }]);
 });
+
+test.each([
+  ['max_trials', '0', /default is (\d+), and (\d+) for a table/, /; (\d+) if it is not given, (\d+) for a table/],
+  ['validation', '2', /default is (0\.\d+)/, /, (0\.\d+) if it is not given/],
+])(
+  'the hint of rafiki_train names the default of %s, which is in its comment',
+  async (argument, wrong, hinted, said) => {
+    const [found] = await database.db.query<{ comment: string }>(
+      `select obj_description(oid) as comment from pg_proc where proname = 'rafiki_train'`,
+    );
+    const { hint } = await failureOf(
+      database.db,
+      `select rafiki_train('sentiment', 'reviews', ${argument} => ${wrong})`,
+    );
+    const line = found?.comment.split('\n').find((each) => each.startsWith(`  ${argument}:`));
+    expect(said.exec(line ?? '')?.slice(1)).toEqual(hinted.exec(hint ?? '')?.slice(1));
+    expect(hinted.exec(hint ?? '')).not.toBeNull();
+  },
+);
 
 describe('the defaults of settings', () => {
   let defaults: Record<string, string>;

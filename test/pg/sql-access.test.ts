@@ -289,12 +289,20 @@ describe('the owner', () => {
       { version: 1, state: 'loading' },
       { version: 3, state: 'ready' },
     ]);
+    await db.query(
+      `insert into rafiki.model_version (model_id, version, score, classes) select id, 4, 0.9, '{}' from rafiki.model`,
+    );
+    await alice.query(`select rafiki_deploy('hers', 4)`); // is not ready yet: version 3 answers, and stays
+    expect(await alice.query(`select rafiki_rollback('hers') as version`)).toEqual([{ version: 3 }]);
+    expect(await alice.query(`select version, state from rafiki.deployments where state <> 'retired'`)).toEqual([
+      { version: 3, state: 'ready' },
+    ]);
     expect(await alice.query(`select rafiki_undeploy('hers') as done`)).toEqual([{ done: true }]);
     expect(await alice.query(`select rafiki_undeploy('hers') as done`)).toEqual([{ done: false }]);
     expect(await failureOf(alice, `select rafiki_rollback('hers')`)).toMatchObject({ code: '55000' });
     expect(await failureOf(alice, `select rafiki_deploy('hers', 7)`)).toMatchObject({
       code: '42704',
-      hint: 'Its versions: 1, 2, 3.',
+      hint: 'Its versions: 1, 2, 3, 4.',
     });
     expect(await alice.query(`select rafiki_deploy(${studyId}) as version`)).toEqual([{ version: 1 }]);
     await alice.query(`select rafiki_train('sentiment', 'reviews', model => 'hers')`);

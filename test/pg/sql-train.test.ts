@@ -125,7 +125,6 @@ const refusals: [what: string, args: string, code: string, says: RegExp, hints: 
     /set search_path = /,
   ],
   ['max_trials 0', `'sentiment', 'reviews', max_trials => 0`, '22023', /at least 1; It is 0/, /16/],
-  ['no max_trials', `'sentiment', 'reviews', max_trials => null`, '22023', /It is null/, /16/],
   [
     'a negative time',
     `'sentiment', 'reviews', max_time => '-1 min'`,

@@ -166,6 +166,7 @@ describe('own validation rows', () => {
 
 test.each([
   [`validation_split => 'held', validation_source => 'reviews'`, '22023', /two options/],
+  [`validation_split => 'held', validation => 0.1`, '22023', /validation is given, but the rows .* are chosen/],
   [`validation_source => 'reviews'`, '22023', /the source itself/],
   [`validation_split => 'label'`, '42804', /cannot choose the validation rows/],
   [

@@ -54,7 +54,7 @@ export class MemoryTeam implements Team {
     const changes: WeightChange[] = [];
     for (const other of this.#others) {
       if (this.#offered === undefined || other.seat >= this.#offered.round.seats) continue;
-      other.offer({ ...this.#offered, seat: other.seat });
+      other.offer({ ...structuredClone(this.#offered), seat: other.seat }); // a message of its own, as from every transport
       changes.push(await other.change);
     }
     this.#stoodMs -= this.#exchangeMs;

@@ -40,6 +40,18 @@ as $$
   from (select c from unnest(candidates) c order by rafiki._likeness(coalesce(name, ''), c) desc, c limit 8) near
 $$;
 
+-- Raises an error for a prediction by no model: NULL for each row would look like an answer.
+create or replace function rafiki._check_model_given(model text) returns void
+language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if model is null then
+    raise exception using errcode = 'null_value_not_allowed', message = 'model must not be null',
+      hint = 'Check where the name comes from: a query may have found none. The view rafiki.models lists your models.';
+  end if;
+end $$;
+
 -- Raises an error if an argument of a function that changes something is null: returning silently would look like success.
 create or replace function rafiki._check_given(what text, is_given boolean) returns void
 language plpgsql immutable parallel safe

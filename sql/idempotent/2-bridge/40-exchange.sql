@@ -12,7 +12,7 @@ $$;
 create or replace function rafiki._fingerprint(statement text, model text, input text) returns text
 language sql stable parallel safe
 as $$
-  select pg_catalog.concat_ws(e'\x1f', statement, pg_catalog.octet_length(model), model, case when pg_catalog.octet_length(input) <= 256 then '=' || input
+  select pg_catalog.concat_ws(e'\x1f', statement, pg_catalog.octet_length(model), model, case when pg_catalog.octet_length(input) <= 512 then '=' || input
     else '#' || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(input, 'UTF8')), 'hex') end)
 $$;
 

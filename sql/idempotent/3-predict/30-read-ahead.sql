@@ -95,9 +95,7 @@ declare
   is_image constant boolean := exists (
     select from pg_attribute a where a.attrelid = relation and a.attnum = _window.attnum and a.atttypid = 'bytea'::regtype);
   value text;
-  part text;
-  found_rows bigint;
-  bytes bigint;
+  is_cut boolean;
 begin
   select r.value into value
   from rafiki._readable(relation, case when attnum = 0 then (select c.reltype from pg_class c where c.oid = relation)
@@ -106,21 +104,22 @@ begin
   if not found then
     return;
   end if;
-  part := format('from (select ctid, %s as value from only %s as "rafiki row" where ctid %s limit $3) t', value, relation::regclass,
-                 case when not upward then '< $1 and ctid >= $2 order by ctid desc'
-                      when row_security_active(relation) then '> $1 and ctid < $2 order by ctid'
-                      else '> $1 and ctid < $2' end);
-  loop
-    execute format('select count(*), coalesce(sum(octet_length(value)) filter (where octet_length(value) <= $4), 0), '
-                   'case when count(*) = $3 then %s(ctid)::text end %s', case when upward then 'max' else 'min' end, part)
-      into found_rows, bytes, next using place, edge, rows, window_bytes;
-    exit when bytes <= window_bytes;
-    rows := least(rows / 2, found_rows * window_bytes / bytes);
-  end loop;
-  execute format('select coalesce(array_agg(%s %s) filter (where octet_length(value) <= $4), ''{}'') %s',
-                 case when is_image then 'encode(value, ''base64'')' else 'value::text' end,
-                 case when upward then '' else 'order by ctid' end, part)
-    into inputs using place, edge, rows, window_bytes;
+  -- OFFSET 0 and a window over the rows as they come: a value is built once, and none is kept beyond window_bytes
+  execute format(
+    'select coalesce(array_agg(%1$s %2$s) filter (where bytes <= $4 and total <= $4), ''{}''), count(*) = $3 or bool_or(total > $4), '
+    '%3$s(ctid) filter (where total <= $4) from (select ctid, value, bytes, '
+      'coalesce(sum(bytes) filter (where bytes <= $4) over (rows unbounded preceding), 0) as total '
+      'from (select ctid, value, octet_length(value) as bytes from (select ctid, %4$s as value from only %5$s as "rafiki row" '
+      'where ctid %6$s limit $3 offset 0) v offset 0) b) t',
+    case when is_image then 'encode(value, ''base64'')' else 'value::text' end, case when upward then '' else 'order by ctid' end,
+    case when upward then 'max' else 'min' end, value, relation::regclass,
+    case when not upward then '< $1 and ctid >= $2 order by ctid desc'
+         when row_security_active(relation) then '> $1 and ctid < $2 order by ctid'
+         else '> $1 and ctid < $2' end)
+    into inputs, is_cut, next using place, edge, rows, window_bytes;
+  if not is_cut then
+    next := null;
+  end if;
   if next is null then
     next := case when bound > 0 and bound * 8192 < pg_relation_size(relation) then format('(%s,0)', bound) else '' end;
   end if;
@@ -164,7 +163,7 @@ begin
             else format('The input is neither a column of a table that is scanned in order nor a simple expression over its text columns; tables: %s.',
                         left(scanned, 200)) end,
           hint = case when asked in ('text'::regtype, 'bytea'::regtype) then 'The array form is as quick with any table: rafiki_predict(model, array_agg(column)).'
-                      else 'This form is as quick with any rows: rafiki_predict_rows(model, array_agg(to_jsonb(row))).' end;
+                      else 'This form is as quick with any rows: rafiki_predict_many(model, array_agg(to_json(row)::text)).' end;
 end $$;
 
 -- Sends the rows that the server requested: `?;rows` for those around the current row, which is searched for among that many rows;

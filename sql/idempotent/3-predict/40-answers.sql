@@ -115,6 +115,10 @@ begin
       message = format('the rights to use model "%s" have changed since this transaction began', model),
       detail = format('It sees the rows as they were then: its isolation level is %s.', current_setting('transaction_isolation')),
       hint = 'Begin the transaction again.';
+  elsif error::jsonb ->> 'sqlstate' = '42704' and pg_current_xact_id_if_assigned() is not null then
+    raise exception using errcode = 'object_not_in_prerequisite_state',
+      message = format('the server does not know yet what this transaction has changed about model "%s"', model),
+      detail = 'A revoked grant gives a model another key, which servers read when it has been committed.', hint = 'Commit first, then predict.';
   end if;
   perform rafiki._raise(error::jsonb);
 end $$;
@@ -232,7 +236,8 @@ declare
   given text[];
   answers text[] := '{}';
 begin
-  if inputs is null or model is null then
+  perform rafiki._check_model_given(model);
+  if inputs is null then
     return null;
   elsif array_ndims(inputs) > 1 then
     raise exception using errcode = 'array_subscript_error', message = 'inputs has more than one dimension',

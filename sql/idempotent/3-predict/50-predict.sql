@@ -2,8 +2,9 @@
 
 -- Refuses a text that is an array literal. A driver that passes a list without a type sends an array literal, and PostgreSQL resolves an untyped
 -- argument to text, whatever the overloads: the whole list would get one label. The regular expression matches what text[] accepts, except
--- that it does not check whether inner brackets balance. Collation "C", because a nondeterministic one would be an error.
-create or replace function rafiki._refuse_array(input text) returns void
+-- that it does not check whether inner brackets balance. Collation "C", because a nondeterministic one would be an error. A model of several columns
+-- reads objects, of which {} is one: the server says what it lacks.
+create or replace function rafiki._refuse_array(model text, input text) returns void
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -11,7 +12,8 @@ declare
   element constant text := e'[{[:space:]]*(?:"(?:[\\\\].|[^"\\\\])*"|(?:[\\\\].|[^{}",\\\\[:space:]])(?:[\\\\].|[^{}",\\\\])*)[}[:space:]]*';
 begin
   if input collate "C" !~ format('^[{](?:[{}[:space:]]*|%1$s(?:,%1$s)*)[}]$', element)
-     or rafiki._switch_setting('rafiki.array_literals') then
+     or rafiki._switch_setting('rafiki.array_literals')
+     or exists (select from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model and t.input = 'columns') then
     return;
   end if;
   raise exception using errcode = 'datatype_mismatch', message = 'a list was given as one text',
@@ -31,10 +33,11 @@ as $$
 begin
   -- one expression for both rare cases, a null and a text that begins with {: a second expression would cost 0.8 µs per row
   if (model is null or ascii(input) = 123) is not false then
-    if model is null or input is null then
+    perform rafiki._check_model_given(model);
+    if input is null then
       return null;
     end if;
-    perform rafiki._refuse_array(input);
+    perform rafiki._refuse_array(model, input);
   end if;
   return coalesce(rafiki._take(model, input, current_user), rafiki._predict_one(false, model, input, input, budget));
 end $$;
@@ -56,6 +59,7 @@ Errors:
   08006: no server is running, or it does not answer
   57014: the answer would be overdue, and rafiki.on_overdue is error; or the call was cancelled
   53400: too many calls wait for the model, or more than a minute's work of late ones (rafiki.on_overdue is answer)
+  22004: the model is NULL
   22023: the budget is not positive, a setting has an invalid value, or the model reads images
   42804: the text looks like an array without its type, such as {a,b} (see rafiki.array_literals)
   54000: the text is too large
@@ -87,7 +91,8 @@ begin
   return rafiki._predict_array(model, false, 'labels', inputs, budget);
 end $$;
 
-comment on function rafiki_predict_many(text, text[], interval) is $$The labels of a list of texts. This function has no overloads, so that drivers can pass a list without a type, as $1.
+comment on function rafiki_predict_many(text, text[], interval) is $$The labels of a list of texts, or of rows, each as a JSON object in a text. This function has no overloads, so that drivers
+can pass a list without a type, as $1. For rows of a table it is the fastest form.
 
 Arguments:
   model: name of a model that you own or were granted
@@ -101,7 +106,8 @@ Errors:
   2202E: an array of more than one dimension
 
 Example:
-  select rafiki_predict_many('reviews_sentiment', '{"a great film","an awful film"}');$$;
+  select rafiki_predict_many('reviews_sentiment', '{"a great film","an awful film"}');
+  select rafiki_predict_many('customers_tabular_classification', array_agg(to_json(c)::text order by c.id)) from customers c;$$;
 
 -- Overloads for a budget written as an untyped literal, as in rafiki_predict(m, body, '250 ms'). Without them the call would be ambiguous between
 -- an interval and a threshold (75-thresholds.sql); PostgreSQL prefers an overload that takes text. The parsed bodies are bound to the functions that

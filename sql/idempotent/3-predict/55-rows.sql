@@ -36,7 +36,7 @@ begin
   return false;
 end $$;
 
--- A row, or a document in JSON, as a text; null for null, and for no model. An error for any other value, and for a model that does not read rows.
+-- A row, or a document in JSON, as a text; null for null. An error for any other value, and for a model that does not read rows.
 create or replace function rafiki._row_text(model text, input anyelement) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -46,7 +46,7 @@ declare
   reads_rows boolean;
 begin
   if model is null then
-    return null;
+    perform rafiki._check_model_given(model);
   end if;
   reads_rows := rafiki._reads_rows(model);
   if reads_rows and ascii(object) = 123 then -- {
@@ -63,25 +63,26 @@ language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  object text;
+  object constant text := rafiki._row_text(model, input);
 begin
-  object := rafiki._row_text(model, input);
-  if object is null then
-    return null;
-  end if;
-  return coalesce(rafiki._take(model, object, current_user), rafiki._predict_one(false, model, object, input, budget));
+  return case when object is not null then rafiki._predict_one(false, model, object, input, budget) end;
 end $$;
 
+-- Looks for a prefetched answer first: there is one only if the model reads rows, which is a query to find out.
 create or replace function rafiki_predict(model text, input anynonarray, budget interval default null) returns text
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return rafiki._predict_row(model, input, budget);
+  return coalesce(rafiki._take(model, to_json(input)::text, current_user), rafiki._predict_row(model, input, budget));
 end $$;
 
 comment on function rafiki_predict(text, anynonarray, interval) is $$Like rafiki_predict for a text, but for a row of a table, a view or a sub-query, or for a json or jsonb object: its columns are
-matched by name, those that the model does not read are ignored. For many rows, rafiki_predict_rows is quicker.
+matched by name, those that the model does not read are ignored. In an object a number may be a text ("12.5"), a boolean is
+true, false, "true" or "false", a date or timestamp a text in ISO 8601 ("2026-03-01", "2026-03-01T12:00:00+01:00"), an
+interval a text as PostgreSQL writes it. For many rows, rafiki_predict_many(model, array_agg(to_json(c)::text)) is the
+fastest. Rows are read ahead as JSON, also those that a condition leaves out: what a type's owner defined as its cast to
+json runs for them, too, unless rafiki.read_ahead is off.
 
 Arguments:
   model: name of a model of a task tabular_… that you own or were granted
@@ -98,6 +99,20 @@ Errors:
 Example:
   select c.id, rafiki_predict('customers_tabular_classification', c) from customers c;$$;
 
+-- For a budget written as an untyped literal: see 50-predict.sql. A parsed body cannot be polymorphic.
+create or replace function rafiki_predict(model text, input anynonarray, budget text) returns text
+language plpgsql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(rafiki._take(model, to_json(input)::text, current_user), rafiki._predict_row(model, input, budget::interval));
+end $$;
+
+comment on function rafiki_predict(text, anynonarray, text) is $$Like rafiki_predict for a row, with the budget as an untyped literal.
+
+Example:
+  select id, rafiki_predict('customers_tabular_classification', c, '250 ms') from customers c;$$;
+
 create or replace function rafiki_predict_rows(model text, inputs jsonb[], budget interval default null) returns text[]
 language plpgsql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
@@ -109,7 +124,8 @@ begin
   return rafiki._predict_array(model, false, 'labels', inputs::text[], budget);
 end $$;
 
-comment on function rafiki_predict_rows(text, jsonb[], interval) is $$Like rafiki_predict for one row, but for many in one call: the fastest form.
+comment on function rafiki_predict_rows(text, jsonb[], interval) is $$Like rafiki_predict for one row, but for many jsonb objects in one call. To make jsonb of rows takes PostgreSQL longer
+than all else: for rows of a table, rafiki_predict_many(model, array_agg(to_json(c)::text)) is faster.
 
 Arguments:
   model: name of a model of a task tabular_… that you own or were granted
@@ -144,9 +160,14 @@ create or replace function rafiki_predict_number(model text, input anynonarray, 
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  answer text := rafiki._take(model, to_json(input)::text, current_user);
 begin
-  perform rafiki._check_has_numbers(model);
-  return rafiki._predict_row(model, input, budget)::float8;
+  if answer is null then
+    perform rafiki._check_has_numbers(model);
+    answer := rafiki._predict_row(model, input, budget);
+  end if;
+  return answer::float8;
 end $$;
 
 create or replace function rafiki_predict_number(model text, input text, budget interval default null) returns float8
@@ -154,8 +175,11 @@ language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if model is null or input is null then
+  perform rafiki._check_model_given(model);
+  if input is null then
     return null;
+  elsif ascii(input) = 123 then -- {
+    perform rafiki._refuse_array(model, input);
   end if;
   perform rafiki._check_has_numbers(model);
   return coalesce(rafiki._take(model, input, current_user), rafiki._predict_one(false, model, input, input, budget))::float8;

@@ -23,13 +23,13 @@ begin
 end $$;
 
 -- An array of the one text; an error if the text is an array literal.
-create or replace function rafiki._one_text(input text) returns text[]
+create or replace function rafiki._one_text(model text, input text) returns text[]
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   if ascii(input) = 123 then -- {
-    perform rafiki._refuse_array(input);
+    perform rafiki._refuse_array(model, input);
   end if;
   return array[input];
 end $$;
@@ -54,10 +54,11 @@ language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if input is null or model is null then
+  perform rafiki._check_model_given(model);
+  if input is null then
     return null;
   elsif ascii(input) = 123 then -- {
-    perform rafiki._refuse_array(input);
+    perform rafiki._refuse_array(model, input);
   end if;
   return rafiki._detail(model, false, input, budget);
 end $$;
@@ -67,7 +68,8 @@ language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if image is null or model is null then
+  perform rafiki._check_model_given(model);
+  if image is null then
     return null;
   end if;
   return rafiki._detail(model, true, rafiki._image_text(image), budget);

@@ -13,10 +13,11 @@ language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if input is null or model is null then
+  perform rafiki._check_model_given(model);
+  if input is null then
     return null;
   elsif ascii(input) = 123 then -- {
-    perform rafiki._refuse_array(input);
+    perform rafiki._refuse_array(model, input);
   end if;
   perform rafiki._check_has_classes(model);
   return rafiki._detail(model, false, input, budget) -> 'probabilities';
@@ -27,7 +28,8 @@ language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if image is null or model is null then
+  perform rafiki._check_model_given(model);
+  if image is null then
     return null;
   end if;
   perform rafiki._check_has_classes(model);
@@ -139,7 +141,13 @@ create or replace function rafiki_predict_top(model text, input text, k int defa
 returns table (rank int, label text, probability float8)
 language sql stable parallel safe cost 100 rows 3
 set search_path = pg_catalog, pg_temp
-as $$ select t.rank, t.label, t.probability from rafiki._predict_top(model, false, rafiki._one_text(input), k, budget) t $$;
+as $$ select t.rank, t.label, t.probability from rafiki._predict_top(model, false, rafiki._one_text(model, input), k, budget) t $$;
+
+create or replace function rafiki_predict_top(model text, input anynonarray, k int default 3, budget interval default null)
+returns table (rank int, label text, probability float8)
+language sql stable parallel safe cost 100 rows 3
+set search_path = pg_catalog, pg_temp
+as $$ select t.rank, t.label, t.probability from rafiki._predict_top(model, false, array[rafiki._row_text(model, input)], k, budget) t $$;
 
 create or replace function rafiki_predict_top(model text, image bytea, k int default 3, budget interval default null)
 returns table (rank int, label text, probability float8)
@@ -179,6 +187,10 @@ comment on function rafiki_predict_top(text, bytea, int, interval) is $$Like raf
 
 Example:
   select p.id, t.* from photos p, rafiki_predict_top('photos_image_classification', p.image, 2) t;$$;
+comment on function rafiki_predict_top(text, anynonarray, int, interval) is $$Like rafiki_predict_top for a text, but for a row, or for a json or jsonb object.
+
+Example:
+  select c.id, t.* from customers c, rafiki_predict_top('customers_tabular_classification', c, 2) t;$$;
 comment on function rafiki_predict_top(text, text[], int, interval) is $$Like rafiki_predict_top for one text, but for many in one call; place is the position of the text, from 1.
 
 Example:

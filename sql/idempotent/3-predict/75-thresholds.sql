@@ -21,7 +21,8 @@ as $$
 declare
   details jsonb[];
 begin
-  if inputs is null or model is null then
+  perform rafiki._check_model_given(model);
+  if inputs is null then
     return null;
   elsif (threshold between 0 and 1) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'a threshold is a probability, from 0 to 1',
@@ -37,7 +38,14 @@ create or replace function rafiki_predict(
 ) returns text
 language sql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
-as $$ select (rafiki._predict_sure(model, false, rafiki._one_text(input), threshold, otherwise, budget))[1] $$;
+as $$ select (rafiki._predict_sure(model, false, rafiki._one_text(model, input), threshold, otherwise, budget))[1] $$;
+
+create or replace function rafiki_predict(
+  model text, input anynonarray, threshold float8, otherwise text default null, budget interval default null
+) returns text
+language sql stable parallel safe cost 100
+set search_path = pg_catalog, pg_temp
+as $$ select (rafiki._predict_sure(model, false, array[rafiki._row_text(model, input)], threshold, otherwise, budget))[1] $$;
 
 create or replace function rafiki_predict(
   model text, image bytea, threshold float8, otherwise text default null, budget interval default null
@@ -65,6 +73,10 @@ outside 0 to 1 is an error (22023). For many rows, give an array.
 
 Example:
   select body, rafiki_predict('reviews_sentiment', body, threshold => 0.9, otherwise => 'unsure') from reviews;$$;
+comment on function rafiki_predict(text, anynonarray, float8, text, interval) is $$Like rafiki_predict for a row, with NULL, or the text given as otherwise, if the label is less probable than threshold.
+
+Example:
+  select id, rafiki_predict('customers_tabular_classification', c, threshold => 0.9, otherwise => 'unsure') from customers c;$$;
 comment on function rafiki_predict(text, bytea, float8, text, interval) is $$Like rafiki_predict for an image, with NULL, or the text given as otherwise, if the label is less probable than
 threshold.
 

@@ -21,7 +21,8 @@ as $$
 declare
   input constant text := rafiki._image_text(image);
 begin
-  if model is null or input is null then
+  perform rafiki._check_model_given(model);
+  if input is null then
     return null;
   end if;
   return coalesce(rafiki._take(model, input, current_user), rafiki._predict_one(true, model, input, image, budget));
@@ -54,7 +55,8 @@ declare
   part text;
   labels text[] := '{}';
 begin
-  if images is null or model is null then
+  perform rafiki._check_model_given(model);
+  if images is null then
     return null;
   elsif array_ndims(images) > 1 then
     raise exception using errcode = 'array_subscript_error', message = 'images has more than one dimension',
@@ -121,7 +123,8 @@ as $$
 declare
   boxes jsonb;
 begin
-  if image is null or model is null or min_score is null then
+  perform rafiki._check_model_given(model);
+  if image is null or min_score is null then
     return;
   end if;
   perform rafiki._check_finds_objects(model);

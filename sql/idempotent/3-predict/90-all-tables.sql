@@ -105,16 +105,13 @@ declare
   learnt name := (select s.features[1] from rafiki.study s where s.model = _all_input.model and s.version is not null
                   order by s.id desc limit 1);
   reads record;
-  each name;
 begin
   if task.input = 'columns' then
     if named is not null then
       perform rafiki._refuse_feature(model, 'input');
     end if;
     select r.features, r.kinds into reads from rafiki._model_reads(model) r;
-    foreach each in array reads.features loop
-      perform rafiki._check_column(source, each);
-    end loop;
+    perform rafiki._check_read_columns(model, source, reads.features);
     return rafiki._input_expression(reads.features, reads.kinds);
   elsif named is not null then
     perform rafiki._check_column(source, named);
@@ -194,7 +191,7 @@ end $$;
 
 -- The target table; created if it does not exist, with key columns like those of the source. Null if another session creates it at the same time:
 -- the caller then repeats with a later snapshot, which sees the table.
-create or replace function rafiki._all_target(source regclass, target regclass, parts text[], key name[], outputs name[]) returns regclass
+create or replace function rafiki._all_target(source regclass, target regclass, parts text[], key name[], outputs name[], type text) returns regclass
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -216,7 +213,7 @@ begin
         detail = format('Key: %s; predictions: %s.', columns, array_to_string(outputs, ', ')), hint = 'Name another with output =>.';
     end if;
     begin
-      execute format('create table %s as select %s, null::text as %I%s from %s with no data', name, columns, outputs[1],
+      execute format('create table %s as select %s, null::%s as %I%s from %s with no data', name, columns, type, outputs[1],
                      case when cardinality(outputs) > 1 then format(', null::jsonb as %I', outputs[2]) else '' end, source);
       execute format('alter table %s add primary key (%s)', name, columns);
       return name::regclass;

@@ -42,12 +42,31 @@ as $$
     k.selected, expression, source, rafiki._above(source, key, 's'), target, k.same, k.own, replace(k.taken, 'c.', 'h.'), input_kind,
     case when cardinality(outputs) > 1 then 'details' else 'labels' end,
     k.names || (select string_agg(', ' || quote_ident(o), '' order by n) from unnest(outputs) with ordinality u (o, n)),
-    k.taken || case when cardinality(outputs) > 1 then ', d.label, d.probabilities' else ', a.answer' end,
+    k.taken || case when cardinality(outputs) > 1 then format(', d.label%s, d.probabilities', o.cast) else format(', a.answer%s', o.cast) end,
     case when cardinality(outputs) > 1
          then 'left join lateral rafiki._label_and_probabilities(a.answer::pg_catalog.jsonb) d on true' else '' end,
     k.names, k.texts, case input_kind when 'image' then 'rafiki._image_text(c.input)' else 'c.input' end, rafiki._above(source, key, 't'))
-  from keys k
+  from keys k cross join lateral (
+    -- a text is assigned, so that one that is too long is an error
+    select coalesce((select format('::%s', format_type(a.atttypid, a.atttypmod)) from pg_attribute a join pg_type t on t.oid = a.atttypid
+                     where a.attrelid = target and a.attname = outputs[1] and t.typcategory <> 'S'), '') as cast) o
 $$;
+
+-- Raises an error if a column cannot take the numbers that a model predicts.
+create or replace function rafiki._check_takes_numbers(target regclass, output name) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  type constant regtype := (select a.atttypid from pg_attribute a where a.attrelid = target and a.attname = output);
+begin
+  if not exists (select from pg_type t where t.oid = type and (t.typcategory = 'S' or rafiki._base_type(t.oid) in (
+      'real'::regtype, 'double precision'::regtype, 'numeric'::regtype))) then
+    raise exception using errcode = 'datatype_mismatch', message = format('column "%s" of %s cannot hold predictions', output, target),
+      detail = format('It has type %s, and the model predicts numbers with fractions.', type),
+      hint = 'Make it real, double precision or numeric, or name another one with output =>.';
+  end if;
+end $$;
 
 -- Checks the arguments and builds the statement that predicts the next part; null if the target is not known yet (see _all_target).
 create or replace function rafiki._begin_all(
@@ -60,6 +79,7 @@ declare
   outputs constant name[] := array_remove(array[output, case when with_probabilities then 'probabilities' end], null);
   input_kind text;
   expression text;
+  has_numbers boolean;
 begin
   if output is null then
     raise exception using errcode = 'null_value_not_allowed', message = 'output must not be null', hint = 'Name a column for the predictions.';
@@ -67,7 +87,11 @@ begin
     perform rafiki._check_has_classes(model);
   end if;
   select s.key, s.expression, s.input_kind into key, expression, input_kind from rafiki._all_source(model, source, key, input) s;
-  target := rafiki._all_target(source, target, parts, key, outputs);
+  has_numbers := (select t.output = 'number' from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model);
+  target := rafiki._all_target(source, target, parts, key, outputs, case when has_numbers then 'double precision' else 'text' end);
+  if target is not null and has_numbers then
+    perform rafiki._check_takes_numbers(target, output);
+  end if;
   return case when target is not null then rafiki._all_statement(source, target, key, expression, input_kind, outputs) end;
 end $$;
 
@@ -143,7 +167,7 @@ Arguments:
   source_table: the table to read
   into_table: name of the table for the predictions, with its schema if that is not the current one
   input: the column of texts or images, if there are several candidates; a model of several columns reads them by name
-  output: name of the column for the predictions
+  output: name of the column for the predictions; it is text, or double precision for numbers, if it is created
   key: columns of a unique index; default: the primary key
   with_probabilities: adds the column probabilities, of type jsonb
 

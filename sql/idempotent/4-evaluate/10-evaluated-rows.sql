@@ -71,6 +71,7 @@ as $$
 declare
   reads record;
   resolved record;
+  learnt name;
 begin
   perform rafiki._model_key(model);
   perform rafiki._check_relation(source, may_be_temporary => true);
@@ -80,11 +81,14 @@ begin
     if feature is not null then
       perform rafiki._refuse_feature(model, 'feature');
     end if;
-    foreach feature in array reads.features loop
-      perform rafiki._check_column(source, feature);
-    end loop;
-    target := rafiki._resolve_target(source, task, coalesce(target, (
-      select c.name from rafiki._trained_columns(model) t join rafiki._source_columns(_model_columns.source) c on c.name = t.target)), null);
+    perform rafiki._check_read_columns(model, source, reads.features);
+    learnt := (select t.target from rafiki._trained_columns(model) t);
+    if target is null and learnt is not null and not exists (
+      select from pg_attribute a where a.attrelid = source and a.attname = learnt and a.attnum > 0 and not a.attisdropped) then
+      raise exception using errcode = 'undefined_column', message = format('%s has no column "%s", which model "%s" predicts', source, learnt, model),
+        detail = 'Scores compare predictions with what is known.', hint = 'Name the column that has it with target =>, or give rows with it.';
+    end if;
+    target := rafiki._resolve_target(source, task, coalesce(target, learnt), null);
     input := rafiki._input_expression(reads.features, reads.kinds, source);
     return;
   elsif target is null and feature is null then
@@ -95,6 +99,30 @@ begin
   from rafiki._resolve_columns(source, task, target, array_remove(array[feature], null), 'feature => %L') c;
   target := resolved.target;
   input := quote_ident(resolved.features[1]);
+end $$;
+
+-- Raises an error for a table that lacks columns that a model reads, such as one of another model.
+create or replace function rafiki._check_read_columns(model text, source regclass, features name[]) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  most constant int := 20;
+  missing constant name[] := array(
+    select f.name from unnest(features) with ordinality f (name, n)
+    where not exists (select from pg_attribute a where a.attrelid = source and a.attname = f.name and a.attnum > 0 and not a.attisdropped) order by f.n);
+  list constant text := array_to_string(features[:most], ', ') || case when cardinality(features) > most then format(' and %s more', cardinality(features) - most) else '' end;
+  each name;
+begin
+  if cardinality(missing) > 0 then
+    raise exception using errcode = 'undefined_column',
+      message = format('%s has no column "%s", which model "%s" reads', source, missing[1], model),
+      detail = format('It lacks %s of %s columns. The model reads %s.', cardinality(missing), cardinality(features), list),
+      hint = 'Give a table or a view with these columns; names are matched exactly, upper and lower case too.';
+  end if;
+  foreach each in array features loop
+    perform rafiki._check_column(source, each);
+  end loop;
 end $$;
 
 -- Raises the error for a column that is named where a model reads several.

@@ -1,15 +1,26 @@
 -- How far the numbers of a model are off.
 
--- R², RMSE and MAE of pairs of numbers. R² is null if all actual numbers are the same.
-create or replace function rafiki._number_errors(actual float8[], predicted float8[]) returns table (metric text, value float8)
+-- R², RMSE and MAE of pairs of numbers, with intervals of z standard errors; of one pair there are none. R² is null if all actual numbers are the
+-- same. The delta method: what a row contributes to 1 - R² = Σe²/Σd² is (e² - (1 - R²) d²) / mean d², with d the distance to the mean; the interval
+-- of an RMSE is that of its square.
+create or replace function rafiki._number_errors(actual float8[], predicted float8[], z float8 default 0)
+returns table (metric text, value float8, low float8, high float8)
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  with error as (
-    select avg((p.actual - p.predicted) ^ 2) as squares, avg(abs(p.actual - p.predicted)) as absolute, var_pop(p.actual) as variance
-    from rows from (unnest(actual), unnest(predicted)) p (actual, predicted))
-  select m.metric, m.value from error e
-  cross join lateral (values ('r2', 1 - e.squares / nullif(e.variance, 0)), ('rmse', sqrt(e.squares)), ('mae', e.absolute)) m (metric, value)
+  with pair as materialized (
+         select (p.actual - p.predicted) ^ 2 as square, abs(p.actual - p.predicted) as error, (p.actual - avg(p.actual) over ()) ^ 2 as spread
+         from rows from (unnest(actual), unnest(predicted)) p (actual, predicted)),
+       mean as materialized (
+         select avg(p.square) as square, avg(p.error) as error, nullif(avg(p.spread), 0) as spread, stddev_samp(p.square) as squares_differ,
+                stddev_samp(p.error) as errors_differ, z / sqrt(count(*)) as width from pair p),
+       share as (select m.square / m.spread as unexplained, stddev_samp(p.square - m.square / m.spread * p.spread) / m.spread as differ
+                 from pair p cross join mean m group by m.square, m.spread)
+  select s.metric, s.value, s.low, s.high from mean m cross join share u
+  cross join lateral (values
+    ('r2', 1 - u.unexplained, 1 - u.unexplained - m.width * u.differ, least(1, 1 - u.unexplained + m.width * u.differ)),
+    ('rmse', sqrt(m.square), sqrt(greatest(0, m.square - m.width * m.squares_differ)), sqrt(m.square + m.width * m.squares_differ)),
+    ('mae', m.error, greatest(0, m.error - m.width * m.errors_differ), m.error + m.width * m.errors_differ)) s (metric, value, low, high)
 $$;
 
 -- Tells the user how many targets are no numbers that a model can learn; an error if all are.
@@ -35,8 +46,8 @@ begin
   end if;
 end $$;
 
-create or replace function rafiki._number_metrics(model text, source regclass, target name, feature name)
-returns table (metric text, value float8)
+create or replace function rafiki._number_metrics(model text, source regclass, target name, feature name, z float8)
+returns table (metric text, value float8, low float8, high float8)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 set extra_float_digits = 1 -- as readers: the same texts, and so the same hashes
@@ -59,11 +70,11 @@ begin
            rafiki._trained_test(model, 'r.input', (columns.task).input),
            rafiki._labelled_query(source, columns.target, columns.input, (columns.task).input), rafiki._number_test('r.actual'))) p
   cross join lateral (select (p.carried ->> 0)::float8 as actual, p.prediction::float8 as predicted, (p.carried ->> 1)::boolean as trained) a;
-  return query select 'rows', found.rows::float8;
-  return query select * from rafiki._number_errors(found.actual, found.predicted);
+  return query select 'rows', found.rows::float8, null::float8, null::float8;
+  return query select * from rafiki._number_errors(found.actual, found.predicted, z);
   trained := rafiki._tell_trained(model, found.trained, found.known, found.rows);
   if trained > 0 then
-    return query select 'rows_trained_on', trained::float8;
-    return query select e.metric || '_unseen', e.value from rafiki._number_errors(found.unseen_actual, found.unseen_predicted) e;
+    return query select 'rows_trained_on', trained::float8, null::float8, null::float8;
+    return query select e.metric || '_unseen', e.value, e.low, e.high from rafiki._number_errors(found.unseen_actual, found.unseen_predicted, z) e;
   end if;
 end $$;

@@ -92,7 +92,7 @@ begin
   case ((rafiki._model_columns(model, source, target, feature)).task).output
     when 'boxes' then
       return query select m.metric, m.value, null::float8, null::float8 from rafiki._object_metrics(model, source, target, feature) m;
-    when 'number' then return query select m.metric, m.value, null::float8, null::float8 from rafiki._number_metrics(model, source, target, feature) m;
+    when 'number' then return query select * from rafiki._number_metrics(model, source, target, feature, z);
     else return query select * from rafiki._class_metrics(model, source, target, feature, z);
   end case;
 end $$;
@@ -106,8 +106,8 @@ as $$ select * from rafiki._evaluate(model, source, target, feature, confidence)
 
 comment on function rafiki_evaluate(text, regclass, name, name, float8) is $$How well a model does on labelled rows: accuracy and macro F1, and with up to 100 classes the log loss; without intervals,
 the area under the ROC curve (auc, the mean over classes) and by how much the probability of what is predicted differs
-from the share that is right (calibration_error; 0 is best). For numbers without intervals the share of the variance that
-is explained (r2), the root mean squared error and the mean absolute error; for objects the mean average precision at
+from the share that is right (calibration_error; 0 is best). For numbers the share of the variance that is explained (r2;
+0 is what their mean as the only answer would have), the root mean squared error and the mean absolute error; for objects the mean average precision at
 overlaps of half (map50) and three quarters (ap75), and ap50 of each class. For your own models it also reports how many of
 the rows the model was trained on, and the scores without them (accuracy_unseen, r2_unseen).
 

@@ -65,6 +65,23 @@ as $$
   where a.attrelid = source and a.attname = _identifies.name and not a.attisdropped
 $$;
 
+-- As rafiki._identifies, for the columns of a view: those that identify the rows of a table behind it, of which the view uses a column of that name.
+-- The catalogue does not say which column of a view comes from which; the name is the same unless the view renames it.
+create or replace function rafiki._identified_behind(source regclass) returns table (name name, reason text)
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive behind as (
+    select a.attrelid as relation, a.attname from pg_attribute a where a.attrelid = source and a.attnum > 0 and not a.attisdropped
+    union
+    select a.attrelid, a.attname from behind b join pg_rewrite r on r.ev_class = b.relation
+    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass and d.refobjid <> b.relation
+    join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid and a.attname = b.attname)
+  select b.attname, format('%s of %s', min(i.identifies), min(b.relation::regclass::text))
+  from behind b cross join lateral (select rafiki._identifies(b.relation, b.attname) as identifies) i
+  where b.relation <> source and i.identifies is not null group by b.attname
+$$;
+
 -- Texts that look like keys: short, without spaces, and all different in the first rows. The query is the caller's own.
 create or replace function rafiki._key_like(source regclass, texts name[]) returns name[]
 language plpgsql stable strict parallel unsafe
@@ -98,10 +115,10 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   with other as materialized (
-    select c.*, rafiki._identifies(source, c.name) as identifies, (
+    select c.*, coalesce(rafiki._identifies(source, c.name), b.reason) as identifies, (
       select 'filled by a model' from pg_trigger t -- of rafiki_attach, as rafiki._attached() reads it
       where t.tgrelid = source and t.tgname ~ '^rafiki_[0-9]+_update$' and t.tgattr[cardinality(t.tgattr) - 1] = c.place limit 1) as filled
-    from rafiki._column_kinds(source) c
+    from rafiki._column_kinds(source) c left join rafiki._identified_behind(source) b on b.name = c.name
     where c.name is distinct from target and c.name is distinct from split),
   looked_at as (
     select rafiki._key_like(source, coalesce(array_agg(o.name order by o.place), '{}')) as keys from other o

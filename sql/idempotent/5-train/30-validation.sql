@@ -113,6 +113,20 @@ begin
   return request;
 end $$;
 
+-- The share of the rows to validate on; an error if it is given although the rows are chosen.
+create or replace function rafiki._validation_share(given float8, is_chosen boolean) returns float8
+language plpgsql immutable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if given is not null and is_chosen then
+    raise exception using errcode = 'invalid_parameter_value', message = 'validation is given, but the rows to validate on are chosen',
+      detail = format('validation => %s is a share of the rows; validation_source, validation_split and validation_after say which they are.', given),
+      hint = 'Leave out one of the two.';
+  end if;
+  return coalesce(given, 0.2);
+end $$;
+
 -- Whether the owner chose the validation rows.
 create or replace function rafiki._has_validation_rows(request rafiki.study) returns boolean
 language sql immutable parallel safe

@@ -67,7 +67,7 @@ as $$
     with given as (
       select left(r.label::text, @max_label_chars@ + 1) collate "C" as label, %1$s as hash, %2$s as folded, %3$s collate "C" as excerpt,
              octet_length(r.input::%4$s) as bytes, r.validates
-      from (%5$s) r
+      from (%5$s offset 0) r -- so that a row's object is built once
       where r.label is not null and %10$s and (length(r.label::text) <= @max_label_chars@ or %6$L <> 'skip')
     ), grouped as (
       select label, hash, min(folded) as folded, min(excerpt) as excerpt, sum(bytes) as bytes, count(*) as n,
@@ -85,7 +85,7 @@ as $$
     from placed$query$,
     hash_call,
     case input when 'text' then 'rafiki._input_hash(rafiki._folded(r.input::text))' else hash_call end,
-    case input when 'text' then 'left(r.input::text, 60)' else 'null::text' end,
+    case input when 'image' then 'null::text' else 'left(r.input::text, 60)' end,
     case input when 'image' then 'bytea' else 'text' end,
     rafiki._study_rows(request), request.on_bad_row, request.validation, rafiki._has_validation_rows(request),
     case when rafiki._has_validation_rows(request) then 'sum(validating) over (partition by hash) > 0' else 'false' end,

@@ -52,7 +52,7 @@ as $$
     union all select 9, 'both sides', 'such as ' || rafiki._quoted(e #>> '{}', 46) from f, jsonb_array_elements(f.both_examples) e
       where f."both" > 0 and f.input = 'text'
     union all select 10, 'two labels', format('%s %ss have several%s', f.conflict, f.input,
-                                              ', such as ' || rafiki._quoted(f.conflict_example, 20)) from f where f.conflict > 0
+                                              ', such as ' || case f.input when 'row' then left(f.conflict_example, 40) else rafiki._quoted(f.conflict_example, 20) end) from f where f.conflict > 0
     union all select 11, 'majority', case request.metric
         when 'accuracy' then format('%s every time would score %s', rafiki._quoted(f.majority, 20), rafiki._baseline_score('accuracy', f.shares))
         else format('a constant answer has a %s of %s', request.metric, rafiki._baseline_score(request.metric, f.shares)) end
@@ -61,6 +61,13 @@ as $$
     union all select 13, 'time', rafiki._time_estimate(request, f.bytes, f.used - f.valid) from f where f.used > 0)
   select l.finding, case when length(l.detail) > 62 then left(l.detail, 61) || '…' else l.detail end from line l order by l.place
 $$;
+
+-- A number for reading.
+create or replace function rafiki._few_digits(value float8) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select case when abs(value) between 1e-3 and 1e7 or value = 0 then trim_scale(round(value::numeric, greatest(0, 4 - ceil(log(greatest(abs(value), 1e-3)))::int)))::text
+                  else to_char(value, '9.999EEEE') end $$;
 
 -- The findings for a target of numbers.
 create or replace function rafiki._number_findings(request rafiki.study) returns table (finding text, detail text)
@@ -74,7 +81,8 @@ begin
     select count(*) filter (where n.number is not null) as used, count(*) filter (where n.given and n.label is null) as no_label,
            count(*) filter (where not n.given) as no_input, count(*) filter (where n.given and n.label is not null and n.number is null) as no_number,
            count(*) filter (where n.number is not null and n.validates) as valid, count(distinct n.number) as numbers,
-           min(n.number) as least, max(n.number) as most, percentile_disc(0.5) within group (order by n.number) as middle
+           min(n.number) as least, max(n.number) as most, percentile_disc(0.5) within group (order by n.number) as middle,
+           avg(n.number::float8) as mean, stddev_pop(n.number::float8) as deviation
     from (select %1$s as given, r.label, r.validates, case when %1$s and %2$s then r.label::text::numeric end as number from (%3$s) r) n$query$,
     rafiki._given_test(request.kinds is not null, 'r.input'), rafiki._number_test('r.label::text'), rafiki._study_rows(request)) into facts;
   return query select l.finding, case when length(l.detail) > 62 then left(l.detail, 61) || '…' else l.detail end from (
@@ -89,7 +97,9 @@ begin
                                           left(facts.most::text, 12), left(facts.middle::text, 12)) where facts.used > 0
     union all select 4, 'few rows', 'there is nothing to learn' where facts.used = 0
     union all select 4, 'few rows', 'one number only: there is nothing to learn' where facts.numbers = 1
-    union all select 7, c.finding, c.detail from rafiki._column_findings(request) c) l order by l.place;
+    union all select 7, c.finding, c.detail from rafiki._column_findings(request) c
+    union all select 8, 'mean', format('%s every time would have an RMSE of %s, and an R² of 0', rafiki._few_digits(facts.mean),
+                                       rafiki._few_digits(facts.deviation)) where facts.numbers > 1) l order by l.place;
 end $$;
 
 create or replace function rafiki._check(request rafiki.study) returns table (finding text, detail text)
@@ -110,7 +120,7 @@ begin
 end $$;
 
 create or replace function rafiki_check(
-  task text, source regclass, target name default null, features name[] default null, validation float8 default 0.2,
+  task text, source regclass, target name default null, features name[] default null, validation float8 default null,
   on_bad_row text default 'error', validation_source regclass default null, validation_split name default null,
   validation_after timestamptz default null, metric text default null, max_time interval default '10 min'
 ) returns table (finding text, detail text)
@@ -136,7 +146,7 @@ Arguments:
   source: table or view with labelled rows
   target: the column of labels or numbers
   features: the column of texts or images, as a list of one name; or several columns
-  validation: share of the rows that trials are scored on
+  validation: share of the rows that trials are scored on, 0.2 if it is not given
   on_bad_row: error or skip
   validation_source: a table whose rows trials are scored on
   validation_split: a boolean column, true where trials are scored on the row
@@ -166,16 +176,16 @@ declare
     case when request.validation_split is not null then format(', validation_split => %L', request.validation_split) end,
     case when request.validation_after is not null then format(', validation_after => %L', request.validation_after) end);
 begin
-  if rafiki._output(request.task) <> 'label' then
+  if rafiki._output(request.task) = 'boxes' then
     return;
   end if;
-  select string_agg(f.detail, '') filter (where f.finding = 'rows') as rows,
-         string_agg(f.detail, '') filter (where f.finding = 'classes') as classes,
-         string_agg(f.detail, '; ' order by f.finding desc) filter (where f.finding in ('majority', 'error')) as scores,
-         string_agg(distinct f.finding, ', ') filter (where f.finding not in ('rows', 'classes', 'majority', 'error', 'time')) as others
-  into found from rafiki._findings(request, rafiki._facts(request)) f;
+  select string_agg(f.detail, '') filter (where f.finding = 'rows') as rows, min(f.finding) filter (where f.finding in ('classes', 'numbers')) as answers,
+         string_agg(f.detail, '') filter (where f.finding in ('classes', 'numbers')) as told,
+         string_agg(f.detail, '; ' order by f.finding desc) filter (where f.finding in ('majority', 'error', 'mean')) as scores,
+         string_agg(distinct f.finding, ', ') filter (where f.finding not in ('rows', 'classes', 'numbers', 'majority', 'error', 'mean', 'time')) as others
+  into found from rafiki._check(request) f;
   raise notice 'rows: %', found.rows;
-  raise notice 'classes: %', found.classes;
+  raise notice '%: %', found.answers, found.told;
   raise notice 'scores: %', found.scores;
   raise notice 'findings: %', coalesce(found.others || format('; select * from rafiki_check(%L, %L%s)', request.task, request.source, more), 'nothing');
 exception when others then

@@ -59,6 +59,7 @@ begin
       perform rafiki._refuse_feature(model, 'input');
     end if;
     select r.features, r.kinds into inputs, kinds from rafiki._model_reads(model) r;
+    perform rafiki._check_read_columns(model, target, inputs);
   elsif input is null then
     inputs := array[rafiki._only_candidate(target, array(
       select c.name from rafiki._task_columns(target, task) c where c.is_feature and c.name <> output), 'input', 'input => %L', nameable => false)];

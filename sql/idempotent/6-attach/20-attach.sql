@@ -124,7 +124,8 @@ comment on function rafiki_attach(text, regclass, name, name, boolean) is $$Keep
 are written if the server answers within the setting rafiki.fill_wait (500ms; at most 1s), otherwise a little later;
 until then the output is null. A server that does not answer makes no write fail and delays it by no more than that.
 Existing rows without an output are filled, too; to predict rows again, set their output to null. Attaching to the same
-output again replaces the model. See rafiki.attachments.
+output again replaces the model. Before you drop a column that the model reads, call rafiki_detach: ALTER TABLE … DROP COLUMN
+refuses because of the trigger, and with CASCADE drops the trigger, which leaves the output as it is. See rafiki.attachments.
 
 Arguments:
   model: name of a model that you own or were granted
@@ -181,6 +182,7 @@ as $$
 declare
   attachment constant bigint := rafiki._attachment_of(target, output);
   statement text;
+  is_gone boolean;
 begin
   perform rafiki._check_given('target', target is not null);
   perform rafiki._check_given('output', output is not null);
@@ -194,7 +196,11 @@ begin
   loop
     execute statement;
   end loop;
-  return rafiki._forget_attachments(target) or statement is not null;
+  is_gone := rafiki._forget_attachments(target) or statement is not null;
+  if not is_gone then
+    perform rafiki._check_column(target, output);
+  end if;
+  return is_gone;
 end $$;
 
 create or replace function rafiki_detach(target regclass, output name) returns boolean
@@ -212,6 +218,7 @@ Result: false if no model was attached
 
 Errors:
   42501: the table is not yours
+  42703: there is no such column, nor was there an attached one
   22004: a name is null
 
 Example:

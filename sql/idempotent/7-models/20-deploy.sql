@@ -128,8 +128,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   own record := rafiki._hold_own_model(model_name);
-  present int := (select max(v.version) from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
-                  where d.model_id = own.id and d.state = 'ready');
+  present int := (select v.version from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
+                  where d.model_id = own.id and d.state in ('ready', 'loading') order by d.id desc limit 1); -- which may still be loading
   previous int := (select max(v.version) from rafiki.model_version v
                    where v.model_id = own.id and v.version < present
                      and exists (select from rafiki.deployment d where d.version_id = v.id and d.ready_at is not null));
@@ -148,7 +148,8 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._rollback(model) $$;
 
-comment on function rafiki_rollback(text) is $$Deploys the version that was deployed before the current one.
+comment on function rafiki_rollback(text) is $$Deploys the version that was deployed before the current one; a version that is still loading counts as the current
+one, and is not deployed.
 
 Arguments:
   model: one of your models

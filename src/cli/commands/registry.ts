@@ -1,3 +1,8 @@
+import { completionOf } from '../terminal/completion.ts';
+import { logsCommand } from '../terminal/logs.ts';
+import { predictFileCommand } from '../terminal/predict-file.ts';
+import { trainFileCommand } from '../terminal/train-file.ts';
+import { statusCommand, topCommand } from '../terminal/watch.ts';
 import { benchCommand } from './bench.ts';
 import type { Command } from './command.ts';
 import { demoCommand } from './demo.ts';
@@ -8,10 +13,14 @@ import { upCommand } from './up.ts';
 import { verifierCommand } from './verifier.ts';
 import { versionCommand } from './version.ts';
 
-/** All commands, in the order of the help. */
-export const commands: Readonly<Record<string, Command>> = {
+const own: Readonly<Record<string, Command>> = {
   up: upCommand,
   demo: demoCommand,
+  train: trainFileCommand,
+  predict: predictFileCommand,
+  status: statusCommand,
+  top: topCommand,
+  logs: logsCommand,
   install: installCommand,
   uninstall: uninstallCommand,
   verifier: verifierCommand,
@@ -22,3 +31,6 @@ export const commands: Readonly<Record<string, Command>> = {
   bench: benchCommand,
   version: versionCommand,
 };
+
+/** All commands, in the order of the help. */
+export const commands: Readonly<Record<string, Command>> = { ...own, completion: completionOf(own) };

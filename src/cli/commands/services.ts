@@ -4,7 +4,9 @@ import { createBridge } from '../../bridge/create-bridge.ts';
 import { createCoordinator } from '../../coordinator/create-coordinator.ts';
 import { Database } from '../../db/database.ts';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
+import { MetricsServer } from '../../metrics/metrics-server.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { MeasuredService } from '../../runtime/measured.ts';
 import { type Service, startAll, stopAll } from '../../runtime/service.ts';
 import { createWorker } from '../../worker/create-worker.ts';
 import { loginRefused, SERVICE } from '../logins.ts';
@@ -17,9 +19,12 @@ import { requireUrl } from './database-url.ts';
 import { untilSignal } from './signals.ts';
 import { storageOf, storageSettings } from './storage.ts';
 
+/** Of every process. */
+const metricsSettings = ['metricsPort', 'metricsHost', 'metricsToken'] as const;
+
 export const coordinatorCommand = command({
   title: 'plans studies (several may run, one acts)',
-  settings: ['databaseUrl', 'readerUrl', ...storageSettings],
+  settings: ['databaseUrl', 'readerUrl', ...metricsSettings, ...storageSettings],
   run: ({ settings }) =>
     runService('coordinator', settings, ({ database, logger }) =>
       createCoordinator({ database, readerUrl: settings.readerUrl, ...storageOf(settings), logger }),
@@ -28,7 +33,11 @@ export const coordinatorCommand = command({
 
 export const workerCommand = command({
   title: 'trains trials',
-  settings: ['databaseUrl', 'readerUrl', 'threads', 'dataLimit', 'device', 'engine', ...storageSettings],
+  settings: [
+    ...(['databaseUrl', 'readerUrl', 'threads', 'dataLimit', 'device', 'engine'] as const),
+    ...metricsSettings,
+    ...storageSettings,
+  ],
   async run({ settings }) {
     await compute(settings);
     const { threads = 'shared', readerUrl, dataLimit: dataLimitBytes } = settings;
@@ -48,6 +57,7 @@ export const serveCommand = command({
     'modelMemory',
     'syntheticDevice',
     'device',
+    ...metricsSettings,
     ...storageSettings,
   ],
   async run({ settings }) {
@@ -67,17 +77,35 @@ interface Common {
   logger: Logger;
 }
 
+/** A probe that waits longer is a failed one. */
+const PROBE_MS = 2_000;
+
+/** Whether the database answers. */
+async function reaches(database: Database): Promise<boolean> {
+  const answers = database.query('select').then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([answers, sleep(PROBE_MS, false, { ref: false })]);
+}
+
 /** Runs a service until a signal arrives or the parent process exits. */
 async function runService(
   name: string,
-  settings: SettingValues<'databaseUrl' | 'log'>,
-  create: (common: Common) => Service,
+  settings: SettingValues<'databaseUrl' | 'log' | (typeof metricsSettings)[number]>,
+  create: (common: Common) => Service & MeasuredService,
 ): Promise<void> {
   startAliveMessages();
   const logger = loggerOf(name, settings);
   const database = new Database({ url: requireUrl(settings), application: `rafiki ${name}`, logger });
   const check = { start: () => checkDatabase(database), stop: async () => undefined };
-  const services: Service[] = [database, check, create({ database, logger })];
+  const service = create({ database, logger });
+  const services: Service[] = [database, check, service];
+  const { metricsPort: port, metricsHost: host, metricsToken: token } = settings;
+  if (port !== undefined) {
+    const isReady = (): Promise<boolean> => reaches(database);
+    services.push(new MetricsServer({ process: name, service, host, port, token, isReady, logger }));
+  }
   await startAll(services).catch((error: unknown) => {
     throw loginRefused(error);
   });

@@ -11,6 +11,9 @@ export const upSettings = [
   'bridgeHost',
   'bridgePort',
   'workers',
+  'metricsPort',
+  'metricsHost',
+  'metricsToken',
   'threads',
   'device',
   'engine',
@@ -22,6 +25,6 @@ export const upSettings = [
 ] as const;
 
 export function upOptions({ settings, environment }: Given<(typeof upSettings)[number]>): UpOptions {
-  const { port, bridgeHost, bridgePort, workers } = settings;
-  return { dataDir: dataDirOr(settings), port, bridgeHost, bridgePort, workers, environment };
+  const { port, bridgeHost, bridgePort, workers, metricsPort } = settings;
+  return { dataDir: dataDirOr(settings), port, bridgeHost, bridgePort, workers, metricsPort, environment };
 }

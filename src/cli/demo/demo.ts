@@ -4,11 +4,11 @@ import { CsvError, parse } from 'csv-parse/sync';
 import { type Connection, Database, type Queryable } from '../../db/database.ts';
 import { BadData } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { formatTable } from '../terminal/format-table.ts';
+import { LiveLine } from '../terminal/live-line.ts';
 import { demoDir } from '../up/data-dir.ts';
 import { Up, type UpOptions } from '../up/up.ts';
-import { LiveLine } from './live-line.ts';
 import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
-import { formatTable } from './table.ts';
 
 const print = (line = ''): void => void process.stdout.write(`${line}\n`);
 
@@ -133,7 +133,7 @@ async function trainAndPredict(session: Connection, tables: DemoTables, live: Li
   await show(
     session,
     `SELECT trial, family, state, round(score::numeric, 4) AS score, epoch, seconds
-  FROM rafiki.trials WHERE study = (SELECT max(study) FROM rafiki.studies) ORDER BY score DESC NULLS LAST`,
+  FROM rafiki.trials WHERE study = (SELECT max(study) FROM rafiki.studies WHERE model = '${model}') ORDER BY score DESC NULLS LAST`,
   );
   await show(
     session,

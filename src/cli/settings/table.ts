@@ -7,6 +7,7 @@ import { DEFAULT_POLICY, policies } from '../../serving/policies/registry.ts';
 import { BRIDGE_PORT, POSTGRES_PORT } from '../up/free-port.ts';
 import type { Kind } from './kinds.ts';
 import * as kind from './kinds.ts';
+import { storageTable } from './storage-table.ts';
 
 /**
  * A setting, by flag or environment variable. All environment variables that src/ reads are in this table, except for
@@ -77,6 +78,24 @@ export const settingsTable = {
     about: 'threads of each trial',
     otherwise: "the cores, divided among this machine's workers",
   },
+  metricsPort: {
+    flag: 'metrics-port',
+    variable: 'RAFIKI_METRICS_PORT',
+    kind: kind.port,
+    about: 'the port of /metrics and /health; for up: the first of one for each process',
+    otherwise: 'no metrics',
+  },
+  metricsHost: {
+    variable: 'RAFIKI_METRICS_HOST',
+    kind: kind.text('HOST'),
+    about: 'the address of that port; any other than loopback needs the token',
+    default: '127.0.0.1',
+  },
+  metricsToken: {
+    variable: 'RAFIKI_METRICS_TOKEN',
+    kind: kind.secretText('…'),
+    about: 'the bearer token that reads /metrics',
+  },
   device: {
     flag: 'device',
     variable: 'RAFIKI_DEVICE',
@@ -85,6 +104,31 @@ export const settingsTable = {
     default: 'cpu',
   },
   data: { flag: 'data', kind: kind.filePath('FILE'), about: 'for demo: a CSV file with the columns label and text' },
+  target: {
+    flag: 'target',
+    kind: kind.text('COLUMN'),
+    about: 'for train: the column that the model learns',
+    default: 'label',
+  },
+  task: {
+    flag: 'task',
+    kind: kind.text('NAME'),
+    about: 'for train: the task, as in the table rafiki.task',
+    otherwise: 'by the columns of the file',
+  },
+  table: {
+    flag: 'table',
+    kind: kind.text('NAME'),
+    about: 'for train: the table that the file becomes',
+    otherwise: "the file's name",
+  },
+  minutes: { flag: 'minutes', kind: kind.wholeNumber(10_000), about: 'for train: the time', default: '10' },
+  column: {
+    flag: 'column',
+    kind: kind.text('NAME'),
+    about: 'for predict: the column with the texts',
+    otherwise: 'the only one with sentences',
+  },
   json: {
     flag: 'json',
     kind: kind.aSwitch,
@@ -145,45 +189,7 @@ export const settingsTable = {
     about: "rafiki_reader's URL of the database",
     otherwise: "rafiki_service's URL with the other role",
   },
-  params: {
-    variable: 'RAFIKI_PARAMS',
-    kind: kind.paramsLocation,
-    about: 'the store of parameters: postgres, or s3://bucket/prefix',
-    default: 'postgres',
-  },
-  s3Endpoint: {
-    variable: 'RAFIKI_S3_ENDPOINT',
-    kind: kind.httpUrl,
-    about: "the bucket's server",
-    otherwise: "Amazon's",
-  },
-  awsAccessKeyId: {
-    variable: 'AWS_ACCESS_KEY_ID',
-    kind: kind.text('…'),
-    about: 'an access key that may read, write and delete in the bucket',
-  },
-  awsSecretAccessKey: {
-    variable: 'AWS_SECRET_ACCESS_KEY',
-    kind: kind.secretText('…'),
-    about: "the access key's secret",
-  },
-  awsSessionToken: {
-    variable: 'AWS_SESSION_TOKEN',
-    kind: kind.secretText('…'),
-    about: "the access key's session token, if it has one",
-  },
-  awsRegion: {
-    variable: 'AWS_REGION',
-    kind: kind.text('NAME'),
-    about: 'the region of the bucket',
-    otherwise: 'the value of AWS_DEFAULT_REGION',
-  },
-  awsDefaultRegion: {
-    variable: 'AWS_DEFAULT_REGION',
-    kind: kind.text('NAME'),
-    about: 'the same, if AWS_REGION is not set',
-    default: 'us-east-1',
-  },
+  ...storageTable,
   log: {
     variable: 'RAFIKI_LOG',
     kind: kind.oneOf('a level', logLevels),

@@ -1,5 +1,4 @@
 import { cpSync, existsSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fitsSocket } from '../../bridge/server.ts';
 import { Database } from '../../db/database.ts';
@@ -11,6 +10,7 @@ import { install } from '../install/install.ts';
 import { extensionDir } from '../install/script-parts.ts';
 import { passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } from '../logins.ts';
 import { withSettings } from '../settings/read.ts';
+import { childProcesses } from './child-processes.ts';
 import { Cluster, stopOrphan } from './cluster.ts';
 import { openDataDir } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
@@ -20,7 +20,7 @@ import { installEmbedded } from './install-embedded.ts';
 import { takeLock } from './lock.ts';
 import { storedPassword, writeSecret } from './secret-file.ts';
 import { hasService, servicePassword } from './service-password.ts';
-import { SupervisedChild } from './supervisor.ts';
+import type { SupervisedChild } from './supervisor.ts';
 import { type Identity, postgresIdentity } from './unprivileged.ts';
 import { withSession } from './with-session.ts';
 
@@ -33,6 +33,8 @@ export interface UpOptions {
   port: number | undefined;
   bridgeHost: string | undefined;
   bridgePort: number | undefined;
+  /** Port of the metrics of serving; the coordinator and the workers have the next ones. Absent: none. */
+  metricsPort?: number | undefined;
   /** Number of worker processes; default: one per core. */
   workers?: number | undefined;
   /** The environment of the child processes, before `up` adds its own settings. */
@@ -225,7 +227,7 @@ export class Up implements Service {
   }
 
   #children(): SupervisedChild[] {
-    const { dataDir, databaseUrl, readerUrl, workers = availableParallelism(), environment } = this.#options;
+    const { dataDir, databaseUrl, readerUrl, workers, metricsPort, environment } = this.#options;
     const env = withSettings(environment, {
       databaseUrl: this.#serviceUrl,
       readerUrl: databaseUrl === undefined ? undefined : readerUrl, // it belongs to another database
@@ -233,14 +235,12 @@ export class Up implements Service {
       bridgePort: String(this.bridgePort),
       bridgeSocketDir: this.#usesSocket() ? dataDir : undefined,
     });
-    const entry = path.resolve(import.meta.dirname, '../../../dist/cli/main.js');
-    const logFile = path.join(dataDir, 'rafiki.log');
-    const child = (name: string, command: string): SupervisedChild =>
-      new SupervisedChild({ name, args: [command], env }, { entry, logFile, logger: this.#logger });
-    return [
-      child('serving', 'serve'),
-      child('coordinator', 'coordinator'),
-      ...Array.from({ length: workers }, (_, i) => child(`worker ${i + 1}`, 'worker')),
-    ];
+    return childProcesses({
+      env,
+      workers,
+      metricsPort,
+      logFile: path.join(dataDir, 'rafiki.log'),
+      logger: this.#logger,
+    });
   }
 }

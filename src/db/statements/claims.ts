@@ -123,7 +123,8 @@ const claim = `
     c.planned_seconds - coalesce(c.seconds, 0)::float8 as "plannedSeconds",
     (select jsonb_build_object('score', o.score, 'warmShare', case when c.rung is null then coalesce(o.warm_share, 0) else 1 end,
        'seconds', o.seconds, 'epochSeconds', o.seconds / greatest(o.epoch, 1), 'validationHash', encode(o.validation_hash, 'hex'),
-       'until', coalesce((select r.epoch from rafiki.report r where r.trial_id = o.id order by r.score desc, r.epoch desc limit 1), o.epoch))
+       'until', coalesce((select r.epoch from rafiki.report r where r.trial_id = o.id order by r.score desc,
+         case when c.family = any($9) then r.epoch else -r.epoch end limit 1), o.epoch))
      from rafiki.trial o where o.id = c.refits) as refit,
     (select count(*)::int from rafiki.process p where p.kind = 'worker' and rafiki._is_alive(p.seen_at)
        and (not s.gpu or p.device <> 'cpu')) as workers,
@@ -144,6 +145,8 @@ const claim = `
 /** The trials that a worker can train. */
 export interface WorkerCapabilities {
   families: readonly string[];
+  /** Those that end by themselves: of equal epochs they keep the first, others the last. */
+  ending?: readonly string[];
   /** Studies whose data is on its machine. */
   cached?: readonly number[];
   /** Studies whose data its machine is reading now. */
@@ -154,10 +157,10 @@ export interface WorkerCapabilities {
 export async function claimTrial(
   on: Queryable,
   processId: number,
-  { families, cached = [], beingRead = [] }: WorkerCapabilities,
+  { families, ending = [], cached = [], beingRead = [] }: WorkerCapabilities,
 ): Promise<ClaimedTrial | undefined> {
   const [row] = await on.query<ClaimedTrial>(claim, [
-    ...[processId, LEASE_MS, families, cached, CACHE_WAIT_MS, SHARE, FAMILIES, beingRead],
+    ...[processId, LEASE_MS, families, cached, CACHE_WAIT_MS, SHARE, FAMILIES, beingRead, ending],
   ]);
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }

@@ -40,7 +40,9 @@ export function categoryOf(state: ColumnState): ColumnFeature {
       const { codes, texts } = textValuesOf(column);
       const categories = ofTexts.get(texts) ?? Int32Array.from(texts, (text) => known.get(text) ?? UNKNOWN);
       ofTexts.set(texts, categories);
-      return Float32Array.from(rows, (row) => categories[codes[row] as number] ?? NULL);
+      const values = new Float32Array(rows.length);
+      for (let i = 0; i < rows.length; i++) values[i] = categories[codes[rows[i] as number] as number] ?? NULL;
+      return values;
     },
   };
 }

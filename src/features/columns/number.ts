@@ -25,7 +25,9 @@ export const plainNumbers: ColumnFeature = {
   categories: 0,
   values(column, rows) {
     const numbers = numbersOf(column);
-    return Float32Array.from(rows, (row) => numbers[row] as number);
+    const values = new Float32Array(rows.length); // a loop: Float32Array.from takes ten times as long
+    for (let i = 0; i < rows.length; i++) values[i] = numbers[rows[i] as number] as number;
+    return values;
   },
 };
 

@@ -45,10 +45,10 @@ export function createPlainEncoder({ state }: FittedFeatures): RowEncoder {
       batch(indexes) {
         const rows = indexes.map((index) => given.rows[index] as number);
         const data = new Float32Array(rows.length * width);
-        for (const [f, feature] of features.entries())
-          valuesIn(given, feature, rows).forEach((value, i) => {
-            data[i * width + f] = value;
-          });
+        for (const [f, feature] of features.entries()) {
+          const values = valuesIn(given, feature, rows);
+          for (let i = 0; i < values.length; i++) data[i * width + f] = values[i] as number;
+        }
         return { features: { dtype: 'float32', shape: [rows.length, width], data } };
       },
     };

@@ -54,7 +54,9 @@ const part = (name: string, of: (seconds: number) => number): ColumnFeature => (
   categories: 0,
   values(column, rows) {
     const numbers = numbersOf(column);
-    return Float32Array.from(rows, (row) => of(numbers[row] as number));
+    const values = new Float32Array(rows.length);
+    for (let i = 0; i < rows.length; i++) values[i] = of(numbers[rows[i] as number] as number);
+    return values;
   },
 });
 

@@ -83,8 +83,10 @@ export class Batcher {
     return this.#requests.find(input, false) !== undefined;
   }
 
-  get speculativeQueued(): number {
-    return this.#requests.speculative;
+  /** Rows that wait for a batch: those that somebody asked for, and those that are computed in advance. */
+  get queued(): { demanded: number; speculative: number } {
+    const { demanded, deferred, speculative } = this.#requests;
+    return { demanded: demanded + deferred, speculative };
   }
 
   /** Accepts no more requests, answers the waiting ones, drops the speculative ones. */
@@ -126,7 +128,7 @@ export class Batcher {
       this.#loadModel();
       return;
     }
-    while (this.#takesTurns ? this.#dispatchTurn() : this.#dispatchDemanded());
+    while (!this.#closed && this.#turns.areTaken ? this.#dispatchTurn() : this.#dispatchDemanded());
     while (this.#requests.deferred + this.#requests.speculative > 0) {
       const requests = this.#idleBatch();
       if (requests.length === 0) break;
@@ -139,7 +141,7 @@ export class Batcher {
   #idleBatch(): QueuedRequest[] {
     const rows = this.#choice.canStart ? this.#choice.idleRows() : 0;
     if (rows === 0) return [];
-    return this.#takesTurns ? this.#turns.idle(rows) : this.#choice.idleBatch(rows);
+    return !this.#closed && this.#turns.areTaken ? this.#turns.idle(rows) : this.#choice.idleBatch(rows);
   }
 
   /** The next dispatch if nothing happens before. */
@@ -215,10 +217,6 @@ export class Batcher {
     const firstMs = this.#requests.first()?.deadlineMs ?? Number.POSITIVE_INFINITY;
     this.#waitsFor = { rows, untilMs: this.#choice.nextCheckMs(untilMs), firstMs };
     return false;
-  }
-
-  get #takesTurns(): boolean {
-    return !this.#closed && this.#turns.areTaken;
   }
 
   #run({ requests, subset }: QueueBatch, inline = false): void {

@@ -56,7 +56,7 @@ export class Client {
     if (model === undefined) return { label: this.#predict(request, latency), readRequest: null };
     const cached = model.recall(input);
     const known = cached !== undefined || model.batcher.isOpen(input);
-    const state = { known, queued: model.batcher.speculativeQueued, batchesPay: model.fleet.batchesPay };
+    const state = { known, queued: model.batcher.queued.speculative, batchesPay: model.fleet.batchesPay };
     const readRequest = statement === '' ? null : this.#scans.request(key, { statement, input, state });
     if (cached === undefined) {
       return { label: this.#answerNow(model, request, latency) ?? this.#predict(request, latency), readRequest };

@@ -22,13 +22,12 @@ export function averageShares(decay: number, { done, steps }: { done: number; st
   return shares;
 }
 
-/** The average that has these shares. */
+/** The average that has these shares, in the place of the one before. */
 export function averageOf(shares: AverageShares, parts: Record<keyof AverageShares, Float32Array>): Float32Array {
   const { before, start, end } = parts;
-  const average = new Float32Array(before.length);
-  for (let i = 0; i < average.length; i++) {
-    average[i] =
+  for (let i = 0; i < before.length; i++) {
+    before[i] =
       shares.before * (before[i] as number) + shares.start * (start[i] as number) + shares.end * (end[i] as number);
   }
-  return average;
+  return before;
 }

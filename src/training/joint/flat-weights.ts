@@ -3,19 +3,43 @@ import { halfNumbers } from './half.ts';
 
 // Loops: a callback for each of some millions of numbers takes ten times as long.
 
-/** Flat weights plus their change in half precision. */
-export function addChange(weights: Float32Array, halves: Uint16Array): Float32Array {
-  const table = halfNumbers();
-  const sum = new Float32Array(weights.length);
-  for (let i = 0; i < sum.length; i++) sum[i] = (weights[i] as number) + (table[halves[i] as number] as number);
-  return sum;
+/** Numbers at a time, so that what one loop has written is still in the cache for the next. */
+const BLOCK = 8192;
+
+/** Weights after a worker's steps, or their change in half precision, and its share of all rows that were trained on. */
+export interface OwnWeights {
+  weights: Float32Array;
+  share: number;
 }
 
-/** What takes flat weights from `before` to `after`. */
-export function changeOf(before: Float32Array, after: Float32Array): Float32Array {
-  const change = new Float32Array(after.length);
-  for (let i = 0; i < change.length; i++) change[i] = (after[i] as number) - (before[i] as number);
-  return change;
+export interface SharedChange {
+  halves: Uint16Array;
+  share: number;
+}
+
+/** The mean change of the workers' weights since `before`, each weighted by its share. */
+export function meanChange(
+  before: Float32Array,
+  own: OwnWeights,
+  others: readonly SharedChange[],
+  into: Float32Array,
+): Float32Array {
+  const table = halfNumbers();
+  const { weights, share } = own;
+  for (let from = 0; from < into.length; from += BLOCK) {
+    const to = Math.min(into.length, from + BLOCK);
+    for (let i = from; i < to; i++) into[i] = share * ((weights[i] as number) - (before[i] as number));
+    for (const { halves, share: part } of others)
+      for (let i = from; i < to; i++) into[i] = (into[i] as number) + part * (table[halves[i] as number] as number);
+  }
+  return into;
+}
+
+/** Flat weights plus their change in half precision; `into` may be the weights. */
+export function addChange(weights: Float32Array, halves: Uint16Array, into: Float32Array): Float32Array {
+  const table = halfNumbers();
+  for (let i = 0; i < into.length; i++) into[i] = (weights[i] as number) + (table[halves[i] as number] as number);
+  return into;
 }
 
 /** For each flat weight of a network, 1 if it belongs to a buffer, such as a running statistic of batch norm, otherwise 0. */

@@ -12,9 +12,9 @@ import type { PreparedTrial } from '../trial.ts';
 import { averageOf, averageShares } from './averages.ts';
 import { basisOf } from './basis.ts';
 import { ErrorFeedback } from './error-feedback.ts';
-import { addChange, bufferFlags, changeOf } from './flat-weights.ts';
+import { addChange, bufferFlags, meanChange } from './flat-weights.ts';
 import { localRecipe, localSteps, maxWorkers } from './local-steps.ts';
-import { type OuterOptions, OuterStep, type WorkerWeights } from './outer-step.ts';
+import { type OuterOptions, OuterStep } from './outer-step.ts';
 import { RoundLength, roundBatches } from './round-length.ts';
 import { scaleRareRows, tablesOf, type WeightTable } from './table-rows.ts';
 
@@ -64,6 +64,9 @@ export class Rounds {
   readonly #feedback = new ErrorFeedback();
   /** The weights that the current round started from, as all workers have them. */
   #common: Float32Array = new Float32Array(0);
+  /** Of the same size, and used again in each round: millions of new numbers take longer than what is computed with them. */
+  #own: Float32Array = new Float32Array(0);
+  #change: Float32Array = new Float32Array(0);
   #number = 0;
   /** What the others lack of `#common`. */
   #unsent: Uint16Array | undefined;
@@ -98,7 +101,7 @@ export class Rounds {
     this.#basis ??= basisOf(spec);
     const round = { ...at, number: ++this.#number, batches, seats, basis: this.#basis };
     await this.#start(round, team.needAll);
-    this.#averages = this.#trainer.flatAverages();
+    this.#averages = this.#trainer.flatAverages(this.#averages ?? undefined);
     this.#doneBefore = this.#trainer.steps;
     this.#trainer.takeUses(); // of what was trained alone
     this.#begunMs = this.#team.nowMs();
@@ -121,7 +124,11 @@ export class Rounds {
       await this.#team.begin(round, { kind: 'change', halves: change }, this.#pace);
       return;
     }
-    this.#common = this.#trainer.flatWeights();
+    this.#common = this.#trainer.flatWeights(this.#common);
+    if (this.#own.length === 0) {
+      this.#own = new Float32Array(this.#common.length);
+      this.#change = new Float32Array(this.#common.length);
+    }
     this.#feedback.reset();
     await this.#team.begin(round, { kind: 'all', values: this.#common }, this.#pace);
   }
@@ -133,29 +140,30 @@ export class Rounds {
     const ownUses = this.#trainer.takeUses();
     const changes = await this.#team.collect(round);
     const before = this.#common;
-    const workers: WorkerWeights[] = [
-      { weights: this.#trainer.flatWeights(), rows: own.rows },
-      ...changes.map(({ halves, rows }) => ({ weights: addChange(before, halves), rows })),
-    ];
+    const trained = this.#trainer.flatWeights(this.#own);
+    const rows = changes.reduce((sum, sent) => sum + sent.rows, own.rows);
+    const others = changes.map((sent) => ({ halves: sent.halves, share: sent.rows / rows }));
+    const change = meanChange(before, { weights: trained, share: own.rows / rows }, others, this.#change);
     this.#buffers ??= bufferFlags(this.#trial.network);
-    const next = this.#outer.next(before, workers, this.#buffers);
-    this.#scaleRareRows(next, [ownUses, ...changes.map(({ uses }) => uses)], round.seats);
-    const halves = this.#feedback.encode(changeOf(before, next));
-    this.#common = addChange(before, halves);
+    this.#outer.apply(change, this.#buffers);
+    this.#scaleRareRows(change, [ownUses, ...changes.map(({ uses }) => uses)], round.seats);
+    const halves = this.#feedback.encode(change);
+    this.#common = addChange(before, halves, trained);
+    this.#own = before;
     this.#unsent = halves;
     this.#trainer.replaceWeights(this.#common);
     this.#averageMeans(before, round.seats);
     this.#note(own, changes);
   }
 
-  #scaleRareRows(after: Float32Array, uses: readonly Uint16Array[], seats: number): void {
+  #scaleRareRows(change: Float32Array, uses: readonly Uint16Array[], seats: number): void {
     if (this.#tables.length === 0) return;
     const all = new Uint32Array(uses[0]?.length ?? 0);
     for (const each of uses)
       for (let row = 0; row < all.length; row++) all[row] = (all[row] as number) + (each[row] ?? 0);
     const { rate } = localSteps(this.#trial, seats);
     const steps = (this.#trainer.steps - this.#doneBefore) * uses.length;
-    scaleRareRows({ before: this.#common, after }, this.#tables, { uses: all, steps, workers: uses.length / rate });
+    scaleRareRows(change, this.#tables, { uses: all, steps, workers: uses.length / rate });
   }
 
   /** The moving averages are those of the means, not of this worker's own path. */

@@ -7,7 +7,7 @@ import { orderOf, trainShare } from '../epoch.ts';
 import { epochOf, prepareTrial, trainerOf } from '../trial.ts';
 import { basisOf } from './basis.ts';
 import { ErrorFeedback } from './error-feedback.ts';
-import { addChange, changeOf } from './flat-weights.ts';
+import { addChange } from './flat-weights.ts';
 
 /**
  * Trains shares of a trial that another worker leads, until there is no further round. If that one has other rows, because each
@@ -20,13 +20,14 @@ export async function trainShares(spec: TrainingSpec, lead: Lead, basis = basisO
   const trainer = await Trainer.create(trainerOf(trial));
   const feedback = new ErrorFeedback();
   let common: Float32Array = new Float32Array(0);
+  let trained: Float32Array = new Float32Array(0);
   let order: Int32Array = new Int32Array(0);
   let orderedEpoch = -1;
   try {
     for (let next = await lead.next(); next !== null; next = await lead.next()) {
       const { round, seat, weights } = next;
       if (round.basis !== basis) throw otherRows();
-      common = weights.kind === 'all' ? weights.values.slice() : addChange(common, weights.halves);
+      common = weights.kind === 'all' ? weights.values : addChange(common, weights.halves, common);
       trainer.replaceWeights(common);
       const range = shareOf(round, seat, trial.batch);
       if (round.epoch !== orderedEpoch) [order, orderedEpoch] = [orderOf(trial, round.epoch), round.epoch];
@@ -35,7 +36,8 @@ export async function trainShares(spec: TrainingSpec, lead: Lead, basis = basisO
       const startedMs = systemClock.nowMs();
       await trainShare(trial, trainer, { order, range, epoch, epochs, step, seats });
       const seconds = (systemClock.nowMs() - startedMs) / 1000;
-      const halves = feedback.encode(changeOf(common, trainer.flatWeights()));
+      trained = trainer.flatWeights(trained);
+      const halves = feedback.encodeChange(common, trained);
       await lead.send(round, { halves, uses: trainer.takeUses(), rows: range.to - range.from, seconds });
     }
   } finally {

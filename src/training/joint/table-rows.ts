@@ -33,10 +33,10 @@ export interface RowUses {
  * would divide what it learnt by their number, although nobody else has learnt it. With q, the share of the steps that used
  * a row, its mean change is multiplied by (1 − (1 − q)^W) / q, the number of the trial's own steps that would have used it
  * divided by those of one worker: W for a row that is used once, so that changes add up, and 1 for one that every step uses.
- * Changes `after` in place.
+ * Scales `change` in place.
  */
 export function scaleRareRows(
-  { before, after }: { before: Float32Array; after: Float32Array },
+  change: Float32Array,
   tables: readonly WeightTable[],
   { uses, steps, workers }: RowUses,
 ): void {
@@ -46,9 +46,7 @@ export function scaleRareRows(
       const q = Math.min(1, (uses[first + row] ?? 0) / steps);
       if (q === 0) continue;
       const factor = (1 - (1 - q) ** workers) / q;
-      for (let i = at + row * width; i < at + (row + 1) * width; i++) {
-        after[i] = (before[i] as number) + factor * ((after[i] as number) - (before[i] as number));
-      }
+      for (let i = at + row * width; i < at + (row + 1) * width; i++) change[i] = factor * (change[i] as number);
     }
     first += rows;
   }

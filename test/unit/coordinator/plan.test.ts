@@ -46,6 +46,33 @@ describe('the next actions of a study', () => {
     expect(plan([trial('waiting')], {}, 0)).toEqual([]);
   });
 
+  test('are trials of a slow family only until it has had its share of the time, unless it is the best', () => {
+    const took = (seconds: number, slow: number): TrialRow[] =>
+      ['fasttext', 'temporal_cnn', 'char_rnn'].map((family, i) => ({
+        ...scored(family === 'char_rnn' ? slow : 0.8),
+        ...{ id: i + 1, number: i + 1, family, seconds: family === 'char_rnn' ? seconds : 5 },
+      }));
+    const proposed = (trials: TrialRow[]): Set<string> =>
+      new Set(
+        Array.from({ length: 40 }, (_, seed) =>
+          planStudy(
+            {
+              study: study({ maxTimeMs: 600_000 }),
+              trials,
+              search: { ...search, seed },
+              isSlow: false,
+              idleWorkers: 1,
+            },
+            random,
+          ).flatMap((action) => (action.kind === 'propose' ? action.trial.family : [])),
+        ).flat(),
+      );
+    const all = new Set(['fasttext', 'temporal_cnn', 'char_rnn']);
+    expect(proposed(took(40, 0.7))).toEqual(new Set(['fasttext', 'temporal_cnn']));
+    expect(proposed(took(40, 0.9))).toContain('char_rnn');
+    expect(proposed(took(5, 0.7))).toEqual(all);
+  });
+
   test('are no further trial if its family takes longer than what is left', () => {
     const took = (seconds: number): TrialRow[] =>
       ['fasttext', 'temporal_cnn', 'char_rnn'].map((family, i) => ({

@@ -30,6 +30,12 @@ describe('the members of a model', () => {
     ]);
   });
 
+  test('need the time of their best epoch: the last of equal ones, or the first if they end by themselves', () => {
+    const equal = { scores: [0.1, 0.8, 0.8, 0.8, 0.8], seconds: 100, epoch: 5 };
+    const reserve = (family: string): number => refitReserve(refitting(), [scored({ ...equal, family })]);
+    expect(reserve('fasttext') - reserve('gradient_boosting')).toBeCloseTo(1.4 * 3 * 20, 6);
+  });
+
   test('continue from their weights, with what time is left, if they took most of it', () => {
     const [refit] = missingRefits(refitting(), [scored({ id: 9, rung: 2 })], [9]);
     expect(refit).toMatchObject({ refits: 9, rung: { number: 3, size: 1, plannedSeconds: null, continues: 9 } });

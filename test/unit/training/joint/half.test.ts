@@ -58,6 +58,11 @@ describe('error feedback', () => {
     expect(received).toBeLessThan(1.1e-5);
   });
 
+  it('sends the difference of two vectors', () => {
+    const sent = fromHalf(new ErrorFeedback().encodeChange(Float32Array.of(1, -1), Float32Array.of(3, -1.5)));
+    expect(Array.from(sent)).toEqual([2, -0.5]);
+  });
+
   it('has nothing left to send after a reset', () => {
     const feedback = new ErrorFeedback();
     feedback.encode(Float32Array.of(1e-8));

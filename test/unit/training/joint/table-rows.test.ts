@@ -15,18 +15,17 @@ const stepsEach = 100;
 
 /** Four workers' mean change is 1 everywhere; the rows of the table were used so often. */
 function scaled(...uses: number[]): number[] {
-  const before = new Float32Array(9);
-  const after = new Float32Array(9).fill(1);
-  scaleRareRows({ before, after }, tablesOf(network), {
+  const change = new Float32Array(9).fill(1);
+  scaleRareRows(change, tablesOf(network), {
     ...{ uses: Uint32Array.from(uses), steps: workers * stepsEach, workers },
   });
-  return Array.from(after);
+  return Array.from(change);
 }
 
 describe('the mean change of a table row', () => {
   it('is the sum of the changes if hardly a step used it, and the mean if every step did', () => {
-    const [, , never, , once, , always] = scaled(0, 1, workers * stepsEach);
-    expect(never).toBe(1); // it has not changed, whatever the factor
+    const [, , unused, , once, , always] = scaled(0, 1, workers * stepsEach);
+    expect(unused).toBe(1); // whatever moved it was no step of anybody
     expect(once).toBeCloseTo(workers, 1);
     expect(always).toBe(1);
   });

@@ -1,0 +1,87 @@
+import { readFileSync, statSync } from 'node:fs';
+import { CsvError, parse } from 'csv-parse/sync';
+import { BadData } from '../../errors/errors.ts';
+
+export interface CsvColumn {
+  name: string;
+  /** A type of PostgreSQL. */
+  type: string;
+  /** Null for an empty field. */
+  values: (string | null)[];
+}
+
+/** Texts with more characters than this on average are sentences, not categories. */
+const SENTENCE = 25;
+
+export function hasSentences({ type, values }: CsvColumn): boolean {
+  return type === 'text' && values.reduce((sum, value) => sum + (value?.length ?? 0), 0) > SENTENCE * values.length;
+}
+
+/** It is read as a whole. Larger tables belong into the database, by COPY. */
+const MAX_BYTES = 256 * 2 ** 20;
+/** Of PostgreSQL's tables. */
+const MAX_COLUMNS = 1600;
+
+const types: readonly { type: string; fits(value: string): boolean }[] = [
+  { type: 'bigint', fits: (value) => /^-?(0|[1-9]\d{0,17})$/.test(value) },
+  {
+    type: 'double precision',
+    fits: (value) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) && !/^-?0\d/.test(value),
+  },
+  { type: 'boolean', fits: (value) => /^(true|false)$/i.test(value) },
+  { type: 'date', fits: (value) => /^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value)) },
+  {
+    type: 'timestamptz',
+    fits: (value) => /^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?$/.test(value),
+  },
+];
+
+/** The first type that all values fit, and text if there are none. */
+function typeOf(values: readonly (string | null)[]): string {
+  const given = values.filter((value) => value !== null);
+  return (given.length > 0 && types.find(({ fits }) => given.every(fits))?.type) || 'text';
+}
+
+/** The columns of a file with a header line, each with the type that all its values have. Throws {@link BadData}. */
+export function readCsv(file: string): CsvColumn[] {
+  const { size } = statSync(file);
+  if (size > MAX_BYTES) {
+    throw new BadData(`${file} has ${size} bytes`, {
+      detail: `A file may have ${MAX_BYTES}.`,
+      hint: 'Load it into a table with \\copy in psql, and train on that with rafiki_train.',
+    });
+  }
+  const [header = [], ...rows] = recordsOf(file);
+  const duplicate = header.find((name, i) => header.indexOf(name) !== i);
+  if (
+    rows.length === 0 ||
+    header.some((name) => name === '') ||
+    duplicate !== undefined ||
+    header.length > MAX_COLUMNS
+  ) {
+    throw new BadData(`${file} needs a header line with a name for each column, and rows`, {
+      detail:
+        duplicate === undefined
+          ? `Its first line has ${header.length} fields: ${header.slice(0, 10).join(', ')}; ${rows.length} rows follow.`
+          : `The name "${duplicate}" occurs twice.`,
+    });
+  }
+  return header.map((name, i) => {
+    const values = rows.map((row) => row[i] || null);
+    return { name, type: typeOf(values), values };
+  });
+}
+
+function recordsOf(file: string): string[][] {
+  const bytes = readFileSync(file);
+  try {
+    return parse(bytes, { bom: true, skip_empty_lines: true });
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    throw new BadData(`${file} is not a CSV file`, {
+      detail: `${error.code.toLowerCase().replaceAll('_', ' ')}, at line ${error['lines'] ?? '?'}.`,
+      hint: 'It needs a header line; quote texts that contain commas, quotes or line breaks.',
+      cause: error,
+    });
+  }
+}

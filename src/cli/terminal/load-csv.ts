@@ -1,0 +1,28 @@
+import type { Queryable } from '../../db/database.ts';
+import type { CsvColumn } from './csv-file.ts';
+
+const ROWS_PER_INSERT = 1_000;
+
+/** A name as SQL. */
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** Creates a table with the columns of a file, in the order of its lines, which `line` numbers; `table` is SQL. */
+export async function loadCsv(
+  on: Queryable,
+  { table, line, columns }: { table: string; line: string; columns: readonly CsvColumn[] },
+): Promise<void> {
+  const definitions = columns.map(({ name, type }) => `${quoted(name)} ${type}`);
+  await on.query(`create ${table} (${quoted(line)} int primary key, ${definitions.join(', ')})`);
+  const target = table.replace(/^.*table /, '');
+  const names = [line, ...columns.map(({ name }) => name)].map(quoted).join(', ');
+  const values = columns.map(({ type }, i) => `c${i}::${type}`).join(', ');
+  const arrays = columns.map((_, i) => `$${i + 2}::text[]`).join(', ');
+  const aliases = columns.map((_, i) => `c${i}`).join(', ');
+  const rows = columns[0]?.values.length ?? 0;
+  for (let from = 0; from < rows; from += ROWS_PER_INSERT) {
+    await on.query(
+      `insert into ${target} (${names}) select $1 + n, ${values} from unnest(${arrays}) with ordinality as t (${aliases}, n)`,
+      [from, ...columns.map((column) => column.values.slice(from, from + ROWS_PER_INSERT))],
+    );
+  }
+}

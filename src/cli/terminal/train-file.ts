@@ -1,0 +1,93 @@
+import path from 'node:path';
+import type { Queryable } from '../../db/database.ts';
+import { BadData, InvalidParameter } from '../../errors/errors.ts';
+import { command } from '../commands/command.ts';
+import { type CsvColumn, hasSentences, readCsv } from './csv-file.ts';
+import { LiveLine } from './live-line.ts';
+import { loadCsv, quoted } from './load-csv.ts';
+import { userSettings, withUser } from './user-session.ts';
+
+const print = (line = ''): void => void process.stdout.write(`${line}\n`);
+
+export const trainFileCommand = command({
+  title: 'trains a model on a CSV file, which becomes a table; train FILE --target COLUMN',
+  settings: [...userSettings, 'target', 'task', 'table', 'minutes'],
+  takesWords: true,
+  run: ({ settings, words }) =>
+    withUser(settings, async (database) => {
+      const [file] = words;
+      if (file === undefined || words.length > 1) {
+        throw new InvalidParameter('train takes one CSV file', { hint: 'rafiki train FILE.csv --target COLUMN' });
+      }
+      const columns = readCsv(file);
+      const target = targetOf(columns, settings.target);
+      const task = settings.task ?? taskOf(columns, target);
+      const table = settings.table ?? tableName(file);
+      const session = await database.connect(() => undefined);
+      try {
+        await checkIsNew(session, table);
+        await loadCsv(session, { table: `table ${quoted(table)}`, line: lineName(columns), columns });
+        print(`${columns[0]?.values.length} rows of ${path.basename(file)} are in table ${table}`);
+        const live = new LiveLine(database);
+        session.onNotice((message) => live.print(message));
+        live.start();
+        await session
+          .query(
+            'call rafiki_train_wait($1, $2::text::regclass, target => $3, max_time => make_interval(mins => $4))',
+            [...[task, quoted(table), target.name, settings.minutes]],
+          )
+          .finally(() => live.stop());
+        print(`\npredict the rows of another file: rafiki predict ${table}_${task} FILE.csv`);
+      } finally {
+        await session.close();
+      }
+    }),
+});
+
+async function checkIsNew(on: Queryable, table: string): Promise<void> {
+  const [row] = await on.query<{ there: boolean }>('select to_regclass($1) is not null as there', [quoted(table)]);
+  if (row?.there !== true) return;
+  throw new InvalidParameter(`there is a table "${table}" already`, {
+    hint: `Choose another name with --table; or train on that table: rafiki_train('TASK', '${table}').`,
+  });
+}
+
+function targetOf(columns: readonly CsvColumn[], name: string): CsvColumn {
+  const found = columns.find((column) => column.name === name);
+  if (found !== undefined) return found;
+  throw new InvalidParameter(`the file has no column "${name}" to learn`, {
+    detail: `Its columns: ${columns.map((column) => column.name).join(', ')}.`,
+    hint: 'Name the column with --target.',
+  });
+}
+
+/** A number with more values than this is an amount, not a class. */
+const MAX_CLASSES = 20;
+
+function taskOf(columns: readonly CsvColumn[], target: CsvColumn): string {
+  const others = columns.filter((column) => column !== target);
+  const texts = others.filter(hasSentences);
+  const isAmount = ['bigint', 'double precision'].includes(target.type) && new Set(target.values).size > MAX_CLASSES;
+  if (others.length === 0) throw new BadData('the file has no column beside the one to learn');
+  const readsText = texts.length === 1 && others.every((column) => column === texts[0] || isKey(column));
+  return `${readsText ? 'text' : 'tabular'}_${isAmount ? 'regression' : 'classification'}`;
+}
+
+const isKey = ({ type, values }: CsvColumn): boolean => type === 'bigint' && new Set(values).size === values.length;
+
+/** The file's name, as an identifier that needs no quotes. */
+function tableName(file: string): string {
+  const name = path
+    .parse(file)
+    .name.toLowerCase()
+    .replaceAll(/[^a-z0-9_]+/g, '_')
+    .slice(0, 40);
+  return /^[a-z_]/.test(name) ? name : `t_${name}`;
+}
+
+/** A name for the number of a row's line that no column has. */
+function lineName(columns: readonly CsvColumn[]): string {
+  let name = 'line';
+  while (columns.some((column) => column.name === name)) name = `${name}_`;
+  return name;
+}

@@ -1,0 +1,103 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
+import { Job } from 'kubernetes-models/batch/v1/Job';
+import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
+import { ConfigMap } from 'kubernetes-models/v1/ConfigMap';
+import { ServiceAccount } from 'kubernetes-models/v1/ServiceAccount';
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { commands } from '../../../src/cli/commands/registry.ts';
+import { type SettingSpec, settingsTable } from '../../../src/cli/settings/table.ts';
+
+const root = path.resolve(import.meta.dirname, '../../../deploy/kubernetes');
+const kinds = { Deployment, Job, NetworkPolicy, PodDisruptionBudget, ConfigMap, ServiceAccount };
+/** Kinds of other projects, whose schemas are not at hand. */
+const foreign = ['ScaledObject', 'TriggerAuthentication', 'Cluster'];
+const places = [
+  'base',
+  ...['overlays', 'examples'].flatMap((dir) => readdirSync(path.join(root, dir)).map((name) => `${dir}/${name}`)),
+];
+
+interface Manifest {
+  kind: string;
+  metadata: { name: string };
+  spec?: { replicas?: number; template?: { spec: PodSpec } };
+  data?: Record<string, string>;
+}
+
+interface PodSpec {
+  automountServiceAccountToken: boolean;
+  securityContext: { runAsNonRoot: boolean };
+  containers: {
+    args: string[];
+    env?: { name: string }[];
+    securityContext: { readOnlyRootFilesystem: boolean; allowPrivilegeEscalation: boolean };
+    volumeMounts?: { mountPath: string }[];
+    resources: { limits?: { memory?: string } };
+  }[];
+}
+
+const isThere = (): boolean => {
+  try {
+    execFileSync('kubectl', ['version', '--client'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+};
+const hasKubectl = isThere();
+if (!hasKubectl) console.log('kubectl is not on this machine: the manifests are not tested');
+
+const built = (place: string): Manifest[] => {
+  const text = execFileSync('kubectl', ['kustomize', path.join(root, place)], { encoding: 'utf8' });
+  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+};
+
+describe.skipIf(!hasKubectl).each(places)('deploy/kubernetes/%s', (place) => {
+  const manifests = hasKubectl ? built(place) : [];
+  const pods = manifests.flatMap(({ metadata, spec }) =>
+    spec?.template === undefined ? [] : [{ name: metadata.name, ...spec.template.spec }],
+  );
+
+  test('fits the schemas of the Kubernetes API', () => {
+    for (const manifest of manifests) {
+      if (foreign.includes(manifest.kind)) continue;
+      const Model = kinds[manifest.kind as keyof typeof kinds] as unknown as new (it: unknown) => { validate(): void };
+      expect([manifest.kind, Model]).not.toContain(undefined);
+      expect(() => new Model(manifest).validate()).not.toThrow();
+    }
+  });
+
+  test('runs existing commands with existing settings', () => {
+    const variables = Object.values(settingsTable).map((setting: SettingSpec) => setting.variable);
+    for (const { containers } of pods) {
+      for (const { args, env = [] } of containers) {
+        expect(Object.keys(commands)).toContain(args[0]);
+        for (const { name } of env) if (!name.startsWith('PG')) expect(variables).toContain(name);
+      }
+    }
+    const settings = manifests.find(({ kind }) => kind === 'ConfigMap')?.data ?? {};
+    for (const name of Object.keys(settings)) expect(variables).toContain(name);
+  });
+
+  test('nothing runs as root, writes beside its folders, or knows the API', () => {
+    expect(pods.length).toBeGreaterThanOrEqual(3);
+    for (const pod of pods) {
+      expect(pod).toMatchObject({ automountServiceAccountToken: false, securityContext: { runAsNonRoot: true } });
+      for (const { securityContext, resources } of pod.containers) {
+        expect(securityContext).toMatchObject({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: false });
+        expect(resources.limits?.memory).toBeDefined();
+      }
+    }
+  });
+});
+
+test.skipIf(!hasKubectl)('KEDA alone decides on the number of workers, where it does', () => {
+  const worker = built('overlays/many-workers').find(
+    ({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'rafiki-worker',
+  );
+  expect(worker?.spec?.replicas).toBeUndefined();
+});
