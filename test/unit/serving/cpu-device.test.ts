@@ -8,7 +8,7 @@ import { packModel } from '../../../src/params/model-codec.ts';
 import { ModelFiles, readModel } from '../../../src/params/model-files.ts';
 import type { ParamStore } from '../../../src/params/param-store.ts';
 import { CpuDevice } from '../../../src/serving/devices/cpu-device.ts';
-import type { ExplainedEnsemble, ExplainedEnsemble } from '../../../src/serving/devices/device.ts';
+import type { ExplainedEnsemble } from '../../../src/serving/devices/device.ts';
 import { type EnsembleFiles, Replica } from '../../../src/serving/devices/replica.ts';
 import { largestBatch } from '../../../src/serving/policies/latency-model.ts';
 import { trainTrial } from '../../../src/training/train.ts';
