@@ -4,6 +4,7 @@ import path from 'node:path';
 import { FrameReader } from '../../src/bridge/frames.ts';
 import { queryReply } from '../../src/bridge/messages.ts';
 import type { DeploymentRow } from '../../src/db/statements/deployments.ts';
+import { unweighted } from '../../src/domain/ensembles/rule.ts';
 import { createEncoder } from '../../src/features/registry.ts';
 import { packModel } from '../../src/params/model-codec.ts';
 import { ModelFiles, readModel } from '../../src/params/model-files.ts';
@@ -86,8 +87,9 @@ async function startSession(file: Awaited<ReturnType<ModelFiles['fetch']>>) {
     columns: null,
     score: 0.9,
     accuracies: null,
+    rule: 'vote',
     classes: ['neg', 'pos'],
-    members: [{ family: 'fasttext', precision: 'float32', score: 0.9, paramsId: 1 }],
+    members: [{ family: 'fasttext', precision: 'float32', paramsId: 1, variantOf: null, ...unweighted(0.9) }],
   };
   const fleet = new ServedFleet({
     members: row.members,

@@ -31,6 +31,7 @@ const sql = {
 
 /** What Postgres does for the bulk form beside the request. */
 const parts: Readonly<Record<string, string>> = {
+  'rows-as-json': 'select count(to_json(r)) from bench_rows r',
   'rows-as-jsonb': 'select count(to_jsonb(r)) from bench_rows r',
   'array-of-jsonb': 'select cardinality(array_agg(to_jsonb(r))) from bench_rows r',
   'array-of-texts': 'select cardinality(array_agg(to_json(r)::text)) from bench_rows r',

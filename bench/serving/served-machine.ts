@@ -58,8 +58,8 @@ export class ServedMachine {
         policy: simulatedPolicy(policy).create({ fleet, seed }),
         clock: this.clock,
         machine,
-        answerMaker: classification.answers(['no', 'yes']),
-        scores: [],
+        answerMaker: classification.answers(['no', 'yes'], 'vote'),
+        members: [],
         budgetMs,
         onBatch: () => undefined,
         onUnloaded: () => undefined,
@@ -110,7 +110,7 @@ export class ServedMachine {
 function fleetOf({ accuracy, latencyMs }: DeployedModel, servers: number): ServedFleet {
   const members = Array.from({ length: Math.log2(accuracy.length) }, (_, m) => m);
   const fleet = new ServedFleet({
-    members: members.map((m) => ({ family: `family ${m}`, precision: 'float32' })),
+    members: members.map((m) => ({ family: `family ${m}`, precision: 'float32', variantOf: null })),
     accuracy,
     servers,
   });

@@ -1,6 +1,7 @@
 import { bestEnsemble, bestOfFamilies } from '../../src/coordinator/ensemble.ts';
 import type { LabelledRow } from '../../src/datasets/data-file.ts';
 import { splitRows, validationHash } from '../../src/datasets/split.ts';
+import { unweighted } from '../../src/domain/ensembles/rule.ts';
 import { kindOf } from '../../src/domain/kinds/registry.ts';
 import type { DataSet, Task } from '../../src/domain/task.ts';
 import type { TrainedModel, TrainingResult, TrainingSpec } from '../../src/domain/training.ts';
@@ -104,8 +105,8 @@ async function lossOf(
     const answers = await answerAll(onnx, await createEncoder(features).prepare(inputs), 1);
     outputs.push(answers.data as Float32Array);
   }
-  const { answer } = kindOf(task).answers(classes);
-  const batch = { outputs, scores: models.map(({ score }) => score), rows: test.length };
+  const { answer } = kindOf(task).answers(classes, 'vote');
+  const batch = { outputs, members: models.map(({ score }) => unweighted(score)), rows: test.length };
   const answers = test.map((_, row) => answer(batch, row));
   if (task === 'tabular_classification')
     return answers.filter((label, row) => label !== test[row]?.label).length / test.length;

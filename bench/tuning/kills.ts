@@ -112,15 +112,14 @@ async function* verify(
   if (version === undefined) return;
   const rows = await db.query<{ label: string; input: string }>('select label, body as input from mail');
   const params = new PostgresParamStore({ database: admin });
+  const stored = await selectMemberParams(admin, version.id);
   const members = await Promise.all(
-    (await selectMemberParams(admin, version.id)).map(async ({ id, score }) => ({
-      model: unpackModel(await params.load(id)),
-      score,
-    })),
+    stored.map(async ({ id, ...weight }) => ({ model: unpackModel(await params.load(id)), ...weight })),
   );
+  const [{ rule = 'vote' } = {}] = stored;
   const task = 'text_classification';
   const data = splitRows(rows, { task, validation: VALIDATION });
-  const again = await scoreIncumbent(members, { task, data, threads: 1 });
+  const again = await scoreIncumbent({ members, rule }, { task, data, threads: 1 });
   const error = Math.abs(again - version.score);
   yield figure(
     'reproduced',

@@ -21,7 +21,7 @@ interface ZooBox extends Omit<Box, 'label'> {
   label: string;
 }
 
-interface ZooRow {
+export interface ZooRow {
   input: string | Uint8Array;
   label: string | ZooBox[];
 }
@@ -34,6 +34,12 @@ export function readDataSet(name: DataName): DataSet {
   );
   const classes = [...new Set(labels)].sort();
   return { classes, train: examplesOf(train, classes), valid: examplesOf(valid, classes) };
+}
+
+/** The rows of both parts together. */
+export function readAllRows(name: DataName): { task: Task; rows: ZooRow[] } {
+  const { task, read } = dataSets[name];
+  return { task, rows: [...read('train'), ...read('valid')] };
 }
 
 function examplesOf(rows: readonly ZooRow[], classes: readonly string[]): Examples {

@@ -1,4 +1,3 @@
-import type { Queryable } from '../db/database.ts';
 import {
   insertDeployment,
   insertMember,
@@ -12,18 +11,14 @@ import {
   setTask,
 } from '../db/statements/models.ts';
 import { isServingAlive } from '../db/statements/processes.ts';
-import { addNotice, dropStudyParams, type Study, selectValidation, setOutcome } from '../db/statements/studies.ts';
+import { addNotice, dropStudyParams, type Study, setOutcome } from '../db/statements/studies.ts';
 import { type TransitionContext, transitionDeployment, transitionStudy } from '../db/statements/transitions.ts';
 import { insertTrial, type TrialRow } from '../db/statements/trials.ts';
-import { selectRefit, selectVariantVotes, selectVotes, type TrialVotes } from '../db/statements/votes.ts';
-import type { MemberBallots } from '../domain/kinds/kind.ts';
-import { kindOf } from '../domain/kinds/registry.ts';
-import { baseline, type Metric } from '../domain/metrics.ts';
-import { InvalidState, NameTaken } from '../errors/errors.ts';
-import { bestEnsemble, bestOfFamilies, subsetScores } from './ensemble.ts';
+import { selectRefit } from '../db/statements/votes.ts';
+import { NameTaken } from '../errors/errors.ts';
+import { chooseMembers } from './choose-members.ts';
 import { baselineNotice, reasonNotToDeploy } from './may-deploy.ts';
 import { missingRefits, withoutRefits } from './refits.ts';
-import { isScored } from './study-view.ts';
 
 /** Maximum time that a study waits for its model to be loaded before it completes. */
 const DEPLOY_WAIT_MS = 60_000;
@@ -47,17 +42,18 @@ export async function conclude(context: TransitionContext, study: Study, trials:
   const model = await lockModel(on, { name: study.model, owner: study.owner, task: study.task });
   const isOther = model.task !== study.task;
   if (!model.own || (isOther && !study.replace)) throw nameTaken(study);
-  const { members, score, accuracies, classes } = chosen;
+  const { members, rule, score, accuracies, classes } = chosen;
   const { id, version } = await insertVersion(on, {
-    ...{ modelId: model.id, studyId: study.id, score, accuracies, classes },
+    ...{ modelId: model.id, studyId: study.id, rule, score, accuracies, classes },
     ...{ metric: study.metric, validationRows: chosen.validationRows },
   });
   for (const [rank, member] of members.entries()) {
-    const { id: trialId, family, precision, score: memberScore, paramsId } = member;
+    const { id: trialId, family, precision, score: memberScore, paramsId, weight, temperature, variantOf } = member;
     const refit = (await selectRefit(on, trialId)).find((each) => each.precision === precision);
     const isWorse = refit !== undefined && refit.score !== null && refit.score < memberScore; // on rows that it was trained on
     const refitParamsId = isWorse ? null : (refit?.paramsId ?? null);
-    await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, paramsId, refitParamsId });
+    const weights = { paramsId, refitParamsId, weight, temperature, variantOf };
+    await insertMember(on, id, { rank, trialId, family, precision, score: memberScore, ...weights });
   }
   const deployedId = await selectDeployedVersion(on, model.id);
   const furtherColumns =
@@ -92,48 +88,6 @@ export async function awaitDeployment(context: TransitionContext, study: Study):
   await transitionStudy(context, { id: study.id, from: 'running', event: 'complete' });
 }
 
-interface Chosen {
-  members: TrialVotes[];
-  score: number;
-  accuracies: number[] | null;
-  classes: string[];
-  validationRows: number | null;
-  /** Score of a constant prediction. */
-  baselineScore: number;
-}
-
-async function chooseMembers(on: Queryable, study: Study, trials: readonly TrialRow[]): Promise<Chosen> {
-  const candidates = bestOfFamilies(trials.filter(isScored));
-  const [best] = candidates;
-  if (best === undefined) throw new InvalidState(`study ${study.id} has no scored trial for a model`);
-  const validation = await selectValidation(on, study.id, best.validationHash);
-  const ranked = await selectVotes(
-    on,
-    candidates.map((trial) => trial.id),
-  );
-  const { classes } = validation;
-  const { metric } = study;
-  const kind = kindOf(study.task);
-  const labels = kind.readBallots(copyOf(validation.labels));
-  const baselineScore = baseline(metric, labels, classes.length);
-  const validated = { classes, baselineScore, validationRows: labels.length === 0 ? null : labels.length };
-  if (!kind.votes(metric)) return { members: ranked.slice(0, 1), score: best.score, accuracies: null, ...validated };
-  const votesOf = (trials: readonly TrialVotes[]): MemberBallots[] =>
-    trials.map((trial) => ({ ballots: kind.readBallots(copyOf(trial.predictions)), score: trial.score }));
-  const scoreBy =
-    (by?: Metric) =>
-    (members: readonly MemberBallots[]): number =>
-      kind.scoreBallots(members, labels, { classes: classes.length, metric: by });
-  const { members: count, score } = bestEnsemble(votesOf(ranked), scoreBy(metric));
-  const exact = ranked.slice(0, count);
-  const variants = await selectVariantVotes(
-    on,
-    exact.map((trial) => trial.id),
-  );
-  const members = [...exact, ...variants];
-  return { members, score, accuracies: subsetScores(votesOf(members), scoreBy()), ...validated };
-}
-
 /** Retires deployments of the other task: their answers are of another kind. */
 async function changeTask(context: TransitionContext, modelId: number, { task }: Study): Promise<void> {
   for (const { id, state } of await selectModelDeployments(context.on, modelId))
@@ -148,9 +102,6 @@ async function deploy(context: TransitionContext, place: { modelId: number; vers
   }
   await insertDeployment(context.on, place);
 }
-
-/** Little endian on all platforms of Node; the copy is aligned. */
-const copyOf = (bytes: Buffer): ArrayBuffer => new Uint8Array(bytes).buffer;
 
 const nameTaken = ({ model }: Study): NameTaken =>
   new NameTaken(`the model name "${model}" was taken while the study ran`, {

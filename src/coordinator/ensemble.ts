@@ -1,7 +1,8 @@
-/** Maximum members of an ensemble. */
-const MAX_MEMBERS = 3;
-/** A family whose best trial is further below the best of all is left out (paper, section 1: close to the best). */
-export const MAX_GAP = 0.05;
+import { bestOfEach, MAX_GAP } from '../domain/ensembles/choose.ts';
+import { CANDIDATES_OF_FAMILY } from '../domain/ensembles/rule.ts';
+
+/** Trials of which a weighted ensemble is chosen. */
+const MAX_CANDIDATES = 8;
 
 export interface Candidate {
   id: number;
@@ -11,18 +12,31 @@ export interface Candidate {
 }
 
 /**
- * The best trial of each of the best families, best first: different architectures make different errors. Only trials
- * that were validated on the rows of the best one, since votes are counted row by row.
+ * The best trials, best first, and the best of each family before further ones of it: different architectures make different errors. Only
+ * trials that were validated on the rows of the best one, since answers are compared row by row.
  */
-export function bestOfFamilies<C extends Candidate>(trials: readonly C[]): C[] {
-  const ranked = [...trials].sort((a, b) => b.score - a.score || a.id - b.id);
+export function ensembleCandidates<C extends Candidate>(trials: readonly C[]): C[] {
+  const ranked = [...trials].sort(bestFirst);
   const best = ranked[0];
   if (best === undefined) return [];
-  return ranked
-    .filter((trial) => trial.validationHash.equals(best.validationHash) && best.score - trial.score <= MAX_GAP)
-    .filter((trial, place, comparable) => comparable.findIndex(({ family }) => family === trial.family) === place)
-    .slice(0, MAX_MEMBERS);
+  const close = ranked.filter(
+    (trial) => trial.validationHash.equals(best.validationHash) && best.score - trial.score <= MAX_GAP,
+  );
+  const placeInFamily = (trial: C): number => close.filter(({ family }) => family === trial.family).indexOf(trial);
+  return close
+    .map((trial) => ({ trial, place: placeInFamily(trial) }))
+    .filter(({ place }) => place < CANDIDATES_OF_FAMILY)
+    .sort((a, b) => a.place - b.place) // stable: among equals the best first
+    .slice(0, MAX_CANDIDATES)
+    .map(({ trial }) => trial)
+    .sort(bestFirst);
 }
+
+const bestFirst = (a: Candidate, b: Candidate): number => b.score - a.score || a.id - b.id;
+
+/** The voters of the paper, best first: the best trial of each of the best families. */
+export const bestOfFamilies = <C extends Candidate>(trials: readonly C[]): C[] =>
+  bestOfEach(ensembleCandidates(trials), ({ family }) => family);
 
 export interface Ensemble {
   members: number;
@@ -47,3 +61,16 @@ export const subsetScores = <M>(ranked: readonly M[], scoreOf: ScoreOf<M>): numb
     const asked = ranked.filter((_, m) => (subset & (1 << m)) !== 0);
     return asked.length === 0 ? 0 : scoreOf(asked);
   });
+
+/** By how much any part of a weighted ensemble is at least taken for worse than the whole. */
+const WHOLE_BETTER = 1e-4;
+
+/**
+ * Of a weighted ensemble whose first `exact` members are no variants: the whole is chosen by cross-validation, so a part that scores
+ * better on these rows does so by chance, and answers only where time is short.
+ */
+export function belowWhole(scores: readonly number[], exact: number): number[] {
+  const whole = 2 ** exact - 1;
+  const most = Math.max(0, (scores[whole] ?? 0) - WHOLE_BETTER);
+  return scores.map((score, subset) => (subset === whole ? score : Math.min(score, most)));
+}

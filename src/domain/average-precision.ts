@@ -22,40 +22,79 @@ export interface PrecisionTarget {
 export function averagePrecision(
   found: readonly (readonly Detection[])[],
   actual: readonly (readonly Box[])[],
-  target: PrecisionTarget,
+  { label, overlap }: PrecisionTarget,
 ): number | null {
-  const objects = actual.map((boxes) => boxes.filter((box) => box.label === target.label));
+  const objects = actual.map((boxes) => boxes.filter((box) => box.label === label));
   const total = objects.reduce((sum, boxes) => sum + boxes.length, 0);
   if (total === 0) return null;
-  const hits = hitsOf(found, objects, target);
+  const hits = found.flatMap((detections, image) =>
+    hitsIn(
+      detections.filter((one) => one.label === label),
+      objects[image] ?? [],
+      overlap,
+    ),
+  );
   return areaUnder(hits, total);
 }
 
-/** For each detection of the class, best first: whether it found an object. */
-function hitsOf(
-  found: readonly (readonly Detection[])[],
-  objects: readonly (readonly Box[])[],
-  { label, overlap }: PrecisionTarget,
-): boolean[] {
-  const taken = objects.map((boxes) => new Uint8Array(boxes.length));
-  const ranked = found.flatMap((detections, image) =>
-    detections.filter((one) => one.label === label).map((one) => ({ one, image })),
+/** A detection, and whether it found an object. */
+interface Hit {
+  score: number;
+  isHit: boolean;
+}
+
+/** The detections of an image, by class, at an overlap of half. */
+export type ImageHits = ReadonlyMap<number, readonly Hit[]>;
+
+/** For {@link meanPrecision}, which then compares many choices of images quickly. */
+export function hitsInImage(found: readonly Detection[], objects: readonly Box[]): ImageHits {
+  const labels = new Set(found.map(({ label }) => label));
+  return new Map(
+    [...labels].map((wanted) => [
+      wanted,
+      hitsIn(
+        found.filter(({ label }) => label === wanted),
+        objects.filter(({ label }) => label === wanted),
+        0.5,
+      ),
+    ]),
   );
-  ranked.sort((a, b) => b.one.score - a.one.score);
-  return ranked.map(({ one, image }) => {
-    const overlaps = (objects[image] ?? []).map((object) => intersectionOverUnion(one, object));
+}
+
+/** Mean over the classes that occur of their average precision, given the number of objects of each; 0 if none occurs. */
+export function meanPrecision(images: readonly ImageHits[], totals: Float64Array): number {
+  const known = Array.from(totals).flatMap((total, label) =>
+    total === 0
+      ? []
+      : [
+          areaUnder(
+            images.flatMap((image) => image.get(label) ?? []),
+            total,
+          ),
+        ],
+  );
+  return known.length === 0 ? 0 : known.reduce((sum, value) => sum + value, 0) / known.length;
+}
+
+/** Of an image and a class, in the order of their scores: a detection does not depend on those in other images. */
+function hitsIn(found: readonly Detection[], objects: readonly Box[], overlap: number): Hit[] {
+  const taken = new Uint8Array(objects.length);
+  const ranked = found.toSorted((a, b) => b.score - a.score);
+  return ranked.map((one) => {
+    const overlaps = objects.map((object) => intersectionOverUnion(one, object));
     const max = Math.max(0, ...overlaps);
     const index = overlaps.indexOf(max);
-    const flags = taken[image];
-    if (flags === undefined || index < 0 || max < overlap || flags[index] === 1) return false;
-    flags[index] = 1;
-    return true;
+    const isHit = index >= 0 && max >= overlap && taken[index] === 0;
+    if (isHit) taken[index] = 1;
+    return { score: one.score, isHit };
   });
 }
 
-function areaUnder(hits: readonly boolean[], total: number): number {
+/** Under precision over recall, of the detections of all images. */
+function areaUnder(unranked: readonly Hit[], total: number): number {
   let found = 0;
-  const points = hits.map((hit, i) => {
+  const hits = unranked.toSorted((a, b) => b.score - a.score);
+  const points = hits.map(({ isHit: hit }, i) => {
     if (hit) found++;
     return { hit, precision: found / (i + 1) };
   });

@@ -1,3 +1,4 @@
+import { MIN_PROBABILITY } from './ensembles/temperature.ts';
 import type { OutputKind } from './task.ts';
 
 /** Share of `predicted[i] === actual[i]`, in [0, 1]; 0 for no rows. */
@@ -65,10 +66,7 @@ export type MetricOf<Kind extends OutputKind> = {
   [M in Metric]: (typeof metrics)[M]['output'] extends Kind ? M : never;
 }[Metric];
 
-/** A probability of 0 counts as this much, as in scikit-learn for float32: one certain mistake does not make the loss infinite. */
-const MIN_PROBABILITY = 2 ** -23;
-
-/** Mean of −ln p of the right class over all rows; `probabilities` is [N, classes]. 0 for no rows. */
+/** Mean of −ln p of the right class over all rows, p at least MIN_PROBABILITY; `probabilities` is [N, classes]. 0 for no rows. */
 export function logLoss(probabilities: Float32Array, actual: ArrayLike<number>): number {
   const classes = probabilities.length / actual.length;
   let sum = 0;

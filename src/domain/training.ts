@@ -120,6 +120,8 @@ export interface TrainingResult {
   model: TrainedModel;
   /** What the trial says of each validation row, in order. */
   predictions: Ballots;
+  /** What is kept of its answers to fit weights of ensembles: see `TaskKind.kept`. */
+  kept: Float32Array;
   /** The same weights in other precisions, if those answer much faster. */
   variants: TrainedVariant[];
 }
@@ -132,4 +134,5 @@ export interface TrainedVariant {
   gain: number;
   model: TrainedModel;
   predictions: Ballots;
+  kept: Float32Array;
 }

@@ -57,8 +57,8 @@ export class ServedModel {
       policy: this.policy,
       clock,
       machine,
-      answerMaker: kindOf(row.task).answers(row.classes),
-      scores: row.members.map(({ score }) => score),
+      answerMaker: kindOf(row.task).answers(row.classes, row.rule),
+      members: row.members,
       budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,
       onBatch: () => {
         stat.batches++;

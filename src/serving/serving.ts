@@ -84,7 +84,8 @@ export class Serving implements Service, MeasuredService {
 
   #serve(row: DeploymentRow): ServedModel {
     const { policy, logger } = this.#options;
-    const members = kindOf(row.task).votes() ? row.members : row.members.slice(0, 1);
+    const areAsked = row.rule === 'weighted' || kindOf(row.task).votes();
+    const members = areAsked ? row.members : row.members.slice(0, 1);
     const accuracy = row.accuracies ?? assumedAccuracies(members, row.score);
     const fleet = new ServedFleet({ members, accuracy, servers: this.#loader.servers });
     const stat = this.#statOf(row.modelId);

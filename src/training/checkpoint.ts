@@ -12,6 +12,8 @@ export interface Best {
   /** In the form in which they are deployed. */
   parts: ModelParts;
   predictions: Ballots;
+  /** What else is kept of its answers. */
+  kept: Float32Array;
 }
 
 /** The trial's position; together with the learner's tensors this is its complete state. */
@@ -34,6 +36,7 @@ export interface Progress {
 const prefix = 'train/';
 const bestParts = 'best/weights/';
 const bestPredictions = 'best/predictions';
+const bestKept = 'best/kept';
 
 export const freshProgress = (epochs: number): Progress => ({
   epoch: 0,
@@ -51,7 +54,7 @@ export function writeCheckpoint(progress: Progress, learner: Learner): ParamSet 
   const { best, ...counters } = progress;
   const tensors = withPrefix(prefix, learner.state());
   if (best === null) return { tensors, meta: { ...counters, steps: learner.steps, best: null } };
-  const { parts, predictions, ...scores } = best;
+  const { parts, predictions, kept, ...scores } = best;
   Object.assign(tensors, withPrefix(bestParts, parts));
   tensors[bestPredictions] = {
     shape: [predictions.length],
@@ -59,6 +62,7 @@ export function writeCheckpoint(progress: Progress, learner: Learner): ParamSet 
       ? { dtype: 'float32', data: predictions }
       : { dtype: 'int32', data: Int32Array.from(predictions) }),
   };
+  if (kept.length > 0) tensors[bestKept] = { dtype: 'float32', shape: [kept.length], data: kept };
   return { tensors, meta: { ...counters, steps: learner.steps, best: scores } };
 }
 
@@ -80,7 +84,12 @@ function readBest(tensors: Record<string, TensorData>, { best, epoch: done }: Re
   if (best === null) return null;
   const { score, metrics, epoch = Number(done) } = best as Pick<Best, 'score' | 'metrics'> & Partial<Best>; // earlier versions stored no epoch
   const parts = withoutPrefix(bestParts, tensors);
-  return { score, metrics, epoch, parts, predictions: readPredictions(tensors) };
+  const kept = tensors[bestKept]?.data; // earlier versions stored none
+  const said = {
+    predictions: readPredictions(tensors),
+    kept: kept instanceof Float32Array ? kept : new Float32Array(0),
+  };
+  return { score, metrics, epoch, parts, ...said };
 }
 
 function readPredictions(tensors: Record<string, TensorData>): Ballots {

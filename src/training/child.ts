@@ -177,8 +177,8 @@ function timeLeft(time: TrialTime): TrialTime {
 /** If a deployed model can no longer be scored, its successor is trained without a comparison. */
 async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data: DataSet): Promise<void> {
   if (incumbent === undefined) return;
-  const { members, trained: inputs } = incumbent;
-  const score = await scoreIncumbent(members, { task, data, threads, metric }).catch(() => undefined);
+  const { trained: inputs } = incumbent;
+  const score = await scoreIncumbent(incumbent, { task, data, threads, metric }).catch(() => undefined);
   const trained = inputs === undefined ? null : countTrained(data.valid.inputs, inputs);
   if (score !== undefined) await send({ kind: 'incumbent', score, trained });
 }

@@ -7,17 +7,17 @@ import type { Incumbent } from './messages.ts';
 
 /** Score of a deployed ensemble (best member first) on the validation rows; classes unknown to it count as wrong. */
 export async function scoreIncumbent(
-  members: Incumbent['members'],
+  { members, rule }: Pick<Incumbent, 'members' | 'rule'>,
   { task, data, threads, metric }: { task: Task; data: DataSet; threads: number; metric?: Metric },
 ): Promise<number> {
   const { inputs, labels } = data.valid;
   const kind = kindOf(task);
-  const asked = kind.votes(metric) ? members : members.slice(0, 1);
+  const asked = rule === 'weighted' || (rule === 'vote' && kind.votes(metric)) ? members : members.slice(0, 1);
   const answers = [];
-  for (const { model, score } of asked) {
+  for (const { model, ...weight } of asked) {
     const { onnx, features } = model;
     const rows = await createEncoder(features).prepare(inputs);
-    answers.push({ answers: await answerAll(onnx, rows, threads), classes: features.classes, score });
+    answers.push({ answers: await answerAll(onnx, rows, threads), classes: features.classes, ...weight });
   }
-  return kind.scoreEnsemble(answers, labels, { classes: data.classes, metric });
+  return kind.scoreEnsemble(answers, labels, { classes: data.classes, metric, rule });
 }

@@ -34,7 +34,8 @@ export async function int8Variant(trial: PreparedTrial, graph: Graph): Promise<T
   if (gain < minGain) return null;
   const answers = await answerAll(onnx, valid, threads);
   const { score } = kind.score(answers, data.valid.labels, { classes: data.classes, metric: spec.metric });
-  return { precision: 'int8', score, gain, model: { onnx, features }, predictions: kind.ballots(answers) };
+  const said = { predictions: kind.ballots(answers), kept: kind.kept(answers) };
+  return { precision: 'int8', score, gain, model: { onnx, features }, ...said };
 }
 
 /** Speed-up of `quick` over `exact`, from the quickest run of each. */

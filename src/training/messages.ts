@@ -1,4 +1,5 @@
 import type { Shard } from '../datasets/shard.ts';
+import type { EnsembleRule, MemberWeight } from '../domain/ensembles/rule.ts';
 import type { Knobs } from '../domain/hyper-space.ts';
 import type {
   JoinedRound,
@@ -77,8 +78,9 @@ export interface JoinAssignment extends TrialInput {
 }
 
 export interface Incumbent {
-  /** Best first, each with its score when its version was made. */
-  members: { model: TrainedModel; score: number }[];
+  rule: EnsembleRule;
+  /** Best first. */
+  members: (MemberWeight & { model: TrainedModel })[];
   /** The inputs that it was trained on (see `trainedInputs`), if stored. */
   trained: BigInt64Array | undefined;
 }

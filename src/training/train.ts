@@ -88,7 +88,13 @@ async function finishEpoch({ spec, learner, hooks, progress }: TrainingRun): Pro
   const loss = progress.lossSum / learner.stepsPerEpoch;
   progress.epoch++;
   if (progress.best === null || isBetter(learner, kind.rank(scores), kind.rank(progress.best)) || hooks.keepsLast)
-    progress.best = { score, metrics, epoch: progress.epoch, parts: parts(), predictions: kind.ballots(answers) };
+    progress.best = {
+      score,
+      metrics,
+      epoch: progress.epoch,
+      parts: parts(),
+      ...{ predictions: kind.ballots(answers), kept: kind.kept(answers) },
+    };
   progress.step = 0;
   progress.lossSum = 0;
   progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
@@ -119,7 +125,7 @@ function planEpochs(
 }
 
 async function resultOf({ learner, progress }: TrainingRun, state: TrainingResult['state']): Promise<TrainingResult> {
-  const { score, metrics, parts, predictions }: Best = progress.best as Best;
+  const { score, metrics, parts, predictions, kept }: Best = progress.best as Best;
   const { epoch: epochs, seconds } = progress;
-  return { state, score, metrics, epochs, seconds, predictions, ...(await learner.exported(parts)) };
+  return { state, score, metrics, epochs, seconds, predictions, kept, ...(await learner.exported(parts)) };
 }

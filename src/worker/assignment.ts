@@ -107,11 +107,15 @@ async function loadIncumbent({ incumbentId }: ClaimedTrial, options: TrialRunOpt
   if (incumbentId === null) return undefined;
   try {
     const stored = await selectMemberParams(options.database, incumbentId);
-    if (stored.length === 0) return undefined; // the model was dropped meanwhile
+    const [first] = stored;
+    if (first === undefined) return undefined; // the model was dropped meanwhile
     const members = await Promise.all(
-      stored.map(async ({ id, score }) => ({ model: unpackModel(await options.params.load(id)), score })),
+      stored.map(async ({ id, score, weight, temperature }) => ({
+        ...{ score, weight, temperature },
+        model: unpackModel(await options.params.load(id)),
+      })),
     );
-    return { members, trained: await selectTrained(options.database, incumbentId) };
+    return { rule: first.rule, members, trained: await selectTrained(options.database, incumbentId) };
   } catch (error) {
     return skip('a score of the deployed model', error, options.logger);
   }

@@ -3,7 +3,8 @@ import { persist } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { insertValidation, setRefitTrained } from '../db/statements/studies.ts';
 import { type TrialTransition, transitionTrial } from '../db/statements/transitions.ts';
-import { insertVariant, type NewVariant } from '../db/statements/votes.ts';
+import { dropKeptAnswers, insertVariant, type NewVariant } from '../db/statements/votes.ts';
+import { CANDIDATES_OF_FAMILY } from '../domain/ensembles/rule.ts';
 import type { Ballots } from '../domain/kinds/kind.ts';
 import type { TrainedModel, TrainingResult } from '../domain/training.ts';
 import { packModel } from '../params/model-codec.ts';
@@ -32,7 +33,8 @@ export async function storeResult(
 ): Promise<void> {
   const { hash, classes, labels, trained } = validated;
   const validationHash = Buffer.from(hash);
-  const scored = { score: result.score, predictions: bytesOf(result.predictions), validationHash };
+  const said = { predictions: bytesOf(result.predictions), keptAnswers: keptOf(result) };
+  const scored = { score: result.score, ...said, validationHash };
   await endTrial(owner, { result, scored, ...storage }, (tx) =>
     insertValidation(tx, owner.study.id, { hash: validationHash, classes, labels: bytesOf(labels), trained }),
   );
@@ -61,8 +63,8 @@ async function endTrial(
     persist(() => params.save('model', packModel(model)), logger, never);
   const paramsId = await save(result.model);
   const variants: NewVariant[] = [];
-  for (const { precision, score, model, predictions } of result.variants) {
-    const stored = { paramsId: await save(model), predictions: bytesOf(predictions) };
+  for (const { precision, score, model, predictions, kept } of result.variants) {
+    const stored = { paramsId: await save(model), predictions: bytesOf(predictions), keptAnswers: keptOf({ kept }) };
     variants.push({ trialId: owner.trialId, precision, score, ...stored });
   }
   const { epochs: epoch, seconds } = result;
@@ -78,11 +80,15 @@ async function endTrial(
       await before(tx);
       if (!(await transitionTrial({ on: tx, logger }, move))) return false;
       for (const variant of variants) await insertVariant(tx, variant);
+      await dropKeptAnswers(tx, owner.study.id, CANDIDATES_OF_FAMILY);
       return true;
     });
   if (!(await persist(store, logger, never)))
     logger.warn({ trial: owner.trialId }, 'the result was discarded: the trial is no longer owned by this worker');
 }
+
+/** Null if nothing was kept, because ballots say all. */
+const keptOf = ({ kept }: { kept: Float32Array }): Buffer | null => (kept.length === 0 ? null : bytesOf(kept));
 
 /** Little endian on all platforms of Node. */
 const bytesOf = (values: Ballots): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);

@@ -5,6 +5,7 @@ import { selectMemberParams } from '../../src/db/statements/models.ts';
 import { insertValidation, selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { insertTrial, selectTrials } from '../../src/db/statements/trials.ts';
 import { insertVariant } from '../../src/db/statements/votes.ts';
+import { unweighted } from '../../src/domain/ensembles/rule.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -51,7 +52,13 @@ async function trialWithVariant(): Promise<{ study: number; exact: number; quick
     [exact, bytesOf(0, 1, 0, 0), hash],
   );
   const predictions = bytesOf(0, 1, 1, 0);
-  await insertVariant(db, { trialId: trial!.id, precision: 'int8', score: 0.5, paramsId: quick, predictions });
+  await insertVariant(db, {
+    trialId: trial!.id,
+    precision: 'int8',
+    score: 0.5,
+    paramsId: quick,
+    ...{ predictions, keptAnswers: null },
+  });
   return { study, exact, quick };
 }
 
@@ -64,10 +71,12 @@ test('a version has its members followed by their variants, and the accuracy of 
   const [deployment] = await selectDeployments(db);
   expect(deployment).toMatchObject({ score: 0.75, accuracies: [0, 0.75, 0.5, 0.75] });
   expect(deployment?.members).toEqual([
-    { family: 'fasttext', precision: 'float32', score: 0.75, paramsId: exact },
-    { family: 'fasttext', precision: 'int8', score: 0.5, paramsId: quick },
+    { family: 'fasttext', precision: 'float32', paramsId: exact, variantOf: null, ...unweighted(0.75) },
+    { family: 'fasttext', precision: 'int8', paramsId: quick, variantOf: 0, ...unweighted(0.5) },
   ]);
-  expect(await selectMemberParams(db, deployment!.versionId)).toEqual([{ id: exact, score: 0.75 }]);
+  expect(await selectMemberParams(db, deployment!.versionId)).toEqual([
+    { id: exact, rule: 'vote', ...unweighted(0.75) },
+  ]);
   expect(await db.query('select families from rafiki.models')).toEqual([{ families: 'fasttext' }]);
 });
 

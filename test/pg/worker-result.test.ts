@@ -37,6 +37,7 @@ const int8: TrainedVariant = {
   gain: 2,
   model: modelOf(8),
   predictions: Uint16Array.of(0, 0),
+  kept: new Float32Array(0),
 };
 
 const store = (variants: TrainedVariant[]): Promise<void> =>
@@ -45,7 +46,7 @@ const store = (variants: TrainedVariant[]): Promise<void> =>
     {
       result: {
         ...{ state: 'completed', score: 1, metrics: {}, epochs: 3, seconds: 4 },
-        ...{ model: modelOf(32), predictions: Uint16Array.of(0, 1), variants },
+        ...{ model: modelOf(32), predictions: Uint16Array.of(0, 1), kept: Float32Array.of(1, 0, 0.25, 0.75), variants },
       },
       validated: {
         hash: Uint8Array.of(1),
@@ -62,10 +63,11 @@ const stored = (): Promise<{ precision: string; score: number; id: number; votes
 
 test('a trial ends with its model and a variant in 8 bits with its own score and votes', async () => {
   await store([int8]);
-  const [row] = await db.query<{ state: string; score: number; id: number }>(
-    'select state, score, params_id as id from rafiki.trial',
+  const [row] = await db.query<{ state: string; score: number; id: number; kept: Buffer }>(
+    'select state, score, params_id as id, kept_answers as kept from rafiki.trial',
   );
   expect(row).toMatchObject({ state: 'completed', score: 1 });
+  expect(new Float32Array(new Uint8Array(row!.kept).buffer)).toEqual(Float32Array.of(1, 0, 0.25, 0.75));
   expect(unpackModel(await params.load(row!.id)).onnx).toEqual(Uint8Array.of(32));
   const [variant, ...others] = await stored();
   expect(others).toEqual([]);

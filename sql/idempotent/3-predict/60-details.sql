@@ -98,8 +98,9 @@ Arguments:
   input: the text, 8,000,000 bytes at most
   budget: how long the call may take
 
-Result: one object with the label, the probabilities of all classes, the versions that answered, the size of the batch,
-the milliseconds taken, and whether the answer was overdue
+Result: one object with the label, the probabilities of all classes, the versions that answered, the rule by which their
+members decided together (best, vote, weighted), the members with their scores and weights, the size of the batch, the
+milliseconds taken, and whether the answer was overdue
 
 Errors:
   those of rafiki_predict

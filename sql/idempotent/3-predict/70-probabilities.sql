@@ -69,8 +69,8 @@ begin
   return rafiki._probabilities(rafiki._predict_array(model, true, 'details', rafiki._image_texts(images), budget)::jsonb[]);
 end $$;
 
-comment on function rafiki_probabilities(text, text, interval) is $$How probable each class is for a text. For an ensemble this is the mean over its versions, while rafiki_predict returns
-the majority label.
+comment on function rafiki_probabilities(text, text, interval) is $$How probable each class is for a text. They are calibrated on validation rows. For an ensemble this is the mean
+over its members, weighted if that is its rule (rafiki.models); where they vote, rafiki_predict returns the majority label.
 
 Arguments:
   model: name of a model that you own or were granted

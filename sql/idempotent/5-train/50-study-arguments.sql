@@ -54,6 +54,18 @@ begin
   end if;
 end $$;
 
+create or replace function rafiki._check_ensemble(ensemble text) returns void
+language plpgsql immutable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if ensemble not in ('best', 'vote', 'weighted') then
+    raise exception using errcode = 'invalid_parameter_value', message = 'ensemble must be ''best'', ''vote'' or ''weighted''',
+      detail = format('It is %s.', ensemble),
+      hint = 'Leave it out: cross-validation over the validation rows then chooses one of them.';
+  end if;
+end $$;
+
 create or replace function rafiki._check_families(task text, families text[]) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

@@ -14,6 +14,7 @@ begin
   perform rafiki._check_knobs(request.task, request.families, request.knobs);
   perform rafiki._check_aims(request.task, request.metric, request.class_weights);
   perform rafiki._check_workers_per_trial(request.workers_per_trial);
+  perform rafiki._check_ensemble(request.ensemble);
   perform rafiki._check_model_name(request.model, asker);
   perform rafiki._check_model_task(request);
 end $$;
@@ -43,12 +44,12 @@ begin
   insert into rafiki.study (owner, task, source, model, target, features, kinds, families, knobs, advisor, collaborative, alpha_first,
                             alpha_last, delta, terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy,
                             on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
-                            workers_per_trial, experience, refit, warning, reader, ticket)
+                            workers_per_trial, ensemble, experience, refit, warning, reader, ticket)
   values (asker, request.task, request.source, request.model, request.target, request.features, request.kinds, request.families, request.knobs,
           request.advisor, request.collaborative, request.alpha_first, request.alpha_last, request.delta, request.terminator,
           request.gpu, request.max_trials, make_interval(secs => extract(epoch from request.max_time)::float8), request.target_score, request.validation, request.seed,
           request.deploy, request.on_bad_row, request.validation_source, request.validation_split, request.validation_after,
-          request.metric, request.class_weights, request.replace, request.workers_per_trial, case when request.experience is not null then '[]'::jsonb end,
+          request.metric, request.class_weights, request.replace, request.workers_per_trial, request.ensemble, case when request.experience is not null then '[]'::jsonb end,
           coalesce(request.refit and (request.validation_source, request.validation_split, request.validation_after) is null, false), request.warning, request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing
   returning id into study;
@@ -74,7 +75,7 @@ create or replace function rafiki._request(
   task text, source regclass, model text, target name, features name[], families text[], knobs jsonb, advisor text,
   collaborative boolean, max_trials int, max_time interval, target_score float8, validation float8, seed int,
   deploy boolean, on_bad_row text, validation_source regclass, validation_split name, validation_after timestamptz,
-  metric text, class_weights text, replace boolean, workers_per_trial int
+  metric text, class_weights text, replace boolean, workers_per_trial int, ensemble text
 ) returns rafiki.study
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -109,6 +110,7 @@ begin
   request.metric := coalesce(case when metric = 'log_loss' and chosen.output = 'label' then 'likelihood' else metric end, (rafiki._metrics(task))[1]);
   request.class_weights := class_weights;
   request.workers_per_trial := workers_per_trial;
+  request.ensemble := ensemble;
   request.replace := coalesce(replace, false);
   request.alpha_first := rafiki._number_setting('rafiki.alpha_first', 1);
   request.alpha_last := rafiki._number_setting('rafiki.alpha_last', 1);
@@ -170,7 +172,7 @@ create or replace function rafiki_train(
   validation float8 default null, seed int default null, deploy boolean default true, on_bad_row text default 'error',
   validation_source regclass default null, validation_split name default null, validation_after timestamptz default null,
   metric text default null, class_weights text default null, replace boolean default false,
-  workers_per_trial int default null
+  workers_per_trial int default null, ensemble text default null
 ) returns bigint
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -178,7 +180,7 @@ as $$
   select rafiki._train(rafiki._request(
     task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time, target_score, validation,
     seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
-    workers_per_trial))
+    workers_per_trial, ensemble))
 $$;
 
 comment on function rafiki_train is $$Starts training a model on the rows of a table or view: workers begin when the transaction commits. Follow it with
@@ -218,6 +220,9 @@ Arguments:
   replace: lets the version replace one with other classes or another task
   workers_per_trial: how many workers train each trial together, @max_workers_per_trial@ or less; default: idle workers of other
     machines join a trial that takes long
+  ensemble: how the members of the model decide together: best (one alone), vote (the majority; of numbers a mean) or
+    weighted (the weighted mean of probabilities, numbers or boxes); default: what cross-validation over the validation
+    rows prefers
 
 Result: the number of the study, immediately
 

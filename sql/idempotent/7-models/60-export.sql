@@ -44,7 +44,7 @@ set search_path = pg_catalog, pg_temp
 as $$ select rafiki._export(model) $$;
 
 comment on function rafiki_export(text) is $$The deployed version of your model as an ONNX file with its weights, for any ONNX runtime; for an ensemble, its best
-member. The preprocessing of texts is not included; images are numbers from 0 to 255.
+member, whose probabilities are not calibrated. The preprocessing of texts is not included; images are numbers from 0 to 255.
 
 Arguments:
   model: one of your models

@@ -50,13 +50,16 @@ select m.name as model, v.version, m.task, m.owner, round(v.score::numeric, 4) a
        (select string_agg(b.family, '+' order by b.rank)
         from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32') as families,
        (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment,
-       v.metric, round(w.low::numeric, 4) as low, round(w.high::numeric, 4) as high
+       v.metric, round(w.low::numeric, 4) as low, round(w.high::numeric, 4) as high, coalesce(v.rule, 'vote') as rule,
+       (select array_agg(round(b.weight::numeric, 3) order by b.rank)
+        from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32' and v.rule = 'weighted') as weights
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
 left join lateral rafiki._wilson(v.score * v.judged_rows, v.judged_rows, rafiki._z(0.95)) w on v.metric = 'accuracy'
 order by m.name, v.version desc;
 comment on view rafiki.models is
   'Models that you may use, with their versions: score on the validation rows by the metric (likelihood is exp(-log loss)), for accuracy '
-  'with its 95 % confidence interval; families of the ensemble';
+  'with its 95 % confidence interval; families of the ensemble; rule: how they decide together (best: one alone, vote: the majority, '
+  'weighted: the mean by their weights)';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
 select m.name as model, v.version, d.state,

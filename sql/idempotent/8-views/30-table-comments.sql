@@ -24,6 +24,10 @@ comment on column rafiki.model_version.judged_rows is 'The number of rows that i
 comment on column rafiki.validation.trained is 'Hashes of the inputs that were trained on';
 comment on column rafiki.validation.refit_trained is 'Hashes of all inputs, which refits are trained on';
 comment on column rafiki.model_member.refit_params_id is 'The weights that answer, trained again on all rows; those of params_id were scored. null: these answer';
+comment on column rafiki.model_version.rule is 'How its members decide together: best, vote or weighted; null: an earlier version, which votes';
+comment on column rafiki.model_member.weight is 'Its share in a weighted ensemble';
+comment on column rafiki.model_member.temperature is 'By which the logarithms of its probabilities are divided, so that they are as certain as they are right';
+comment on column rafiki.model_member.variant_of is 'The rank of the member that it is a quicker variant of';
 comment on column rafiki.study.warning is 'What was strange about its columns when it was requested';
 comment on column rafiki.study.notice is 'What its owner should know, such as why the version was not deployed';
 comment on table rafiki.trial is 'Trials, each one set of knob values tried for a study; see the view rafiki.trials';
@@ -31,6 +35,7 @@ comment on column rafiki.trial.attempt is 'Counts claims: a worker with an older
 comment on column rafiki.study.closed is 'Why no further trials are started although no limit is reached';
 comment on column rafiki.trial.parent_id is 'The trial that gave most of its initial weights; null: random weights';
 comment on column rafiki.trial.warm_share is 'Share of its initial weights that came from other trials';
+comment on column rafiki.study.ensemble is 'How the members of its model decide together; null: as its validation rows prefer';
 comment on column rafiki.study.workers_per_trial is 'How many workers train a trial together; null: idle ones of other machines join one that takes long';
 comment on column rafiki.trial.full_seconds is 'Seconds that all of its epochs take on one worker; 0: little, and not measured';
 comment on column rafiki.trial.rung is 'Of a study whose trials take long: 1 for its candidates; the best of a rung continue in the next one, from their weights';

@@ -87,7 +87,7 @@ grant execute on function rafiki._mark(bigint) to public;
 grant execute on function rafiki._check_ticket(text) to public;
 
 -- Any role may compare these columns even in rows that policies hide (see 1-base/50-access.sql). So they hold only names, states, settings, scores
--- and times; columns with data of sources or weights are left out: skipped_example, predictions, validation_hash, classes.
+-- and times; columns with data of sources or weights are left out: skipped_example, predictions, kept_answers, validation_hash, classes.
 grant select on rafiki.task, rafiki.family, rafiki.advisor, rafiki.metric, rafiki.column_kind, rafiki.process, rafiki.report, rafiki.model,
   rafiki.model_grant, rafiki.model_member, rafiki.deployment, rafiki.quota, rafiki.attachment_mark to public;
 grant select (id, model_id, target, owner, reader, ticket, created_at, waiting_since, to_come, filled, filled_at, failures, retry_at)
@@ -97,13 +97,13 @@ grant select (id, owner, task, source, model, target, features, families, knobs,
   terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy, on_bad_row, state, cancel_requested, incumbent_id,
   incumbent_score, version, error, closed, notice, skipped_rows, created_at, started_at, ended_at,
   validation_source, validation_split, validation_after, metric, class_weights, replace, finish_requested, paused_at, paused_for, workers_per_trial,
-  plan, experience, refit, refit_seconds, kinds, warning)
+  plan, experience, refit, refit_seconds, kinds, warning, ensemble)
   on rafiki.study to public;
 grant select (id, study_id, number, family, knobs, seed, state, attempt, process_id, lease_until, stop_requested, epoch, epochs, score,
   seconds, checkpoint_id, params_id, start, parent_id, warm_share, published_id, published_score, error, created_at, started_at, ended_at,
   full_seconds, rung, rung_size, planned_seconds, refits)
   on rafiki.trial to public;
-grant select (id, model_id, version, study_id, score, accuracies, created_at, metric, judged_rows, features, kinds) on rafiki.model_version to public;
+grant select (id, model_id, version, study_id, score, accuracies, created_at, metric, judged_rows, features, kinds, rule) on rafiki.model_version to public;
 grant select (trial_id, process_id, attempt, lease_until, round, rows_per_second) on rafiki.trial_worker to public;
 grant select (trial_id, attempt, number, rows_per_second, exchange_share) on rafiki.trial_round to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.trial_workers, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,

@@ -1,4 +1,5 @@
 import { MAX_CLASS_BYTES, MAX_CLASSES } from '../../domain/class-limits.ts';
+import type { EnsembleRule, MemberWeight } from '../../domain/ensembles/rule.ts';
 import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
 import { type Task, tasks } from '../../domain/task.ts';
@@ -21,6 +22,8 @@ export interface DeploymentHead {
   version: number;
   /** The columns that it reads, if several are one input; otherwise null. */
   columns: string[] | null;
+  /** How its members decide together; versions of before vote. */
+  rule: EnsembleRule;
   /** Of the whole ensemble, on validation rows. */
   score: number;
   /** Accuracy of each subset of members, indexed by its bits; null if no votes were counted. */
@@ -34,11 +37,12 @@ export interface DeploymentRow extends DeploymentHead {
   classes: string[];
 }
 
-export interface Member {
+export interface Member extends MemberWeight {
   family: string;
   precision: Precision;
-  score: number;
   paramsId: number;
+  /** The rank of the member that it is a variant of; null if none, and in versions of before. */
+  variantOf: number | null;
 }
 
 /** Deployments for the tasks that this version supports; a newer server serves the others. */
@@ -47,8 +51,10 @@ export function selectDeployments(on: Queryable): Promise<DeploymentHead[]> {
     select d.id, d.state, m.id as "modelId", m.name as model, m.task, k.key::text as key,
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
       v.id as "versionId", v.version, case when v.kinds is not null then v.features::text[] end as columns, v.score, v.accuracies,
+      coalesce(v.rule, 'vote') as rule,
       (select coalesce(json_agg(
-        json_build_object('family', b.family, 'precision', b.precision, 'score', b.score, 'paramsId', coalesce(b.refit_params_id, b.params_id))
+        json_build_object('family', b.family, 'precision', b.precision, 'score', b.score, 'paramsId', coalesce(b.refit_params_id, b.params_id),
+          'weight', coalesce(b.weight, 1), 'temperature', coalesce(b.temperature, 1), 'variantOf', b.variant_of)
         order by b.rank), '[]')
        from rafiki.model_member b where b.version_id = v.id) as members
     from rafiki.deployment d

@@ -1,3 +1,4 @@
+import type { EnsembleRule, MemberWeight } from '../../domain/ensembles/rule.ts';
 import type { Metric } from '../../domain/metrics.ts';
 import type { Precision } from '../../domain/precision.ts';
 import type { DeploymentState } from '../../domain/state.ts';
@@ -36,6 +37,7 @@ export async function lockModel(
 export interface NewVersion {
   modelId: number;
   studyId: number;
+  rule: EnsembleRule;
   score: number;
   /** Of each subset of members, indexed by its bits; null if members do not vote. */
   accuracies: readonly number[] | null;
@@ -47,15 +49,15 @@ export interface NewVersion {
 
 export async function insertVersion(
   on: Queryable,
-  { modelId, studyId, score, accuracies, classes, metric, validationRows }: NewVersion,
+  { modelId, studyId, rule, score, accuracies, classes, metric, validationRows }: NewVersion,
 ): Promise<{ id: number; version: number }> {
   const sql = `
-    insert into rafiki.model_version (model_id, version, study_id, score, accuracies, classes, metric, judged_rows, features, kinds)
-    select $1, (select coalesce(max(version), 0) + 1 from rafiki.model_version where model_id = $1), s.id, $3, $4, $5, $6, $7, s.features, s.kinds
+    insert into rafiki.model_version (model_id, version, study_id, score, accuracies, classes, metric, judged_rows, rule, features, kinds)
+    select $1, (select coalesce(max(version), 0) + 1 from rafiki.model_version where model_id = $1), s.id, $3, $4, $5, $6, $7, $8, s.features, s.kinds
     from rafiki.study s where s.id = $2
     returning id, version`;
   const [row] = await on.query<{ id: number; version: number }>(sql, [
-    ...[modelId, studyId, score, accuracies, classes, metric, validationRows],
+    ...[modelId, studyId, score, accuracies, classes, metric, validationRows, rule],
   ]);
   return row!;
 }
@@ -69,14 +71,19 @@ export interface NewMember {
   paramsId: number;
   /** Weights trained again on all rows, which answer instead. */
   refitParamsId: number | null;
+  weight: number;
+  temperature: number;
+  /** The rank of the member that it is a variant of. */
+  variantOf: number | null;
 }
 
 export async function insertMember(on: Queryable, versionId: number, member: NewMember): Promise<void> {
   const sql = `
-    insert into rafiki.model_member (version_id, rank, trial_id, family, precision, score, params_id, refit_params_id)
-    values ($1, $2, $3, $4, $5, $6, $7, $8)`;
-  const { rank, trialId, family, precision, score, paramsId, refitParamsId } = member;
-  await on.query(sql, [versionId, rank, trialId, family, precision, score, paramsId, refitParamsId]);
+    insert into rafiki.model_member (version_id, rank, trial_id, family, precision, score, params_id, refit_params_id, weight, temperature, variant_of)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
+  const { rank, trialId, family, precision, score, paramsId, refitParamsId, weight, temperature, variantOf } = member;
+  const values = [rank, trialId, family, precision, score, paramsId, refitParamsId, weight, temperature, variantOf];
+  await on.query(sql, [versionId, ...values]);
 }
 
 export function selectLoading(on: Queryable, modelId: number): Promise<{ id: number }[]> {
@@ -149,9 +156,18 @@ export async function selectTrained(on: Queryable, versionId: number): Promise<B
   return row?.trained ? BigInt64Array.from(row.trained, BigInt) : undefined;
 }
 
-/** The scored parameters of a version's members in full precision, best first, with their scores: what is compared on validation rows was not trained on them. */
-export function selectMemberParams(on: Queryable, versionId: number): Promise<{ id: number; score: number }[]> {
-  const sql =
-    'select params_id as id, score from rafiki.model_member where version_id = $1 and precision = $2 order by rank';
+/** A member with its scored parameters, and the rule of its version. */
+export interface ScoredMember extends MemberWeight {
+  /** Of its parameters. */
+  id: number;
+  rule: EnsembleRule;
+}
+
+/** The members of a version in full precision, best first: what is compared on validation rows was not trained on them. */
+export function selectMemberParams(on: Queryable, versionId: number): Promise<ScoredMember[]> {
+  const sql = `
+    select m.params_id as id, m.score, coalesce(m.weight, 1) as weight, coalesce(m.temperature, 1) as temperature, coalesce(v.rule, 'vote') as rule
+    from rafiki.model_member m join rafiki.model_version v on v.id = m.version_id
+    where m.version_id = $1 and m.precision = $2 order by m.rank`;
   return on.query(sql, [versionId, 'float32']);
 }

@@ -1,3 +1,4 @@
+import type { EnsembleRule } from '../../domain/ensembles/rule.ts';
 import type { KnobOverride, Knobs } from '../../domain/hyper-space.ts';
 import type { Metric } from '../../domain/metrics.ts';
 import type { StudyState } from '../../domain/state.ts';
@@ -41,6 +42,8 @@ export interface Study {
   /** Duration of the current pause; null if it is not paused. */
   pausedMs: number | null;
   metric: Metric;
+  /** How the members of its model decide together; null: as validation prefers. */
+  ensemble: EnsembleRule | null;
   /** Whether its model may replace one for another task. */
   replace: boolean;
   /** Since its first trial began, by the database's clock, without pauses. */
@@ -70,7 +73,7 @@ const openStudies = `
      where v.study_id = s.id and s.metric = 'accuracy') as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
     s.refit, s.refit_seconds as "refitSeconds", s.gpu, s.workers_per_trial as "workersPerTrial", s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
-    s.finish_requested as "finishRequested", s.metric, s.replace,
+    s.finish_requested as "finishRequested", s.metric, s.ensemble, s.replace,
     (extract(epoch from now() - s.paused_at) * 1000)::float8 as "pausedMs",
     coalesce((extract(epoch from now_.at - began.at) * 1000)::float8, 0) as "elapsedMs",
     case when began.at is null then coalesce((extract(epoch from now_.at - s.started_at) * 1000)::float8, 0) else 0 end as "waitedMs",
@@ -184,9 +187,9 @@ export async function dropStudyParams(on: Queryable, studyId: number): Promise<v
     studyId,
   ]);
   const sql = `
-    update rafiki.trial t set checkpoint_id = null, published_id = null,
+    update rafiki.trial t set checkpoint_id = null, published_id = null, kept_answers = null,
       params_id = case when exists (select from rafiki.model_member m where t.params_id in (m.params_id, m.refit_params_id)) then params_id end
-    where t.study_id = $1 and (t.checkpoint_id, t.params_id, t.published_id) is distinct from (null, null, null)`;
+    where t.study_id = $1 and (t.checkpoint_id, t.params_id, t.published_id, t.kept_answers) is distinct from (null, null, null, null)`;
   await on.query(sql, [studyId]);
 }
 

@@ -49,7 +49,7 @@ export interface TrialTransition extends Transition<TrialState, TrialEvent> {
     seconds: number;
     paramsId: number;
     /** Null for a refit. */
-    scored: { score: number; predictions: Buffer; validationHash: Buffer } | null;
+    scored: { score: number; predictions: Buffer; keptAnswers: Buffer | null; validationHash: Buffer } | null;
   };
 }
 
@@ -82,7 +82,8 @@ const updateTrialSql = `
     seconds = coalesce($9, seconds),
     params_id = coalesce($10, params_id),
     predictions = coalesce($11, predictions),
-    validation_hash = coalesce($12, validation_hash)
+    validation_hash = coalesce($12, validation_hash),
+    kept_answers = coalesce($15, kept_answers)
   where id = $1 and state = $2 and ($13::int is null or (attempt = $13 and process_id = $14))
   returning id`;
 
@@ -105,6 +106,7 @@ export async function transitionTrial({ on, logger }: TransitionContext, change:
     result?.scored?.validationHash ?? null,
     owner?.attempt ?? null,
     owner?.processId ?? null,
+    result?.scored?.keptAnswers ?? null,
   ]);
   return logChange(logger, rows, { trial: id, from, to, ...(error === undefined ? {} : { err: error.message }) });
 }

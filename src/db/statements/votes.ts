@@ -8,12 +8,15 @@ export interface TrialVotes {
   score: number;
   paramsId: number;
   predictions: Buffer;
+  /** Null if it is not needed any more, and of trials of earlier versions. */
+  keptAnswers: Buffer | null;
 }
 
 /** The trials with their predictions for the validation rows, best first. */
 export function selectVotes(on: Queryable, trialIds: readonly number[]): Promise<TrialVotes[]> {
   const sql = `
-    select id, family, 'float32' as precision, score, params_id as "paramsId", predictions from rafiki.trial
+    select id, family, 'float32' as precision, score, params_id as "paramsId", predictions, kept_answers as "keptAnswers"
+    from rafiki.trial
     where id = any($1) order by score desc, id`;
   return on.query(sql, [trialIds]);
 }
@@ -35,7 +38,7 @@ export function selectRefit(
 /** The trials' variants with their predictions, best first. */
 export function selectVariantVotes(on: Queryable, trialIds: readonly number[]): Promise<TrialVotes[]> {
   const sql = `
-    select t.id, t.family, v.precision, v.score, v.params_id as "paramsId", v.predictions
+    select t.id, t.family, v.precision, v.score, v.params_id as "paramsId", v.predictions, v.kept_answers as "keptAnswers"
     from rafiki.trial_variant v join rafiki.trial t on t.id = v.trial_id
     where t.id = any($1) order by v.score desc, t.id`;
   return on.query(sql, [trialIds]);
@@ -47,13 +50,25 @@ export interface NewVariant {
   score: number;
   paramsId: number;
   predictions: Buffer;
+  keptAnswers: Buffer | null;
 }
 
 /** Writes nothing if the trial has one already. */
 export async function insertVariant(on: Queryable, variant: NewVariant): Promise<void> {
   const sql = `
-    insert into rafiki.trial_variant (trial_id, precision, score, params_id, predictions) values ($1, $2, $3, $4, $5)
+    insert into rafiki.trial_variant (trial_id, precision, score, params_id, predictions, kept_answers) values ($1, $2, $3, $4, $5, $6)
     on conflict do nothing`;
-  const { trialId, precision, score, paramsId, predictions } = variant;
-  await on.query(sql, [trialId, precision, score, paramsId, predictions]);
+  const { trialId, precision, score, paramsId, predictions, keptAnswers } = variant;
+  await on.query(sql, [trialId, precision, score, paramsId, predictions, keptAnswers]);
+}
+
+/** Drops the kept answers of all but the best `most` trials of each family of a study; those of rows that are locked remain. */
+export async function dropKeptAnswers(on: Queryable, studyId: number, most: number): Promise<void> {
+  const sql = `
+    update rafiki.trial set kept_answers = null where id in (
+      select t.id from rafiki.trial t join (
+        select id, row_number() over (partition by family order by score desc, id) as place
+        from rafiki.trial where study_id = $1 and kept_answers is not null) ranked on ranked.id = t.id
+      where ranked.place > $2 for update of t skip locked)`;
+  await on.query(sql, [studyId, most]);
 }

@@ -1,18 +1,22 @@
 import { InvalidState } from '../../errors/errors.ts';
 import { checkLabel, labelTooLong, MAX_LABEL_CHARS } from '../class-limits.ts';
+import { keepProbabilities } from '../ensembles/kept-answers.ts';
+import type { EnsembleRule, MemberWeight } from '../ensembles/rule.ts';
 import { accuracy, areaUnderCurve, argmax, logLoss, type Metric, type MetricOf, macroF1 } from '../metrics.ts';
 import type { Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 import { majorityVote, majorityVotes } from '../vote.ts';
+import { ClassPanel, type JudgedClasses } from './class-panel.ts';
 import {
+  type AnsweredBatch,
   type AnswerMaker,
   type Ballots,
   floats,
-  type MemberAnswers,
   type NamedLabel,
   rounded,
   type TaskKind,
 } from './kind.ts';
+import { addWeighted, translated, weightedProbabilities } from './weighted-classes.ts';
 
 /** The name of a classifier's target: a distribution over the classes for each row, [N, classes]. */
 const classTarget = 'truth';
@@ -52,11 +56,16 @@ export const classification: TaskKind = {
 
   rank: ({ score }) => score,
 
-  /** Majority vote, or the best member's probabilities; classes that the data does not have count as wrong. */
-  scoreEnsemble(members, labels, { classes, metric = 'accuracy' }) {
+  /** Classes that the data does not have count as wrong. Where a vote has no score, the best member answers alone. */
+  scoreEnsemble(members, labels, { classes, metric = 'accuracy', rule }) {
     const actual = classLabels(labels);
-    if (!isOfClasses(metric)) return scoreOfProbabilities(metric, translated(members, classes), actual);
-    const votes = members.map(({ answers, classes: own }) => {
+    const isVote = rule === 'vote' && isOfClasses(metric);
+    const { classes: known, all } = weightedProbabilities(
+      isVote ? [] : rule === 'weighted' ? members : members.slice(0, 1),
+    );
+    if (!isOfClasses(metric)) return scoreOfProbabilities(metric, translated(all, known, classes), actual);
+    const given = isVote ? members : [{ answers: tensorOf(all, known.length), classes: known }];
+    const votes = given.map(({ answers, classes: own }) => {
       const place = own.map((label) => (classes.includes(label) ? classes.indexOf(label) : unknownClass));
       return classesOf(answers).map((index) => place[index] ?? unknownClass);
     });
@@ -75,11 +84,24 @@ export const classification: TaskKind = {
     return ofClasses[isOfClasses(metric) ? metric : 'accuracy']({ predicted, actual: truth, classes });
   },
 
+  kept: (answers) => keepProbabilities(floats(answers), answers.shape[1] ?? 1),
+
+  panel(members, truth, { classes, metric }) {
+    if (members.some(({ kept }) => kept.length === 0)) return undefined;
+    const kept = members.map((member) => member.kept);
+    const needsProbabilities = (by: Metric = 'accuracy'): boolean => !isOfClasses(by);
+    const scoreOf = ({ predicted, actual, probabilities }: JudgedClasses, by: Metric = 'accuracy'): number =>
+      isOfClasses(by)
+        ? ofClasses[by]({ predicted, actual, classes })
+        : scoreOfProbabilities(by, probabilities ?? new Float32Array(0), actual);
+    return new ClassPanel(kept, classIndexes(truth), { classes, needsProbabilities, scoreOf, metric });
+  },
+
   answers: answersOf,
 };
 
 /** Of probabilities [rows, classes] for each member. */
-function answersOf(names: readonly string[]): AnswerMaker {
+function answersOf(names: readonly string[], rule: EnsembleRule): AnswerMaker {
   const classes = names.length;
   /** Throws if the outputs do not match the classes: they are of another model. */
   const nameOf = (label: number): string => {
@@ -87,21 +109,33 @@ function answersOf(names: readonly string[]): AnswerMaker {
     if (name === undefined) throw new InvalidState('a model gave something else than probabilities of its classes');
     return name;
   };
-  const answer: AnswerMaker['answer'] = ({ outputs }, row) =>
-    nameOf(majorityVote(outputs.map((output) => argmax(output, row * classes, classes))));
+  const sums = new Float64Array(classes);
+  /** Valid until it is called again. */
+  const probabilitiesOf = ({ outputs, members }: AnsweredBatch, row: number): Float64Array => {
+    sums.fill(0);
+    addWeighted(sums, { outputs, members: rule === 'vote' ? members.map(equal) : members, row });
+    return sums;
+  };
+  const mostProbable = (output: Float32Array, row: number): number => argmax(output, row * classes, classes);
+  const answer: AnswerMaker['answer'] = (batch, row) => {
+    const { outputs } = batch;
+    const [only] = outputs;
+    if (only !== undefined && outputs.length === 1) return nameOf(mostProbable(only, row));
+    if (rule === 'vote') return nameOf(majorityVote(outputs.map((output) => mostProbable(output, row))));
+    return nameOf(argmax(probabilitiesOf(batch, row), 0, classes));
+  };
   return {
     answer,
-    /** Probabilities are means over the members. */
+    /** Probabilities are means over the members, of a vote equally weighted. */
     finding(batch, row) {
-      const { outputs } = batch;
-      const means = new Float64Array(classes);
-      for (const output of outputs)
-        for (let c = 0; c < classes; c++) means[c]! += (output[row * classes + c] as number) / outputs.length;
-      const probabilities = Object.fromEntries(names.map((name, c) => [name, rounded(means[c] ?? 0)]));
-      return { label: answer(batch, row), probabilities };
+      const label = answer(batch, row);
+      const means = probabilitiesOf(batch, row);
+      return { label, probabilities: Object.fromEntries(names.map((name, c) => [name, rounded(means[c] ?? 0)])) };
     },
   };
 }
+
+const equal = (member: MemberWeight): MemberWeight => ({ ...member, weight: 1 });
 
 type ClassMetric = 'accuracy' | 'macro_f1';
 
@@ -121,7 +155,7 @@ const ofClasses: Readonly<Record<ClassMetric, (rows: Classified) => number>> = {
 
 /** The metrics of probabilities [rows, classes], in [0, 1]. */
 const ofProbabilities: Readonly<
-  Record<Exclude<MetricOf<'label'>, ClassMetric>, (probabilities: Float32Array, actual: Int32Array) => number>
+  Record<Exclude<MetricOf<'label'>, ClassMetric>, (probabilities: Float32Array, actual: ArrayLike<number>) => number>
 > = {
   likelihood: (probabilities, actual) => Math.exp(-logLoss(probabilities, actual)),
   auc: areaUnderCurve,
@@ -132,24 +166,16 @@ const isOfClasses = (metric: Metric): metric is ClassMetric => Object.hasOwn(ofC
 const isOfProbabilities = (metric: Metric): metric is keyof typeof ofProbabilities =>
   Object.hasOwn(ofProbabilities, metric);
 
-function scoreOfProbabilities(metric: Metric, probabilities: Float32Array, actual: Int32Array): number {
+function scoreOfProbabilities(metric: Metric, probabilities: Float32Array, actual: ArrayLike<number>): number {
   if (!isOfProbabilities(metric)) throw new RangeError(`"${metric}" is no metric of classes`);
   return ofProbabilities[metric](probabilities, actual);
 }
 
-/** The best member's probabilities of the data's classes: 0 for classes unknown to it. */
-function translated([best]: readonly MemberAnswers[], classes: readonly string[]): Float32Array {
-  if (best === undefined) return new Float32Array(0);
-  const own = best.classes.length;
-  const given = floats(best.answers);
-  const probabilities = new Float32Array((given.length / own) * classes.length);
-  const places = classes.map((label) => best.classes.indexOf(label));
-  for (let row = 0; row < given.length / own; row++)
-    places.forEach((place, c) => {
-      if (place >= 0) probabilities[row * classes.length + c] = given[row * own + place] as number;
-    });
-  return probabilities;
-}
+const tensorOf = (data: Float32Array, classes: number): TensorData => ({
+  dtype: 'float32',
+  shape: [data.length / Math.max(1, classes), classes],
+  data,
+});
 
 /** The most probable class of each row. */
 function classesOf(answers: TensorData): Uint16Array {

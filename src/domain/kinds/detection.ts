@@ -1,7 +1,10 @@
 import { BadData } from '../../errors/errors.ts';
 import { averagePrecision, type Detection } from '../average-precision.ts';
+import { fuseBoxes } from '../ensembles/box-fusion.ts';
+import type { EnsembleRule } from '../ensembles/rule.ts';
 import type { Box, ImageSize, Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
+import { BoxPanel, keepDetections, keepObjects, keptImages } from './box-panel.ts';
 import { checkBoxes, isBox, type NamedBox } from './boxes.ts';
 import { type AnsweredBatch, type AnswerMaker, floats, type NamedLabel, rounded, type TaskKind } from './kind.ts';
 
@@ -64,21 +67,39 @@ export const detection: TaskKind = {
   /** Of a trial on few images, average precision at an overlap of half is near 1 long before boxes fit well. */
   rank: ({ score, metrics }) => score + (metrics['ap75'] ?? 0),
 
-  /** The best member answers alone; classes that the data does not have count as wrong. */
-  scoreEnsemble([best], labels, { classes }) {
-    if (best === undefined) return 0;
-    const place = best.classes.map((label) => classes.indexOf(label));
-    const translated = detectionsOf(best.answers).map((found) =>
-      found.map((one) => ({ ...one, label: place[one.label] ?? -1 })),
+  /** Classes that the data does not have count as wrong. */
+  scoreEnsemble(members, labels, { classes, rule }) {
+    const asked = (rule === 'weighted' ? members : members.slice(0, 1)).map(({ answers, classes: own, weight }) => {
+      const place = own.map((label) => classes.indexOf(label));
+      const images = detectionsOf(answers).map((found) =>
+        found.map((one) => ({ ...one, label: place[one.label] ?? -1 })),
+      );
+      return { images, weight };
+    });
+    const objects = boxLabels(labels);
+    const fused = objects.map((_, image) =>
+      fuseBoxes(asked.map(({ images, weight }) => ({ found: images[image] ?? [], weight }))),
     );
-    return scoresOf(translated, boxLabels(labels), classes).score;
+    return scoresOf(fused, objects, classes).score;
   },
 
   votes: () => false,
-  ballots: () => new Uint16Array(0),
-  truth: () => new Uint16Array(0),
-  readBallots: (bytes) => new Uint16Array(bytes),
+  ballots: () => new Float32Array(0),
+  /** The objects of the images that are kept. */
+  truth: (labels) => keepObjects(boxLabels(labels), keptImages(boxLabels(labels).length)),
+  readBallots: (bytes) => new Float32Array(bytes),
   scoreBallots: ([best]) => best?.score ?? 0,
+  kept: (answers) => keepDetections(detectionsOf(answers), keptImages(answers.shape[0] ?? 0)),
+
+  panel(members, truth, { classes }) {
+    if (truth.length === 0 || members.some(({ kept }) => kept.length === 0)) return undefined;
+    return new BoxPanel(
+      members.map(({ kept }) => kept),
+      Float32Array.from(truth),
+      classes,
+    );
+  },
+
   answers: answersOf,
 };
 
@@ -87,19 +108,19 @@ interface FoundBox extends NamedBox {
   score: number;
 }
 
-/** Of detections [rows, M, 6] of the best member, best first, unused ones with score 0. */
-function answersOf(names: readonly string[]): AnswerMaker {
-  const boxesOf = ({ outputs, rows }: AnsweredBatch, row: number): FoundBox[] => {
-    const [output = new Float32Array(0)] = outputs;
-    const size = output.length / rows;
-    const boxes: FoundBox[] = [];
-    for (let at = row * size; at < (row + 1) * size; at += detectionSize) {
-      const [label = 0, score = 0, ...corners] = output.subarray(at, at + detectionSize);
-      if (!(score >= leastScore)) break;
-      const [x = 0, y = 0, w = 0, h = 0] = corners.map((pixels) => rounded(pixels, 1)); // finer than any detector
-      boxes.push({ label: names[label] ?? String(label), score: rounded(score), x, y, w, h });
-    }
-    return boxes;
+/** Of detections [rows, M, 6], best first, unused ones with score 0: those of the best member, or fused ones. */
+function answersOf(names: readonly string[], rule: EnsembleRule): AnswerMaker {
+  const boxesOf = ({ outputs, members, rows }: AnsweredBatch, row: number): FoundBox[] => {
+    const asked = rule === 'weighted' ? outputs : outputs.slice(0, 1);
+    const found = asked.map((output, m) => ({
+      found: detectionsIn(output, row, rows),
+      weight: members[m]?.weight ?? 1,
+    }));
+    return fuseBoxes(found).flatMap(({ label, score, ...pixels }) => {
+      if (!(score >= leastScore)) return [];
+      const [x = 0, y = 0, w = 0, h = 0] = [pixels.x, pixels.y, pixels.w, pixels.h].map((value) => rounded(value, 1)); // finer than any detector
+      return [{ label: names[label] ?? String(label), score: rounded(score), x, y, w, h }];
+    });
   };
   return {
     answer: (...row) => JSON.stringify(boxesOf(...row).filter(({ score }) => score >= CLEAR_SCORE)),
@@ -153,17 +174,22 @@ function frameAt(frames: TensorData, row: number): ImageSize {
   return { width, height };
 }
 
-/** The detections of each image; rows with score 0 are none. */
+/** The detections of each image. */
 function detectionsOf(answers: TensorData): Detection[][] {
-  const [rows = 0, max = 0] = answers.shape;
+  const [rows = 0] = answers.shape;
   const data = floats(answers);
-  return Array.from({ length: rows }, (_, row) =>
-    Array.from({ length: max }, (__, i) => {
-      const at = (row * max + i) * detectionSize;
-      const [label = 0, score = 0, x = 0, y = 0, w = 0, h = 0] = data.subarray(at, at + detectionSize);
-      return { label, score, x, y, w, h };
-    }).filter(({ score }) => score > 0),
-  );
+  return Array.from({ length: rows }, (_, row) => detectionsIn(data, row, rows));
+}
+
+/** Those of an image in the answers for `rows` of them; rows with score 0 are none. */
+function detectionsIn(data: Float32Array, row: number, rows: number): Detection[] {
+  const size = data.length / rows;
+  const found: Detection[] = [];
+  for (let at = row * size; at < (row + 1) * size; at += detectionSize) {
+    const [label = 0, score = 0, x = 0, y = 0, w = 0, h = 0] = data.subarray(at, at + detectionSize);
+    if (score > 0) found.push({ label, score, x, y, w, h });
+  }
+  return found;
 }
 
 function scoresOf(found: readonly Detection[][], actual: readonly (readonly Box[])[], classes: readonly string[]) {

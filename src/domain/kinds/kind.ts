@@ -1,3 +1,5 @@
+import type { Panel } from '../ensembles/panel.ts';
+import type { EnsembleRule, MemberWeight } from '../ensembles/rule.ts';
 import type { Metric } from '../metrics.ts';
 import type { ImageSize, Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
@@ -28,8 +30,8 @@ export interface TaskKind {
   /** By which the epochs of a trial are compared, larger is better. */
   rank(scores: Scores): number;
   /** Scores the answers of an ensemble, best member first; members may have other classes than the data. */
-  scoreEnsemble(members: readonly MemberAnswers[], labels: Labels, options: ScoringOptions): number;
-  /** Whether members of an ensemble decide together, row by row, and that has a score by the metric; otherwise the best member answers alone. */
+  scoreEnsemble(members: readonly MemberAnswers[], labels: Labels, options: EnsembleScoring): number;
+  /** Whether members can vote, row by row, and that has a score by the metric; otherwise the best member answers in place of a vote. */
   votes(metric?: Metric): boolean;
   /** What a member says of each row; empty if members do not decide together. */
   ballots(answers: TensorData): Ballots;
@@ -39,8 +41,14 @@ export interface TaskKind {
   readBallots(bytes: ArrayBuffer): Ballots;
   /** Scores what some members decide together, best member first. */
   scoreBallots(members: readonly MemberBallots[], truth: Ballots, options: BallotScoring): number;
-  /** Makes the answers of a deployed version with these classes. */
-  answers(classes: readonly string[]): AnswerMaker;
+  /**
+   * What is kept of a member's answers to fit weights, besides its ballots: see `KEPT_BYTES`. Empty if ballots say all.
+   */
+  kept(answers: TensorData): Float32Array;
+  /** The panel of these candidates; undefined if not enough was kept of one. */
+  panel(candidates: readonly KeptMember[], truth: Ballots, options: BallotScoring): Panel | undefined;
+  /** Makes the answers of a deployed version with these classes, whose members decide by the rule. */
+  answers(classes: readonly string[], rule: EnsembleRule): AnswerMaker;
 }
 
 /** The label of a row that is no image, from its text. Throws BadData. */
@@ -56,11 +64,16 @@ export interface MemberBallots {
   score: number;
 }
 
+/** A candidate for an ensemble: its ballots, and what else was kept of its answers on the validation rows. */
+export interface KeptMember {
+  ballots: Ballots;
+  kept: Float32Array;
+}
+
 /** What the members that were asked answered for a batch, best first. */
 export interface AnsweredBatch {
   outputs: readonly Float32Array[];
-  /** The score of each member on its study's validation rows. */
-  scores: readonly number[];
+  members: readonly MemberWeight[];
   rows: number;
 }
 
@@ -98,6 +111,10 @@ interface ScoringOptions {
   metric?: Metric | undefined;
 }
 
+interface EnsembleScoring extends ScoringOptions {
+  rule: EnsembleRule;
+}
+
 interface BallotScoring {
   /** Number of classes. */
   classes: number;
@@ -112,11 +129,9 @@ interface Scores {
   metrics: Record<string, number>;
 }
 
-export interface MemberAnswers {
+export interface MemberAnswers extends MemberWeight {
   answers: TensorData;
   classes: readonly string[];
-  /** When its version was made. */
-  score: number;
 }
 
 /** The numbers of answers, which are float32 in every exported model. */

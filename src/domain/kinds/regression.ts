@@ -1,7 +1,9 @@
 import { BadData } from '../../errors/errors.ts';
+import { type EnsembleRule, type MemberWeight, unweighted } from '../ensembles/rule.ts';
 import { type Metric, type MetricOf, metrics } from '../metrics.ts';
 import type { Labels } from '../task.ts';
 import { type AnswerMaker, type Ballots, floats, type NamedLabel, type TaskKind } from './kind.ts';
+import { meanOf, NumberPanel } from './number-panel.ts';
 
 /** The name of a network's target: a number for each row, standardised, [N, 1]. */
 export const numberTarget = 'number';
@@ -47,9 +49,9 @@ export const regression: TaskKind = {
     return { score: explained.score[metricOf(metric)], metrics: { r2, rmse, mae } };
   },
 
-  scoreEnsemble(members, labels, { metric = 'r2' }) {
-    const means = meansOf(members.map(({ answers, score }) => ({ numbers: floats(answers), score })));
-    return errorsOf(means, numbersIn(labels)).score[metricOf(metric)];
+  scoreEnsemble(members, labels, { metric = 'r2', rule }) {
+    const numbers = members.map(({ answers }) => floats(answers));
+    return errorsOf(meansOf(numbers, members, rule), numbersIn(labels)).score[metricOf(metric)];
   },
 
   votes: () => true,
@@ -58,42 +60,52 @@ export const regression: TaskKind = {
   readBallots: (bytes) => new Float32Array(bytes),
 
   scoreBallots(members, truth, { metric = 'r2' }) {
-    const means = meansOf(members.map(({ ballots, score }) => ({ numbers: numberBallots(ballots), score })));
-    return errorsOf(means, numberBallots(truth)).score[metricOf(metric)];
+    const numbers = members.map(({ ballots }) => numberBallots(ballots));
+    const voters = members.map(({ score }) => unweighted(score));
+    return errorsOf(meansOf(numbers, voters, 'vote'), numberBallots(truth)).score[metricOf(metric)];
   },
+
+  kept: () => new Float32Array(0), // ballots say all
+
+  panel: (members, truth, { metric }) =>
+    new NumberPanel(
+      members.map(({ ballots }) => numberBallots(ballots)),
+      numberBallots(truth),
+      {
+        isAbsolute: metric === 'mae',
+        metric,
+        scoreOf: (answers, actual, by = 'r2') => errorsOf(answers, actual).score[metricOf(by)],
+      },
+    ),
 
   answers: answersOf,
 };
 
 /** The mean of the members, as the shortest text with the same number in single precision, as Postgres writes a real. */
-function answersOf(): AnswerMaker {
-  const answer: AnswerMaker['answer'] = ({ outputs, scores }, row) =>
-    shortest(meanOf(outputs.map((output, m) => ({ number: output[row] ?? Number.NaN, score: scores[m] ?? 0 }))));
+function answersOf(_classes: readonly string[], rule: EnsembleRule): AnswerMaker {
+  const answer: AnswerMaker['answer'] = ({ outputs, members }, row) =>
+    shortest(
+      meanOf(
+        outputs.map((output) => output[row] ?? Number.NaN),
+        members,
+        rule,
+      ),
+    );
   return { answer, finding: (batch, row) => ({ number: Number(answer(batch, row)) }) };
 }
 
-/** What a score lacks to 1 is not taken for smaller than this: nobody's weight is infinite. */
-const MIN_UNEXPLAINED = 1e-6;
-
-/**
- * Members count by the inverse of what they leave unexplained: with R² and independent errors, the mean with the least squared
- * error (Bates and Granger 1969, The combination of forecasts). In single precision, as a single member's answer is.
- */
-function meanOf(members: readonly { number: number; score: number }[]): number {
-  let sum = 0;
-  let weights = 0;
-  for (const { number, score } of members) {
-    const weight = 1 / Math.max(MIN_UNEXPLAINED, 1 - score);
-    sum += weight * number;
-    weights += weight;
-  }
-  return Math.fround(sum / weights);
-}
-
 /** Of each row. */
-const meansOf = (members: readonly { numbers: Float32Array; score: number }[]): Float32Array =>
-  Float32Array.from(members[0]?.numbers ?? [], (_, row) =>
-    meanOf(members.map(({ numbers, score }) => ({ number: numbers[row] as number, score }))),
+const meansOf = (
+  numbers: readonly Float32Array[],
+  members: readonly MemberWeight[],
+  rule: EnsembleRule,
+): Float32Array =>
+  Float32Array.from(numbers[0] ?? [], (_, row) =>
+    meanOf(
+      numbers.map((each) => each[row] as number),
+      members,
+      rule,
+    ),
   );
 
 function numberBallots(ballots: Ballots): Float32Array {

@@ -18,7 +18,7 @@ const LONGEST_SHARE = 0.35;
 const NEARLY = 1.1;
 
 export interface ServedFleetOptions {
-  members: readonly Pick<Member, 'family' | 'precision'>[];
+  members: readonly Pick<Member, 'family' | 'precision' | 'variantOf'>[];
   /** By subset. */
   accuracy: readonly number[];
   servers: number;
@@ -83,16 +83,16 @@ export class ServedFleet implements Fleet {
   }
 
   /**
-   * Maximum number of rows that the best subset answers within `ms`; 0 if one row takes longer, or before the first
-   * measurement.
+   * Maximum number of rows that a subset, by default the best, answers within `ms`; 0 if one row takes longer, or before the
+   * first measurement.
    */
-  rowsWithin(ms: number): number {
+  rowsWithin(ms: number, subset = this.best): number {
     if (this.#latency.length === 0) return 0;
     let low = 0;
     let high: number = largestBatch;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      if (this.subsetMs(this.best, middle) <= ms) low = middle;
+      if (this.subsetMs(subset, middle) <= ms) low = middle;
       else high = middle - 1;
     }
     return low;
@@ -123,9 +123,12 @@ export class ServedFleet implements Fleet {
   }
 }
 
-/** The original of a variant is the member of its family in full precision; an ensemble has one of each family. */
+/** In versions that do not say it, the original of a variant is the member of its family in full precision: they have one of each family. */
 const originalsOf = (members: ServedFleetOptions['members']): number[] =>
-  members.map(({ family }) => members.findIndex((other) => other.family === family && other.precision === 'float32'));
+  members.map(({ family, precision, variantOf }, m) => {
+    if (precision === 'float32') return m;
+    return variantOf ?? members.findIndex((other) => other.family === family && other.precision === 'float32');
+  });
 
 /**
  * Accuracy by subset for versions without measured ones: the best member's for a part, the ensemble's for all. Then

@@ -1,3 +1,4 @@
+import type { MemberWeight } from '../../domain/ensembles/rule.ts';
 import type { AnswerMaker } from '../../domain/kinds/kind.ts';
 import { BadData } from '../../errors/errors.ts';
 import type { TimerClock } from '../../runtime/clock.ts';
@@ -16,8 +17,7 @@ export interface BatcherOptions {
   policy: Policy;
   clock: TimerClock;
   answerMaker: AnswerMaker;
-  /** Of each member, on its study's validation rows. */
-  scores: readonly number[];
+  members: readonly MemberWeight[];
   /** The latency budget τ of most requests, ms. */
   budgetMs: number;
   onBatch(rows: number): void;
@@ -65,20 +65,20 @@ export interface RunningBatch {
  * waits, so it takes no slot.
  */
 export function answerNow(input: string, subset: Subset, options: BatcherOptions): string | undefined {
-  const { device, fleet, policy, clock, scores, answerMaker, onBatch, onAnswer } = options;
+  const { device, fleet, policy, clock, answerMaker, onBatch, onAnswer } = options;
   const result = device.runNow?.([input], subset);
   if (result === undefined) return undefined;
   fleet.observe(subset, 1, result.ms);
   policy.observe?.({ nowMs: clock.nowMs(), subset, rows: 1, overdue: 0 });
   onBatch(1);
-  const answer = answerMaker.answer({ outputs: result.outputs, scores: scoresOf(subset, scores), rows: 1 }, 0);
+  const members = membersOf(subset, options);
+  const answer = answerMaker.answer({ outputs: result.outputs, members, rows: 1 }, 0);
   if (isAsAccurate(fleet, subset)) onAnswer(input, answer);
   return answer;
 }
 
-/** Of the members of a subset. */
-const scoresOf = (subset: Subset, scores: readonly number[]): number[] =>
-  scores.filter((_, member) => (subset & (1 << member)) !== 0);
+const membersOf = (subset: Subset, { members }: Pick<BatcherOptions, 'members'>): MemberWeight[] =>
+  members.filter((_, m) => (subset & (1 << m)) !== 0);
 
 /** As the best subset. */
 const isAsAccurate = (fleet: ServedFleet, subset: Subset): boolean =>
@@ -102,7 +102,7 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
     policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
     options.onBatch(rows);
     const isBest = isAsAccurate(fleet, subset);
-    const given = { outputs, scores: scoresOf(subset, options.scores), rows };
+    const given = { outputs, members: membersOf(subset, options), rows };
     batch.forEach((request, row) => {
       const answer = options.answerMaker.answer(given, row);
       if (isBest) options.onAnswer(request.input, answer);

@@ -1,4 +1,5 @@
 import type { DeploymentRow } from '../../db/statements/deployments.ts';
+import type { EnsembleRule } from '../../domain/ensembles/rule.ts';
 import { type Finding, rounded } from '../../domain/kinds/kind.ts';
 import { RequestTooLarge } from '../../errors/errors.ts';
 import type { RequestOutcome } from '../queue/queued-request.ts';
@@ -7,7 +8,9 @@ import type { ServedModel } from '../served-model.ts';
 /** What `rafiki_predict_detail` shows. */
 export type Detail = Finding & {
   versions: number[];
-  members: { family: string; score: number }[];
+  rule: EnsembleRule;
+  /** With their weights, if these count. */
+  members: { family: string; score: number; weight?: number }[];
   batch: number;
   ms: number;
   overdue: boolean;
@@ -21,7 +24,11 @@ export function detailOf(
   return {
     ...findingOf(outcome),
     versions: [row.version],
-    members: row.members.slice(0, outcome.members).map(({ family, score }) => ({ family, score: rounded(score) })),
+    rule: row.rule,
+    members: row.members.slice(0, outcome.members).map(({ family, score, weight }) => ({
+      ...{ family, score: rounded(score) },
+      ...(row.rule === 'weighted' ? { weight: rounded(weight) } : {}),
+    })),
     batch: outcome.batch,
     ms: rounded(ms),
     overdue,

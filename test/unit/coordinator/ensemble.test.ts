@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  belowWhole,
   bestEnsemble,
   bestOfFamilies,
   type Candidate,
-  MAX_GAP,
+  ensembleCandidates,
   subsetScores,
 } from '../../../src/coordinator/ensemble.ts';
+import { MAX_GAP } from '../../../src/domain/ensembles/choose.ts';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import type { MemberBallots } from '../../../src/domain/kinds/kind.ts';
 
@@ -52,6 +54,18 @@ describe('the members of an ensemble', () => {
   test('are none if no trial has a score', () => {
     expect(bestOfFamilies([])).toEqual([]);
   });
+});
+
+test('candidates are the best of each family, then further ones of it, three of a family and eight at most', () => {
+  const trials = Array.from({ length: 12 }, (_, i) => trial(i, ['a', 'b', 'c', 'd'][i >> 2] ?? 'd', 0.9 - 0.001 * i));
+  expect(ids(ensembleCandidates(trials))).toEqual([0, 1, 2, 4, 5, 6, 8, 9]);
+  const many = Array.from({ length: 9 }, (_, i) => trial(i, 'a', 0.9)).concat(trial(9, 'z', 0.86));
+  expect(ids(ensembleCandidates(many))).toEqual([0, 1, 2, 9]);
+  expect(ids(ensembleCandidates([...many, trial(10, 'y', 0.8)]))).toEqual([0, 1, 2, 9]);
+});
+
+test('a part of a weighted ensemble never counts as better than the whole', () => {
+  expect(belowWhole([0, 0.5, 0.9, 0.8, 0.95], 2)).toEqual([0, 0.5, 0.7999, 0.8, 0.7999]);
 });
 
 describe('the size of an ensemble', () => {

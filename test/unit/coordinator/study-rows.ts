@@ -33,6 +33,7 @@ export const newStudy = (changes: Partial<Study> = {}): Study => ({
   finishRequested: false,
   pausedMs: null,
   metric: 'accuracy',
+  ensemble: null,
   replace: false,
   elapsedMs: 1_000,
   waitedMs: 0,

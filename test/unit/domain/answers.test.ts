@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import { detection } from '../../../src/domain/kinds/detection.ts';
 
@@ -7,8 +8,8 @@ describe('an ensemble of classifiers', () => {
   const best = Float32Array.from([0.6, 0.3, 0.1, 0.2, 0.7, 0.1]);
   const second = Float32Array.from([0.1, 0.8, 0.1, 0.3, 0.3, 0.4]);
   const third = Float32Array.from([0.2, 0.5, 0.3, 0.1, 0.1, 0.8]);
-  const judge = classification.answers(['a', 'b', 'c']);
-  const batch = (...outputs: Float32Array[]) => ({ outputs, scores: outputs.map(() => 0.5), rows: 2 });
+  const judge = classification.answers(['a', 'b', 'c'], 'vote');
+  const batch = (...outputs: Float32Array[]) => ({ outputs, members: outputs.map(() => unweighted(0.5)), rows: 2 });
 
   it('chooses the label of most members, not of the mean', () => {
     expect(judge.answer(batch(best, second, third), 0)).toBe('b');
@@ -35,8 +36,8 @@ describe('a detector', () => {
     ...[0, 0, 0, 0, 0, 0],
     ...[0, 0, 0, 0, 0, 0],
   ]);
-  const judge = detection.answers(['apple', 'pear']);
-  const batch = { outputs: [output], scores: [0.5], rows: 2 };
+  const judge = detection.answers(['apple', 'pear'], 'best');
+  const batch = { outputs: [output], members: [unweighted(0.5)], rows: 2 };
   const boxesOf = (row: number): unknown => judge.finding(batch, row)['boxes'];
 
   it('answers the objects of each image that are clear, as JSON; details show the doubtful ones too, and no noise', () => {
@@ -46,7 +47,7 @@ describe('a detector', () => {
   });
 
   it('finds nothing in an image without objects', () => {
-    expect(judge.answer({ outputs: [new Float32Array(18)], scores: [0.5], rows: 1 }, 0)).toBe('[]');
+    expect(judge.answer({ outputs: [new Float32Array(18)], members: [unweighted(0.5)], rows: 1 }, 0)).toBe('[]');
   });
 
   it('answers alone, unlike classifiers, which vote', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import { cutOff, detection, objectsTensor } from '../../../src/domain/kinds/detection.ts';
 import type { Box } from '../../../src/domain/task.ts';
@@ -45,7 +46,7 @@ describe('an ensemble of classifiers', () => {
   const member = (classes: string[], ...rows: (readonly number[])[]) => ({
     answers: tensor([rows.length, classes.length], rows.flat()),
     classes,
-    score: 0.5,
+    ...unweighted(0.5),
   });
   const names = ['no', 'yes'];
   const labels = Int32Array.of(0, 1, 1);
@@ -54,7 +55,8 @@ describe('an ensemble of classifiers', () => {
     const right = member(names, no, yes, yes);
     const turned = member(['yes', 'no'], yes, no, no); // says the same
     const wrong = member(names, yes, no, no);
-    const score = (...members: (typeof right)[]) => classification.scoreEnsemble(members, labels, { classes: names });
+    const score = (...members: (typeof right)[]) =>
+      classification.scoreEnsemble(members, labels, { classes: names, rule: 'vote' });
     expect(score(right, turned, wrong)).toBe(1);
     expect(score(wrong, right, wrong)).toBe(0);
     expect(score(member(['cow', 'hen'], no, yes, yes))).toBe(0);
@@ -68,7 +70,8 @@ describe('an ensemble of classifiers', () => {
       const best = member(['yes', 'no'], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]);
       const known = tensor([3, 3], [0, 0.6, 0.4, 0, 0.3, 0.7, 0, 0.8, 0.2]);
       const { score } = classification.score(known, places, { classes, metric });
-      expect(classification.scoreEnsemble([best, member(names, no, no, no)], places, { classes, metric })).toBe(score);
+      const members = [best, member(names, no, no, no)];
+      expect(classification.scoreEnsemble(members, places, { classes, metric, rule: 'vote' })).toBe(score);
       expect([score > 0.4, score < 1]).toEqual([true, true]);
       expect(classification.votes(metric)).toBe(false);
     },
@@ -116,10 +119,11 @@ describe('detection', () => {
 
   it('lets the best member of an ensemble answer alone, its classes going by name', () => {
     const labels = [[{ ...cat, label: 1 }]];
-    const knows = { answers: answer(0, 10), classes: ['cat'], score: 0.5 };
-    const unrelated = { answers: answer(1, 10), classes: ['cow', 'hen'], score: 0.5 };
-    expect(detection.scoreEnsemble([knows, unrelated], labels, { classes: ['ant', 'cat'] })).toBe(1);
-    expect(detection.scoreEnsemble([unrelated, knows], labels, { classes: ['ant', 'cat'] })).toBe(0);
+    const knows = { answers: answer(0, 10), classes: ['cat'], ...unweighted(0.5) };
+    const unrelated = { answers: answer(1, 10), classes: ['cow', 'hen'], ...unweighted(0.5) };
+    const data = { classes: ['ant', 'cat'], rule: 'vote' } as const;
+    expect(detection.scoreEnsemble([knows, unrelated], labels, data)).toBe(1);
+    expect(detection.scoreEnsemble([unrelated, knows], labels, data)).toBe(0);
     expect(detection.votes()).toBe(false);
   });
 });

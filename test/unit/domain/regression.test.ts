@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { regression } from '../../../src/domain/kinds/regression.ts';
 import { BadData } from '../../../src/errors/errors.ts';
 
@@ -89,7 +90,9 @@ it('targets are standardised', () => {
 
 describe('an answer', () => {
   const answer = (value: number): string =>
-    regression.answers([]).answer({ outputs: [Float32Array.of(value)], scores: [0.5], rows: 1 }, 0);
+    regression
+      .answers([], 'vote')
+      .answer({ outputs: [Float32Array.of(value)], members: [unweighted(0.5)], rows: 1 }, 0);
 
   it('is the shortest text with the same number in single precision', () => {
     fc.assert(
@@ -107,8 +110,8 @@ describe('an answer', () => {
   });
 
   it('has a number in its details', () => {
-    const batch = { outputs: [Float32Array.of(1.1, 0.1)], scores: [0.5], rows: 2 };
-    expect(regression.answers([]).finding(batch, 1)).toEqual({ number: 0.1 });
+    const batch = { outputs: [Float32Array.of(1.1, 0.1)], members: [unweighted(0.5)], rows: 2 };
+    expect(regression.answers([], 'vote').finding(batch, 1)).toEqual({ number: 0.1 });
   });
 });
 
@@ -123,7 +126,8 @@ describe('an ensemble', () => {
 
   it('answers the mean, each member weighed by the inverse of what it leaves unexplained', () => {
     const outputs = [Float32Array.of(0, 10), Float32Array.of(0, 20)];
-    const answer = (scores: number[]): string => regression.answers([]).answer({ outputs, scores, rows: 2 }, 1);
+    const answer = (scores: number[]): string =>
+      regression.answers([], 'vote').answer({ outputs, members: scores.map(unweighted), rows: 2 }, 1);
     expect(answer([0.8, 0.8])).toBe('15');
     expect(answer([0.9, 0.8])).toBe(String(Math.fround((2 * 10 + 20) / 3).toPrecision(8)));
     expect(answer([1, 0.5])).toMatch(/^10.0000/);
@@ -136,8 +140,8 @@ describe('an ensemble', () => {
     expect(regression.scoreBallots(members.slice(0, 1), truth, { classes: 0, metric: 'mae' })).toBeCloseTo(1 / 3);
     const stored = new Uint8Array(Float32Array.from(over).buffer).slice().buffer;
     expect(regression.readBallots(stored)).toEqual(regression.ballots(answersOf(over)));
-    const given = [over, under].map((numbers) => ({ answers: answersOf(numbers), classes: [], score: 0.5 }));
-    expect(regression.scoreEnsemble(given, Float64Array.from(labels), { classes: [] })).toBe(1);
+    const given = [over, under].map((numbers) => ({ answers: answersOf(numbers), classes: [], ...unweighted(0.5) }));
+    expect(regression.scoreEnsemble(given, Float64Array.from(labels), { classes: [], rule: 'vote' })).toBe(1);
     expect(regression.truth(Float64Array.from(labels))).toEqual(truth);
   });
 

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { regression } from '../../../src/domain/kinds/regression.ts';
 import { answerAll } from '../../../src/engine/evaluate.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
@@ -63,8 +64,8 @@ it.each(familiesFor('tabular_regression').map(({ name }) => name))(
     expect(metrics['rmse']).toBeLessThan(120); // of a standard deviation of some 230
     const first = await createEncoder(model.features).prepare(data.valid.inputs.slice(0, 1));
     const answers = await answerAll(model.onnx, first, 1);
-    const batch = { outputs: [answers.data as Float32Array], scores: [1], rows: 1 };
-    const answer = Number(regression.answers([]).answer(batch, 0));
+    const batch = { outputs: [answers.data as Float32Array], members: [unweighted(1)], rows: 1 };
+    const answer = Number(regression.answers([], 'best').answer(batch, 0));
     expect(Math.abs(answer - 1_000_480)).toBeLessThan(1000);
   },
 );

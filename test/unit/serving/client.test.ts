@@ -60,6 +60,7 @@ describe('Client', () => {
       label: 'yes',
       probabilities: { no: 0.1, yes: 0.9 },
       versions: [3],
+      rule: 'vote',
       members: [{ family: 'f', score: 0.9 }],
       batch: 1,
       ms: expect.any(Number),

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { assumedAccuracies, ServedFleet } from '../../../src/serving/policies/fleet.ts';
 import { LatencyModel } from '../../../src/serving/policies/latency-model.ts';
 
-const members = [{ family: 'f', precision: 'float32' as const }];
+const members = [{ family: 'f', precision: 'float32' as const, variantOf: null }];
 
 it('fits no rows into a time before batches were measured', () => {
   const fleet = new ServedFleet({ members, accuracy: [0, 1], servers: 1 });
@@ -32,8 +32,8 @@ it('estimates a subset as accurate as its best member, without stored accuracies
 it('follows the times of batches of several members, each in proportion', () => {
   const pair = [
     ...members,
-    { family: 'g', precision: 'float32' as const },
-    { family: 'f', precision: 'int8' as const },
+    { family: 'g', precision: 'float32' as const, variantOf: null },
+    { family: 'f', precision: 'int8' as const, variantOf: null },
   ];
   const fleet = new ServedFleet({ members: pair, accuracy: [0, 0.8, 0.7, 0.9, 0.8, 0.8, 0.9, 0.9], servers: 2 });
   const rowMs = [3, 1, 0.5];

@@ -1,4 +1,5 @@
 import type { Member } from '../../../src/db/statements/deployments.ts';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import type { AnswerMaker } from '../../../src/domain/kinds/kind.ts';
 import { ManualClock } from '../../../src/runtime/clock.ts';
@@ -81,7 +82,7 @@ export function setUp({
   rowMs = [],
   fixedMs = 0,
   budgetMs: usualMs = 50,
-  answerMaker = classification.answers(['no', 'yes']),
+  answerMaker = classification.answers(['no', 'yes'], 'vote'),
   device: create = (clock) => new ManualDevice(clock),
   clock = new ManualClock(),
   machine = new Machine({ slots: 1, clock }),
@@ -92,9 +93,10 @@ export function setUp({
   const latency = Array.from({ length: Math.log2(accuracy.length) }, (_, m) => timesOf(rowMs[m] ?? 0.1));
   const exact = latency.length - variants;
   const members = latency.map(
-    (_, m): Pick<Member, 'family' | 'precision'> => ({
+    (_, m): Pick<Member, 'family' | 'precision' | 'variantOf'> => ({
       family: `f${m % exact}`,
       precision: m < exact ? 'float32' : 'int8',
+      variantOf: m < exact ? null : m % exact,
     }),
   );
   const fleet = new ServedFleet({ members, accuracy, servers: machine.slots.count });
@@ -106,7 +108,7 @@ export function setUp({
     clock,
     machine,
     answerMaker,
-    scores: members.map(() => 1),
+    members: members.map(() => unweighted(1)),
     budgetMs: usualMs,
     onBatch: () => undefined,
     onUnloaded: () => undefined,

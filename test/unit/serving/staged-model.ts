@@ -1,4 +1,5 @@
 import type { DeploymentRow } from '../../../src/db/statements/deployments.ts';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';
@@ -60,8 +61,9 @@ export async function stageModel(): Promise<StagedModel> {
     columns: null,
     score: 0.9,
     accuracies: null,
+    rule: 'vote',
     classes: ['no', 'yes'],
-    members: [{ family: 'f', precision: 'float32', score: 0.9, paramsId: 1 }],
+    members: [{ family: 'f', precision: 'float32', paramsId: 1, variantOf: null, ...unweighted(0.9) }],
   };
   const device = new WordDevice();
   const fleet = new ServedFleet({

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import type { DataSet, Examples } from '../../../src/domain/task.ts';
 import { scoreIncumbent } from '../../../src/training/incumbent.ts';
 import type { Incumbent } from '../../../src/training/messages.ts';
@@ -15,7 +16,7 @@ async function trained(classes: string[]): Promise<Incumbent['members'][number]>
   const spec = { task, family: 'fasttext', knobs: { epochs: 8 }, seed: 1, threads: 1, data } as const;
   const hooks = { onReport: async () => 'continue' as const, onCheckpoint: async () => undefined };
   const { model, score } = await trainTrial(spec, hooks);
-  return { model, score };
+  return { model, ...unweighted(score) };
 }
 
 describe('the score of a deployed model on the rows of another study', () => {
@@ -23,14 +24,25 @@ describe('the score of a deployed model on the rows of another study', () => {
     const model = await trained(['good', 'bad']);
     const valid = part(['great', 'awful', 'great film', 'awful film'], [2, 0, 2, 1]);
     const data: DataSet = { classes: ['bad', 'dull', 'good'], train, valid };
-    expect(await scoreIncumbent([model], { task, data, threads: 1 })).toBe(0.75);
+    expect(await scoreIncumbent({ members: [model], rule: 'vote' }, { task, data, threads: 1 })).toBe(0.75);
   });
 
   test('counts a missing class as wrong, and lets the majority decide', async () => {
     const knows = await trained(['good', 'bad']);
     const unrelated = await trained(['x', 'y']);
     const data: DataSet = { classes: ['bad', 'good'], train, valid: part(['great', 'awful'], [1, 0]) };
-    expect(await scoreIncumbent([unrelated], { task, data, threads: 1 })).toBe(0);
-    expect(await scoreIncumbent([unrelated, knows, knows], { task, data, threads: 1 })).toBe(1);
+    expect(await scoreIncumbent({ members: [unrelated], rule: 'vote' }, { task, data, threads: 1 })).toBe(0);
+    const members = [unrelated, knows, knows];
+    expect(await scoreIncumbent({ members, rule: 'vote' }, { task, data, threads: 1 })).toBe(1);
+  });
+
+  test('is that of the weighted probabilities, if the version is weighted', async () => {
+    const [knows, turned] = [await trained(['good', 'bad']), await trained(['bad', 'good'])];
+    const data: DataSet = { classes: ['bad', 'good'], train, valid: part(['great', 'awful'], [1, 0]) };
+    const score = (weights: number[]): Promise<number> => {
+      const members = [knows, turned].map((member, m) => ({ ...member, weight: weights[m] ?? 0 }));
+      return scoreIncumbent({ members, rule: 'weighted' }, { task, data, threads: 1 });
+    };
+    expect([await score([0.9, 0.1]), await score([0.1, 0.9])]).toEqual([1, 0]);
   });
 });
