@@ -6,6 +6,7 @@ import type { Figure } from './figure.ts';
 import { predictAll } from './predict/all.ts';
 import { besideFigures } from './predict/beside.ts';
 import { calls, hasPgbench, howToGetPgbench } from './predict/clients.ts';
+import { explainFigures } from './predict/explain.ts';
 import { compare, roundsOf } from './predict/measure.ts';
 import { predictOne } from './predict/one-call.ts';
 import { callParts } from './predict/parts.ts';
@@ -30,6 +31,8 @@ export interface PredictOptions {
   parts?: boolean | undefined;
   /** Only rows of columns. */
   tables?: boolean | undefined;
+  /** Only explanations of rows. */
+  explain?: boolean | undefined;
 }
 
 /** Predict calls from SQL, in every form, each compared with a lower bound or its naive form from the same run. */
@@ -40,6 +43,7 @@ export async function* predictBench({
   all = false,
   parts = false,
   tables = false,
+  explain = false,
 }: PredictOptions): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   const peerDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-peer-'));
@@ -51,6 +55,7 @@ export async function* predictBench({
       );
     else if (parts) yield* onStage(dataDir, {}, (stage) => callParts(stage, quick ? 10 : 40));
     else if (tables) yield* onStage(dataDir, {}, (stage) => tableFigures(stage, peerDir, quick));
+    else if (explain) yield* onStage(dataDir, {}, (stage) => explainFigures(stage, quick));
     else if (peer) yield* onStage(dataDir, {}, (stage) => peerFigures(stage, peerDir, quick));
     else {
       yield* onStage(dataDir, {}, (stage) => cpuFigures(stage, quick));

@@ -44,7 +44,13 @@ export async function* roundsInFiles(): AsyncIterable<Figure> {
 async function roundMs(weights: number): Promise<number> {
   const folder = mkdtempSync(path.join(tmpdir(), 'rafiki-rounds-'));
   const near = new FolderTransport(folder, silentLogger);
-  const team = new TransportTeam({ near, far: nobody, show: async () => undefined, logger: silentLogger });
+  const team = new TransportTeam({
+    near,
+    far: nobody,
+    show: async () => undefined,
+    lastRound: 0,
+    logger: silentLogger,
+  });
   const trainer = new DriftingTrainer(weights);
   const rounds = new Rounds(trialOf(weights), trainer as unknown as Trainer, team);
   const other = join(folder, weights);

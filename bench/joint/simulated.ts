@@ -100,6 +100,7 @@ class SimulatedTeam implements Team {
   readonly #clock = new ManualClock();
   readonly #setting: SimulatedSetting;
   #begun = false;
+  readonly lastRound = 0;
   /** When the other workers have the weights of the round, and how long it takes them to train. */
   #othersStartMs = 0;
   #trainMs = 0;

@@ -111,6 +111,7 @@ async function startSession(file: Awaited<ReturnType<ModelFiles['fetch']>>) {
       const startedMs = performance.now();
       return { outputs: await thread.run(inputs, subset), ms: performance.now() - startedMs };
     },
+    explain: async (_, orders, ensemble) => ({ outputs: await thread.explain(orders, ensemble), ms: 0 }),
   };
   const device = await CpuDevice.load({ files, pool, rowsWithin: () => 1 });
   fleet.measured(await measureLatency(device, 1, newText(0)));

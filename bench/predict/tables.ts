@@ -15,6 +15,11 @@ const ROWS = 10_000;
 const file = path.join(process.env['RAFIKI_DATA'] ?? '../shared/data', 'tabular/adult/train.csv');
 const model = 'bench_adult';
 
+/** What to do if the rows of Adult are not on this machine. */
+export const adultIsMissing = existsSync(file)
+  ? undefined
+  : `${file} is missing: set RAFIKI_DATA to the folder that holds the folder tabular`;
+
 /** Trees if there are any, of the size that the target names. */
 const hasTrees = familiesFor('tabular_classification').some(({ name }) => name === 'gradient_boosting');
 const family = hasTrees ? 'gradient_boosting' : 'linear';
@@ -42,9 +47,8 @@ const parts: Readonly<Record<string, string>> = {
 /** Predicts rows of Adult in each form: 10,000 rows, new each time, in alternating rounds; and one call. */
 export async function* tableFigures(stage: PredictStage, peerDir: string, quick: boolean): AsyncIterable<Figure> {
   const { session } = stage;
-  if (!existsSync(file)) {
-    const note = `${file} is missing: set RAFIKI_DATA to the folder that holds the folder tabular`;
-    yield { bench: 'predict', name: 'table-bulk', value: 0, unit: 'ms', ok: null, note };
+  if (adultIsMissing !== undefined) {
+    yield { bench: 'predict', name: 'table-bulk', value: 0, unit: 'ms', ok: null, note: adultIsMissing };
     return;
   }
   await train(session);
@@ -62,6 +66,26 @@ export async function* tableFigures(stage: PredictStage, peerDir: string, quick:
 }
 
 async function train(session: Database): Promise<void> {
+  await loadAdult(session);
+  await trainOn(session, { model, families: [family], knobs });
+}
+
+/** Trains a model on the view bench_learnt, a trial of each family. */
+export async function trainOn(
+  session: Database,
+  { model, families, knobs }: { model: string; families: readonly string[]; knobs: Record<string, number> },
+): Promise<void> {
+  const [study] = await session.query<{ id: number }>(
+    `select rafiki_train('tabular_classification', 'bench_learnt', model => $1, families => $2, knobs => $3, max_trials => $4,
+       target => 'income', seed => 1) as id`,
+    [model, families, JSON.stringify(knobs), families.length],
+  );
+  const [ended] = await session.query<{ state: string }>('select rafiki_wait($1) as state', [study?.id]);
+  if (ended?.state !== 'completed') throw new Error(`training ${model} ended as ${ended?.state}`);
+}
+
+/** The table bench_adult, and the view bench_learnt of its first 8,000 rows. */
+export async function loadAdult(session: Database): Promise<void> {
   const [header = [], ...rows] = parse(readFileSync(file)) as string[][];
   const typeOf = (c: number): string => (rows.every((row) => /^-?\d*$/.test(row[c] ?? '')) ? 'int' : 'text');
   const columns = header.map((name, c) => `"${name}" ${typeOf(c)}`);
@@ -74,13 +98,6 @@ async function train(session: Database): Promise<void> {
     [JSON.stringify(rows)],
   );
   await session.query('create view bench_learnt as select * from bench_adult where id <= 8000');
-  const [study] = await session.query<{ id: number }>(
-    `select rafiki_train('tabular_classification', 'bench_learnt', model => $1, families => array[$2], knobs => $3, max_trials => 1,
-       target => 'income', seed => 1) as id`,
-    [model, family, JSON.stringify(knobs)],
-  );
-  const [ended] = await session.query<{ state: string }>('select rafiki_wait($1) as state', [study?.id]);
-  if (ended?.state !== 'completed') throw new Error(`training ${model} ended as ${ended?.state}`);
 }
 
 /** Changes a number in each row, so that no answer is cached. */

@@ -20,7 +20,7 @@ export const themes: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['predict_query', 'predict_columns', 'predict_all'],
   ],
-  Evaluate: ['evaluate', 'class_report', 'confusion', 'feature_importance'],
+  Evaluate: ['evaluate', 'class_report', 'confusion', 'feature_importance', 'explain', 'explain_detail'],
   Attach: ['attach', 'detach'],
   Models: ['deploy', 'undeploy', 'rollback', 'drop_model', 'grant', 'revoke', 'set_owner', 'export'],
 };

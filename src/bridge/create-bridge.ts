@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { defaultCacheDir } from '../runtime/cache-dir.ts';
+import { defaultCacheDir } from '../runtime/disk/cache-dir.ts';
+import { ensureUsableDir } from '../runtime/disk/private-dir.ts';
 import type { MeasuredService } from '../runtime/measured.ts';
-import { ensureUsableDir } from '../runtime/private-dir.ts';
 import type { Service } from '../runtime/service.ts';
 import { BridgeRecord } from '../serving/bridge-record.ts';
 import { type CreateServingOptions, createServing } from '../serving/create-serving.ts';

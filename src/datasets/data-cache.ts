@@ -7,10 +7,10 @@ import { admitReader, selectOpenStudyKeys, selectReading } from '../db/statement
 import { setReaderNotice, setSkipped } from '../db/statements/studies.ts';
 import type { Task } from '../domain/task.ts';
 import { Cancelled, type ReadTooLong, WorkerNeeded } from '../errors/errors.ts';
-import { diskError } from '../runtime/disk-error.ts';
-import { isFresh, withFileLock } from '../runtime/file-lock.ts';
+import { diskError } from '../runtime/disk/disk-error.ts';
+import { isFresh, withFileLock } from '../runtime/disk/file-lock.ts';
+import { ensurePrivateDir } from '../runtime/disk/private-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { ensurePrivateDir } from '../runtime/private-dir.ts';
 import { isDataFileIntact } from './data-file.ts';
 import { byteLimit, DATA_LIMIT_BYTES, DataFileWriter } from './data-file-writer.ts';
 import { checkEvery, READ_TIMES, type ReadTimes, reasonToEnd } from './read-times.ts';

@@ -58,16 +58,28 @@ export interface WeightChange {
   seconds: number;
 }
 
+/** What a worker's change must be like to count. */
+export interface ChangeForm {
+  /** Length of {@link WeightChange.halves}. */
+  weights: number;
+  /** Length of {@link WeightChange.uses}. */
+  uses: number;
+  /** The most rows that a seat of the round has. */
+  maxRows: number;
+}
+
 /** The other workers of a trial, as the leading one sees them. */
 export interface Team {
+  /** The last round of the attempt before this worker led it, or 0: workers that took part in it wait for later ones. */
+  readonly lastRound: number;
   /** Milliseconds on the clock by which rounds are timed. */
   nowMs(): number;
   /** Workers that take part in the next round, the leading one included. Some may need all weights: they are new. */
   next(): Promise<{ seats: number; needAll: boolean }>;
   /** Starts a round; `last` is the pace of the one before. Returns when the others can read it. */
   begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void>;
-  /** The changes of the others: those that arrive before it takes too long. */
-  collect(round: Round): Promise<readonly WeightChange[]>;
+  /** The changes of the others: those that arrive before it takes too long, and have the form of this round's. */
+  collect(round: Round, form: ChangeForm): Promise<readonly WeightChange[]>;
 }
 
 export interface JoinedRound {

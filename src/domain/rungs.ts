@@ -27,7 +27,7 @@ export function candidatesOf(affordable: number, { families, maxTrials }: Candid
   if (affordable < SCARCE) return 1;
   if (affordable >= PLENTY && maxTrials > 1) return null;
   const whole = Math.floor(affordable);
-  let candidates = Math.min(whole, Math.max(families, Math.floor(whole / 2)));
+  let candidates = Math.min(whole, maxTrials, Math.max(families, Math.floor(whole / 2)));
   while (candidates > 1 && sum(rungSizes(candidates)) > maxTrials) candidates--;
   return Math.max(1, candidates);
 }

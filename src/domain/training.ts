@@ -3,6 +3,7 @@ import type { Team } from './joint-training.ts';
 import type { Ballots, TargetUnit } from './kinds/kind.ts';
 import type { Metric } from './metrics.ts';
 import type { Precision } from './precision.ts';
+import type { InputColumn } from './table.ts';
 import type { DataSet, Examples, Task } from './task.ts';
 import type { ParamSet, TensorData } from './tensor.ts';
 import type { PublishedWeights, RequestedTensor } from './warm-start.ts';
@@ -108,12 +109,29 @@ export interface TrainingHooks {
 export interface TrainedModel {
   onnx: Uint8Array;
   features: FittedFeatures;
+  /** Absent for texts and images, which need none. */
+  explaining?: ExplanationData;
+}
+
+/** What explanations of a model's answers need in addition to its file, by the way in which they are found. */
+export type ExplanationData =
+  /** The trees, see `packForest`. */
+  | { kind: 'forest'; tensors: Readonly<Record<string, TensorData>> }
+  /** A weighted sum of the numbers of an encoded row: weights [numbers, scores], biases [scores], and means [numbers] of training rows. */
+  | { kind: 'sum'; tensors: Readonly<Record<'weights' | 'biases' | 'means', TensorData>> }
+  /** Some training rows. */
+  | { kind: 'rows'; columns: readonly KeptColumn[] };
+
+/** The values of a column in the kept rows: numbers, NaN for null; or texts. Plain data, safe to store. */
+export interface KeptColumn extends InputColumn {
+  values: readonly (number | string | null)[];
 }
 
 /** A trained model, or a pretrained encoder, on the local disk; its name is the hash of its bytes. */
 export interface ModelFile {
   dir: string;
   name: string;
+  /** Without what only explanations need. */
   bytes: number;
 }
 

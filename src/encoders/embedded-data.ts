@@ -4,7 +4,7 @@ import type { RawInput } from '../domain/task.ts';
 import type { ModelFile } from '../domain/training.ts';
 import { readModel } from '../engine/model-file.ts';
 import { BadData, DataTooLarge } from '../errors/errors.ts';
-import { DiskCache } from '../runtime/disk-cache.ts';
+import { DiskCache } from '../runtime/disk/disk-cache.ts';
 import { Embedder } from './embedder.ts';
 
 /** Inputs whose vectors are one file: what a killed trial loses at most, some seconds of an encoder. */

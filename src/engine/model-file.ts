@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
-import { unpack } from 'msgpackr';
-import type { FittedFeatures, ModelFile, TrainedModel } from '../domain/training.ts';
+import { Packr } from 'msgpackr';
+import type { ExplanationData, FittedFeatures, ModelFile, TrainedModel } from '../domain/training.ts';
 import { CorruptParams } from '../errors/errors.ts';
-import { DiskCache } from '../runtime/disk-cache.ts';
+import { DiskCache } from '../runtime/disk/disk-cache.ts';
+
+/** Typed arrays stay what they are. */
+const packr = new Packr({ moreTypes: true });
 
 /** Reads a model's file. A damaged file is deleted, so that the next fetch replaces it. */
 export async function readModel({ dir, name }: Pick<ModelFile, 'dir' | 'name'>): Promise<TrainedModel> {
@@ -14,6 +17,6 @@ export async function readModel({ dir, name }: Pick<ModelFile, 'dir' | 'name'>):
       hint: 'Repeat the call: the model is fetched again.',
     });
   }
-  const [features, onnx] = unpack(data) as [FittedFeatures, Uint8Array];
-  return { onnx, features };
+  const [features, onnx, explaining] = packr.unpack(data) as [FittedFeatures, Uint8Array, ExplanationData | undefined];
+  return { onnx, features, ...(explaining === undefined ? {} : { explaining }) };
 }

@@ -109,6 +109,17 @@ export function denseColumns({ state }: FittedFeatures): Pick<Layout, 'numbers' 
   return { numbers, width };
 }
 
+/** Of each number of an encoded row, the column that it is of. */
+export function denseOrigins({ state }: FittedFeatures): string[] {
+  const { slots, width } = layoutOf(readFittedColumns(state), readScalings(state));
+  const origins = new Array<string>(width).fill('');
+  for (const { feature, scaling, at, categories, nullAt } of slots) {
+    origins.fill(feature.column, at, at + (scaling === null ? categories : 1));
+    if (scaling?.hasNulls) origins[nullAt] = feature.column;
+  }
+  return origins;
+}
+
 /** Rows of several columns → `x` [N, width], float32. */
 export function createDenseEncoder({ state }: FittedFeatures): RowEncoder {
   const columns = readFittedColumns(state);

@@ -73,6 +73,12 @@ export async function decodeWhole(file: Uint8Array, side: number, fit: 'inside' 
   });
 }
 
+/** An image file of a decoded image, without loss. */
+export const pictureFile = ({ pixels, width, height }: Picture): Promise<Buffer> =>
+  sharp(pixels, { raw: { width, height, channels: 3 } })
+    .png({ compressionLevel: 0 })
+    .toBuffer();
+
 /**
  * Checks the header, throws BadData for images that are too large or slow to decode, and decodes when there is memory.
  * Of several pages only the first is used.

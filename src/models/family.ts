@@ -111,6 +111,8 @@ export interface NetworkFamily extends AnyFamily {
   trainingRows?(examples: Examples, fitted: Fitted): Promise<TrainingRows>;
   /** An equal network that answers faster. */
   compact?(network: Network, features: FittedFeatures): Compact;
+  /** The names of the weights [numbers, scores] and biases [scores] of a family that only adds up the numbers of an encoded row. */
+  sum?: { weights: string; biases: string };
 }
 
 /** A network that replaces a trained one, and its weights from the trained ones. */

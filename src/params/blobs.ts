@@ -9,7 +9,7 @@ import {
 } from '../db/statements/params.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import { EnvironmentUnfit, UndefinedObject } from '../errors/errors.ts';
-import type { DiskCache } from '../runtime/disk-cache.ts';
+import type { DiskCache } from '../runtime/disk/disk-cache.ts';
 import type { ObjectStore } from './s3.ts';
 import { type Blob, isTensorIntact, unpackTensor } from './tensor-codec.ts';
 

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Database } from '../db/database.ts';
-import { CACHE_LIMIT_BYTES, defaultCacheDir } from '../runtime/cache-dir.ts';
-import { DiskCache } from '../runtime/disk-cache.ts';
+import { CACHE_LIMIT_BYTES, defaultCacheDir } from '../runtime/disk/cache-dir.ts';
+import { DiskCache } from '../runtime/disk/disk-cache.ts';
 import { type ParamStore, PostgresParamStore, type PostgresParamStoreOptions } from './param-store.ts';
 import { type BucketOptions, openBucket } from './s3.ts';
 

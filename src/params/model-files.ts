@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { LRUCache } from 'lru-cache';
-import { pack } from 'msgpackr';
+import { Packr } from 'msgpackr';
 import type { ModelFile } from '../domain/training.ts';
 import { EnvironmentUnfit } from '../errors/errors.ts';
 import { sizeText } from '../runtime/byte-size.ts';
-import { CACHE_LIMIT_BYTES } from '../runtime/cache-dir.ts';
-import { DiskCache } from '../runtime/disk-cache.ts';
+import { CACHE_LIMIT_BYTES } from '../runtime/disk/cache-dir.ts';
+import { DiskCache } from '../runtime/disk/disk-cache.ts';
 import { unpackModel } from './model-codec.ts';
 import type { ParamStore } from './param-store.ts';
+
+/** Typed arrays stay what they are. */
+const packr = new Packr({ moreTypes: true });
 
 /** Models whose file names are remembered; others are fetched again. */
 const MAX_KNOWN = 10_000;
@@ -30,9 +33,10 @@ export class ModelFiles {
   async fetch(paramsId: number): Promise<ModelFile> {
     const known = this.#known.get(paramsId);
     if (known !== undefined && this.#disk.has(known.name)) return known;
-    const { onnx, features } = unpackModel(await this.#params.load(paramsId));
-    const data = pack([features, onnx]);
-    const file = { dir: this.#dir, name: sha256(data), bytes: data.length };
+    const { onnx, features, explaining } = unpackModel(await this.#params.load(paramsId));
+    const data = packr.pack([features, onnx, explaining]);
+    const bytes = data.length - packr.pack(explaining).length;
+    const file = { dir: this.#dir, name: sha256(data), bytes };
     if (data.length > this.#disk.maxBytes) {
       throw new EnvironmentUnfit('a model is too large for the model cache', {
         detail: `It has ${sizeText(data.length)}; the maximum is ${sizeText(this.#disk.maxBytes)}.`,

@@ -17,7 +17,7 @@ import { selectPublishedTensors } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { UndefinedObject } from '../errors/errors.ts';
-import type { DiskCache } from '../runtime/disk-cache.ts';
+import type { DiskCache } from '../runtime/disk/disk-cache.ts';
 import { Blobs } from './blobs.ts';
 import { matchTensors, type Origin, originOf } from './matching.ts';
 import type { ObjectStore } from './s3.ts';

@@ -18,6 +18,11 @@ export interface PredictRequest extends ModelRequest {
   input: string;
 }
 
+export interface ExplainRequest extends PredictRequest {
+  /** The class that is explained; null: the predicted one, or a number. */
+  about: string | null;
+}
+
 export interface ArrayInputs extends ModelRequest {
   inputs: readonly (string | null)[];
 }
@@ -27,12 +32,13 @@ export type BridgeRequest =
   | ({ verb: 'P' | 'N'; statement: string; latency: LatencyOptions } & PredictRequest)
   | ({ verb: 'D'; latency: LatencyOptions } & PredictRequest)
   | ({ verb: 'A' | 'B'; latency: LatencyOptions } & ArrayInputs)
+  | ({ verb: 'E'; latency: LatencyOptions } & ExplainRequest)
   /** Rows that the database read ahead. Only the session that requested them parses them. */
   | ({ verb: 'V'; place: string; json: string } & ModelRequest)
   | { verb: 'R'; ticket: string };
 
 /** Verbs with a key. In lower case their inputs are images in base64. */
-const keyedVerbs = ['P', 'N', 'A', 'D', 'B', 'V'] as const;
+const keyedVerbs = ['P', 'N', 'A', 'D', 'B', 'E', 'V'] as const;
 type KeyedVerb = (typeof keyedVerbs)[number];
 export type Verb = KeyedVerb | 'R';
 
@@ -71,7 +77,7 @@ export function checkSize(request: string, bytes: number): void {
  * Maximum length, in characters, of the fields that the SQL functions fill in. The other fields are checked where they
  * are parsed.
  */
-const maxChars: Readonly<Record<string, number>> = { key: 64, role: 256, place: 256 };
+const maxChars: Readonly<Record<string, number>> = { key: 64, role: 256, place: 256, class: 6200 };
 
 /** The access key, which is checked before anything else is parsed. Throws {@link ProtocolViolation}. */
 export const keyOf = (request: string): string => field(request, 'key', 2);
@@ -85,8 +91,17 @@ export function parseRequest(request: string): BridgeRequest {
   if (verb === 'V') return { verb, ...model, place: fields.next('place'), json: fields.rest() };
   const latency = parseLatencyOptions(fields.next('budget'), fields.next('on_overdue'));
   if (verb === 'A' || verb === 'B') return { verb, ...model, latency, inputs: parseInputs(fields.rest()) };
+  if (verb === 'E') return { verb, ...model, latency, about: classIn(fields.next('class')), input: fields.rest() };
   if (verb === 'D') return { verb, ...model, latency, input: fields.rest() };
   return { verb, ...model, latency, statement: fields.next('statement'), input: fields.rest() };
+}
+
+/** A name may contain separators, so it is a string in JSON, of at most six characters for each of its own; empty: none is named. */
+function classIn(json: string): string | null {
+  if (json === '') return null;
+  const [name] = parseInputs(`[${json}]`);
+  if (typeof name === 'string') return name;
+  throw new ProtocolViolation('the class of a request is not a string');
 }
 
 /** The fields after the verb; the last one may contain separators. */

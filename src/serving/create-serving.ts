@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts';
 import { computing } from '../engine/computing.ts';
 import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import { ModelFiles } from '../params/model-files.ts';
-import { defaultCacheDir } from '../runtime/cache-dir.ts';
+import { defaultCacheDir } from '../runtime/disk/cache-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { defaultModelMemory } from './devices/memory-budget.ts';
 import { ModelMemory } from './devices/model-memory.ts';

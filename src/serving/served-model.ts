@@ -4,6 +4,7 @@ import { type InputKind, inputOf } from '../domain/task.ts';
 import type { TimerClock } from '../runtime/clock.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import type { Device } from './devices/device.ts';
+import { explanationQueue } from './explanations/explainer.ts';
 import type { Machine } from './machine/machine.ts';
 import type { ServedFleet } from './policies/fleet.ts';
 import type { Policy } from './policies/policy.ts';
@@ -42,8 +43,12 @@ export class ServedModel {
   readonly policy: Policy;
   readonly #device: Device;
   readonly #cache: AnswerCache;
+  readonly #options: ServedModelOptions;
+  #explanations: Batcher | undefined;
 
-  constructor({ row, device, fleet, policy, cache, stat, machine, clock }: ServedModelOptions) {
+  constructor(options: ServedModelOptions) {
+    const { row, device, fleet, policy, cache, stat, machine, clock } = options;
+    this.#options = options;
     this.row = row;
     this.inputKind = inputOf(row.task);
     this.stat = stat;
@@ -93,9 +98,30 @@ export class ServedModel {
     }
   }
 
+  /** The queue of its explanations, which are those of all members in full precision. */
+  get explanations(): Batcher {
+    const { row, device, fleet, policy, stat, machine, clock } = this.#options;
+    this.#explanations ??= explanationQueue({
+      ...{ device, policy, machine, clock, seed: row.versionId, budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS },
+      ensemble: {
+        subset: fleet.exact,
+        rule: row.rule,
+        members: row.members.slice(0, fleet.members).filter((_, m) => (fleet.exact & (1 << m)) !== 0),
+      },
+      servers: fleet.stations[0]?.servers ?? 1,
+      onBatch: () => {
+        stat.batches++;
+      },
+      onUnloaded: () => {
+        stat.cold++;
+      },
+    });
+    return this.#explanations;
+  }
+
   /** Answers the waiting requests, then releases the device. */
   async release(): Promise<void> {
-    await this.batcher.close();
+    await Promise.all([this.batcher.close(), this.explanations.close()]); // none is explained later, either
     await this.#device.release();
   }
 }

@@ -56,6 +56,8 @@ export interface Assignment extends TrialInput {
   checkpointMs: { first: number; later: number };
   /** Of the files that it exchanges with other workers of this machine. */
   folder: string;
+  /** The last round of earlier workers that led the attempt; 0: there was none. */
+  lastRound: number;
   resume?: ParamSet;
   /** How long the whole trial takes on one worker, if an earlier attempt has measured it. */
   fullSeconds: number | null;

@@ -16,6 +16,7 @@ import type {
   WeightSharing,
 } from '../models/learner.ts';
 import { orderOf, trainShare } from './epoch.ts';
+import { explanationData } from './explanation-data.ts';
 import { int8Variant } from './int8.ts';
 import { ALONE, Rounds } from './joint/rounds.ts';
 import { type PreparedTrial, prepareTrial, trainerOf } from './trial.ts';
@@ -81,7 +82,9 @@ export class NetworkLearner implements Learner {
 
   async exported(parts: ModelParts): Promise<{ model: TrainedModel; variants: TrainedVariant[] }> {
     const graph = inferenceGraph(this.#trial.deployed.network, weightsOf(parts));
-    const model = { onnx: encodeModel(graph), features: this.#trial.features };
+    const explaining = await explanationData(this.#trial, parts);
+    const { features } = this.#trial;
+    const model = { onnx: encodeModel(graph), features, ...(explaining === undefined ? {} : { explaining }) };
     const int8 = await int8Variant(this.#trial, graph);
     return { model, variants: int8 === null ? [] : [int8] };
   }

@@ -1,30 +1,41 @@
 import type { BinnedTable } from './binned-table.ts';
 import type { Forest } from './forest.ts';
-import { divisionAt, leftBins, type Tree } from './tree.ts';
+import { divisionAt, goesLeft, type Tree } from './tree.ts';
+
+/** The parts of a forest that its scores are made of. */
+export type ScoringForest = Pick<Forest, 'features' | 'base' | 'trees'>;
+
+/** Which features become known together: of each feature its player, from 0 on. */
+export interface FeaturePlayers {
+  of: Int32Array;
+  count: number;
+}
 
 /**
- * How much each feature contributes to the scores of one row: Shapley values of the expected score where the features outside of a
- * set are unknown, and a tree then takes both branches of a node, by their cover ("path-dependent": Lundberg et al. 2020, "From local
+ * How much each player contributes to the scores of one row: Shapley values of the expected score where the features of players outside of
+ * a set are unknown, and a tree then takes both branches of a node, by their cover ("path-dependent": Lundberg et al. 2020, "From local
  * explanations to global understanding with explainable AI for trees", algorithm 2). Exact, in a time of leaves × depth² for a tree.
  */
 export class ForestContributions {
-  readonly #features: number;
+  readonly #players: FeaturePlayers;
   readonly #base: Float32Array;
   readonly #walks: readonly TreeWalk[];
 
-  constructor({ features, base, trees }: Forest) {
-    this.#features = features.length;
+  /** By default each feature is a player. */
+  constructor({ features, base, trees }: ScoringForest, players = eachAlone(features.length)) {
+    this.#players = players;
     this.#base = base;
-    this.#walks = trees.map((tree) => new TreeWalk(tree, features));
+    const categorical = Uint8Array.from(features, (feature) => Number(feature.categorical));
+    this.#walks = trees.map((tree) => new TreeWalk(tree, { categorical, players: players.of }));
   }
 
-  /** [outputs][features + 1]: of each feature, and last the expected score without any; they add up to the score. */
-  ofRow({ bins }: BinnedTable, row: number): Float64Array[] {
-    const width = this.#features;
-    const own = bins.subarray(row * width, (row + 1) * width);
+  /** [outputs][players + 1]: of each player, and last the expected score without any; they add up to the score. */
+  ofRow({ bins }: Pick<BinnedTable, 'bins'>, row: number): Float64Array[] {
+    const { of, count } = this.#players;
+    const own = bins.subarray(row * of.length, (row + 1) * of.length);
     const sums = Array.from(this.#base, (start) => {
-      const sum = new Float64Array(width + 1);
-      sum[width] = start;
+      const sum = new Float64Array(count + 1);
+      sum[count] = start;
       return sum;
     });
     for (const [i, walk] of this.#walks.entries()) walk.add(own, sums[i % sums.length] as Float64Array);
@@ -32,26 +43,31 @@ export class ForestContributions {
   }
 }
 
-/** A path from the root: its distinct features, and of each the share of rows that would come along without knowing it, and with. */
-class FeaturePath {
-  readonly feature: Int32Array;
+const eachAlone = (features: number): FeaturePlayers => ({
+  of: Int32Array.from({ length: features }, (_, f) => f),
+  count: features,
+});
+
+/** A path from the root: its distinct players, and of each the share of rows that would come along without knowing it, and with. */
+class PlayerPath {
+  readonly player: Int32Array;
   readonly zero: Float64Array;
   readonly one: Float64Array;
-  /** Of subsets of the path's features, by their number: how many of their orders come along, weighted. */
+  /** Of subsets of the path's players, by their number: how many of their orders come along, weighted. */
   readonly weight: Float64Array;
   /** The last element. */
   end = -1;
 
   constructor(size: number) {
-    this.feature = new Int32Array(size);
+    this.player = new Int32Array(size);
     this.zero = new Float64Array(size);
     this.one = new Float64Array(size);
     this.weight = new Float64Array(size);
   }
 
-  copyFrom({ feature, zero, one, weight, end }: FeaturePath): void {
+  copyFrom({ player, zero, one, weight, end }: PlayerPath): void {
     for (let i = 0; i <= end; i++) {
-      this.feature[i] = feature[i] as number;
+      this.player[i] = player[i] as number;
       this.zero[i] = zero[i] as number;
       this.one[i] = one[i] as number;
       this.weight[i] = weight[i] as number;
@@ -59,10 +75,10 @@ class FeaturePath {
     this.end = end;
   }
 
-  extend(feature: number, zero: number, one: number): void {
+  extend(player: number, zero: number, one: number): void {
     const end = ++this.end;
     const { weight } = this;
-    this.feature[end] = feature;
+    this.player[end] = player;
     this.zero[end] = zero;
     this.one[end] = one;
     weight[end] = end === 0 ? 1 : 0;
@@ -73,9 +89,9 @@ class FeaturePath {
     }
   }
 
-  /** The element of a feature; −1: none. */
-  placeOf(feature: number): number {
-    for (let i = this.end; i >= 0; i--) if (this.feature[i] === feature) return i;
+  /** The element of a player; −1: none. */
+  placeOf(player: number): number {
+    for (let i = this.end; i >= 0; i--) if (this.player[i] === player) return i;
     return -1;
   }
 
@@ -94,7 +110,7 @@ class FeaturePath {
       }
     }
     for (let i = at; i < end; i++) {
-      this.feature[i] = this.feature[i + 1] as number;
+      this.player[i] = this.player[i + 1] as number;
       this.zero[i] = this.zero[i + 1] as number;
       this.one[i] = this.one[i + 1] as number;
     }
@@ -120,24 +136,23 @@ class FeaturePath {
   }
 }
 
-/** The root's element, which is no feature. */
+/** The root's element, which is no player. */
 const NONE = -1;
 
 class TreeWalk {
   readonly #tree: Tree;
-  /** Of each node: for each bin of its feature, whether it goes left. */
-  readonly #goesLeft: readonly (Uint8Array | undefined)[];
+  readonly #categorical: Uint8Array;
+  readonly #players: Int32Array;
   /** Of each node the share of its rows that go left. */
   readonly #leftShare: Float64Array;
   readonly #expected: number;
   /** By depth. */
-  readonly #paths: readonly FeaturePath[];
+  readonly #paths: readonly PlayerPath[];
 
-  constructor(tree: Tree, features: Forest['features']) {
+  constructor(tree: Tree, { categorical, players }: { categorical: Uint8Array; players: Int32Array }) {
     this.#tree = tree;
-    this.#goesLeft = Array.from(tree.feature, (f, node) =>
-      f < 0 ? undefined : leftBins(divisionAt(tree, node, features[f]?.categorical ?? false)),
-    );
+    this.#categorical = categorical;
+    this.#players = players;
     // Of the children's covers, because these are rounded and need not add up to the node's.
     this.#leftShare = Float64Array.from(tree.feature, (f, node) => {
       if (f < 0) return 0;
@@ -149,13 +164,14 @@ class TreeWalk {
     });
     this.#expected = this.#expectedFrom(0);
     const depth = this.#depthFrom(0) + 2;
-    this.#paths = Array.from({ length: depth }, () => new FeaturePath(depth));
+    this.#paths = Array.from({ length: depth }, () => new PlayerPath(depth));
   }
 
-  /** Adds the contributions of a row's features, and the expected value. */
+  /** Adds the contributions of a row's players, and last the expected value. */
   add(bins: Uint8Array, into: Float64Array): void {
-    into[bins.length] = (into[bins.length] as number) + this.#expected;
-    const [root] = this.#paths as [FeaturePath];
+    const last = into.length - 1;
+    into[last] = (into[last] as number) + this.#expected;
+    const [root] = this.#paths as [PlayerPath];
     root.end = -1;
     root.extend(NONE, 1, 1);
     this.#walk({ bins, into }, 0, 0);
@@ -163,48 +179,49 @@ class TreeWalk {
 
   /** The path of the depth leads to the node. */
   #walk(row: ExplainedRow, node: number, depth: number): void {
-    const path = this.#paths[depth] as FeaturePath;
-    const goesLeft = this.#goesLeft[node];
-    if (goesLeft === undefined) {
+    const path = this.#paths[depth] as PlayerPath;
+    const feature = this.#tree.feature[node] as number;
+    if (feature < 0) {
       this.#addLeaf(row, path, this.#tree.value[node] as number);
       return;
     }
-    const feature = this.#tree.feature[node] as number;
-    const known = path.placeOf(feature);
+    const player = this.#players[feature] as number;
+    const known = path.placeOf(player);
     const zero = known < 0 ? 1 : (path.zero[known] as number);
     const one = known < 0 ? 1 : (path.one[known] as number);
     if (known >= 0) path.unwind(known);
-    const isLeft = goesLeft[row.bins[feature] as number] === 1;
+    const division = divisionAt(this.#tree, node, this.#categorical[feature] === 1);
+    const isLeft = goesLeft(division, row.bins[feature] as number);
     const share = this.#leftShare[node] as number;
-    const next = this.#paths[depth + 1] as FeaturePath;
+    const next = this.#paths[depth + 1] as PlayerPath;
     const enter = (child: number, own: number, comes: boolean): void => {
       if (own === 0 && !(comes && one > 0)) return; // no row comes here
       next.copyFrom(path);
-      next.extend(feature, own, comes ? one : 0);
+      next.extend(player, own, comes ? one : 0);
       this.#walk(row, child, depth + 1);
     };
     enter(this.#tree.left[node] as number, zero * share, isLeft);
     enter(this.#tree.right[node] as number, zero * (1 - share), !isLeft);
   }
 
-  #addLeaf({ into }: ExplainedRow, path: FeaturePath, value: number): void {
+  #addLeaf({ into }: ExplainedRow, path: PlayerPath, value: number): void {
     for (let i = 1; i <= path.end; i++) {
-      const f = path.feature[i] as number;
+      const player = path.player[i] as number;
       const difference = (path.one[i] as number) - (path.zero[i] as number);
-      into[f] = (into[f] as number) + path.sumWithout(i) * difference * value;
+      into[player] = (into[player] as number) + path.sumWithout(i) * difference * value;
     }
   }
 
   #expectedFrom(node: number): number {
-    const { left, right, value } = this.#tree;
-    if (this.#goesLeft[node] === undefined) return value[node] as number;
+    const { feature, left, right, value } = this.#tree;
+    if ((feature[node] as number) < 0) return value[node] as number;
     const share = this.#leftShare[node] as number;
     return share * this.#expectedFrom(left[node] as number) + (1 - share) * this.#expectedFrom(right[node] as number);
   }
 
   #depthFrom(node: number): number {
-    const { left, right } = this.#tree;
-    if (this.#goesLeft[node] === undefined) return 0;
+    const { feature, left, right } = this.#tree;
+    if ((feature[node] as number) < 0) return 0;
     return 1 + Math.max(this.#depthFrom(left[node] as number), this.#depthFrom(right[node] as number));
   }
 }

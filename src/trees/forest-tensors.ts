@@ -1,5 +1,7 @@
 import type { TensorData } from '../domain/tensor.ts';
 import { CorruptParams } from '../errors/errors.ts';
+import type { ScoringForest } from './contributions.ts';
+import type { FeatureBins } from './feature-bins.ts';
 import { setWords, type Tree } from './tree.ts';
 
 /** Trees as tensors to be stored: the nodes of all trees one after the other, and how many nodes and sets each tree has. */
@@ -51,6 +53,40 @@ export function unpackTrees(tensors: Readonly<Record<string, TensorData>>): Tree
   return trees;
 }
 
+/** The parts of a forest that its scores are made of, as tensors to be stored. */
+export function packForest({ features, base, trees }: ScoringForest): Record<string, TensorData> {
+  const edges = new Float32Array(features.reduce((sum, each) => sum + each.edges.length, 0));
+  let at = 0;
+  for (const each of features) {
+    edges.set(each.edges, at);
+    at += each.edges.length;
+  }
+  return {
+    ...packTrees(trees),
+    base: float32(base.slice()),
+    categorical: uint8(Uint8Array.from(features, ({ categorical }) => Number(categorical))),
+    counts: int32(Int32Array.from(features.flatMap(({ count, edges: own }) => [count, own.length]))),
+    edges: float32(edges),
+  };
+}
+
+/** The forest of `packForest`. Throws {@link CorruptParams} for other tensors. */
+export function unpackForest(tensors: Readonly<Record<string, TensorData>>): ScoringForest {
+  const [base, edges] = [tensors['base']?.data, tensors['edges']?.data];
+  const [categorical, counts] = [tensors['categorical']?.data, tensors['counts']?.data];
+  if (!(base instanceof Float32Array)) throw unfit('base');
+  if (!(edges instanceof Float32Array)) throw unfit('edges');
+  if (!(categorical instanceof Uint8Array)) throw unfit('categorical');
+  if (!(counts instanceof Int32Array) || counts.length !== 2 * categorical.length) throw unfit('counts');
+  let at = 0;
+  const features = Array.from(categorical, (isCategorical, f): FeatureBins => {
+    const from = at;
+    at += counts[2 * f + 1] as number;
+    return { categorical: isCategorical === 1, count: counts[2 * f] as number, edges: edges.slice(from, at) };
+  });
+  return { features, base, trees: unpackTrees(tensors) };
+}
+
 type Five = [Int32Array, Int32Array, Int32Array, Int32Array, Int32Array];
 
 interface Joinable extends ArrayBufferView {
@@ -80,5 +116,5 @@ const float32 = (data: Float32Array): TensorData => ({ dtype: 'float32', shape: 
 const unfit = (name: string): CorruptParams =>
   new CorruptParams('the stored trees cannot be read', {
     detail: `"${name}" is missing, or has another type or length`,
-    hint: 'The trial must start from the beginning.',
+    hint: 'A trial must start from the beginning, a model must be trained again.',
   });

@@ -30,11 +30,16 @@ export interface Division {
   missingLeft: boolean;
 }
 
+/** Whether rows with this bin go left. */
+export function goesLeft({ bin: last, set, missingLeft }: Division, bin: number): boolean {
+  if (bin === 0) return missingLeft;
+  return set ? isInSet(set, bin) : bin <= last;
+}
+
 /** For each of 256 bins, 1 if it goes left. */
-export function leftBins({ bin: last, set, missingLeft }: Division): Uint8Array {
+export function leftBins(division: Division): Uint8Array {
   const left = new Uint8Array(256);
-  for (let bin = 1; bin < 256; bin++) left[bin] = Number(set ? isInSet(set, bin) : bin <= last);
-  left[0] = Number(missingLeft);
+  for (let bin = 0; bin < 256; bin++) left[bin] = Number(goesLeft(division, bin));
   return left;
 }
 

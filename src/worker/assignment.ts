@@ -55,6 +55,7 @@ export async function prepareAssignment(
       leavesRefit: study.refit && trial.refit === null,
     },
     fullSeconds: trial.fullSeconds,
+    lastRound: trial.lastRound,
     chosenKnobs: study.chosenKnobs,
     checkpointMs: {
       first: trial.attempt === 0 ? checkpointEveryMs : Math.min(EARLY_MS, checkpointEveryMs),

@@ -14,10 +14,10 @@ import { createParamStore, type StorageOptions } from '../params/create-param-st
 import { ModelFiles } from '../params/model-files.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { backoffMs } from '../runtime/backoff.ts';
-import { defaultCacheDir } from '../runtime/cache-dir.ts';
+import { defaultCacheDir } from '../runtime/disk/cache-dir.ts';
+import { ensureUsableDir } from '../runtime/disk/private-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Measured, MeasuredService } from '../runtime/measured.ts';
-import { ensureUsableDir } from '../runtime/private-dir.ts';
 import { createRng } from '../runtime/rng.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { sleep } from '../runtime/sleep.ts';
@@ -48,6 +48,8 @@ export interface WorkerOptions extends StorageOptions {
 const POLL_MS = 2_000;
 /** Any role may send any number of NOTIFYs: this bounds the number of queries. */
 const MIN_POLL_MS = 100;
+/** Trials that are not joined again. */
+const MAX_AVOIDED = 100;
 const SWEEP_EVERY_MS = 30_000;
 const CHECKPOINT_EVERY_MS = 20_000;
 /** Pause before the next trial after the reader login was refused, or this machine could not train. */
@@ -69,8 +71,8 @@ class Worker implements Service, MeasuredService {
   readonly #stopping = new AbortController();
   #run: TrialRun | undefined;
   #joined: JoinedRun | undefined;
-  /** The last trial of which this worker could not train shares. */
-  #avoided: number | undefined;
+  /** The last trials of which this worker could not train shares, newest first. */
+  #avoided: readonly number[] = [];
   #loop: Promise<void> | undefined;
   /** Consecutive trials that were released because the reader login was refused or this machine cannot train. */
   #returnedInRow = 0;
@@ -164,7 +166,7 @@ class Worker implements Service, MeasuredService {
     return true;
   }
 
-  /** Trains together with another worker until the trial ends or another one waits; false if there is no such trial. */
+  /** Trains together with another worker until the trial ends or another one waits; false if there is no such trial, or it could not. */
   async #join(processId: number): Promise<boolean> {
     const { database, logger } = this.#options;
     const trial = await joinTrial(database, processId, { families: sharedFamilyNames, avoided: this.#avoided });
@@ -173,9 +175,10 @@ class Worker implements Service, MeasuredService {
     this.#joined = new JoinedRun(trial, await this.#runOptions());
     if (this.#stopping.signal.aborted) this.#joined.leave();
     const joined = this.#joined;
-    if (!(await this.#counts.during('joined', () => joined.run()))) this.#avoided = trial.trialId;
+    const couldTrain = await this.#counts.during('joined', () => joined.run());
+    if (!couldTrain) this.#avoided = [trial.trialId, ...this.#avoided].slice(0, MAX_AVOIDED);
     this.#joined = undefined;
-    return true;
+    return couldTrain;
   }
 
   async #runOptions(): Promise<TrialRunOptions> {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { ensurePrivateDir } from '../runtime/private-dir.ts';
+import { ensurePrivateDir } from '../runtime/disk/private-dir.ts';
 
 /** An attempt at a trial. */
 export interface RoundsKey {
@@ -40,6 +40,12 @@ export class RoundFolders {
   find(key: RoundsKey): string | null {
     const folder = path.join(this.#dir, nameOf(key));
     return existsSync(folder) ? folder : null;
+  }
+
+  /** Marks the folder of a trial as used: while nobody joins it, nothing is written there. */
+  async keep(key: RoundsKey): Promise<void> {
+    const now = new Date();
+    await utimes(path.join(this.#dir, nameOf(key)), now, now).catch(() => undefined); // a trial without a folder goes on
   }
 
   remove(key: RoundsKey): Promise<void> {

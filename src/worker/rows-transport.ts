@@ -1,6 +1,13 @@
 import type { Database } from '../db/database.ts';
+import { isTransient } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
-import { insertRound, type NewRound, selectChanges, selectWaitingWorkers } from '../db/statements/joint-training.ts';
+import {
+  insertRound,
+  type NewRound,
+  type StoredChange,
+  selectChanges,
+  selectWaitingWorkers,
+} from '../db/statements/joint-training.ts';
 import type {
   Offer,
   RoundPace,
@@ -10,8 +17,10 @@ import type {
   WantedChanges,
 } from '../domain/joint-training.ts';
 import { LeaseLost } from '../errors/errors.ts';
+import { reportError } from '../errors/rafiki-error.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
 import { Wake } from '../runtime/wake.ts';
 import type { ShownRound } from '../training/joint/team.ts';
 import { MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from './polling.ts';
@@ -22,18 +31,25 @@ export class RowsTransport implements Transport {
   readonly #trial: ClaimedTrial;
   readonly #database: Database;
   readonly #params: ParamStore;
+  readonly #logger: Logger;
   /** Aborted when the trial ends here. */
   readonly #signal: AbortSignal;
   readonly #wake = new Wake(MIN_ROUND_CHECK_MS);
 
   constructor(
     trial: ClaimedTrial,
-    { database, params, signal }: { database: Database; params: ParamStore; signal: AbortSignal },
+    {
+      database,
+      params,
+      signal,
+      logger,
+    }: { database: Database; params: ParamStore; signal: AbortSignal; logger: Logger },
   ) {
     this.#trial = trial;
     this.#database = database;
     this.#params = params;
     this.#signal = signal;
+    this.#logger = logger;
   }
 
   /** Rows of the trial's rounds have changed. */
@@ -63,17 +79,27 @@ export class RowsTransport implements Transport {
   async collect({ number, processIds, waitMs }: WantedChanges): Promise<SentChange[]> {
     const untilMs = systemClock.nowMs() + waitMs;
     for (;;) {
-      const stored = await selectChanges(this.#database, this.#trial, number);
+      const all = await selectChanges(this.#database, this.#trial, number);
+      const stored = all.filter(({ processId }) => processIds.includes(processId));
       const leftMs = untilMs - systemClock.nowMs();
       if (stored.length >= processIds.length || leftMs <= 0 || this.#signal.aborted) {
-        return Promise.all(
-          stored.map(async ({ paramsId, ...trained }) => ({
-            ...trained,
-            ...(await loadChange(this.#params, paramsId)),
-          })),
-        );
+        return (await Promise.all(stored.map((change) => this.#load(change)))).flat();
       }
       await this.#wake.wait(Math.min(ROUND_POLL_MS, leftMs), this.#signal);
+    }
+  }
+
+  /** Nothing if it is damaged: the round continues without it. */
+  async #load({ paramsId, ...trained }: StoredChange): Promise<SentChange[]> {
+    try {
+      return [{ ...trained, ...(await loadChange(this.#params, paramsId)) }];
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      this.#logger.warn(
+        { process: trained.processId, err: reportError(error) },
+        'a worker sent a share that cannot be read',
+      );
+      return [];
     }
   }
 }

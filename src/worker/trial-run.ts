@@ -114,6 +114,7 @@ export class TrialRun {
       else if (lease.paused && !this.#releasing) this.release(PAUSE_CHECKPOINT_MS);
       else if (lease.stop) this.#process?.send({ kind: 'stop' });
       this.#teamWake.notify();
+      await this.#options.roundFolders.keep(this.#trial);
     } catch (error) {
       this.#options.logger.warn({ trial: this.trialId, err: reportError(error).message }, 'heartbeat failed');
     }

@@ -15,7 +15,7 @@ import {
 } from '../../src/db/statements/joint-training.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
-import { loseTrial } from '../../src/db/statements/transitions.ts';
+import { loseTrial, transitionTrial } from '../../src/db/statements/transitions.ts';
 import { insertTrial, setFitted } from '../../src/db/statements/trials.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -95,9 +95,22 @@ describe('joining a running trial', () => {
     await allow(2);
     expect(await joinTrial(db, owner.processId, { families })).toBeUndefined();
     expect(await joinTrial(db, await worker(), { families: ['vgg'] })).toBeUndefined();
-    expect(await joinTrial(db, await worker(), { families, avoided: owner.trialId })).toBeUndefined();
+    expect(await joinTrial(db, await worker(), { families, avoided: [owner.trialId] })).toBeUndefined();
     await allow(1);
     expect(await joinTrial(db, await worker(), { families })).toBeUndefined();
+  });
+
+  test('leaves out all trials that the worker could not train, not only the last', async () => {
+    await addTrial(2);
+    const second = (await claimTrial(db, await worker(), { families }))!;
+    await setFitted(db, second, { knobs: {}, fullSeconds: 0, rung: null, rungSize: null, plannedSeconds: null });
+    await allow(2);
+    const avoided = [owner.trialId, second.trialId];
+    const other = await worker();
+    expect(await joinTrial(db, other, { families, avoided: avoided.slice(0, 1) })).toMatchObject({
+      trialId: second.trialId,
+    });
+    expect(await joinTrial(db, other, { families, avoided })).toBeUndefined();
   });
 
   test('ends with the attempt, with a pause, and when the trial is to stop', async () => {
@@ -204,6 +217,19 @@ describe('a round', () => {
     ]);
   });
 
+  test('and its workers are seen by the owner of the study alone', async () => {
+    await allow(2);
+    await join();
+    await insertRound(db, owner, { plan: plan(1), processIds: [], paramsId: null, last: null });
+    const seen =
+      'select (select count(*) from rafiki.trial_round)::int as rounds, count(*)::int as workers from rafiki.trial_worker';
+    const [alice, stranger] = [await database.as('alice'), await database.as('mallory')];
+    const [{ name } = { name: '' }] = await alice.query<{ name: string }>('select current_user::text as name');
+    await db.query('update rafiki.study set owner = $1::regrole', [name]);
+    expect(await alice.query(seen)).toEqual([{ rounds: 1, workers: 1 }]);
+    expect(await stranger.query(seen)).toEqual([{ rounds: 0, workers: 0 }]);
+  });
+
   test('of another attempt takes nothing from a worker of this one', async () => {
     await allow(2);
     const joined = await join();
@@ -216,6 +242,29 @@ describe('a round', () => {
     const late = { ...joined, attempt: 7 };
     await insertChange(db, late, { number: 1, rows: 256, seconds: 2, paramsId: await halves(2) });
     expect(await selectChanges(db, owner, 1)).toEqual([]);
+  });
+
+  test('has the number after the last one before a pause, for which its workers wait', async () => {
+    await allow(2);
+    expect(owner.lastRound).toBe(0);
+    const joined = await join();
+    for (const number of [39, 40])
+      await insertRound(db, owner, {
+        plan: plan(number),
+        processIds: [joined.processId],
+        paramsId: await halves(1),
+        last: null,
+      });
+    await setWaiting(db, joined, { has: 40, after: 40 });
+    const change = { id: owner.trialId, from: 'running', event: 'lose-lease', owner } as const;
+    await transitionTrial({ on: db, logger: silentLogger }, change); // gives it back
+    const again = (await claimTrial(db, await worker(), { families }))!;
+    expect(again).toMatchObject({ attempt: owner.attempt, lastRound: 40 });
+    const next = plan(again.lastRound + 1);
+    await insertRound(db, again, { plan: next, processIds: [joined.processId], paramsId: await halves(2), last: null });
+    expect(await selectRound(db, joined, 40)).toMatchObject({ plan: next, seat: 1 });
+    await loseTrial({ on: db, logger: silentLogger }, { id: owner.trialId, attempt: again.attempt }, 'test');
+    expect(await claimTrial(db, await worker(), { families })).toMatchObject({ attempt: 1, lastRound: 0 });
   });
 
   test('keeps its weights and those of the last one; older ones are deleted', async () => {

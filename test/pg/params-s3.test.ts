@@ -12,7 +12,7 @@ import { createParamStore } from '../../src/params/create-param-store.ts';
 import { unpackModel } from '../../src/params/model-codec.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { type BucketOptions, openBucket } from '../../src/params/s3.ts';
-import { DiskCache } from '../../src/runtime/disk-cache.ts';
+import { DiskCache } from '../../src/runtime/disk/disk-cache.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';

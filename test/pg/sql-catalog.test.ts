@@ -75,6 +75,20 @@ const comparable = `
          or c.relkind = 'v' and not coalesce('security_invoker=true' = any (c.reloptions), false))
   group by c.oid order by c.relname collate "C"`;
 
+/** Tables with policies that are not enforced; and tables without policies of which a role other than the service may read something. */
+const openTables = `
+  select coalesce(array_agg(t.name) filter (where t.has_policy and not t.is_enforced), '{}') as unenforced,
+    coalesce(array_agg(t.name order by t.name collate "C") filter (where t.is_read and not t.is_enforced), '{}') as shared
+  from (select c.relname::text as name, c.relrowsecurity as is_enforced,
+          exists (select from pg_policy p where p.polrelid = c.oid) as has_policy,
+          exists (select from (select c.relacl as acl union all select a.attacl from pg_attribute a where a.attrelid = c.oid) g,
+                    aclexplode(g.acl) a
+                  where a.privilege_type = 'SELECT' and a.grantee not in (c.relowner, 'rafiki_service'::regrole)) as is_read
+        from pg_class c where c.relnamespace = 'rafiki'::regnamespace and c.relkind in ('r', 'p')) t`;
+
+/** Tables whose rows are everybody's: registries, limits, the service's processes, and what is installed. */
+const SHARED = ['advisor', 'column_kind', 'family', 'metric', 'migration', 'process', 'quota', 'task'];
+
 /** Columns, keys and checks of each table, and whether a dump of the extension carries its rows. */
 const tables = `
   select line from (
@@ -142,6 +156,11 @@ describe.each([
 
   test('columns that any role can compare match the golden file', async () => {
     await expect(await lines(db(), comparable)).toMatchFileSnapshot('golden/comparable.txt');
+  });
+
+  test('every table that has a policy enforces it, and the rows of all others are of no role', async () => {
+    const [row] = await db().query<{ unenforced: string[]; shared: string[] }>(openTables);
+    expect(row).toEqual({ unenforced: [], shared: SHARED });
   });
 
   test('everything belongs to rafiki_owner, which cannot log in; definers pin their search path', async () => {

@@ -189,6 +189,31 @@ describe('the report of a study', () => {
     ]);
   });
 
+  test.each([
+    ['accuracy', '; the standard error of a score is 0.040'],
+    ['likelihood', ''],
+    ['auc', ''],
+    ['macro_f1', ''],
+  ])('tells the standard error of a score by %s only if that is a share of rows', async (metric, ending) => {
+    const id = await insertStudy(db, { model: `by_${metric}` });
+    await db.query(`update rafiki.study set state = 'completed', metric = $2, ended_at = now() where id = $1`, [
+      id,
+      metric,
+    ]);
+    await db.query(
+      `insert into rafiki.trial (study_id, number, family, knobs, seed, state, score, epoch, rung, seconds, started_at, ended_at)
+       values ($1, 1, 'resnet', '{}', 1, 'completed', 0.8, 5, 1, 100, now(), now())`,
+      [id],
+    );
+    await db.query(
+      `with model as (insert into rafiki.model (name, owner, task) select model, owner, task from rafiki.study where id = $1 returning id)
+       insert into rafiki.model_version (model_id, version, study_id, score, classes, judged_rows) select id, 1, $1, 0.8, '{a,b}', 100 from model`,
+      [id],
+    );
+    const last = (await report(id)).at(-1);
+    expect(last).toMatchObject({ part: 'more time', detail: expect.stringMatching(new RegExp(`most are${ending}$`)) });
+  });
+
   test('shows the plan of a running one', async () => {
     const id = await insertStudy(db, { model: 'planned' });
     await db.query(`update rafiki.study set state = 'running', plan = 'measures its first trial' where id = $1`, [id]);

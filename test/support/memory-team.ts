@@ -16,6 +16,7 @@ export class MemoryTeam implements Team {
   readonly #running: Promise<void>[];
   readonly #exchangeMs: number;
   #begun = false;
+  readonly lastRound = 0;
   /** Time that the clock stood still, and when it was stopped. */
   #stoodMs = 0;
   #stoppedMs: number | undefined;

@@ -10,8 +10,8 @@ begin
   for policy in select * from pg_policies where schemaname = 'rafiki' loop
     execute format('drop policy %I on rafiki.%I', policy.policyname, policy.tablename);
   end loop;
-  foreach relation in array array['study', 'trial', 'report', 'model', 'model_grant', 'model_version', 'model_member',
-                                  'deployment', 'attachment', 'attachment_mark', 'unanswered'] loop
+  foreach relation in array array['study', 'trial', 'trial_round', 'trial_worker', 'report', 'model', 'model_grant', 'model_version',
+                                  'model_member', 'deployment', 'attachment', 'attachment_mark', 'unanswered'] loop
     execute format('alter table rafiki.%I enable row level security', relation);
     execute format('create policy service on rafiki.%I to rafiki_service using (true)', relation);
   end loop;

@@ -48,7 +48,7 @@ language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  fields constant int := case left(request, 1) when 'N' then 6 when 'D' then 5 end; -- number of fields before the text
+  fields constant int := case left(request, 1) when 'N' then 6 when 'E' then 6 when 'D' then 5 end; -- number of fields before the text
   input text := request;
 begin
   for field in 1..coalesce(fields, 0) loop
@@ -159,6 +159,17 @@ set client_min_messages = warning
 as $$
 begin
   return rafiki._exchange(concat_ws(e'\x1f', case when is_image then 'b' else 'B' end, key, rafiki._session_role(), terms, inputs),
+                          false);
+end $$;
+
+-- `input` follows the class that is explained, as a JSON string or nothing.
+create or replace function rafiki._ask_explanation(key uuid, is_image boolean, terms text, input text) returns rafiki.reply
+language plpgsql stable strict parallel safe security definer
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+begin
+  return rafiki._exchange(concat_ws(e'\x1f', case when is_image then 'e' else 'E' end, key, rafiki._session_role(), terms, input),
                           false);
 end $$;
 

@@ -159,8 +159,8 @@ as $$
         from unnest(inputs) with ordinality u(input, place)) i
 $$;
 
--- One request, repeated if the model's key has changed meanwhile. `form` is the kind of result: 'label' or 'detail' for one input; 'labels' or
--- 'details' for a JSON array of inputs, as an array literal.
+-- One request, repeated if the model's key has changed meanwhile. `form` is the kind of result: 'label', 'detail' or 'explanation' for one input;
+-- 'labels' or 'details' for a JSON array of inputs, as an array literal.
 create or replace function rafiki._request(model text, is_image boolean, form text, terms text, input text) returns text
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -173,6 +173,7 @@ begin
     reply := case form when 'labels' then rafiki._ask_labels(model_key, is_image, terms, input)
                        when 'details' then rafiki._ask_details(model_key, is_image, terms, input)
                        when 'detail' then rafiki._ask_detail(model_key, is_image, terms, input)
+                       when 'explanation' then rafiki._ask_explanation(model_key, is_image, terms, input)
                        else rafiki._ask_label(model_key, is_image, terms, '', input) end;
     exit when reply.s is distinct from 'e';
     model_key := rafiki._after_refusal(model, model_key, reply.v, attempt);

@@ -261,8 +261,9 @@ begin
     where asked.trained_at is not null;
   return query
     select 'more time', null::int, null::numeric, null::text,
-           m.line || coalesce('; the standard error of a score is '
-                              || round(sqrt(asked.score * (1 - asked.score) / asked.validation_rows)::numeric, 3), '')
+           -- of a share of rows; other metrics have none that is known without the predictions
+           m.line || case when asked.metric = 'accuracy' then coalesce('; the standard error of a score is '
+                              || round(sqrt(asked.score * (1 - asked.score) / asked.validation_rows)::numeric, 3), '') else '' end
     from rafiki._more_time(study) m (line) where m.line is not null;
 end $$;
 
@@ -272,8 +273,9 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._report(study) $$;
 
-comment on function rafiki_report(bigint) is $$Where the time of a study went, and what more would likely bring: a line for the time before a worker began, one for each
-trial, with its share of the time of all, one for ensemble and deployment, and an estimate. For a running study its plan stands at the end.
+comment on function rafiki_report(bigint) is $$Where the time of a study went: a line for the time before a worker began, one for each trial, with its share of the time
+of all, and one for ensemble and deployment. In a study with rungs a last line says what more time would likely bring. For a running study its plan
+stands at the end.
 
 Arguments:
   study: its number

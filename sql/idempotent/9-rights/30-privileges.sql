@@ -64,7 +64,7 @@ revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), 
 -- proof: the key of a model, which only roles that may use the model can see
 grant execute on function rafiki._take(text, text, name), rafiki._ask_label(uuid, boolean, text, text, text),
   rafiki._ask_labels(uuid, boolean, text, text), rafiki._ask_detail(uuid, boolean, text, text),
-  rafiki._ask_details(uuid, boolean, text, text), rafiki._send_rows(uuid, boolean, text, text) to public;
+  rafiki._ask_details(uuid, boolean, text, text), rafiki._ask_explanation(uuid, boolean, text, text), rafiki._send_rows(uuid, boolean, text, text) to public;
 -- no proof: it only connects to the server, as every prediction does
 grant execute on function rafiki._open_bridge(boolean) to public;
 -- proof: the owner key of a model, which only its owner can see

@@ -2,7 +2,7 @@ import { chmodSync, lstatSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
-import { ensurePrivateDir } from '../../runtime/private-dir.ts';
+import { ensurePrivateDir } from '../../runtime/disk/private-dir.ts';
 import type { SettingValues } from '../settings/read.ts';
 import type { Identity } from './unprivileged.ts';
 

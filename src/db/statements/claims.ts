@@ -31,6 +31,8 @@ export interface ClaimedTrial extends Ownership {
   checkpointId: number | null;
   /** How long the whole trial takes on one worker, if an earlier attempt has measured it. */
   fullSeconds: number | null;
+  /** Of the attempt, if another worker led it before a pause; 0: none. */
+  lastRound: number;
   /** 1-based; null if its study has none. */
   rung: number | null;
   /** What is left of the time that is planned for it, if any. */
@@ -123,6 +125,7 @@ const claim = `
   )
   select c.id as "trialId", c.attempt, c.process_id as "processId", c.number, c.family, c.knobs, c.seed, c.start as "initialWeights",
     c.checkpoint_id as "checkpointId", c.full_seconds as "fullSeconds", c.rung,
+    (select coalesce(max(r.number), 0) from rafiki.trial_round r where r.trial_id = c.id and r.attempt = c.attempt) as "lastRound",
     c.planned_seconds - coalesce(c.seconds, 0)::float8 as "plannedSeconds",
     (select jsonb_build_object('score', o.score, 'warmShare', case when c.rung is null then coalesce(o.warm_share, 0) else 1 end,
        'seconds', o.seconds, 'epochSeconds', o.seconds / greatest(o.epoch, 1), 'validationHash', encode(o.validation_hash, 'hex'),

@@ -44,7 +44,7 @@ const join = `
     join rafiki.process p on p.id = $1 and (not s.gpu or p.device <> 'cpu')
     join rafiki.process l on l.id = t.process_id and l.id <> p.id
     where t.state = 'running' and t.full_seconds is not null and not t.stop_requested and t.family = any($2)
-      and t.lease_until > now() and t.id is distinct from $5
+      and t.lease_until > now() and t.id <> all ($5)
   ), best as (
     select o.id, o.attempt from open o
     where o.workers < coalesce(o.max, ${MAX_WORKERS_PER_TRIAL}) and (o.max is not null or not o.is_here and o.seconds_left > $4)
@@ -69,9 +69,9 @@ const join = `
 export async function joinTrial(
   on: Queryable,
   processId: number,
-  { families, avoided }: { families: readonly string[]; avoided?: number | undefined },
+  { families, avoided = [] }: { families: readonly string[]; avoided?: readonly number[] },
 ): Promise<JoinedTrial | undefined> {
-  const values = [processId, families, LEASE_MS, MIN_LEFT_SECONDS, avoided ?? null];
+  const values = [processId, families, LEASE_MS, MIN_LEFT_SECONDS, avoided];
   const [row] = await on.query<JoinedTrial>(join, values);
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }

@@ -1,5 +1,5 @@
 import type { EnsembleLoss, FitEffort, JudgedPart, Panel } from '../ensembles/panel.ts';
-import type { EnsembleRule, MemberWeight } from '../ensembles/rule.ts';
+import { type EnsembleRule, type MemberWeight, unweighted } from '../ensembles/rule.ts';
 import type { Metric } from '../metrics.ts';
 
 /** As for classes. */
@@ -69,6 +69,10 @@ export class NumberPanel implements Panel {
   }
 }
 
+/** What a member's number counts, see {@link meanOf}. */
+export const numberWeight = ({ score, weight }: MemberWeight = unweighted(0), rule: EnsembleRule): number =>
+  rule === 'vote' ? 1 / Math.max(MIN_UNEXPLAINED, 1 - score) : weight;
+
 /** What a score lacks to 1 is not taken for smaller than this: nobody's weight is infinite. */
 const MIN_UNEXPLAINED = 1e-6;
 
@@ -81,8 +85,7 @@ export function meanOf(numbers: readonly number[], members: readonly MemberWeigh
   let sum = 0;
   let weights = 0;
   for (const [m, number] of numbers.entries()) {
-    const { score = 0, weight: given = 1 } = members[m] ?? {};
-    const weight = rule === 'vote' ? 1 / Math.max(MIN_UNEXPLAINED, 1 - score) : given;
+    const weight = numberWeight(members[m], rule);
     sum += weight * number;
     weights += weight;
   }

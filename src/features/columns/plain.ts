@@ -27,6 +27,10 @@ export function plainFeatures({ state }: FittedFeatures, inputs: readonly RawInp
   }));
 }
 
+/** Of each number of an encoded row, the column that it is of. */
+export const plainOrigins = ({ state }: FittedFeatures): string[] =>
+  tableFeatures(readFittedColumns(state)).map(({ column }) => column);
+
 /** Rows of several columns → `features` [N, features], float32, as they are: for models that compare values and scale none. */
 export function createPlainEncoder({ state }: FittedFeatures): RowEncoder {
   const columns: readonly FittedColumn[] = readFittedColumns(state);

@@ -12,7 +12,7 @@ export interface SomeRows {
 }
 
 /** The rows of a data set's inputs, which are rows of one table. Throws {@link BadData} for other inputs. */
-function trainingRowsOf(inputs: readonly RawInput[]): SomeRows {
+export function trainingRowsOf(inputs: readonly RawInput[]): SomeRows {
   const [first] = inputs;
   if (!(first instanceof TableRow)) throw noRows();
   const { table } = first;

@@ -10,7 +10,7 @@ import { Booster } from '../../trees/booster.ts';
 import { exportForest } from '../../trees/export-forest.ts';
 import { featureBins } from '../../trees/feature-bins.ts';
 import { answersOfScores, forestScores } from '../../trees/forest.ts';
-import { packTrees, unpackTrees } from '../../trees/forest-tensors.ts';
+import { packForest, packTrees, unpackTrees } from '../../trees/forest-tensors.ts';
 import { alone } from '../../trees/grow.ts';
 import { Workspace } from '../../trees/kernels/workspace.ts';
 import { type BoostingObjective, createObjective, type TreeTargets } from '../../trees/objective.ts';
@@ -107,8 +107,9 @@ export class ForestLearner implements Learner {
   async exported({ rounds }: ModelParts): Promise<{ model: TrainedModel; variants: TrainedVariant[] }> {
     const { features } = this.#task;
     const { forest } = this.#booster;
-    const trees = forest.trees.slice(0, Number(rounds?.data[0] ?? 0) * this.#objective.outputs);
-    return { model: { onnx: exportForest({ ...forest, trees }, features.target), features }, variants: [] };
+    const best = { ...forest, trees: forest.trees.slice(0, Number(rounds?.data[0] ?? 0) * this.#objective.outputs) };
+    const explaining = { kind: 'forest', tensors: packForest(best) } as const;
+    return { model: { onnx: exportForest(best, features.target), features, explaining }, variants: [] };
   }
 
   state(): Record<string, TensorData> {

@@ -22,6 +22,8 @@ export const linear: NetworkFamily = {
       .addRangeKnob('learning_rate', 'float', 1e-3, 0.1, { group: 'training', initial: 0.01, log: true })
       .addRangeKnob('weight_decay', 'float', 1e-4, 1, { group: 'training', initial: 0.01, log: true }),
 
+  sum: { weights: 'out.w', biases: 'out.b' },
+
   fit: (data) => ({ encoder: 'dense', ...fitAnswers(data), state: fitDense(data.inputs, data) }),
 
   network: (features) => {

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { largestBatch } from '../policies/latency-model.ts';
 import type { Subset } from '../policies/policy.ts';
-import { type BatchResult, isShort } from './device.ts';
+import { type BatchResult, type ExplainedEnsemble, isShort, type MemberOutput } from './device.ts';
 import type { ThreadPool } from './inference-threads.ts';
 import { InlineReplica } from './inline-replica.ts';
 import { type EnsembleFiles, Replica, replicaBytes } from './replica.ts';
@@ -59,7 +59,8 @@ export class CpuDevice implements LoadedDevice {
   }
 
   async run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
-    if (this.#only !== undefined) return runHere(this.#only, inputs, subset);
+    const only = this.#only;
+    if (only !== undefined) return timed(() => only.run(inputs, subset));
     if (!this.#isTiny(inputs)) {
       const isDue = ++this.#threadBatches % RECONSIDER_BATCHES === 0;
       if (isDue && this.#hasGrown && this.#inline === undefined) void this.#loadInline().catch(() => undefined);
@@ -67,6 +68,12 @@ export class CpuDevice implements LoadedDevice {
     }
     await nextTurn(); // batch after batch in promises alone, the event loop would serve nobody else
     return this.#runInline(inputs, subset);
+  }
+
+  async explain(orders: readonly string[], ensemble: ExplainedEnsemble): Promise<BatchResult> {
+    const only = this.#only;
+    if (only !== undefined) return timed(() => only.explain(orders, ensemble));
+    return this.#options.pool.explain(this.#id, orders, ensemble);
   }
 
   runNow(inputs: readonly string[], subset: Subset): BatchResult | undefined {
@@ -113,8 +120,8 @@ export class CpuDevice implements LoadedDevice {
   }
 }
 
-async function runHere(replica: Replica, inputs: readonly string[], subset: Subset): Promise<BatchResult> {
+async function timed(run: () => Promise<MemberOutput[]>): Promise<BatchResult> {
   const startedMs = performance.now();
-  const outputs = await replica.run(inputs, subset);
+  const outputs = await run();
   return { outputs, ms: performance.now() - startedMs };
 }

@@ -1,9 +1,10 @@
+import type { AnsweringRule } from '../../explain/ensemble.ts';
 import type { Subset } from '../policies/policy.ts';
 
 /** The output of one member for a batch: probabilities [rows, classes]. */
 export type MemberOutput = Float32Array;
 
-/** A batch's outputs, and how long a thread took for it, ms: the wait for the thread is not counted. */
+/** A batch's outputs, of members or of explanations, and how long a thread took for it, ms: the wait for the thread is not counted. */
 export interface BatchResult {
   outputs: MemberOutput[];
   ms: number;
@@ -37,5 +38,12 @@ export interface Device {
   runNow?(inputs: readonly string[], subset: Subset): BatchResult | undefined;
   /** Runs the members of a subset on the inputs, the most accurate member first. */
   run(inputs: readonly string[], subset: Subset): Promise<BatchResult>;
+  /** Explains answers of the members of a subset; absent where it cannot. */
+  explain?(orders: readonly string[], ensemble: ExplainedEnsemble): Promise<BatchResult>;
   release(): Promise<void>;
+}
+
+/** Whose answers are explained: the members, and the score of each on validation rows. */
+export interface ExplainedEnsemble extends AnsweringRule {
+  subset: Subset;
 }

@@ -19,14 +19,19 @@ async function execute(order: ThreadOrder): Promise<MemberOutput[]> {
       replicas.set(order.id, await Replica.load(order.files));
       return [];
     case 'run':
-      if (replica === undefined) throw new Error(`model ${order.id} is not loaded on this thread`);
+      if (replica === undefined) throw notLoaded(order);
       return replica.run(order.inputs.split(textSeparator), order.subset);
+    case 'explain':
+      if (replica === undefined) throw notLoaded(order);
+      return replica.explain(order.orders.split(textSeparator), order.ensemble);
     case 'unload':
       replicas.delete(order.id);
       await replica?.release();
       return [];
   }
 }
+
+const notLoaded = ({ id }: ThreadOrder): Error => new Error(`model ${id} is not loaded on this thread`);
 
 async function report(order: ThreadOrder): Promise<Report> {
   try {

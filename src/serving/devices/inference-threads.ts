@@ -1,12 +1,12 @@
 import { Worker } from 'node:worker_threads';
 import { createVectorMemory } from '../../encoders/vector-cache.ts';
 import { computing } from '../../engine/computing.ts';
-import { BadData, EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
+import { BadData, EnvironmentUnfit, NotSupported, ShuttingDown } from '../../errors/errors.ts';
 import type { ErrorReport, RafikiError } from '../../errors/rafiki-error.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { BatchResult, MemberOutput } from './device.ts';
+import type { BatchResult, ExplainedEnsemble, MemberOutput } from './device.ts';
 import type { EnsembleFiles } from './replica.ts';
 import { type Report, type ThreadData, type ThreadOrder, textSeparator } from './thread-orders.ts';
 
@@ -27,7 +27,7 @@ interface ThreadBatch {
 }
 
 /** The part of {@link InferenceThreads} that devices use. */
-export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'spread' | 'isFree' | 'run' | 'unload'>;
+export type ThreadPool = Pick<InferenceThreads, 'size' | 'load' | 'spread' | 'isFree' | 'run' | 'explain' | 'unload'>;
 
 /**
  * Threads that run batches outside the event loop. A model is on one thread or on all; a batch runs on the first of its
@@ -114,10 +114,17 @@ export class InferenceThreads implements Service {
   }
 
   run(id: number, inputs: readonly string[], subset: Subset): Promise<BatchResult> {
+    return this.#batch({ kind: 'run', id, inputs: inputs.join(textSeparator), subset });
+  }
+
+  explain(id: number, orders: readonly string[], ensemble: ExplainedEnsemble): Promise<BatchResult> {
+    return this.#batch({ kind: 'explain', id, orders: orders.join(textSeparator), ensemble });
+  }
+
+  #batch(order: ThreadOrder): Promise<BatchResult> {
     return new Promise((resolve, reject) => {
       if (this.#lastDeath !== undefined) throw died(this.#lastDeath);
-      const order: ThreadOrder = { kind: 'run', id, inputs: inputs.join(textSeparator), subset };
-      this.#waiting.push({ id, order, resolve, reject });
+      this.#waiting.push({ id: order.id, order, resolve, reject });
       this.#next();
     });
   }
@@ -229,9 +236,10 @@ class Thread {
   }
 }
 
-/** Converts the error of an order: the input's fault or the thread's. */
+/** Converts the error of an order: the input's fault, the model's, or the thread's. */
 function errorOf({ sqlstate, message, detail, hint }: ErrorReport): RafikiError {
   const options = { ...(detail === undefined ? {} : { detail }), ...(hint === undefined ? {} : { hint }) };
+  if (sqlstate === '0A000') return new NotSupported(message, options);
   return sqlstate === '22000' ? new BadData(message, options) : new EnvironmentUnfit(message, options);
 }
 

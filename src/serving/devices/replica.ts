@@ -1,15 +1,18 @@
 import type { InputKind, RawInput } from '../../domain/task.ts';
+import type { TensorData } from '../../domain/tensor.ts';
 import type { ModelFile } from '../../domain/training.ts';
 import { pretrainedEncoder } from '../../encoders/pretrained-rows.ts';
 import { borrowEmbedder } from '../../encoders/shared-embedders.ts';
 import { embedCached, sharedVectors } from '../../encoders/vector-cache.ts';
 import { type LoadedModel, loadModel } from '../../engine/inference.ts';
 import { readModel } from '../../engine/model-file.ts';
+import { EnsembleExplainer } from '../../explain/explain.ts';
 import type { Encoder } from '../../features/encoder.ts';
 import { createEncoder } from '../../features/registry.ts';
 import { readInteger } from '../../features/state.ts';
+import { packExplanation, readOrder } from '../explanations/explanation-order.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { MemberOutput } from './device.ts';
+import type { ExplainedEnsemble, MemberOutput } from './device.ts';
 import { isSample } from './sample-input.ts';
 
 /**
@@ -46,7 +49,10 @@ export const replicaBytes = ({ models, inputKind }: Pick<EnsembleFiles, 'models'
   models.reduce((sum, { bytes }) => sum + BYTES_PER_BYTE[inputKind] * bytes + SESSION_BYTES, 0);
 
 interface ReplicaMember {
+  file: ModelFile;
   encoder: Encoder;
+  /** Of inputs that are asked about once: their vectors take no room from those of predictions. */
+  onceEncoder: Encoder;
   model: LoadedModel;
   release(): Promise<void>;
 }
@@ -55,6 +61,8 @@ interface ReplicaMember {
 export class Replica {
   readonly #members: ReplicaMember[];
   readonly #inputKind: InputKind;
+  /** By subset; made when a first answer is to be explained. */
+  readonly #explainers = new Map<Subset, Promise<EnsembleExplainer>>();
 
   private constructor(members: ReplicaMember[], inputKind: InputKind) {
     this.#members = members;
@@ -75,11 +83,46 @@ export class Replica {
   async run(inputs: readonly string[], subset: Subset): Promise<MemberOutput[]> {
     const raw = this.#inputKind === 'image' ? inputs.map((input) => Buffer.from(input, 'base64')) : inputs;
     const outputs: MemberOutput[] = [];
-    for (const member of this.#members.filter((_, m) => (subset & (1 << m)) !== 0)) {
+    for (const member of this.#of(subset)) {
       const slice = SLICE_ROWS[this.#inputKind];
       outputs.push(await (raw.length <= slice ? runOnce(member, raw) : runSliced(member, raw, slice)));
     }
     return outputs;
+  }
+
+  /** An explanation of the answer to each order, see `explanation-order.ts`. */
+  async explain(orders: readonly string[], ensemble: ExplainedEnsemble): Promise<MemberOutput[]> {
+    const explainer = await this.#explainer(ensemble.subset);
+    const outputs: MemberOutput[] = [];
+    for (const order of orders) {
+      const { about, input } = readOrder(order);
+      const raw = this.#inputKind === 'image' ? Buffer.from(input, 'base64') : input;
+      outputs.push(packExplanation(await explainer.explain(raw, about, ensemble)));
+    }
+    return outputs;
+  }
+
+  #explainer(subset: Subset): Promise<EnsembleExplainer> {
+    const known = this.#explainers.get(subset);
+    if (known !== undefined) return known;
+    const made = this.#createExplainer(subset);
+    made.catch(() => this.#explainers.delete(subset));
+    this.#explainers.set(subset, made);
+    return made;
+  }
+
+  async #createExplainer(subset: Subset): Promise<EnsembleExplainer> {
+    const members = [];
+    for (const { file, onceEncoder, model } of this.#of(subset))
+      members.push({
+        model: await readModel(file),
+        loaded: { encoder: onceEncoder, run: (feeds: Record<string, TensorData>) => model.run(feeds) },
+      });
+    return new EnsembleExplainer(this.#inputKind, members);
+  }
+
+  #of(subset: Subset): ReplicaMember[] {
+    return this.#members.filter((_, m) => (subset & (1 << m)) !== 0);
   }
 
   async release(): Promise<void> {
@@ -91,7 +134,8 @@ async function loadMember(file: MemberFile, threads: number): Promise<ReplicaMem
   const { onnx, features } = await readModel(file);
   if (file.encoder === undefined) {
     const model = await loadModel(onnx, { threads, longLived: true });
-    return { encoder: createEncoder(features), model, release: () => model.release() };
+    const encoder = createEncoder(features);
+    return { file, encoder, onceEncoder: encoder, model, release: () => model.release() };
   }
   const { embedder, release } = await borrowEmbedder(file.encoder, threads);
   try {
@@ -104,7 +148,14 @@ async function loadMember(file: MemberFile, threads: number): Promise<ReplicaMem
       embed: (inputs: readonly RawInput[]) => embedder.embed(inputs),
     };
     const encoder = pretrainedEncoder((inputs) => embedCached(inputs, cached));
-    return { encoder, model, release: async () => void (await Promise.all([model.release(), release()])) };
+    const onceEncoder = pretrainedEncoder((inputs) => embedder.embed(inputs));
+    return {
+      file,
+      encoder,
+      onceEncoder,
+      model,
+      release: async () => void (await Promise.all([model.release(), release()])),
+    };
   } catch (error) {
     await release();
     throw error;

@@ -1,8 +1,9 @@
+import { InvalidState } from '../../errors/errors.ts';
 import { isMachineFault } from '../../errors/machine-fault.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
 import { createRng } from '../../runtime/rng.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { BatchResult, Device } from './device.ts';
+import type { BatchResult, Device, ExplainedEnsemble } from './device.ts';
 import type { MemoryEntry, ModelMemory } from './model-memory.ts';
 
 /** A device with its model loaded. */
@@ -11,6 +12,7 @@ export interface LoadedDevice {
   readonly inlineRows: number;
   run(inputs: readonly string[], subset: Subset): Promise<BatchResult>;
   runNow?: Device['runNow'];
+  explain?: Device['explain'];
   /** Uses all available threads. */
   grow(): Promise<void>;
   release(): Promise<void>;
@@ -108,14 +110,25 @@ export class ResidentDevice implements Device, MemoryEntry {
     return result;
   }
 
-  async run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
+  run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
+    return this.#use(inputs.length, (loaded) => loaded.run(inputs, subset));
+  }
+
+  explain(orders: readonly string[], ensemble: ExplainedEnsemble): Promise<BatchResult> {
+    return this.#use(orders.length, async (loaded) => {
+      if (loaded.explain === undefined) throw new InvalidState(`${this.name} is on a device that explains nothing`);
+      return loaded.explain(orders, ensemble);
+    });
+  }
+
+  async #use(rows: number, work: (loaded: LoadedDevice) => Promise<BatchResult>): Promise<BatchResult> {
     while (this.#loaded === undefined) await this.open();
-    this.#options.memory.used(this, inputs.length);
-    this.#rowsSinceLoad += inputs.length;
+    this.#options.memory.used(this, rows);
+    this.#rowsSinceLoad += rows;
     if (this.#rowsSinceLoad >= GROW_AFTER_ROWS) this.#grow(this.#loaded);
     this.#running++;
     try {
-      return await this.#loaded.run(inputs, subset);
+      return await work(this.#loaded);
     } finally {
       if (--this.#running === 0) this.#onIdle?.();
     }

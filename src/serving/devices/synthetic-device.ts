@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Subset } from '../policies/policy.ts';
-import type { BatchResult } from './device.ts';
+import type { BatchResult, ExplainedEnsemble } from './device.ts';
 import type { LoadedDevice } from './resident-device.ts';
 
 /**
@@ -38,6 +38,10 @@ export class SyntheticDevice implements LoadedDevice {
     const { outputs } = await this.#real.run(inputs, subset);
     await asleep;
     return { outputs, ms: performance.now() - startedMs };
+  }
+
+  async explain(orders: readonly string[], ensemble: ExplainedEnsemble): Promise<BatchResult> {
+    return (await this.#real.explain?.(orders, ensemble)) ?? { outputs: [], ms: 0 };
   }
 
   grow(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { DeviceName } from '../../engine/device-name.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { MemberOutput } from './device.ts';
+import type { ExplainedEnsemble, MemberOutput } from './device.ts';
 import type { EnsembleFiles } from './replica.ts';
 
 /** Data that a thread gets at start. */
@@ -15,6 +15,7 @@ export interface ThreadData {
 export type ThreadOrder =
   | { kind: 'load'; id: number; files: EnsembleFiles }
   | { kind: 'run'; id: number; inputs: JoinedTexts; subset: Subset }
+  | { kind: 'explain'; id: number; orders: JoinedTexts; ensemble: ExplainedEnsemble }
   | { kind: 'unload'; id: number };
 
 /**

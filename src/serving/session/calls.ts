@@ -39,10 +39,10 @@ export class SessionCalls {
 
   /** The outcomes. Throws if the session cancels. */
   async ask(
-    model: ServedModel,
+    { batcher }: Pick<ServedModel, 'batcher'>,
     asked: Pick<ArrayRequestOptions, 'inputs' | 'wantsDetail' | 'role' | 'deadline'>,
   ): Promise<(RequestOutcome | null)[]> {
-    const rows = new ArrayRequest(model.batcher, { ...asked, session: this, clock: this.#clock });
+    const rows = new ArrayRequest(batcher, { ...asked, session: this, clock: this.#clock });
     const giveUp = (error: Cancelled): void => rows.abort(error);
     this.#waiting.add(giveUp);
     try {

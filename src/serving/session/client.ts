@@ -1,7 +1,9 @@
 import { UndefinedObject } from '../../errors/errors.ts';
 import type { PrefetchedRequest } from '../../protocol/fingerprint.ts';
 import type { LatencyOptions } from '../../protocol/latency-options.ts';
-import type { ArrayInputs, ModelRequest, PredictRequest } from '../../protocol/request.ts';
+import type { ArrayInputs, ExplainRequest, ModelRequest, PredictRequest } from '../../protocol/request.ts';
+import { type Explanation, explainedClass, explanationOf } from '../explanations/explanation.ts';
+import { writeOrder } from '../explanations/explanation-order.ts';
 import type { ServedModel } from '../served-model.ts';
 import { ArrayCalls } from './array-calls.ts';
 import { SessionCalls } from './calls.ts';
@@ -109,6 +111,20 @@ export class Client {
     const overdue = this.#calls.count(model, deadline, 1);
     if (!outcome) return null;
     return detailOf(outcome, model, { ms: this.#calls.nowMs() - startedMs, overdue });
+  }
+
+  /** Why the answer is as it is; null if the explanation is overdue and the caller wants null. */
+  async explain({ about, ...request }: ExplainRequest, latency: LatencyOptions): Promise<Explanation | null> {
+    const startedMs = this.#calls.nowMs();
+    const model = await this.#calls.model(request);
+    const order = writeOrder({ about: explainedClass(model.row, about), input: request.input });
+    const deadline = this.#calls.deadline(model, latency, startedMs);
+    const [outcome] = await this.#calls.ask(
+      { batcher: model.explanations },
+      { role: request.role, inputs: [order], wantsDetail: true, deadline },
+    );
+    this.#calls.count(model, deadline, 1);
+    return outcome?.finding ? explanationOf(model.row, request.input, outcome.finding) : null;
   }
 
   /**

@@ -74,6 +74,8 @@ export class PredictConversation implements Conversation {
         return this.#detail(request);
       case 'B':
         return this.#detailArray(request);
+      case 'E':
+        return this.#explain(request);
       case 'V':
         return this.#readAhead(request);
       case 'R':
@@ -115,6 +117,10 @@ export class PredictConversation implements Conversation {
 
   #detail({ latency, ...request }: RequestOf<'D'>): Promise<Reply> {
     return this.#replyOrTicket(this.#client.detail(request, latency).then((detail) => answerReply(json(detail))));
+  }
+
+  #explain({ latency, ...request }: RequestOf<'E'>): Promise<Reply> {
+    return this.#replyOrTicket(this.#client.explain(request, latency).then((why) => answerReply(json(why))));
   }
 
   #detailArray({ latency, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {

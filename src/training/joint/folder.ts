@@ -15,7 +15,7 @@ import {
 } from '../../domain/joint-training.ts';
 import { reportError } from '../../errors/rafiki-error.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { diskError } from '../../runtime/disk-error.ts';
+import { diskError } from '../../runtime/disk/disk-error.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { sleep } from '../../runtime/sleep.ts';
 import { type RoundFile, readRoundFile, readRoundHead, writeRoundFile } from './round-file.ts';
@@ -35,6 +35,9 @@ interface WorkerHead {
   change: { number: number; rows: number; seconds: number } | null;
 }
 
+/** Files of which the log is told; there may be any number. */
+const MAX_TOLD = 100;
+
 const OFFER = 'round';
 const offerFile = (folder: string): string => path.join(folder, OFFER);
 const workerFile = (folder: string, processId: number): string => path.join(folder, `worker-${processId}`);
@@ -43,6 +46,8 @@ const workerFile = (folder: string, processId: number): string => path.join(fold
 export class FolderTransport implements Transport {
   readonly #folder: string;
   readonly #logger: Logger;
+  /** Workers whose files cannot be read, of which the log has been told. */
+  readonly #ignored = new Set<number>();
 
   constructor(folder: string, logger: Logger) {
     this.#folder = folder;
@@ -51,7 +56,7 @@ export class FolderTransport implements Transport {
 
   async waiting(): Promise<readonly WaitingWorker[]> {
     return this.#names().flatMap((name) => {
-      const processId = Number(/^worker-(\d+)$/.exec(name)?.[1]);
+      const processId = Number(/^worker-([1-9]\d*)$/.exec(name)?.[1]);
       const found = Number.isNaN(processId) ? undefined : this.#head(processId);
       return found === undefined ? [] : [{ processId, has: found.has, after: found.after }];
     });
@@ -91,12 +96,24 @@ export class FolderTransport implements Transport {
     this.#logger.warn({ err }, 'other workers of this machine cannot take part in a round');
   }
 
+  /** A worker whose file is damaged, or not its own, is ignored: the trial is none the worse for it. */
+  #read<Result>(processId: number, read: (file: string) => Result): Result | undefined {
+    try {
+      return read(workerFile(this.#folder, processId));
+    } catch (error) {
+      const isTold = this.#ignored.has(processId) || this.#ignored.size === MAX_TOLD;
+      if (!isTold) this.#logger.warn({ err: reportError(error) }, 'a worker of this machine is ignored');
+      if (!isTold) this.#ignored.add(processId);
+      return undefined;
+    }
+  }
+
   #head(processId: number): WorkerHead | undefined {
-    return readRoundHead<WorkerHead>(workerFile(this.#folder, processId));
+    return this.#read(processId, readRoundHead<WorkerHead>) ?? undefined;
   }
 
   #change(processId: number, number: number): SentChange | undefined {
-    const found = readRoundFile<WorkerHead>(workerFile(this.#folder, processId));
+    const found = this.#read(processId, readRoundFile<WorkerHead>);
     const [halves, uses] = found?.vectors ?? [];
     const change = found?.head.change;
     if (change?.number !== number || !(halves instanceof Uint16Array && uses instanceof Uint16Array)) return undefined;

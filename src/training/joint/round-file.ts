@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 import { CorruptParams } from '../../errors/errors.ts';
 
 // A file of a round: the length of its head (uint32, little endian), the head as JSON, and vectors. It has one writer, who
@@ -24,6 +24,11 @@ export interface RoundFile<Head> {
   vectors: RoundVector[];
 }
 
+/** A foreign file of the folder may be a link, or a pipe, which would block. */
+const GUARDED = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const READ = constants.O_RDONLY | GUARDED;
+const WRITE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | GUARDED;
+
 const LENGTH_BYTES = 4;
 /** Of a head: it has some numbers for each of 64 workers at most. */
 const MAX_HEAD_BYTES = 64 * 1024;
@@ -40,19 +45,24 @@ export function writeRoundFile<Head>(file: string, { head, vectors }: RoundFile<
   const size = Buffer.alloc(LENGTH_BYTES);
   size.writeUInt32LE(json.length);
   const unfinished = `${file}.tmp`;
-  withFile(unfinished, 'w', (descriptor) => {
+  withFile(unfinished, WRITE, (descriptor) => {
     for (const part of [size, json, ...vectors]) writeAll(descriptor, part);
   });
   renameSync(unfinished, file);
 }
 
-/** Undefined if there is no such file. */
+/** Undefined if there is no such file. Throws CorruptParams if it is none of a round. */
 export const readRoundHead = <Head>(file: string): Head | undefined =>
   openExisting(file, (descriptor) => readHead<Head>(descriptor).stored.head);
 
 export function readRoundFile<Head>(file: string): RoundFile<Head> | undefined {
   return openExisting(file, (descriptor) => {
-    const { stored, end } = readHead<Head>(descriptor);
+    const { stored, end, size } = readHead<Head>(descriptor);
+    const bytes = stored.vectors.reduce(
+      (sum, { type, length }) => sum + vectorTypes[type].BYTES_PER_ELEMENT * length,
+      0,
+    );
+    if (end + bytes !== size) throw damaged();
     let at = end;
     const vectors = stored.vectors.map(({ type, length }) => {
       const vector = new vectorTypes[type](length);
@@ -64,26 +74,28 @@ export function readRoundFile<Head>(file: string): RoundFile<Head> | undefined {
   });
 }
 
-function readHead<Head>(descriptor: number): { stored: StoredHead<Head>; end: number } {
-  const size = Buffer.alloc(LENGTH_BYTES);
-  readAll(descriptor, size, 0);
-  const length = size.readUInt32LE();
+function readHead<Head>(descriptor: number): { stored: StoredHead<Head>; end: number; size: number } {
+  const stat = fstatSync(descriptor);
+  if (!stat.isFile()) throw damaged();
+  const prefix = Buffer.alloc(LENGTH_BYTES);
+  readAll(descriptor, prefix, 0);
+  const length = prefix.readUInt32LE();
   if (length > MAX_HEAD_BYTES) throw damaged();
   const json = Buffer.alloc(length);
   readAll(descriptor, json, LENGTH_BYTES);
-  return { stored: JSON.parse(json.toString()) as StoredHead<Head>, end: LENGTH_BYTES + length };
+  return { stored: JSON.parse(json.toString()) as StoredHead<Head>, end: LENGTH_BYTES + length, size: stat.size };
 }
 
 function openExisting<Result>(file: string, work: (descriptor: number) => Result): Result | undefined {
   try {
-    return withFile(file, 'r', work);
+    return withFile(file, READ, work);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
+    throw foreign(file, error);
   }
 }
 
-function withFile<Result>(file: string, flags: 'r' | 'w', work: (descriptor: number) => Result): Result {
+function withFile<Result>(file: string, flags: number, work: (descriptor: number) => Result): Result {
   const descriptor = openSync(file, flags, 0o600);
   try {
     return work(descriptor);
@@ -109,7 +121,11 @@ function readAll(descriptor: number, into: Uint8Array | RoundVector, at: number)
 const bytesOf = ({ buffer, byteOffset, byteLength }: Uint8Array | RoundVector): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
-const damaged = (): CorruptParams =>
+const damaged = (): RangeError => new RangeError('it has another length, or is no regular file');
+
+const foreign = (file: string, cause: unknown): CorruptParams =>
   new CorruptParams('a file that workers of this machine exchange is damaged', {
-    hint: 'The trial is attempted again, with other files.',
+    detail: `${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    hint: 'The trial continues without the worker that has this file. Rafiki writes it whole: find out what else writes there.',
+    cause,
   });

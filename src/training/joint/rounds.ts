@@ -34,6 +34,7 @@ const SHORTEST_ROUND = 4;
 
 /** The team of a worker that trains alone. */
 export const ALONE: Team = {
+  lastRound: 0,
   nowMs: () => systemClock.nowMs(),
   next: async () => ({ seats: 1, needAll: false }),
   begin: async () => undefined,
@@ -67,7 +68,7 @@ export class Rounds {
   /** Of the same size, and used again in each round: millions of new numbers take longer than what is computed with them. */
   #own: Float32Array = new Float32Array(0);
   #change: Float32Array = new Float32Array(0);
-  #number = 0;
+  #number: number;
   /** What the others lack of `#common`. */
   #unsent: Uint16Array | undefined;
   #pace: RoundPace | null = null;
@@ -82,6 +83,7 @@ export class Rounds {
     this.#trial = trial;
     this.#trainer = trainer;
     this.#team = team;
+    this.#number = team.lastRound;
     this.#outer = new OuterStep(outer);
     this.#tables = tablesOf(trial.network);
   }
@@ -138,8 +140,9 @@ export class Rounds {
     if (round === null) return;
     const own = { rows: range.to - range.from, seconds: (this.#team.nowMs() - this.#begunMs) / 1000 };
     const ownUses = this.#trainer.takeUses();
-    const changes = await this.#team.collect(round);
     const before = this.#common;
+    const maxRows = Math.ceil((round.batches * this.#trial.batch) / round.seats);
+    const changes = await this.#team.collect(round, { weights: before.length, uses: ownUses.length, maxRows });
     const trained = this.#trainer.flatWeights(this.#own);
     const rows = changes.reduce((sum, sent) => sum + sent.rows, own.rows);
     const others = changes.map((sent) => ({ halves: sent.halves, share: sent.rows / rows }));

@@ -1,4 +1,5 @@
 import type {
+  ChangeForm,
   Offer,
   Round,
   RoundPace,
@@ -12,10 +13,13 @@ import type {
 } from '../../domain/joint-training.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { canWait, faultOf } from './believed.ts';
 
 /** The other workers may take this share of the own training time longer, and at least so long. */
 const MAX_EXTRA_SHARE = 0.5;
 const MIN_EXTRA_MS = 2_000;
+/** Between the clocks of two workers. */
+const CLOCK_SLACK_MS = 2_000;
 /** Between two rounds that are shown in the database although no worker reads them there. */
 const SHOW_MS = 4_000;
 
@@ -26,6 +30,8 @@ export interface TransportTeamOptions {
   far: Transport;
   /** Shows a round that only workers of this machine take part in. */
   show(round: ShownRound): Promise<void>;
+  /** See {@link Team.lastRound}. */
+  lastRound: number;
   logger: Logger;
 }
 
@@ -37,12 +43,16 @@ export interface ShownRound extends Omit<Offer, 'weights'> {
 
 /** The other workers of a trial, here and on other machines: who takes part in a round, and how long they are waited for. */
 export class TransportTeam implements Team {
+  readonly lastRound: number;
   readonly #options: TransportTeamOptions;
   #waiting: { near: readonly WaitingWorker[]; far: readonly WaitingWorker[] } = { near: [], far: [] };
   /** The last round that each worker was offered: until it waits for a later one, it is busy or dead. */
   readonly #offered = new Map<number, number>();
+  /** Workers that wait as nobody can, of which the log has been told. */
+  readonly #disbelieved = new Set<number>();
   /** Of the current round. */
   #members: { near: number[]; far: number[] } = { near: [], far: [] };
+  /** The last round that began here. */
   #last = 0;
   #begunMs = 0;
   /** When a round is to be shown next. */
@@ -50,6 +60,7 @@ export class TransportTeam implements Team {
 
   constructor(options: TransportTeamOptions) {
     this.#options = options;
+    this.lastRound = options.lastRound;
   }
 
   nowMs(): number {
@@ -65,7 +76,14 @@ export class TransportTeam implements Team {
 
   async #waitingOf(transport: Transport): Promise<WaitingWorker[]> {
     const waiting = await transport.waiting();
-    return waiting.filter(({ processId, after }) => after >= (this.#offered.get(processId) ?? 0));
+    const newest = Math.max(this.lastRound, this.#last);
+    return waiting.filter((worker) => {
+      if (canWait(worker, newest)) return worker.after >= (this.#offered.get(worker.processId) ?? 0);
+      if (!this.#disbelieved.has(worker.processId))
+        this.#options.logger.warn({ ...worker, newest }, 'a worker waits for a round that nobody has announced');
+      this.#disbelieved.add(worker.processId);
+      return false;
+    });
   }
 
   async begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void> {
@@ -89,19 +107,26 @@ export class TransportTeam implements Team {
   }
 
   /** Called when the own share is trained. */
-  async collect({ number }: Round): Promise<readonly WeightChange[]> {
+  async collect({ number }: Round, form: ChangeForm): Promise<readonly WeightChange[]> {
     const waitMs = Math.max(MIN_EXTRA_MS, MAX_EXTRA_SHARE * (this.nowMs() - this.#begunMs));
     const { near, far } = this.#members;
     const [fromNear, fromFar] = await Promise.all([
       this.#collectFrom('near', { number, processIds: near, waitMs }),
       this.#collectFrom('far', { number, processIds: far, waitMs }),
     ]);
-    const changes = [...fromNear, ...fromFar];
+    const changes = [...fromNear, ...fromFar].filter((change) => this.#believes(change, form));
     const sent = new Set(changes.map(idOf));
     const missing = [...near, ...far].filter((processId) => !sent.has(processId));
     if (missing.length > 0)
       this.#options.logger.info({ round: number, processes: missing }, 'a round ended without shares');
     return changes;
+  }
+
+  #believes(change: SentChange, form: ChangeForm): boolean {
+    const fault = faultOf(change, form, (this.nowMs() - this.#begunMs + CLOCK_SLACK_MS) / 1000);
+    if (fault === null) return true;
+    this.#options.logger.warn({ process: change.processId, fault }, 'a worker sent a share that cannot be used');
+    return false;
   }
 
   async #collectFrom(way: 'near' | 'far', wanted: WantedChanges): Promise<readonly SentChange[]> {

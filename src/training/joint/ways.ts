@@ -6,12 +6,16 @@ import { type LeadingChannel, type ParentChannel, ParentLead, ParentTransport } 
 import { TransportTeam } from './team.ts';
 
 /** The other workers of a trial, for the process that leads it: those of this machine in its folder, the others through its parent. */
-export function teamOf({ folder, logLevel }: Pick<Assignment, 'folder' | 'logLevel'>, parent: LeadingChannel): Team {
+export function teamOf(
+  { folder, lastRound, logLevel }: Pick<Assignment, 'folder' | 'lastRound' | 'logLevel'>,
+  parent: LeadingChannel,
+): Team {
   const logger = createLogger('training', logLevel);
   return new TransportTeam({
     near: new FolderTransport(folder, logger),
     far: new ParentTransport(parent),
     show: (shown) => parent.send({ kind: 'show-round', shown }),
+    lastRound,
     logger,
   });
 }

@@ -28,6 +28,12 @@ describe('the candidates of a study', () => {
   });
 });
 
+describe('few trials among many affordable ones', () => {
+  it('are found without counting down to them', () => {
+    expect(candidatesOf(1e15, { families: 5, maxTrials: 1 })).toBe(1);
+  });
+});
+
 describe('rungs', () => {
   it('have a third of the trials of the one before, up to a last one with one trial', () => {
     expect(rungSizes(1)).toEqual([1]);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pack } from 'msgpackr';
 import type { ModelFile, TrainedModel } from '../../../src/domain/training.ts';
 import { OnnxWriter } from '../../../src/encoders/tfjs/onnx-writer.ts';
-import { DiskCache } from '../../../src/runtime/disk-cache.ts';
+import { DiskCache } from '../../../src/runtime/disk/disk-cache.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
 const tinyWidth = 48;

@@ -29,7 +29,15 @@ test.each(exchanges)('the server replies to $request of $call', ({ values, reply
 
 test('every verb, for texts and for images, and every letter of a reply has an example', () => {
   const verbs: Record<Verb, 'with images' | 'alone'> = {
-    ...{ P: 'with images', N: 'with images', A: 'with images', D: 'with images', B: 'with images', V: 'with images' },
+    ...{
+      P: 'with images',
+      N: 'with images',
+      A: 'with images',
+      D: 'with images',
+      B: 'with images',
+      E: 'with images',
+      V: 'with images',
+    },
     R: 'alone',
   };
   const all = Object.entries(verbs).flatMap(([verb, form]) => (form === 'alone' ? [verb] : [verb, verb.toLowerCase()]));
@@ -64,6 +72,11 @@ test.each([
   ['a verb without a field', 'P', 'the bridge accepts prediction requests only, never SQL'],
   ['a ticket in lower case', `r${SEPARATOR}7`, 'the bridge accepts prediction requests only, never SQL'],
   ['a request that ends early', `P${SEPARATOR}key${SEPARATOR}role`, 'the role of a request is missing or too long'],
+  [
+    'a class that is no string',
+    `E${SEPARATOR}k${SEPARATOR}r${SEPARATOR}${SEPARATOR}${SEPARATOR}null${SEPARATOR}x`,
+    'the class of a request is not a string',
+  ],
   [
     'a key that is too long',
     `P${SEPARATOR}${'k'.repeat(65)}${SEPARATOR}`,

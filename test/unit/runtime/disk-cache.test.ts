@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { DiskCache } from '../../../src/runtime/disk-cache.ts';
+import { DiskCache } from '../../../src/runtime/disk/disk-cache.ts';
 import { smallDisk } from '../../support/small-disk.ts';
 
 let dir: string;

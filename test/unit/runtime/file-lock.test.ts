@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { withFileLock } from '../../../src/runtime/file-lock.ts';
+import { withFileLock } from '../../../src/runtime/disk/file-lock.ts';
 
 let dir: string;
 let file: string;
@@ -19,7 +19,7 @@ const times = { renewMs: 50, staleMs: 1000, waitMs: 60_000 };
 
 /** Another process that holds the lock until it is killed. */
 async function holder(): Promise<ChildProcess> {
-  const module = path.join(import.meta.dirname, '../../../src/runtime/file-lock.ts');
+  const module = path.join(import.meta.dirname, '../../../src/runtime/disk/file-lock.ts');
   const script = `import(${JSON.stringify(module)}).then(({ withFileLock }) =>
     withFileLock(${JSON.stringify(file)}, new AbortController().signal, () => new Promise(() => {
       process.stdout.write('held');

@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DiskCache } from '../../../src/runtime/disk-cache.ts';
-import { ensurePrivateDir, ensureUsableDir } from '../../../src/runtime/private-dir.ts';
+import { DiskCache } from '../../../src/runtime/disk/disk-cache.ts';
+import { ensurePrivateDir, ensureUsableDir } from '../../../src/runtime/disk/private-dir.ts';
 
 import { smallDisk } from '../../support/small-disk.ts';
 

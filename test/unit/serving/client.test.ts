@@ -68,6 +68,20 @@ describe('Client', () => {
     });
   });
 
+  it('explains an answer beside the queue of predictions, in the time that the caller has', async () => {
+    const { connect, device, model } = await stageModel();
+    const request = { key: 'key', inputKind: 'text', role: 'a', input: 'slow words', about: null } as const;
+    expect(await connect().explain(request, latency)).toMatchObject({ class: 'no', score: 2.5 });
+    expect(model.stat).toMatchObject({ calls: 1, batches: 1 });
+    device.slowMs = 200;
+    const hasty = { budgetMs: 20, onOverdue: 'null' } as const;
+    expect(await connect().explain(request, hasty)).toBeNull();
+    const asked = connect().explain({ ...request, input: 'slow end' }, latency);
+    await new Promise((resolve) => setImmediate(resolve));
+    await model.release(); // after its explanations
+    expect(await asked).toMatchObject({ base: 0.5 });
+  });
+
   it('shows details of an array in its order, null for null, and counts one call', async () => {
     const { connect, model } = await stageModel();
     const inputs = Array.from({ length: 3000 }, (_, i) => (i % 7 === 0 ? null : `${i % 2 === 0 ? 'y' : 'n'}${i}`));

@@ -41,13 +41,36 @@ describe('the requests of the bridge', () => {
     );
   });
 
-  it.each(['p', 'n', 'a', 'd', 'b', 'v'])('%s is the same request for images', async (verb) => {
+  it('E answers an explanation as JSON, of the class that is named', async () => {
+    const { ask, device } = await setUp();
+    expect(JSON.parse((await ask('E', 'key', 'alice', '', '', '"yes"', 'why not')).v ?? '')).toEqual({
+      class: 'yes',
+      score: 2.5,
+      base: 0.5,
+      contributions: [
+        { feature: 'word 1', value: 'why', contribution: 1 },
+        { feature: 'word 2', value: 'not', contribution: 1 },
+      ],
+    });
+    expect(device.asked).toEqual(['1 why not']);
+    await ask('E', 'key', 'alice', '', '', '', 'why not');
+    expect(device.asked.at(-1)).toBe('-1 why not');
+    await expect(ask('E', 'key', 'alice', '', '', '"maybe"', 'why not')).rejects.toMatchObject({
+      sqlstate: '22023',
+      message: 'model "m" has no class "maybe"',
+      detail: 'It has no, yes.',
+    });
+  });
+
+  it.each(['p', 'n', 'a', 'd', 'b', 'e', 'v'])('%s is the same request for images', async (verb) => {
     const { ask, device } = await setUp();
     const request = ['n', 'p'].includes(verb)
       ? ['', '', '', 'eWVz']
       : verb === 'v'
         ? ['', '["eWVz"]']
-        : ['', '', '["eWVz"]'];
+        : verb === 'e'
+          ? ['', '', '', 'eWVz']
+          : ['', '', '["eWVz"]'];
     await expect(ask(verb, 'key', 'alice', ...request)).rejects.toMatchObject({
       sqlstate: '22023',
       message: 'model "m" reads texts, but the input is an image',

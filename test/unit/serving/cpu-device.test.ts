@@ -2,15 +2,20 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import type { ParamSet } from '../../../src/domain/tensor.ts';
 import { readModel } from '../../../src/engine/model-file.ts';
 import { packModel } from '../../../src/params/model-codec.ts';
 import { ModelFiles } from '../../../src/params/model-files.ts';
 import type { ParamStore } from '../../../src/params/param-store.ts';
 import { CpuDevice } from '../../../src/serving/devices/cpu-device.ts';
+import type { ExplainedEnsemble } from '../../../src/serving/devices/device.ts';
 import { type EnsembleFiles, Replica } from '../../../src/serving/devices/replica.ts';
 import { largestBatch } from '../../../src/serving/policies/latency-model.ts';
 import { trainTrial } from '../../../src/training/train.ts';
+
+/** The only member of an ensemble. */
+const alone: ExplainedEnsemble = { subset: 1, rule: 'best', members: [unweighted(1)] };
 
 const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-models-'));
 let files: ModelFiles;
@@ -60,6 +65,10 @@ async function startDevice(rowsWithin: (ms: number) => number) {
     isFree: () => true,
     unload: () => thread.release(),
     run,
+    explain: async (_: number, orders: readonly string[], ensemble: ExplainedEnsemble) => ({
+      outputs: await thread.explain(orders, ensemble),
+      ms: 1,
+    }),
   };
   return { device: await CpuDevice.load({ files: ensemble, pool, rowsWithin }), rowsOnThreads: () => rows };
 }
@@ -97,10 +106,24 @@ it('without threads, as on WebGPU, answers all on the calling thread', async () 
       unload: async () => undefined,
     },
     run: () => Promise.reject(new Error('there is no thread')),
+    explain: () => Promise.reject(new Error('there is no thread')),
   };
   const device = await CpuDevice.load({ files: await ensembleFiles(), pool, rowsWithin: () => 4 });
   const inputs = Array.from({ length: largestBatch + 1 }, (_, i) => 'good film '.repeat(i));
   expect((await device.run(inputs, 1)).outputs).toHaveLength(1); // of one member
+  expect((await device.explain(['-1 a good film'], alone)).outputs).toHaveLength(1);
+  await device.release();
+});
+
+it('explanations of a batch are one row of numbers each: class, score, base, and what the words add', async () => {
+  const { device } = await startDevice(() => 4);
+  const { outputs } = await device.explain(['-1 a good film', '0 bad'], alone);
+  expect(outputs.map((row) => row.length)).toEqual([5 + 3, 5 + 1]);
+  expect(outputs.map(([about]) => about)).toEqual([1, 0]);
+  for (const row of outputs) {
+    const [, score = 0, base = 0, , , ...added] = row;
+    expect(base + added.reduce((sum, part) => sum + part, 0)).toBeCloseTo(score, 5);
+  }
   await device.release();
 });
 

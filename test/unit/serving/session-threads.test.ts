@@ -24,6 +24,7 @@ function pool(ms: (threads: number, atOnce: number) => number) {
       running--;
       return { outputs: [], ms: takesMs };
     },
+    explain: async () => ({ outputs: [], ms: 0 }),
   };
 }
 

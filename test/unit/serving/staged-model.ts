@@ -3,7 +3,7 @@ import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { AnswerCache } from '../../../src/serving/answer-cache.ts';
-import type { BatchResult, Device } from '../../../src/serving/devices/device.ts';
+import type { BatchResult, Device, ExplainedEnsemble } from '../../../src/serving/devices/device.ts';
 import { measureLatency } from '../../../src/serving/devices/measure.ts';
 import { Machine } from '../../../src/serving/machine/machine.ts';
 import { assumedAccuracies, ServedFleet } from '../../../src/serving/policies/fleet.ts';
@@ -31,6 +31,18 @@ class WordDevice implements Device {
     const output = Float32Array.from(inputs.flatMap((input) => (input.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
     const outputs = Array.from({ length: subset.toString(2).replaceAll('0', '').length }, () => output);
     return { outputs, ms: performance.now() - startedMs };
+  }
+
+  /** Each word adds one, to a base of a half. */
+  async explain(orders: readonly string[], { members }: ExplainedEnsemble): Promise<BatchResult> {
+    this.asked.push(...orders);
+    if (orders.some((order) => order.includes('slow')))
+      await new Promise((resolve) => setTimeout(resolve, this.slowMs));
+    const outputs = orders.map((order) => {
+      const [about, ...words] = order.split(' ');
+      return Float32Array.from([Math.max(0, Number(about)), words.length + 0.5, 0.5, 0, 0, ...words.map(() => 1)]);
+    });
+    return { outputs, ms: members.length };
   }
 
   async open(): Promise<boolean> {

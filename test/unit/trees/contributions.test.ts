@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { binTable } from '../../../src/trees/binned-table.ts';
 import { ForestContributions } from '../../../src/trees/contributions.ts';
 import { type Forest, forestScores } from '../../../src/trees/forest.ts';
+import { packForest, unpackForest } from '../../../src/trees/forest-tensors.ts';
 import { boostingSettings } from '../../../src/trees/settings.ts';
 import { divisionAt, leftBins, type Tree } from '../../../src/trees/tree.ts';
 import { trainForest } from '../../support/train-forest.ts';
@@ -19,10 +20,10 @@ function expected(forest: Forest, tree: Tree, bins: Uint8Array, known: ReadonlyS
   return (a * of(left) + b * of(right)) / (a + b);
 }
 
-/** Shapley's value by its definition, over all orders of the features. */
-function bruteForce(forest: Forest, bins: Uint8Array): Float64Array[] {
-  const features = [...bins.keys()];
-  const orders = permutations(features);
+/** Shapley's value by its definition, over all orders of the players; by default each feature is one. */
+function bruteForce(forest: Forest, bins: Uint8Array, of: readonly number[] = [...bins.keys()]): Float64Array[] {
+  const players = Math.max(...of) + 1;
+  const orders = permutations(Array.from({ length: players }, (_, player) => player));
   return Array.from(forest.base, (start, output) => {
     const trees = forest.trees.filter((_, i) => i % forest.base.length === output);
     const meanWith = (known: ReadonlySet<number>): number =>
@@ -30,16 +31,16 @@ function bruteForce(forest: Forest, bins: Uint8Array): Float64Array[] {
     const values = new Map<string, number>();
     const value = (known: readonly number[]): number => {
       const key = known.toSorted().join();
-      const found = values.get(key) ?? meanWith(new Set(known));
+      const found = values.get(key) ?? meanWith(new Set([...of.keys()].filter((f) => known.includes(of[f] as number))));
       values.set(key, found);
       return found;
     };
-    const sums = new Float64Array(bins.length + 1);
+    const sums = new Float64Array(players + 1);
     for (const order of orders)
       for (const [place, f] of order.entries())
         sums[f] =
           (sums[f] as number) + (value(order.slice(0, place + 1)) - value(order.slice(0, place))) / orders.length;
-    sums[bins.length] = value([]);
+    sums[players] = value([]);
     return sums;
   });
 }
@@ -70,6 +71,28 @@ describe.each([
         for (const [f, value] of own.entries()) expect(value).toBeCloseTo(defined[output]?.[f] as number, 10);
       expect(found[0]?.some((value) => Math.abs(value) > 1e-3)).toBe(true);
     }
+  });
+
+  it('are those of players that have several features', async () => {
+    const forest = await grown;
+    const table = binTable(forest.features, rows.columns);
+    const of = [1, 0, 1, 2, 0];
+    const contributions = new ForestContributions(forest, { of: Int32Array.from(of), count: 3 });
+    for (let row = 0; row < 12; row++) {
+      const found = contributions.ofRow(table, row);
+      const defined = bruteForce(forest, table.bins.subarray(row * 5, (row + 1) * 5), of);
+      for (const [output, own] of found.entries()) {
+        expect(own).toHaveLength(4);
+        for (const [player, value] of own.entries()) expect(value).toBeCloseTo(defined[output]?.[player] as number, 10);
+      }
+    }
+  });
+
+  it('are the same of a stored forest', async () => {
+    const forest = await grown;
+    const table = binTable(forest.features, rows.columns);
+    const stored = unpackForest(packForest(forest));
+    expect(new ForestContributions(stored).ofRow(table, 3)).toEqual(new ForestContributions(forest).ofRow(table, 3));
   });
 
   it('add up to the score of each row', async () => {

@@ -48,3 +48,14 @@ test('a sweep deletes what nobody has used for a day', async () => {
   await folders.sweep();
   expect([existsSync(used), existsSync(abandoned)]).toEqual([true, false]);
 });
+
+test('a sweep leaves the folder of a trial that nobody has joined for a day', async () => {
+  const key = { trialId: 3, attempt: 1, study };
+  await folders.keep(key); // before it has a folder
+  const folder = await folders.create(key);
+  const before = Date.now() / 1000 - 25 * 3600;
+  utimesSync(folder, before, before);
+  await folders.keep(key); // with each heartbeat
+  await new RoundFolders(cache).sweep();
+  expect(folders.find(key)).toBe(folder);
+});

@@ -27,7 +27,7 @@ export interface SigmoidInputs {
 /**
  * y = v · φ(W [s; x] + b) + c: one hidden layer and one output, for each action x of a state s. Weights are one array: W
  * and b for s, by hidden unit; W for x; v and c. φ(z) = z / √(1 + z²) takes a tenth of the time of tanh; φ' = (1 − φ²)^1.5.
- * Four hidden units are computed beside each other, and two actions, with half of the memory reads.
+ * Four hidden units are computed together, and two actions, with half of the memory reads.
  */
 export class SigmoidNetwork {
   readonly weights: Float64Array;
@@ -128,7 +128,7 @@ export class SigmoidNetwork {
       let sum = 0;
       let active = 0;
       for (let action = 0; action < count; action += 2) {
-        // the last of an odd number has none beside it
+        // the last of an odd number is alone
         const next = action + 1 < count ? action + 1 : action;
         const slope0 = slopes[action]!;
         const slope1 = next > action ? slopes[next]! : 0;

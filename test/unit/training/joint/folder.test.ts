@@ -1,10 +1,20 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Round, Transport, WeightChange } from '../../../../src/domain/joint-training.ts';
 import { releaseIdleSessions } from '../../../../src/engine/session.ts';
-import { silentLogger } from '../../../../src/runtime/logger.ts';
+import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts';
 import { FolderLead, FolderTransport } from '../../../../src/training/joint/folder.ts';
 import { readRoundFile, readRoundHead, writeRoundFile } from '../../../../src/training/joint/round-file.ts';
 import { trainShares } from '../../../../src/training/joint/shares.ts';
@@ -104,6 +114,33 @@ describe('the folder of a trial', () => {
     await offer(2, [12]); // the trial goes on alone
   });
 
+  it.each<[string, (file: string) => unknown]>([
+    ['a text', (file) => writeFileSync(file, 'notes of somebody')],
+    ['an empty file', (file) => writeFileSync(file, '')],
+    ['a head that is no JSON', (file) => writeFileSync(file, Buffer.of(2, 0, 0, 0, 0x7b, 0x7b))],
+    ['a folder', (file) => mkdirSync(file)],
+    ['a link', (file) => symlinkSync('/etc/hostname', file)],
+    ['a pipe, which nobody writes to', (file) => execFileSync('mkfifo', [file])],
+  ])('ignores %s in the place of a worker, and says so once', async (_what, put) => {
+    put(path.join(folder, 'worker-9'));
+    let warnings = 0;
+    const logger = { ...silentLogger, warn: () => warnings++ } as unknown as Logger;
+    const warning = new FolderTransport(folder, logger);
+    const { next } = await waitingLead(12);
+    for (let looks = 0; looks < 2; looks++)
+      expect(await warning.waiting()).toEqual([{ processId: 12, has: null, after: 0 }]);
+    expect(await warning.collect({ number: 1, processIds: [9], waitMs: 0 })).toEqual([]);
+    expect(warnings).toBe(1);
+    rmSync(folder, { recursive: true });
+    await next;
+  });
+
+  it('goes on without the others if its own file cannot be written', async () => {
+    mkdirSync(path.join(folder, 'round'));
+    execFileSync('mkfifo', [path.join(folder, 'round.tmp')]);
+    await offer(1, [12]);
+  });
+
   it('ignores what a killed worker has not finished', async () => {
     writeFileSync(path.join(folder, 'worker-12.tmp'), 'half a');
     expect(await near.waiting()).toEqual([]);
@@ -119,6 +156,17 @@ describe('a file of a round', () => {
     expect(readRoundHead(path.join(folder, 'none'))).toBeUndefined();
   });
 
+  it('of another length than its head says is an error, before memory is taken for it', () => {
+    const file = path.join(folder, 'file');
+    const head = Buffer.from(JSON.stringify({ head: {}, vectors: [{ type: 'single', length: 1e12 }] }));
+    const size = Buffer.alloc(4);
+    size.writeUInt32LE(head.length);
+    writeFileSync(file, Buffer.concat([size, head]));
+    expect(() => readRoundFile(file)).toThrow(
+      expect.objectContaining({ detail: expect.stringContaining('another length') }),
+    );
+  });
+
   it.each([2, 40, 70])('that ends after %i bytes is an error', (bytes) => {
     const file = path.join(folder, 'file');
     writeRoundFile(file, { head: {}, vectors: [new Float32Array(8)] });
@@ -132,7 +180,7 @@ describe('a trial whose workers exchange files', () => {
     const spec = specOf('temporal_cnn', { epochs: 6, batch: 8 }, memorable(64));
     const seats: number[] = [];
     const show = async ({ round }: ShownRound): Promise<void> => void seats.push(round.seats);
-    const team = new TransportTeam({ near, far: nobody, show, logger: silentLogger });
+    const team = new TransportTeam({ near, far: nobody, show, lastRound: 0, logger: silentLogger });
     const others = [11, 12].map((processId) => trainShares({ ...spec, noiseSeed: processId }, leadOf(processId)));
     await expect.poll(async () => (await near.waiting()).length, { timeout: 60_000 }).toBe(2);
     const result = await trainTrial(spec, { ...watched(), team });

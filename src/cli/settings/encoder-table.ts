@@ -2,7 +2,7 @@ import { poolings } from '../../encoders/pooling.ts';
 import * as kind from './kinds.ts';
 
 /** Of `rafiki encoder add`: flags only. */
-export const encoderSettings = {
+export const encoderTable = {
   npm: {
     flag: 'npm',
     kind: kind.text('PACKAGE'),

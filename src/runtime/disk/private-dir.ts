@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { chmod, lstat, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { EnvironmentUnfit } from '../errors/errors.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
 import { makeDir } from './make-dir.ts';
 
 /** The purpose of a folder, for error messages; `mode` is the maximum of its permissions. */

@@ -1,4 +1,4 @@
-import { EnvironmentUnfit } from '../errors/errors.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
 
 /** Converts a write error on a full disk to EnvironmentUnfit with the folder; returns other errors unchanged. */
 export function diskError(error: unknown, dir: string): unknown {

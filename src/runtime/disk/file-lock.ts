@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LimitReached } from '../errors/errors.ts';
+import { LimitReached } from '../../errors/errors.ts';
 
 export interface LockTimes {
   /** Interval at which the holder touches the file. */
