@@ -1,18 +1,12 @@
-import { Worker } from 'node:worker_threads';
 import { createVectorMemory } from '../../encoders/vector-cache.ts';
-import { computing } from '../../engine/computing.ts';
-import { BadData, EnvironmentUnfit, NotSupported, ShuttingDown } from '../../errors/errors.ts';
-import type { ErrorReport, RafikiError } from '../../errors/rafiki-error.ts';
+import { ShuttingDown } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { BatchResult, ExplainedEnsemble, MemberOutput } from './device.ts';
+import type { BatchResult, ExplainedEnsemble } from './device.ts';
 import type { EnsembleFiles } from './replica.ts';
-import { type Report, type ThreadData, type ThreadOrder, textSeparator } from './thread-orders.ts';
-
-/** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
-const threadFile = new URL('./inference-thread.js', import.meta.url);
-const built = !import.meta.url.endsWith('.ts');
+import { built, died, ThreadHandle } from './thread-handle.ts';
+import { type ThreadOrder, textSeparator } from './thread-orders.ts';
 
 /** A thread that dies this many times without an answer in between is not restarted. */
 const MAX_RESTARTS = 3;
@@ -39,7 +33,7 @@ export class InferenceThreads implements Service {
   readonly #models = new Map<number, EnsembleFiles>();
   readonly #vectors = createVectorMemory();
   #waiting: ThreadBatch[] = [];
-  #threads: Thread[] = [];
+  #threads: ThreadHandle[] = [];
   #nextId = 1;
   #stopped = false;
   /** Why the last remaining thread died. */
@@ -89,7 +83,7 @@ export class InferenceThreads implements Service {
     }
   }
 
-  async #loadOn(thread: Thread, id: number, files: EnsembleFiles): Promise<void> {
+  async #loadOn(thread: ThreadHandle, id: number, files: EnsembleFiles): Promise<void> {
     thread.loaded.add(id);
     try {
       await thread.order({ kind: 'load', id, files });
@@ -143,8 +137,8 @@ export class InferenceThreads implements Service {
     }
   }
 
-  #create(restarts: number): Thread {
-    const thread = new Thread(this.#vectors, (cause) => {
+  #create(restarts: number): ThreadHandle {
+    const thread = new ThreadHandle(this.#vectors, (cause) => {
       if (this.#stopped) return;
       this.#threads = this.#threads.filter((other) => other !== thread);
       this.#logger.error({ err: cause.message, restarts }, 'an inference thread died');
@@ -162,7 +156,7 @@ export class InferenceThreads implements Service {
   }
 
   /** Loads a dead thread's models on another thread; if one cannot be loaded, its batches fail with the reason. */
-  #moveModels(target: Thread, ids: ReadonlySet<number>): void {
+  #moveModels(target: ThreadHandle, ids: ReadonlySet<number>): void {
     for (const id of ids) {
       const files = this.#models.get(id);
       if (files === undefined || target.loaded.has(id)) continue;
@@ -172,80 +166,3 @@ export class InferenceThreads implements Service {
     target.whenIdle(() => this.#next());
   }
 }
-
-/** One worker thread; it executes its orders in sequence. */
-class Thread {
-  readonly #worker: Worker;
-  readonly #orders: { resolve(outputs: MemberOutput[]): void; reject(error: unknown): void }[] = [];
-  #onIdle: (() => void) | undefined;
-  /** Models that it has, or will have after its pending orders. */
-  readonly loaded = new Set<number>();
-  answered = 0;
-
-  constructor(vectors: SharedArrayBuffer, onDeath: (cause: Error) => void) {
-    const workerData = { device: computing().device, vectors } satisfies ThreadData;
-    this.#worker = new Worker(threadFile, { workerData });
-    let cause = new Error('the thread ended');
-    this.#worker.on('message', (report: Report) => this.#settle(report));
-    this.#worker.on('error', (error) => {
-      cause = error;
-    });
-    this.#worker.on('exit', () => {
-      for (const order of this.#orders.splice(0)) order.reject(died(cause));
-      onDeath(cause);
-    });
-    this.#worker.unref();
-  }
-
-  get waiting(): number {
-    return this.#orders.length;
-  }
-
-  get idle(): boolean {
-    return this.#orders.length === 0;
-  }
-
-  whenIdle(callback: () => void): void {
-    if (this.idle) callback();
-    else this.#onIdle = callback;
-  }
-
-  order(order: ThreadOrder): Promise<MemberOutput[]> {
-    return new Promise((resolve, reject) => {
-      if (this.idle) this.#worker.ref(); // otherwise the process could exit before the reply
-      this.#orders.push({ resolve, reject });
-      this.#worker.postMessage(order);
-    });
-  }
-
-  async stop(error: unknown): Promise<void> {
-    for (const order of this.#orders.splice(0)) order.reject(error);
-    await this.#worker.terminate();
-  }
-
-  #settle(report: Report): void {
-    const order = this.#orders.shift();
-    this.answered++;
-    if (report.ok) order?.resolve(report.outputs);
-    else order?.reject(errorOf(report.error));
-    if (this.idle) {
-      this.#worker.unref();
-      this.#onIdle?.();
-      this.#onIdle = undefined;
-    }
-  }
-}
-
-/** Converts the error of an order: the input's fault, the model's, or the thread's. */
-function errorOf({ sqlstate, message, detail, hint }: ErrorReport): RafikiError {
-  const options = { ...(detail === undefined ? {} : { detail }), ...(hint === undefined ? {} : { hint }) };
-  if (sqlstate === '0A000') return new NotSupported(message, options);
-  return sqlstate === '22000' ? new BadData(message, options) : new EnvironmentUnfit(message, options);
-}
-
-const died = (cause: Error): EnvironmentUnfit =>
-  new EnvironmentUnfit('an inference thread died', {
-    detail: cause.message,
-    hint: 'Repeat the call; the log of the prediction server has details.',
-    cause,
-  });
