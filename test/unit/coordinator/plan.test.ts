@@ -52,6 +52,8 @@ describe('the next actions of a study', () => {
         ...scored(family === 'char_rnn' ? slow : 0.8),
         ...{ id: i + 1, number: i + 1, family, seconds: family === 'char_rnn' ? seconds : 5 },
       }));
+    const all = new Set(['fasttext', 'temporal_cnn', 'char_rnn']);
+    const tried = search.families.filter(({ name }) => all.has(name));
     const proposed = (trials: TrialRow[]): Set<string> =>
       new Set(
         Array.from({ length: 40 }, (_, seed) =>
@@ -59,7 +61,7 @@ describe('the next actions of a study', () => {
             {
               study: study({ maxTimeMs: 600_000 }),
               trials,
-              search: { ...search, seed },
+              search: { ...search, families: tried, seed },
               isSlow: false,
               idleWorkers: 1,
             },
@@ -67,7 +69,6 @@ describe('the next actions of a study', () => {
           ).flatMap((action) => (action.kind === 'propose' ? action.trial.family : [])),
         ).flat(),
       );
-    const all = new Set(['fasttext', 'temporal_cnn', 'char_rnn']);
     expect(proposed(took(40, 0.7))).toEqual(new Set(['fasttext', 'temporal_cnn']));
     expect(proposed(took(40, 0.9))).toContain('char_rnn');
     expect(proposed(took(5, 0.7))).toEqual(all);
