@@ -56,7 +56,7 @@ const families = async (id: number): Promise<string[]> =>
 test('without one, studies have no such family, and one that names it is told what to do', async () => {
   await expect(study(`families => '{encoder}'`)).rejects.toMatchObject({ code: '42704' });
   const { id } = await study(`max_trials => 1, max_time => '5 min', knobs => '{"epochs": 4}'`);
-  expect(await families(id)).toEqual(['fasttext']);
+  expect(await families(id)).toEqual(['linear_text']);
 });
 
 test('a study takes it by itself, and its model answers; the vectors of an input are computed once', async () => {

@@ -86,8 +86,19 @@ const openTables = `
                   where a.privilege_type = 'SELECT' and a.grantee not in (c.relowner, 'rafiki_service'::regrole)) as is_read
         from pg_class c where c.relnamespace = 'rafiki'::regnamespace and c.relkind in ('r', 'p')) t`;
 
-/** Tables whose rows are everybody's: registries, limits, the service's processes, and what is installed. */
-const SHARED = ['advisor', 'column_kind', 'family', 'metric', 'migration', 'process', 'quota', 'task'];
+/** Tables whose rows are everybody's: registries, encoders, limits, the service's processes, and what is installed. */
+const SHARED = [
+  'advisor',
+  'column_kind',
+  'encoder',
+  'encoder_grant',
+  'family',
+  'metric',
+  'migration',
+  'process',
+  'quota',
+  'task',
+];
 
 /** Columns, keys and checks of each table, and whether a dump of the extension carries its rows. */
 const tables = `

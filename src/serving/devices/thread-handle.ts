@@ -7,6 +7,7 @@ import type { Report, ThreadData, ThreadOrder } from './thread-orders.ts';
 
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
 const threadFile = new URL('./inference-thread.js', import.meta.url);
+/** Whether this is the build. */
 export const built = !import.meta.url.endsWith('.ts');
 
 /** One worker thread; it executes its orders in sequence. */

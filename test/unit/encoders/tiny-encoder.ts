@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { pack } from 'msgpackr';
+import { Packr } from 'msgpackr';
 import type { ModelFile, TrainedModel } from '../../../src/domain/training.ts';
 import { OnnxWriter } from '../../../src/encoders/tfjs/onnx-writer.ts';
 import { DiskCache } from '../../../src/runtime/disk/disk-cache.ts';
@@ -37,7 +37,7 @@ export function tinyEncoder(seed = 5): TrainedModel {
 /** The same as a file on disk, as workers and servers have it. */
 export async function tinyEncoderFile(model = tinyEncoder()): Promise<{ file: ModelFile; cacheDir: string }> {
   const dir = await mkdtemp(path.join(tmpdir(), 'rafiki-tiny-encoder-'));
-  const data = pack([model.features, model.onnx]);
+  const data = new Packr({ moreTypes: true }).pack([model.features, model.onnx]);
   const name = createHash('sha256').update(data).digest('hex');
   const models = path.join(dir, 'models');
   await new DiskCache({ dir: models, maxBytes: 2 ** 26 }).set(name, data);
