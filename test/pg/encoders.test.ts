@@ -75,6 +75,12 @@ test('a study takes it by itself, and its model answers; the vectors of an input
     words.map((word) => `${word} 5 5`),
   ]);
   expect(answers[0]?.answers).toEqual(words);
+  const parts = await db.query<{ feature: string; value: string; contribution: number }>(
+    `select feature, value, contribution from rafiki_explain('on_tiny', $1)`,
+    [`${words[0]} 5 5`],
+  );
+  expect(parts[0]).toMatchObject({ feature: 'word 1', value: words[0] });
+  expect(parts[0]?.contribution).toBeGreaterThan(0);
 });
 
 test('its weights stay as long as a model stands on them, also if it is removed', async () => {

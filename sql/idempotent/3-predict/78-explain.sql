@@ -48,7 +48,7 @@ begin
   if input is null or model is null then
     return null;
   elsif ascii(input) = 123 then -- {
-    perform rafiki._refuse_array(input);
+    perform rafiki._refuse_array(model, input);
   end if;
   return rafiki._explanation(model, false, input, class, budget);
 end $$;
