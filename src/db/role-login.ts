@@ -67,7 +67,7 @@ export class RoleLogin implements Queryable {
     return result.rows as Row[];
   }
 
-  /** Connects anew: throws if the role may no longer connect with this password. */
+  /** Connects again: throws if the role may no longer connect with this password. */
   async verify(): Promise<void> {
     const client = new AskedClient(this.#pool.options);
     client.on('error', () => undefined);

@@ -31,8 +31,8 @@ loopback.addSubnet('127.0.0.0', 8);
 loopback.addAddress('::1', 'ipv6');
 
 /**
- * GET /metrics, /health/live and /health/ready of one process, for Prometheus and for what restarts containers. Whoever reaches the
- * port may ask for the health; the measurements are for this machine, or for who has the token.
+ * GET /metrics, /health/live and /health/ready of one process, for Prometheus and for what restarts containers. A client that reaches
+ * the port may ask for the health; the measurements are for this machine, or for clients with the token.
  */
 export class MetricsServer implements Service {
   readonly #options: MetricsServerOptions;

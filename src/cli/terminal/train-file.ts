@@ -68,7 +68,7 @@ function taskOf(columns: readonly CsvColumn[], target: CsvColumn): string {
   const others = columns.filter((column) => column !== target);
   const texts = others.filter(hasSentences);
   const isAmount = ['bigint', 'double precision'].includes(target.type) && new Set(target.values).size > MAX_CLASSES;
-  if (others.length === 0) throw new BadData('the file has no column beside the one to learn');
+  if (others.length === 0) throw new BadData('the file has only the column to learn');
   const readsText = texts.length === 1 && others.every((column) => column === texts[0] || isKey(column));
   return `${readsText ? 'text' : 'tabular'}_${isAmount ? 'regression' : 'classification'}`;
 }

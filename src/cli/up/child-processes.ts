@@ -16,7 +16,7 @@ export interface ChildProcessesOptions {
   logger: Logger;
 }
 
-/** The processes of `up` beside PostgreSQL: the same commands that run on other machines. */
+/** The processes of `up` except PostgreSQL: the same commands that run on other machines. */
 export function childProcesses(options: ChildProcessesOptions): SupervisedChild[] {
   const { env, workers = availableParallelism(), hasHttp, metricsPort, logFile, logger } = options;
   const entry = path.resolve(import.meta.dirname, '../../../dist/cli/main.js');

@@ -29,7 +29,7 @@ export function weightFiles(json: unknown): string[] {
   const groups = listOf(objectOf(json, 'model.json')['weightsManifest'], 'weightsManifest');
   return groups.flatMap((group) =>
     listOf(objectOf(group, 'weightsManifest')['paths'], 'paths').map((path) => {
-      // the file comes from somebody else: it names files beside it, nothing else
+      // the file comes from somebody else: it names files of its folder, nothing else
       if (typeof path !== 'string' || !/^[\w.-]+$/.test(path) || path.startsWith('.'))
         throw malformed(`the file of weights "${String(path)}" has no plain name`);
       return path;

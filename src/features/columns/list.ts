@@ -6,7 +6,7 @@ import { numberKind } from './number.ts';
 /** An element is a feature by its place if nearly all rows have as many elements, as embeddings and measurements do. */
 const SAME_LENGTH = 0.9;
 const MAX_PLACES = 1024;
-/** Of lists of other lengths only the first elements are, beside what is said of all. */
+/** Of lists of other lengths only the first elements are, in addition to what is said of all. */
 const FIRST_PLACES = 16;
 
 /** Of Postgres' arrays. */

@@ -41,7 +41,7 @@ export const textKind: TextKind = {
 
 const isState = (value: unknown): value is ColumnState => typeof value === 'object' && value !== null;
 
-/** What is learnt of the target, beside categories. */
+/** What is learnt of the target, in addition to categories. */
 function learnt(
   column: ColumnValues,
   rows: Int32Array,

@@ -77,7 +77,7 @@ async function* bounded(body: Readable, maxBytes: number): AsyncGenerator<Buffer
 async function stageCsv(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Promise<string[]> {
   const parser = parse({ bom: true, skip_empty_lines: true, max_record_size: 16_000_000 });
   const fed = pipeline(bytes, parser);
-  fed.catch(() => undefined); // whoever reads the records gets the error
+  fed.catch(() => undefined); // the reader of the records gets the error
   try {
     const records = (parser as AsyncIterable<string[]>)[Symbol.asyncIterator]();
     const names = checkNames(((await next(records)) ?? []).map((name) => name.trim()));

@@ -10,7 +10,7 @@ const normalisations = ['none', 'unit', 'standard'] as const;
 /** A pretrained encoder as it is, with a kernel machine on its vectors. Regularisation and kernels are those of the paper's table 1. */
 export const encoder: LearnerFamily = {
   name: 'encoder',
-  title: 'pretrained encoder, frozen, with a kernel machine',
+  title: 'pretrained encoder (if one was added): frozen, with a kernel machine',
   input: ['text', 'image'],
   outputs: ['label', 'number'],
   needsEncoder: true,

@@ -2,7 +2,7 @@ import type { JoinedWaiter, QueuedRequest, RefusedWaiters, RequestOptions } from
 
 /**
  * Adds a waiter to a waiting request. Returns what the request is to be demanded by now: by the earliest deadline, and, if it
- * `moves`, by the role of the new waiter; null if nothing changes. One that was late is demanded anew.
+ * `moves`, by the role of the new waiter; null if nothing changes. One that was late is demanded again.
  */
 export function joinedTerms(
   request: QueuedRequest,
