@@ -59,9 +59,12 @@ from rafiki.model m join rafiki.model_key k on k.model_id = m.id
 where pg_has_role(m.owner, 'usage');
 comment on view rafiki.model_ownership is 'The keys of your own models: a role that can see a key may change the model';
 
+-- The columns of data depend on a volatile function: otherwise comparisons with leakproof operators could be made before the right is checked, and
+-- EXPLAIN ANALYZE would show how many rows they removed.
 create or replace view rafiki.trained_inputs with (security_barrier) as
-select m.id as model_id, v.version, case when exists (select from rafiki.model_member a where a.version_id = v.id and a.refit_params_id is not null)
-       then r.refit_trained else r.trained end || '{}' as trained
+select m.id as model_id, v.version, case when clock_timestamp() is null then null
+       when exists (select from rafiki.model_member a where a.version_id = v.id and a.refit_params_id is not null)
+       then r.refit_trained else r.trained end as trained
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
 join rafiki.model_member b on b.version_id = v.id and b.rank = 0 join rafiki.trial t on t.id = b.trial_id
 join rafiki.validation r on r.study_id = v.study_id and r.hash = t.validation_hash
@@ -76,6 +79,6 @@ comment on view rafiki.study_ownership is
   'The keys of your own studies: a role that can see a key may cancel the study; and the first row that was left out';
 
 create or replace view rafiki.version_classes with (security_barrier) as
-select v.id, v.classes || '{}' as classes
+select v.id, case when clock_timestamp() is not null then v.classes end as classes
 from rafiki.model_version v join rafiki.model_access m on m.id = v.model_id;
 comment on view rafiki.version_classes is 'The classes of each version of the models that you may use';
