@@ -65,7 +65,7 @@ test.each(['gradient_boosting', 'mlp', 'linear'])('%s learns what the words of a
   await expect(
     db.query(`select rafiki_predict('${family}', jsonb_build_object(${given}, 'extra', '[1]'::jsonb, 'sizes', null))`),
   ).rejects.toMatchObject({
-    sqlstate: '22000',
+    code: '22000',
     message: 'column "extra" cannot be read as a JSON object',
     detail: 'It is an array.',
   });
