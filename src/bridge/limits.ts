@@ -19,7 +19,7 @@ export interface BridgeLimits {
   /** Longer requests wait for memory. All sessions share `longRequestMemoryBytes`. */
   longBytes: number;
   longRequestMemoryBytes: number;
-  /** Deadline for all of a long request to arrive. */
+  /** Deadline for all of a long request to arrive; while it waits for memory, twice as long. */
   longRequestMs: number;
 }
 

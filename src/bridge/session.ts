@@ -171,7 +171,8 @@ export class BridgeSession {
     const screened = request.screen(() => conversation.admit(prefix.toString('latin1'), bytes));
     if (screened === undefined) return;
     this.#busy = 'screening';
-    void screened.then(() => this.#resume());
+    this.#connection.startDeadline(2 * limits.longRequestMs); // those that it waits for have as long as a request
+    void screened.then(() => this.#resume(limits.longRequestMs));
   }
 
   /** A refused request gets its reply when all of it has arrived. */
@@ -239,8 +240,9 @@ export class BridgeSession {
     this.#resume();
   }
 
-  #resume(): void {
+  #resume(deadlineMs?: number): void {
     if (this.#phase === 'closed') return;
+    if (deadlineMs !== undefined) this.#connection.startDeadline(deadlineMs);
     this.#busy = 'no';
     this.#connection.resume();
     this.#advance();
