@@ -116,7 +116,8 @@ export class Predictions {
       return await work(model);
     } catch (error) {
       const isUnknown = error instanceof StatementRefused && error.sqlstate === UNDEFINED_OBJECT;
-      if (!isUnknown || !this.#options.models.forget(role, name)) throw error;
+      if (!isUnknown) throw error;
+      this.#options.models.forget(role, name); // a notification may have done so already
       const again = await this.#options.models.of(role, name);
       if (again.key === model.key) {
         await role.rows('select rafiki._explain_no_answer($1)', [name]); // raises why, as for rafiki_predict

@@ -51,9 +51,9 @@ export class UsableModels {
     return this.#read(role, name);
   }
 
-  /** Forgets one model of a role; whether it was known. */
-  forget(role: SignedIn, name: string): boolean {
-    return this.#known.get(role)?.delete(name) ?? false;
+  /** Forgets one model of a role. */
+  forget(role: SignedIn, name: string): void {
+    this.#known.get(role)?.delete(name);
   }
 
   /** Models have changed. */
