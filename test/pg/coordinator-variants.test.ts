@@ -71,8 +71,15 @@ test('a version has its members followed by their variants, and the accuracy of 
   const [deployment] = await selectDeployments(db);
   expect(deployment).toMatchObject({ score: 0.75, accuracies: [0, 0.75, 0.5, 0.75] });
   expect(deployment?.members).toEqual([
-    { family: 'fasttext', precision: 'float32', paramsId: exact, variantOf: null, ...unweighted(0.75) },
-    { family: 'fasttext', precision: 'int8', paramsId: quick, variantOf: 0, ...unweighted(0.5) },
+    {
+      family: 'fasttext',
+      precision: 'float32',
+      paramsId: exact,
+      encoderId: null,
+      variantOf: null,
+      ...unweighted(0.75),
+    },
+    { family: 'fasttext', precision: 'int8', paramsId: quick, encoderId: null, variantOf: 0, ...unweighted(0.5) },
   ]);
   expect(await selectMemberParams(db, deployment!.versionId)).toEqual([
     { id: exact, rule: 'vote', ...unweighted(0.75) },
