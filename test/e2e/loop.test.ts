@@ -247,7 +247,7 @@ describe('on a terminal', () => {
 
   test('status fits into 80 columns and names what there is; logs shows a study', () => {
     const status = run('status');
-    expect(status).toContain('mail_text_classificat'); // cut to the terminal's width
+    expect(status).toContain('mail_text_class'); // cut to the terminal's width
     expect(status.split('\n').filter((line) => [...line].length > 80)).toEqual([]);
     expect(run('logs', '1')).toMatch(/state +completed/);
     expect(failed('logs', '999').stderr).toContain('study 999 does not exist');

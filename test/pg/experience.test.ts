@@ -74,7 +74,7 @@ test('nor do those of another role', async () => {
   const [other] = await alice.query<{ role: string }>('select current_user as role');
   await db.query('grant select on reviews to public');
   await earlier('reviews', { fasttext: 0.7, temporal_cnn: 0.8 }, { owner: other!.role });
-  expect(await firstTrial(await insertStudy(db))).toMatchObject({ family: 'fasttext' });
+  expect(await firstTrial(await insertStudy(db))).toMatchObject({ family: 'linear_text' });
 });
 
 test('other sources decide the order of the families only, and only if three agree', async () => {
@@ -92,7 +92,7 @@ test('two of another source do not', async () => {
   await db.query('create table others as select * from reviews');
   await earlier('others', { fasttext: 0.7, temporal_cnn: 0.8 });
   await earlier('others', { fasttext: 0.7, temporal_cnn: 0.8 });
-  expect(await firstTrial(await insertStudy(db))).toMatchObject({ family: 'fasttext' });
+  expect(await firstTrial(await insertStudy(db))).toMatchObject({ family: 'linear_text' });
 });
 
 test('a study with a seed does not depend on earlier ones', async () => {
@@ -100,5 +100,5 @@ test('a study with a seed does not depend on earlier ones', async () => {
   const [study] = await db.query<{ id: number }>(
     `select rafiki_train('sentiment', 'reviews', model => 'seeded', seed => 5)::int8 as id`,
   );
-  expect(await firstTrial(study!.id)).toMatchObject({ family: 'fasttext' });
+  expect(await firstTrial(study!.id)).toMatchObject({ family: 'linear_text' });
 });

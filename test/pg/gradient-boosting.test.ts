@@ -64,7 +64,7 @@ test('an ensemble has a forest and a linear model as members, which answer toget
   );
   const [study] = await db.query<{ id: number }>(
     `select rafiki_train('tabular_classification', 'grown_up', target => 'adult', features => '{age,city}',
-       families => '{gradient_boosting,linear}', max_trials => 2, max_time => '5 min',
+       families => '{gradient_boosting,linear}', max_trials => 2, max_time => '5 min', ensemble => 'vote',
        seed => 4, knobs => '{"epochs": 6}') as id`,
   );
   expect(await endOf(study!.id)).toBe('completed');

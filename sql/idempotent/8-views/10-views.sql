@@ -200,7 +200,7 @@ from rafiki.trials t;
 comment on view rafiki.top_trials is 'rafiki.trials cut to 80 columns, for watching';
 
 create or replace view rafiki.top_models with (security_invoker = true) as
-select rafiki._cut(m.model, 23) as model, m.version, m.task, m.score, m.deployment
+select rafiki._cut(m.model, 20) as model, m.version, m.task, m.score, m.deployment
 from rafiki.models m;
 comment on view rafiki.top_models is 'rafiki.models cut to 80 columns, for watching';
 
