@@ -9,7 +9,7 @@ const MAX_CHANCE = 0.05;
 const FLIPS = 20_000;
 
 /** Score of a rule less that of the vote, of each seed of a data set. */
-export function differences({ rows }: Results, { data, rule }: { data: EnsembleData; rule: ComparedRule }): number[] {
+function differences({ rows }: Results, { data, rule }: { data: EnsembleData; rule: ComparedRule }): number[] {
   const scores = (by: string): Map<string, number> =>
     new Map(
       rows.flatMap(([name, seed = '', each, score]) => (name === data && each === by ? [[seed, Number(score)]] : [])),

@@ -1,7 +1,7 @@
 import { spread } from './panel.ts';
 
 /** What a trial's answers on validation rows may take, until the study has its model: of more rows, some are kept, evenly spread. */
-export const KEPT_BYTES = 2 * 2 ** 20;
+const KEPT_BYTES = 2 * 2 ** 20;
 
 /** Of so many classes all are kept; of more, of each row the most probable ones with their indexes, which takes as much. */
 const ALL_CLASSES = 32;

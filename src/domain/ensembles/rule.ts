@@ -1,6 +1,5 @@
 /** How the members of an ensemble decide together: the best alone, the paper's majority vote, or the weighted mean of what they answer. */
-export const ensembleRules = ['best', 'vote', 'weighted'] as const;
-export type EnsembleRule = (typeof ensembleRules)[number];
+export type EnsembleRule = 'best' | 'vote' | 'weighted';
 
 /** Maximum members of an ensemble. */
 export const MAX_MEMBERS = 3;
