@@ -6,8 +6,9 @@ const rooms = {
   graph: ['errors'],
   engine: ['errors', 'runtime', 'domain', 'graph'],
   trees: ['errors', 'runtime', 'domain', 'graph'],
-  features: ['errors', 'runtime', 'domain'],
-  models: ['errors', 'runtime', 'domain', 'graph', 'features', 'trees'],
+  linear: [],
+  features: ['errors', 'runtime', 'domain', 'linear'],
+  models: ['errors', 'runtime', 'domain', 'graph', 'features', 'trees', 'linear'],
   advisors: ['errors', 'runtime', 'domain'],
   db: ['errors', 'runtime', 'domain'],
   datasets: ['errors', 'runtime', 'domain', 'features', 'db'],
@@ -18,6 +19,7 @@ const rooms = {
   protocol: ['errors', 'domain'],
   serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'protocol'],
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
+  http: ['errors', 'runtime', 'domain', 'db', 'protocol'],
   metrics: ['errors', 'runtime'],
 };
 
@@ -44,6 +46,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/db/' },
       to: { path: 'node_modules/(pg|pg-listen|pg-copy-streams)/' },
+    },
+    {
+      name: 'only-http-knows-fastify',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/http/' },
+      to: { path: 'node_modules/(fastify|typebox)/' },
     },
     {
       name: 'only-metrics-knows-prom-client',

@@ -8,8 +8,10 @@ import { type FaultOptions, faultsBench } from './faults.ts';
 import type { Figure } from './figure.ts';
 import { floodBench } from './flood.ts';
 import { type FuzzOptions, fuzzBench } from './fuzz.ts';
+import { httpBench } from './http.ts';
 import { imageBench } from './image.ts';
 import { type JointOptions, jointBench } from './joint.ts';
+import { linearBench } from './linear.ts';
 import { type MinutesOptions, minutesBench } from './minutes.ts';
 import { type MutantOptions, mutantsBench } from './mutants.ts';
 import { type PredictOptions, predictBench } from './predict.ts';
@@ -56,11 +58,13 @@ const benches: Record<string, Bench> = {
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
   flood: { run: floodBench, flags: [] },
   fuzz: { run: fuzzBench, flags: ['seed N'] },
+  http: { run: httpBench, flags: [] },
   image: { run: imageBench, flags: [] },
   joint: {
     run: jointBench,
     flags: ['workers N', 'family NAME', 'data NAME', 'knobs JSON', 'seed N', 'simulated', 'files', 'faults N'],
   },
+  linear: { run: linearBench, flags: [] },
   minutes: { run: minutesBench, flags: ['data NAME', 'seeds N'] },
   mutants: { run: mutantsBench, flags: ['seed N', 'count N', 'again'] },
   predict: { run: predictBench, flags: ['all', 'peer', 'parts', 'tables', 'beside CLONE'] },

@@ -8,6 +8,8 @@ import { type RunningRafiki, rafikiUp } from '../../test/support/rafiki-up.ts';
 /** A whole Rafiki with trained models and rows to predict. */
 export interface PredictStage {
   url: string;
+  /** Of the HTTP server; '' in a clone that has none. */
+  httpUrl: string;
   /** Of the user, who owns models and texts. One connection, so that temporary functions stay. */
   session: Database;
   /** A superuser. */
@@ -43,7 +45,7 @@ export async function startStage(dataDir: string, options: PredictStageOptions =
     await stopAll(rafiki, session);
     throw error;
   }
-  return { url, session, admin: rafiki.admin, stop: () => stopAll(rafiki, session) };
+  return { url, httpUrl: rafiki.httpUrl, session, admin: rafiki.admin, stop: () => stopAll(rafiki, session) };
 }
 
 async function ordinaryUrl({ admin, url }: RunningRafiki): Promise<string> {

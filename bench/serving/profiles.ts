@@ -6,10 +6,13 @@ const sizes = [16, 32, 48, 64];
 const C16 = 70;
 const C64 = 235;
 
-const line = (rows: number): number => {
+/** By the number of rows. */
+const lines = Float64Array.from({ length: 65 }, (_, rows) => {
   const size = sizes.find((each) => each >= rows) ?? 64;
   return C16 + ((C64 - C16) * (size - 16)) / 48;
-};
+});
+
+const line = (rows: number): number => lines[rows] ?? C64;
 
 /** One model: Inception-v3. */
 export const single: Fleet = {

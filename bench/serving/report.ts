@@ -31,7 +31,9 @@ paper's three models at a quarter of their times, 560 ms. Loads are relative to 
   time, compared with each model alone. \`flooded\`: two threads, .5 + b/2 ms, 50 and 1000 ms; the long model is asked for 1.6 times what the machine can
   do, the short ones for a tenth: the least that one of these has in time.
 - \`flooder\`: one user asks 1.6 times the capacity, ten others a twentieth each; the mean over seeds of the least that one of these has
-  in time. \`roles\`: each is a role; \`sessions\`: all but one of the ten are sessions of one role, the flooder's.
+  in time. \`roles\`: each is a role; \`sessions\`: all are sessions of one role. Target: .99, of \`rows\` .99 of what light users would have if their
+  rows always ran before the flooder's (\`bench/serving/light-first.ts\`): there, where a row takes a fifth of the budget, no rule that uses the whole
+  device can give them more.
 
 `;
 

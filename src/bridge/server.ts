@@ -6,12 +6,12 @@ import { EnvironmentUnfit, ShuttingDown, TooManyConnections } from '../errors/er
 import type { Conversation } from '../protocol/conversation.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { MemoryBudget } from '../runtime/memory-budget.ts';
 import type { Service } from '../runtime/service.ts';
 import { BusyPoll } from './busy-poll.ts';
 import type { Certificate } from './certificate.ts';
 import type { CancelKey } from './handshake.ts';
 import { type BridgeLimits, defaultLimits } from './limits.ts';
-import { MemoryBudget } from './memory-budget.ts';
 import { createVerifier, type Verifier } from './scram.ts';
 import { BridgeSession } from './session.ts';
 import { UnauthenticatedConnections } from './unauthenticated.ts';

@@ -3,6 +3,7 @@ import { ProtocolViolation } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { Conversation } from '../protocol/conversation.ts';
 import type { Reply } from '../protocol/reply.ts';
+import type { MemoryBudget } from '../runtime/memory-budget.ts';
 import type { Certificate } from './certificate.ts';
 import { ClientSocket } from './client-socket.ts';
 import { ClientEncoding } from './encoding.ts';
@@ -11,7 +12,6 @@ import { type Frame, type FrameHead, FrameReader } from './frames.ts';
 import { Handshake, type HandshakeOptions } from './handshake.ts';
 import type { BridgeLimits } from './limits.ts';
 import { LongRequest } from './long-request.ts';
-import type { MemoryBudget } from './memory-budget.ts';
 import * as messages from './messages.ts';
 
 export interface SessionOptions extends Pick<HandshakeOptions, 'verifier' | 'key' | 'isLocal' | 'onCancelRequest'> {

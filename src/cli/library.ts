@@ -16,6 +16,8 @@ export interface RafikiOptions {
   port?: number;
   bridgeHost?: string;
   bridgePort?: number;
+  /** Port of the HTTP server. */
+  httpPort?: number;
   /** Number of worker processes; default: one per core. */
   workers?: number;
 }
@@ -24,6 +26,8 @@ export interface StartedRafiki {
   /** URL of the user that owns the database, with its password; or the given URL. */
   readonly databaseUrl: string;
   readonly bridgePort: number;
+  /** Of the HTTP server. */
+  readonly httpUrl: string | undefined;
   /** Resolves when nothing is running any more. */
   stop(): Promise<void>;
 }
@@ -35,13 +39,15 @@ export interface StartedRafiki {
  *
  * @throws RafikiError 58000 if the machine, the folder or the database cannot be used, 22023 for an invalid setting
  */
-export async function up({ dataDir, ...own }: RafikiOptions): Promise<StartedRafiki> {
+export async function up({ dataDir, httpPort, ...own }: RafikiOptions): Promise<StartedRafiki> {
   const given = readSettings([...upSettings, 'readerUrl', 'log'], []);
   const { readerUrl, log = 'warn' } = given.settings;
   const options = { ...upOptions(given), readerUrl, ...own, dataDir: path.resolve(dataDir) };
+  if (options.http !== undefined && httpPort !== undefined) options.http.port = httpPort;
   const started = new Up(options, createLogger('up', log));
   await started.start();
-  return { databaseUrl: started.databaseUrl, bridgePort: started.bridgePort, stop: () => started.stop() };
+  const { databaseUrl, bridgePort, httpUrl } = started;
+  return { databaseUrl, bridgePort, httpUrl, stop: () => started.stop() };
 }
 
 /**

@@ -2,15 +2,16 @@ import type { RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures } from '../domain/training.ts';
 import { UNKNOWN } from './columns/category.ts';
+import type { Truth } from './columns/column-targets.ts';
 import {
   type FittedColumn,
+  featureValues,
   fitColumns,
   readFittedColumns,
   type TableFeature,
   tableFeatures,
-  valuesOf,
 } from './columns/fitted-columns.ts';
-import { rowsOf, type SomeRows, trainingRowsOf } from './columns/table-rows.ts';
+import { learntRowsOf, rowsOf, type SomeRows } from './columns/table-rows.ts';
 import { type EncodedRows, type RowEncoder, rowEncoder } from './encoder.ts';
 import { unfit } from './state.ts';
 
@@ -37,12 +38,12 @@ interface Scaling {
   hasNulls: boolean;
 }
 
-/** Fits a dense matrix to training rows. */
-export function fitDense(inputs: readonly RawInput[]): Record<string, unknown> {
-  const { table, rows } = trainingRowsOf(inputs);
-  const fitted = fitColumns({ table, rows });
+/** Fits a dense matrix to training rows, and to what is learnt of them. */
+export function fitDense(inputs: readonly RawInput[], truth?: Truth): Record<string, unknown> {
+  const { targets, ...rows } = learntRowsOf(inputs, truth);
+  const fitted = fitColumns(rows, targets);
   const scalings = tableFeatures(fitted).map((feature) =>
-    feature.categories > 0 ? null : scalingOf(feature.values(valuesOf(table, feature.column), rows)),
+    feature.categories > 0 ? null : scalingOf(featureValues(feature, rows, targets)),
   );
   return { columns: fitted, scalings };
 }
@@ -112,29 +113,47 @@ export function denseColumns({ state }: FittedFeatures): Pick<Layout, 'numbers' 
 export function createDenseEncoder({ state }: FittedFeatures): RowEncoder {
   const columns = readFittedColumns(state);
   const layout = layoutOf(columns, readScalings(state));
-  return rowEncoder((inputs): EncodedRows => {
-    const given = rowsOf(inputs, columns);
-    return {
-      count: inputs.length,
-      length: () => 1, // all rows are of one width
-      batch: (indexes) => ({ x: matrixOf(given, indexes, layout) }),
-    };
+  const encoded = (count: number, valuesAt: ValuesAt): EncodedRows => ({
+    count,
+    length: () => 1, // all rows are of one width
+    batch: (indexes) => ({ x: matrixOf(indexes, valuesAt, layout) }),
   });
+  const atRows =
+    ({ table, rows }: SomeRows): ValuesAt =>
+    (feature, indexes) =>
+      featureValues(feature, { table, rows: indexes.map((index) => rows[index] as number) });
+  return {
+    ...rowEncoder((inputs) => encoded(inputs.length, atRows(rowsOf(inputs, columns)))),
+    prepareTraining(inputs, truth) {
+      const given = learntRowsOf(inputs, truth);
+      const own = new Map(
+        layout.slots
+          .filter(({ feature }) => feature.trainingValues !== undefined)
+          .map(({ feature }) => [feature, featureValues(feature, given, given.targets)]),
+      );
+      const others = atRows(given);
+      return encoded(inputs.length, (feature, indexes) => {
+        const values = own.get(feature);
+        return values === undefined ? others(feature, indexes) : Float32Array.from(indexes, (i) => values[i] as number);
+      });
+    },
+  };
 }
 
-function matrixOf({ table, rows }: SomeRows, indexes: Int32Array, { slots, width }: Layout): TensorData {
-  const chosen = indexes.map((index) => rows[index] as number);
-  const data = new Float32Array(chosen.length * width);
+/** The values of a feature of some of the encoded rows. */
+type ValuesAt = (feature: TableFeature, indexes: Int32Array) => Float32Array;
+
+function matrixOf(indexes: Int32Array, valuesAt: ValuesAt, { slots, width }: Layout): TensorData {
+  const data = new Float32Array(indexes.length * width);
   for (const { feature, scaling, at, categories, nullAt } of slots) {
-    const values = feature.values(valuesOf(table, feature.column), chosen);
-    values.forEach((value, i) => {
+    valuesAt(feature, indexes).forEach((value, i) => {
       const row = i * width;
       if (scaling === null) data[row + at + (value < categories ? value : UNKNOWN)] = 1;
       else if (!Number.isNaN(value)) data[row + at] = clipped((value - scaling.centre) * scaling.scale);
       else if (scaling.hasNulls) data[row + nullAt] = 1;
     });
   }
-  return { dtype: 'float32', shape: [chosen.length, width], data };
+  return { dtype: 'float32', shape: [indexes.length, width], data };
 }
 
 /** Smoothly, as in RealMLP: x / √(1 + (x / 3)²), which is ±3 for large numbers and infinities. */

@@ -1,6 +1,7 @@
 import type { RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import { BadData } from '../errors/errors.ts';
+import type { Truth } from './columns/column-targets.ts';
 
 /** Rows that are encoded once and batched many times, for training. */
 export interface EncodedRows {
@@ -14,6 +15,8 @@ export interface EncodedRows {
 /** Encodes raw values to a model's inputs, from fitted features; stateless between calls. */
 export interface Encoder {
   prepare(inputs: readonly RawInput[]): EncodedRows | Promise<EncodedRows>;
+  /** Rows that are trained on, if some of their features are made of right answers: each row's then are those of other rows. */
+  prepareTraining?(inputs: readonly RawInput[], truth: Truth): EncodedRows;
   /** All rows as one batch, for serving. */
   encode(inputs: readonly RawInput[]): Record<string, TensorData> | Promise<Record<string, TensorData>>;
 }

@@ -9,11 +9,13 @@ import { createPixelEncoder } from './pixels.ts';
 import { createSceneEncoder } from './scenes.ts';
 import { createStretchedEncoder } from './stretched.ts';
 import { createSubwordEncoder } from './subwords.ts';
+import { createWeightedNgramEncoder } from './weighted/weighted-ngrams.ts';
 
 /** Creates encoders from fitted features by kind, `FittedFeatures.encoder`. */
 const encoders = {
   dense: createDenseEncoder,
   plain: createPlainEncoder,
+  weighted_ngrams: createWeightedNgramEncoder,
   ngrams: createNgramEncoder,
   subwords: createSubwordEncoder,
   characters: createCharacterEncoder,

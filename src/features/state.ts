@@ -24,6 +24,20 @@ export function readInt32s(state: Record<string, unknown>, name: string): Int32A
 export const int32Bytes = (values: Int32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
 
+/** 32-bit floats stored as little-endian bytes. */
+export function readFloat32s(state: Record<string, unknown>, name: string): Float32Array {
+  return new Float32Array(readInt32s(state, name).buffer);
+}
+
+export const float32Bytes = (values: Float32Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
+
+export function readNumber(state: Record<string, unknown>, name: string): number {
+  const value = state[name];
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  throw unfit(name, 'a number');
+}
+
 /** The error for invalid state. */
 export function unfit(name: string, expected: string): CorruptParams {
   return new CorruptParams('the fitted features of the model cannot be read', {

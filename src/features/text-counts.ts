@@ -22,6 +22,11 @@ export class TextCounts {
     this.#counts[number]!++;
   }
 
+  /** Number of texts with the hash. */
+  countOf(hash: number): number {
+    return this.#counts[this.#index.get(hash)] ?? 0;
+  }
+
   /** Hashes in at least `minTexts` texts, most frequent first, ties by hash, so that equal data gives equal tables. */
   mostFrequent({ minTexts, maxRows }: { minTexts: number; maxRows: number }): Int32Array {
     const keys = this.#index.keys();

@@ -14,10 +14,12 @@ import { linear } from './tabular/linear.ts';
 import { mlp } from './tabular/mlp.ts';
 import { charRnn } from './text/char-rnn.ts';
 import { fasttext } from './text/fasttext.ts';
+import { linearText } from './text/linear-text.ts';
 import { temporalCnn } from './text/temporal-cnn.ts';
 
 /** The zoo, in the order in which a study first tries the families. */
 export const families: readonly Family[] = [
+  linearText,
   fasttext,
   temporalCnn,
   charRnn,

@@ -99,7 +99,8 @@ async function trainingRows(
 ): Promise<TrainingRows> {
   const { knobs, data } = spec;
   if (family.trainingRows !== undefined) return family.trainingRows(data.train, { features, knobs, network });
-  const rows = await encoder.prepare(data.train.inputs);
+  const { inputs: given, labels } = data.train;
+  const rows = encoder.prepareTraining?.(given, { labels, classes: data.classes }) ?? (await encoder.prepare(given));
   return {
     count: rows.count,
     length: (row) => rows.length(row),

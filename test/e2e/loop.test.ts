@@ -37,7 +37,7 @@ describe('after CALL rafiki_train_wait', () => {
     const families = await rafiki.db.query<{ family: string }>(
       'select distinct family from rafiki.trials order by family',
     );
-    expect(families.map(({ family }) => family)).toEqual(['fasttext', 'temporal_cnn']);
+    expect(families.map(({ family }) => family)).toEqual(['fasttext', 'linear_text', 'temporal_cnn']);
   });
 
   test('a SELECT predicts, and most predictions are right', async () => {

@@ -52,9 +52,9 @@ describe('a study', () => {
     expect(
       trials
         .map(({ family }) => family)
-        .slice(0, 2)
+        .slice(0, 3)
         .sort(),
-    ).toEqual(['fasttext', 'temporal_cnn']);
+    ).toEqual(['fasttext', 'linear_text', 'temporal_cnn']);
     expect(trials).toHaveLength(3);
     const [version] = await db.query(
       'select v.score, v.classes, d.state from rafiki.model_version v join rafiki.deployment d on d.version_id = v.id',

@@ -14,6 +14,8 @@ export interface RunningRafiki {
   process: ChildProcess;
   /** As `up` prints it: of an ordinary role. */
   url: string;
+  /** Of the HTTP server; '' without one. */
+  httpUrl: string;
   db: Database;
   /** Of our processes. */
   serviceUrl: string;
@@ -48,8 +50,11 @@ export async function rafikiUp(options: RafikiUpOptions = {}): Promise<RunningRa
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: options.detached ?? false,
   });
-  const url = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line).database_url));
+  const { url, httpUrl } = await new Promise<{ url: string; httpUrl: string }>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', (line) => {
+      const { database_url: url, http_url: httpUrl = '' } = JSON.parse(line);
+      resolve({ url, httpUrl });
+    });
     child.once('exit', (code) => reject(new Error(`rafiki up ended with ${code}\n${logOf(dataDir)}`)));
   });
   const kept = (name: string): string | undefined => {
@@ -63,6 +68,7 @@ export async function rafikiUp(options: RafikiUpOptions = {}): Promise<RunningRa
   return {
     process: child,
     url,
+    httpUrl,
     db,
     serviceUrl: urlAs(url, SERVICE, kept('service-password') ?? ''),
     admin,

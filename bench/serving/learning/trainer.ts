@@ -1,8 +1,8 @@
 import { createRng, deriveSeed, type Rng } from '../../../src/runtime/rng.ts';
+import { throughputOf } from '../../../src/serving/policies/batches.ts';
 import { actor, experiencesOf, type PolicyStep } from '../../../src/serving/policies/learned/actor-critic.ts';
 import { ActorCriticNetwork, type Experience, scaled } from '../../../src/serving/policies/learned/network.ts';
-import { throughputOf } from '../../../src/serving/policies/learned/outlook.ts';
-import type { AdamState } from '../../../src/serving/policies/learned/tanh-network.ts';
+import type { AdamState } from '../../../src/serving/policies/learned/sigmoid-network.ts';
 import { leaving } from '../policies.ts';
 import { simulate } from '../simulator.ts';
 import { kinds, type World, worldOf } from './worlds.ts';
@@ -11,13 +11,18 @@ import { kinds, type World, worldOf } from './worlds.ts';
 const ROUND_STEPS = 4096;
 const EPOCHS = 3;
 const MINIBATCH = 256;
-/** Decisions to learn from. */
-const TOTAL = 1_000_000;
+/** Decisions to learn from: at rates that fall, and then at the last ones. */
+const FALLING = 3_000_000;
+const TOTAL = 3_500_000;
 /** At the beginning and at the end. */
 const RATE = [1e-3, 5e-5] as const;
 const ENTROPY = [0.01, 5e-4] as const;
-/** An episode ends without any further reward when so much waits as the fleet answers within so many τ. */
-const BACKLOG = 3;
+/**
+ * Backlogs are what the fleet answers within so many τ. An episode ends without any further reward when so much waits; many of
+ * the last ones begin with up to so much. What leads out of an overload is hardly learnt before: episodes end in it.
+ */
+const BACKLOG = { first: 3, last: 5 };
+const FIRST_BACKLOG = 4;
 /** An episode has at most so many decisions, so that a round has several. */
 const MOST_STEPS = 512;
 
@@ -70,8 +75,10 @@ export class PolicyTraining {
     const seen = new Map<string, Experience[]>();
     for (let steps = 0; steps < this.#roundSteps; ) {
       const kind = this.#nextKind();
-      const experiences = episode(this.network, worldOf(kind, rng), rng);
-      seen.set(kind, [...(seen.get(kind) ?? []), ...experiences]);
+      const experiences = this.#episode(kind, rng);
+      const before = seen.get(kind);
+      if (before === undefined) seen.set(kind, experiences);
+      else before.push(...experiences);
       this.decisions[kind]! += experiences.length;
       steps += experiences.length;
     }
@@ -85,8 +92,14 @@ export class PolicyTraining {
     return Object.keys(kinds).reduce((next, kind) => (behind(kind) < behind(next) ? kind : next));
   }
 
+  #episode(kind: string, rng: Rng): Experience[] {
+    const isLast = this.done >= FALLING;
+    const mostTaus = isLast ? BACKLOG.last : BACKLOG.first;
+    return episode(this.network, { world: worldOf(kind, rng, isLast ? FIRST_BACKLOG : 0), mostTaus }, rng);
+  }
+
   #learn(experiences: readonly Experience[], rng: Rng): void {
-    const share = Math.min(1, this.done / TOTAL);
+    const share = Math.min(1, this.done / FALLING);
     const between = ([first, last]: readonly [number, number]): number => first + share * (last - first);
     const rule = { rate: between(RATE), entropy: between(ENTROPY) };
     const order = Int32Array.from(experiences.keys());
@@ -100,10 +113,14 @@ export class PolicyTraining {
   }
 }
 
-function episode(network: ActorCriticNetwork, world: World, rng: Rng): Experience[] {
-  const { fleet, budgetMs, arrivals, drops } = world;
+/** `mostTaus`: the backlog that ends it. */
+function episode(
+  network: ActorCriticNetwork,
+  { world: { fleet, budgetMs, arrivals, drops }, mostTaus }: { world: World; mostTaus: number },
+  rng: Rng,
+): Experience[] {
   const steps: PolicyStep[] = [];
-  const mostQueued = BACKLOG * budgetMs * throughputOf(fleet);
+  const mostQueued = mostTaus * budgetMs * throughputOf(fleet);
   let isLost = false;
   simulate({
     ...{ fleet, budgetMs, arrivals, drops, rng, noise: 0 },

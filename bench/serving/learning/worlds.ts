@@ -1,5 +1,5 @@
 import type { Rng } from '../../../src/runtime/rng.ts';
-import { allMembers, largestOf, stationMs } from '../../../src/serving/policies/batches.ts';
+import { allMembers, largestOf, stationMs, throughputOf } from '../../../src/serving/policies/batches.ts';
 import { comparedSizes } from '../../../src/serving/policies/latency-model.ts';
 import type { Fleet } from '../../../src/serving/policies/policy.ts';
 import { type ArrivalLoad, type Arrivals, clusters, modulated, onOff, steps } from '../arrivals.ts';
@@ -26,11 +26,15 @@ export const kinds: Readonly<Record<string, number>> = {
   server: 0.25,
 };
 
-export function worldOf(kind: string, rng: Rng): World {
+/** `mostWaiting`: half of the worlds that serve all begin with requests that came at once, up to what the fleet answers in so many τ. */
+export function worldOf(kind: string, rng: Rng, mostWaiting = 0): World {
   const setting = settings.find(({ name }) => name === kind) ?? serverSetting(rng);
   const { fleet, budgetMs, capacity } = setting;
   const drops = kind === 'server' || rng.uniform() < 0.5;
-  return { kind, fleet, budgetMs, drops, arrivals: anyLoad({ capacity, budgetMs, lengthMs: LENGTH * budgetMs }, rng) };
+  const arrivals = anyLoad({ capacity, budgetMs, lengthMs: LENGTH * budgetMs }, rng);
+  if (drops || mostWaiting === 0 || rng.uniform() < 0.5) return { kind, fleet, budgetMs, drops, arrivals };
+  const waiting = Math.floor(rng.uniform() * mostWaiting * budgetMs * throughputOf(fleet));
+  return { kind, fleet, budgetMs, drops, arrivals: Float64Array.from([...new Float64Array(waiting), ...arrivals]) };
 }
 
 /** Half of them a part of the paper's sine, up to a quarter higher than there; the others of all kinds. */

@@ -57,7 +57,8 @@ Errors:
   42704: no such model, or you may not use it
   55000: it is still training, or not deployed
   08006: no server is running, or it does not answer
-  57014: the answer would be overdue, and rafiki.on_overdue is error; or the call was cancelled
+  57014: the answer would be overdue, and rafiki.on_overdue is error; or the call was cancelled. PL/pgSQL catches it by name only:
+    EXCEPTION WHEN query_canceled
   53400: too many calls wait for the model, or more than a minute's work of late ones (rafiki.on_overdue is answer)
   22004: the model is NULL
   22023: the budget is not positive, a setting has an invalid value, or the model reads images

@@ -109,6 +109,27 @@ exception when undefined_function or undefined_table or undefined_object then
   return '{}'; -- code behind the source needs a search path: rafiki._check_rows() says so
 end $$;
 
+-- Columns of json and jsonb that are arrays or single values in some of the first rows. The query is the caller's own.
+create or replace function rafiki._no_objects(source regclass, documents name[]) returns name[]
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  first_rows constant int := 10000;
+  found name[];
+begin
+  if documents = '{}' then
+    return documents;
+  end if;
+  execute format('select array_remove(array[%s], null) from (select %s from %s limit %s) r',
+    (select string_agg(format('case when bool_or(json_typeof(%1$I::json) not in (''object'', ''null'')) then %2$L end', d, d), ', ' order by n)
+     from unnest(documents) with ordinality u (d, n)),
+    (select string_agg(quote_ident(d), ', ' order by n) from unnest(documents) with ordinality u (d, n)), source, first_rows) into found;
+  return found;
+exception when undefined_function or undefined_table or undefined_object then
+  return '{}'; -- code behind the source needs a search path: rafiki._check_rows() says so
+end $$;
+
 -- The columns that are left out unless they are named, each with the reason; not the target and what chooses the validation rows.
 create or replace function rafiki._left_out(source regclass, target name, split name) returns table (name name, reason text)
 language sql stable parallel unsafe
@@ -121,10 +142,13 @@ as $$
     from rafiki._column_kinds(source) c left join rafiki._identified_behind(source) b on b.name = c.name
     where c.name is distinct from target and c.name is distinct from split),
   looked_at as (
-    select rafiki._key_like(source, coalesce(array_agg(o.name order by o.place), '{}')) as keys from other o
-    where o.kind = 'text' and o.identifies is null)
-  select o.name, coalesce(o.identifies, o.filled, case when o.kind is null then o.type end, 'all values differ')
-  from other o, looked_at l where coalesce(o.identifies, o.filled) is not null or o.kind is null or o.name = any (l.keys) order by o.place
+    select rafiki._key_like(source, coalesce(array_agg(o.name order by o.place) filter (where o.kind = 'text'), '{}')) as keys,
+           rafiki._no_objects(source, coalesce(array_agg(o.name order by o.place) filter (where o.kind = 'object'), '{}')) as values
+    from other o where o.identifies is null)
+  select o.name, coalesce(o.identifies, o.filled, case when o.kind is null then o.type when o.name = any (l.values) then 'no JSON object in some rows' end,
+                          'all values differ')
+  from other o, looked_at l
+  where coalesce(o.identifies, o.filled) is not null or o.kind is null or o.name = any (l.keys) or o.name = any (l.values) order by o.place
 $$;
 
 -- The features of a study: those that were named, or all that are not left out; and their kinds.

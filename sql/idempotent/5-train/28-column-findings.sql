@@ -76,6 +76,7 @@ as $$
 declare
   most_values constant int := 253; -- that are told apart, as in src/features/columns/category.ts
   codes constant int := 20; -- so few numbers may be codes
+  blanks constant int := 3; -- of a text on average, whose words are learnt
 begin
   return query execute format($query$
     select s.name, case when s.given = 0 then 'always null' when s.values = 1 and s.given = s.rows then 'always ' || rafiki._quoted(s.example, 20)
@@ -83,14 +84,14 @@ begin
         then format('numbers as texts, but for some such as %%s', rafiki._quoted(s.strange, 20))
       when s.kind = 'text' and s.values > %5$s and s.numbers = s.given then 'numbers as texts: cast it in a view'
       when s.kind = 'text' and s.values > %5$s and s.dates = s.given then 'dates as texts: cast it in a view'
-      when s.kind = 'text' and s.values > %2$s and 2 * s.values > s.given
+      when s.kind = 'text' and s.values > %2$s and 2 * s.values > s.given and s.blanks < %6$s * s.given
         then format('%%s different texts in %%s rows: most count as rare', s.values, s.given) end
     from (select v.name, v.kind, count(*) as rows, count(v.value) as given, count(distinct v.value) as values, min(v.value) as example,
-                 count(*) filter (where %3$s) as numbers, min(v.value) filter (where not %3$s) as strange,
+                 sum(length(v.value) - length(replace(v.value, ' ', ''))) as blanks, count(*) filter (where %3$s) as numbers, min(v.value) filter (where not %3$s) as strange,
                  count(*) filter (where v.value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}($|[ T])' or v.value ~ '^[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2,4}$') as dates
           from (%1$s) v group by v.name, v.kind) s
     where s.rows > 0 order by array_position(%4$L::name[], s.name)$query$,
-    rafiki._feature_values(request), most_values, rafiki._number_test('v.value'), request.features, codes);
+    rafiki._feature_values(request), most_values, rafiki._number_test('v.value'), request.features, codes, blanks);
 end $$;
 
 -- The findings about the columns: `place` is their order among those of rafiki_check. None if the values cannot be compared, such as of a type

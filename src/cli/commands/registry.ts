@@ -8,7 +8,7 @@ import type { Command } from './command.ts';
 import { demoCommand } from './demo.ts';
 import { installCommand, uninstallCommand } from './install.ts';
 import { rotateSecretCommand } from './rotate-secret.ts';
-import { coordinatorCommand, serveCommand, workerCommand } from './services.ts';
+import { coordinatorCommand, httpCommand, serveCommand, workerCommand } from './services.ts';
 import { upCommand } from './up.ts';
 import { verifierCommand } from './verifier.ts';
 import { versionCommand } from './version.ts';
@@ -28,6 +28,7 @@ const own: Readonly<Record<string, Command>> = {
   coordinator: coordinatorCommand,
   worker: workerCommand,
   serve: serveCommand,
+  http: httpCommand,
   bench: benchCommand,
   version: versionCommand,
 };

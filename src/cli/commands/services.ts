@@ -4,6 +4,7 @@ import { createBridge } from '../../bridge/create-bridge.ts';
 import { createCoordinator } from '../../coordinator/create-coordinator.ts';
 import { Database } from '../../db/database.ts';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
+import { createHttp } from '../../http/create-http.ts';
 import { MetricsServer } from '../../metrics/metrics-server.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { MeasuredService } from '../../runtime/measured.ts';
@@ -11,7 +12,7 @@ import { type Service, startAll, stopAll } from '../../runtime/service.ts';
 import { createWorker } from '../../worker/create-worker.ts';
 import { loginRefused, SERVICE } from '../logins.ts';
 import type { SettingValues } from '../settings/read.ts';
-import { BRIDGE_PORT } from '../up/free-port.ts';
+import { BRIDGE_PORT, HTTP_PORT } from '../up/free-port.ts';
 import { notifySupervisor, startAliveMessages } from '../up/supervisor.ts';
 import { command, loggerOf } from './command.ts';
 import { compute } from './compute.ts';
@@ -66,6 +67,16 @@ export const serveCommand = command({
     const { policy, modelMemory: modelMemoryBytes, syntheticDevice: synthetic } = settings;
     const own = { host, port, socketDir, policy, modelMemoryBytes, synthetic, ...storageOf(settings) };
     await runService('serving', settings, (common) => createBridge({ ...common, ...own }));
+  },
+});
+
+export const httpCommand = command({
+  title: 'answers HTTP: REST, and the Open Inference Protocol',
+  settings: ['databaseUrl', 'httpHost', 'httpPort', 'httpTlsCert', 'httpTlsKey', 'httpCors', ...metricsSettings],
+  run({ settings }) {
+    const { httpHost: host, httpPort: port = HTTP_PORT, httpTlsCert: tlsCert, httpTlsKey: tlsKey, httpCors } = settings;
+    const own = { host, port, tlsCert, tlsKey, corsOrigins: httpCors };
+    return runService('http', settings, (common) => createHttp({ ...common, ...own }));
   },
 });
 

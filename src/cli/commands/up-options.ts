@@ -1,6 +1,6 @@
 import type { Given } from '../settings/read.ts';
 import { dataDirOr } from '../up/data-dir.ts';
-import type { UpOptions } from '../up/up.ts';
+import type { UpOptions } from '../up/up-options.ts';
 import { bucketSettings } from './storage.ts';
 
 /** The settings of `up` and `demo`: their own, and those of their child processes, which are validated here first. */
@@ -10,6 +10,12 @@ export const upSettings = [
   'port',
   'bridgeHost',
   'bridgePort',
+  'httpHost',
+  'httpPort',
+  'noHttp',
+  'httpTlsCert',
+  'httpTlsKey',
+  'httpCors',
   'workers',
   'metricsPort',
   'metricsHost',
@@ -25,6 +31,7 @@ export const upSettings = [
 ] as const;
 
 export function upOptions({ settings, environment }: Given<(typeof upSettings)[number]>): UpOptions {
-  const { port, bridgeHost, bridgePort, workers, metricsPort } = settings;
-  return { dataDir: dataDirOr(settings), port, bridgeHost, bridgePort, workers, metricsPort, environment };
+  const { port, bridgeHost, bridgePort, workers, metricsPort, httpHost, httpPort, httpTlsCert, noHttp } = settings;
+  const http = noHttp ? undefined : { host: httpHost, port: httpPort, isTls: httpTlsCert !== undefined };
+  return { dataDir: dataDirOr(settings), port, bridgeHost, bridgePort, http, workers, metricsPort, environment };
 }

@@ -3,14 +3,15 @@ import path from 'node:path';
 import { ShuttingDown } from '../../errors/errors.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { demoDir } from '../up/data-dir.ts';
-import { Up, type UpOptions, USER_URL } from '../up/up.ts';
+import { Up, USER_URL } from '../up/up.ts';
+import type { UpOptions } from '../up/up-options.ts';
 import { command } from './command.ts';
 import { compute } from './compute.ts';
 import { untilSignal } from './signals.ts';
 import { upOptions, upSettings } from './up-options.ts';
 
 export const upCommand = command({
-  title: 'runs everything: Postgres, coordinator, workers, serving',
+  title: 'runs everything: Postgres, coordinator, workers, serving, HTTP',
   settings: ['databaseUrl', 'readerUrl', 'json', ...upSettings],
   async run(given) {
     const { settings } = given;
@@ -29,11 +30,12 @@ export const upCommand = command({
   },
 });
 
-const readyLine = ({ databaseUrl, bridgePort }: Up): string =>
-  `${JSON.stringify({ event: 'ready', database_url: databaseUrl, bridge_port: bridgePort })}\n`;
+const readyLine = ({ databaseUrl, bridgePort, httpUrl }: Up): string =>
+  `${JSON.stringify({ event: 'ready', database_url: databaseUrl, bridge_port: bridgePort, http_url: httpUrl })}\n`;
 
 function readyText(all: Up, { databaseUrl, dataDir }: UpOptions): string {
   const lines = ['ready', '', `  psql '${all.shownUrl}'`, ''];
+  if (all.httpUrl !== undefined) lines.push(`HTTP, with a role and its password: ${all.httpUrl}`);
   if (databaseUrl === undefined)
     lines.push(`URL for other clients, with its password: ${path.join(dataDir, USER_URL)}`);
   lines.push(`logs: ${dataDir}/rafiki.log`);

@@ -7,7 +7,8 @@ import type { Logger } from '../../runtime/logger.ts';
 import { formatTable } from '../terminal/format-table.ts';
 import { LiveLine } from '../terminal/live-line.ts';
 import { demoDir } from '../up/data-dir.ts';
-import { Up, type UpOptions } from '../up/up.ts';
+import { Up } from '../up/up.ts';
+import type { UpOptions } from '../up/up-options.ts';
 import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
 
 const print = (line = ''): void => void process.stdout.write(`${line}\n`);
@@ -163,4 +164,5 @@ function printNextSteps(up: Up, { task, relation, model }: DemoTables, dataDir: 
   );
   print('  SELECT * FROM rafiki.top_studies;  \\watch 2');
   print('  \\df+ rafiki_*');
+  if (up.httpUrl !== undefined) print(`  over HTTP, with the same role and its password: ${up.httpUrl}   # docs/http.md`);
 }

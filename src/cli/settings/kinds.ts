@@ -71,6 +71,17 @@ export const httpUrl: Kind<string> = {
   parse: (it) => (URL.canParse(it) && /^https?:\/\//.test(it) ? it : undefined),
 };
 
+/** Origins of web pages, separated by commas. */
+export const origins: Kind<readonly string[]> = {
+  label: 'ORIGINS',
+  description: 'a list of origins',
+  example: 'each as https://HOST or https://HOST:PORT, without a path, and commas in between',
+  parse(it) {
+    const list = it.split(',').map((each) => each.trim());
+    return list.every((each) => URL.canParse(each) && new URL(each).origin === each) ? list : undefined;
+  },
+};
+
 /** The store of parameters: `postgres` or a bucket. */
 export const paramsLocation: Kind<'postgres' | Pick<BucketOptions, 'bucket' | 'prefix'>> = {
   label: 'PLACE',

@@ -4,7 +4,7 @@ import { deviceNames } from '../../engine/device-name.ts';
 import { CACHE_LIMIT_BYTES } from '../../runtime/cache-dir.ts';
 import { logLevels } from '../../runtime/logger.ts';
 import { DEFAULT_POLICY, policies } from '../../serving/policies/registry.ts';
-import { BRIDGE_PORT, POSTGRES_PORT } from '../up/free-port.ts';
+import { BRIDGE_PORT, HTTP_PORT, POSTGRES_PORT } from '../up/free-port.ts';
 import type { Kind } from './kinds.ts';
 import * as kind from './kinds.ts';
 import { storageTable } from './storage-table.ts';
@@ -63,6 +63,37 @@ export const settingsTable = {
     kind: kind.port,
     about: 'the port that serving listens on',
     otherwise: `${BRIDGE_PORT}; for up: or any free port`,
+  },
+  httpHost: {
+    flag: 'http-host',
+    variable: 'RAFIKI_HTTP_HOST',
+    kind: kind.text('HOST'),
+    about: 'the address that the HTTP server listens on; others than loopback need TLS, its own or that of a proxy',
+    default: '127.0.0.1',
+  },
+  httpPort: {
+    flag: 'http-port',
+    variable: 'RAFIKI_HTTP_PORT',
+    kind: kind.port,
+    about: 'the port that the HTTP server listens on',
+    otherwise: `${HTTP_PORT}; for up: or any free port`,
+  },
+  noHttp: { flag: 'no-http', kind: kind.aSwitch, about: 'up without the HTTP server' },
+  httpTlsCert: {
+    variable: 'RAFIKI_HTTP_TLS_CERT',
+    kind: kind.filePath('FILE'),
+    about: "the HTTP server's certificate chain, as PEM",
+  },
+  httpTlsKey: {
+    variable: 'RAFIKI_HTTP_TLS_KEY',
+    kind: kind.filePath('FILE'),
+    about: "that certificate's key, as PEM",
+  },
+  httpCors: {
+    variable: 'RAFIKI_HTTP_CORS',
+    kind: kind.origins,
+    about: 'origins whose web pages may use the HTTP server, separated by commas',
+    otherwise: 'none',
   },
   workers: {
     flag: 'workers',

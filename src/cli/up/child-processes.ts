@@ -9,6 +9,7 @@ export interface ChildProcessesOptions {
   env: NodeJS.ProcessEnv;
   /** Number of worker processes; default: one per core. */
   workers?: number | undefined;
+  hasHttp: boolean;
   /** Port of the metrics of the first process; the others have the next ones. Absent: none. */
   metricsPort?: number | undefined;
   logFile: string;
@@ -17,12 +18,13 @@ export interface ChildProcessesOptions {
 
 /** The processes of `up` beside PostgreSQL: the same commands that run on other machines. */
 export function childProcesses(options: ChildProcessesOptions): SupervisedChild[] {
-  const { env, workers = availableParallelism(), metricsPort, logFile, logger } = options;
+  const { env, workers = availableParallelism(), hasHttp, metricsPort, logFile, logger } = options;
   const entry = path.resolve(import.meta.dirname, '../../../dist/cli/main.js');
   const processes = [
     { name: 'serving', command: 'serve' },
     { name: 'coordinator', command: 'coordinator' },
     ...Array.from({ length: workers }, (_, i) => ({ name: `worker ${i + 1}`, command: 'worker' })),
+    ...(hasHttp ? [{ name: 'http', command: 'http' }] : []),
   ];
   return processes.map(({ name, command }, i) => {
     const own = { metricsPort: metricsPort === undefined ? undefined : String(metricsPort + i) };

@@ -4,6 +4,7 @@ import { EnvironmentUnfit } from '../../errors/errors.ts';
 /** Default ports of `up`. */
 export const POSTGRES_PORT = 54_320;
 export const BRIDGE_PORT = 54_321;
+export const HTTP_PORT = 54_322;
 
 /**
  * Returns `requested` if it is free, else throws {@link EnvironmentUnfit}. Without a request, returns `usual` or any

@@ -16,30 +16,15 @@ import { openDataDir } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, transferOwnership, USER } from './embedded-roles.ts';
 import { BRIDGE_PORT, choosePort, POSTGRES_PORT } from './free-port.ts';
+import { chooseHttp } from './http-address.ts';
 import { installEmbedded } from './install-embedded.ts';
 import { takeLock } from './lock.ts';
 import { storedPassword, writeSecret } from './secret-file.ts';
 import { hasService, servicePassword } from './service-password.ts';
 import type { SupervisedChild } from './supervisor.ts';
 import { type Identity, postgresIdentity } from './unprivileged.ts';
+import type { UpOptions } from './up-options.ts';
 import { withSession } from './with-session.ts';
-
-export interface UpOptions {
-  /** Absent: an embedded PostgreSQL is started. */
-  databaseUrl?: string | undefined;
-  /** URL of rafiki_reader in that database. */
-  readerUrl?: string | undefined;
-  dataDir: string;
-  port: number | undefined;
-  bridgeHost: string | undefined;
-  bridgePort: number | undefined;
-  /** Port of the metrics of serving; the coordinator and the workers have the next ones. Absent: none. */
-  metricsPort?: number | undefined;
-  /** Number of worker processes; default: one per core. */
-  workers?: number | undefined;
-  /** The environment of the child processes, before `up` adds its own settings. */
-  environment: NodeJS.ProcessEnv;
-}
 
 /** Maximum attempts at restarting a crashed Postgres: its orphaned backends need a moment to exit. */
 const RESTART_TRIES = 40;
@@ -66,6 +51,12 @@ export class Up implements Service {
   /** The service's URL. */
   #serviceUrl = '';
   bridgePort = 0;
+  #http: { port: number; url: string } | undefined;
+
+  /** Of the HTTP server. */
+  get httpUrl(): string | undefined {
+    return this.#http?.url;
+  }
 
   constructor(options: UpOptions, logger: Logger) {
     this.#options = options;
@@ -87,6 +78,7 @@ export class Up implements Service {
       else await this.#useDatabase(databaseUrl);
       await this.#checkLogin(this.#serviceUrl, 'service-password');
       this.bridgePort = await choosePort(this.#options.bridgePort, BRIDGE_PORT, '--bridge-port');
+      if (this.#options.http !== undefined) this.#http = await chooseHttp(this.#options.http);
       this.#checkNotStopping();
       this.#services = this.#children();
       await Promise.all(this.#services.map((child) => startAll([child])));
@@ -234,10 +226,12 @@ export class Up implements Service {
       cacheDir: path.join(dataDir, 'cache'),
       bridgePort: String(this.bridgePort),
       bridgeSocketDir: this.#usesSocket() ? dataDir : undefined,
+      httpPort: this.#http === undefined ? undefined : String(this.#http.port),
     });
     return childProcesses({
       env,
       workers,
+      hasHttp: this.#http !== undefined,
       metricsPort,
       logFile: path.join(dataDir, 'rafiki.log'),
       logger: this.#logger,

@@ -1,4 +1,5 @@
 import type { ColumnValues } from '../../domain/table.ts';
+import type { ColumnTargets } from './column-targets.ts';
 
 /** What a column of a row becomes for a model: a number, or one of some categories. */
 export interface ColumnFeature {
@@ -8,6 +9,11 @@ export interface ColumnFeature {
   categories: number;
   /** Of these rows: numbers, NaN for NULL; or the categories. */
   values(column: ColumnValues, rows: Int32Array): Float32Array;
+  /**
+   * Of a feature that is made of the right answers: its values of rows that are trained on, each made of the answers of other rows. Otherwise a
+   * model would learn to trust what it will not have.
+   */
+  trainingValues?(column: ColumnValues, rows: Int32Array, targets: ColumnTargets): Float32Array;
 }
 
 /** Plain data that is derived from the training rows of a column. */
@@ -20,8 +26,8 @@ interface ReadableTypes {
   types: readonly string[];
   /** Further ones by their category, `pg_type.typcategory`. */
   categories?: readonly string[];
-  /** Of these rows, which are training rows. */
-  fit(column: ColumnValues, rows: Int32Array): ColumnState;
+  /** Of these rows, which are training rows, with what is learnt of each. */
+  fit(column: ColumnValues, rows: Int32Array, targets?: ColumnTargets): ColumnState;
   features(state: ColumnState): readonly ColumnFeature[];
 }
 
@@ -32,7 +38,7 @@ export interface NumberKind extends ReadableTypes {
   read(value: unknown): number | undefined;
 }
 
-/** Reads a column of texts. */
+/** Reads a column of texts, or of what is written in them. */
 export interface TextKind extends ReadableTypes {
   stored: 'text';
   read(value: unknown): string | undefined;

@@ -1,6 +1,7 @@
 import type { ColumnValues, InputColumn, Table } from '../../domain/table.ts';
 import { unfit } from '../state.ts';
 import type { ColumnFeature, ColumnState } from './column-kind.ts';
+import type { ColumnTargets } from './column-targets.ts';
 import { columnKind } from './registry.ts';
 import type { SomeRows } from './table-rows.ts';
 
@@ -14,12 +15,12 @@ export interface TableFeature extends ColumnFeature {
   column: string;
 }
 
-/** Fits the columns of a table to these of its rows. */
-export const fitColumns = ({ table, rows }: SomeRows): FittedColumn[] =>
+/** Fits the columns of a table to these of its rows; what is learnt of them is needed for words and for target statistics. */
+export const fitColumns = ({ table, rows }: SomeRows, targets?: ColumnTargets): FittedColumn[] =>
   [...table.columns].map(([name, values]) => ({
     name,
     kind: values.kind,
-    state: columnKind(values.kind).fit(values, rows),
+    state: columnKind(values.kind).fit(values, rows, targets),
   }));
 
 /** The features of all columns, in order. */
@@ -31,10 +32,18 @@ export const tableFeatures = (columns: readonly FittedColumn[]): TableFeature[] 
   );
 
 /** The column of a table; throws a RangeError for one that it does not have. */
-export function valuesOf({ columns }: Pick<Table, 'columns'>, name: string): ColumnValues {
+function valuesOf({ columns }: Pick<Table, 'columns'>, name: string): ColumnValues {
   const values = columns.get(name);
   if (values === undefined) throw new RangeError(`a table has no column "${name}"`);
   return values;
+}
+
+/** A feature's values of these rows, one a row; of rows that are trained on, those that do not know the row's own answer. */
+export function featureValues(feature: TableFeature, { table, rows }: SomeRows, targets?: ColumnTargets): Float32Array {
+  const column = valuesOf(table, feature.column);
+  return targets !== undefined && feature.trainingValues !== undefined
+    ? feature.trainingValues(column, rows, targets)
+    : feature.values(column, rows);
 }
 
 /** Reads fitted columns from storage. */

@@ -1,20 +1,15 @@
 import type { RawInput } from '../../domain/task.ts';
 import type { FittedFeatures } from '../../domain/training.ts';
 import { type EncodedRows, type RowEncoder, rowEncoder } from '../encoder.ts';
-import {
-  type FittedColumn,
-  fitColumns,
-  readFittedColumns,
-  type TableFeature,
-  tableFeatures,
-  valuesOf,
-} from './fitted-columns.ts';
-import { rowsOf, type SomeRows, trainingRowsOf } from './table-rows.ts';
+import type { Truth } from './column-targets.ts';
+import { type FittedColumn, featureValues, fitColumns, readFittedColumns, tableFeatures } from './fitted-columns.ts';
+import { type LearntRows, learntRowsOf, rowsOf } from './table-rows.ts';
 
-/** Fits basic features to training rows. */
-export const fitPlain = (inputs: readonly RawInput[]): Record<string, unknown> => ({
-  columns: fitColumns(trainingRowsOf(inputs)),
-});
+/** Fits basic features to training rows, and to what is learnt of them. */
+export function fitPlain(inputs: readonly RawInput[], truth?: Truth): Record<string, unknown> {
+  const { targets, ...rows } = learntRowsOf(inputs, truth);
+  return { columns: fitColumns(rows, targets) };
+}
 
 /** A feature's values, one a row: numbers, NaN where missing; or the numbers of categories. */
 export interface PlainFeature {
@@ -22,13 +17,13 @@ export interface PlainFeature {
   values: Float32Array;
 }
 
-/** The features of a data set's rows, one after the other. */
-export function plainFeatures({ state }: FittedFeatures, inputs: readonly RawInput[]): PlainFeature[] {
+/** The features of a data set's rows, one after the other; of rows that are trained on, with what is learnt of them. */
+export function plainFeatures({ state }: FittedFeatures, inputs: readonly RawInput[], truth?: Truth): PlainFeature[] {
   const columns = readFittedColumns(state);
-  const given = rowsOf(inputs, columns);
+  const { targets, ...rows }: LearntRows = truth === undefined ? rowsOf(inputs, columns) : learntRowsOf(inputs, truth);
   return tableFeatures(columns).map((feature) => ({
     categorical: feature.categories > 0,
-    values: valuesIn(given, feature, given.rows),
+    values: featureValues(feature, rows, targets),
   }));
 }
 
@@ -46,7 +41,7 @@ export function createPlainEncoder({ state }: FittedFeatures): RowEncoder {
         const rows = indexes.map((index) => given.rows[index] as number);
         const data = new Float32Array(rows.length * width);
         for (const [f, feature] of features.entries()) {
-          const values = valuesIn(given, feature, rows);
+          const values = featureValues(feature, { table: given.table, rows });
           for (let i = 0; i < values.length; i++) data[i * width + f] = values[i] as number;
         }
         return { features: { dtype: 'float32', shape: [rows.length, width], data } };
@@ -54,6 +49,3 @@ export function createPlainEncoder({ state }: FittedFeatures): RowEncoder {
     };
   });
 }
-
-const valuesIn = ({ table }: SomeRows, feature: TableFeature, rows: Int32Array): Float32Array =>
-  feature.values(valuesOf(table, feature.column), rows);

@@ -2,12 +2,22 @@ import { CorruptParams } from '../../errors/errors.ts';
 import { booleanKind } from './boolean.ts';
 import type { ColumnKind } from './column-kind.ts';
 import { intervalKind } from './interval.ts';
+import { listKind } from './list.ts';
 import { numberKind } from './number.ts';
+import { objectKind } from './object.ts';
 import { textKind } from './text.ts';
 import { timeKind } from './time.ts';
 
 /** The kinds of columns that models of several columns read; SQL finds them in `rafiki.column_kind`. */
-export const columnKinds: readonly ColumnKind[] = [numberKind, booleanKind, textKind, timeKind, intervalKind];
+export const columnKinds: readonly ColumnKind[] = [
+  numberKind,
+  booleanKind,
+  textKind,
+  timeKind,
+  intervalKind,
+  objectKind,
+  listKind,
+];
 
 /** Throws CorruptParams for an unknown name. */
 export function columnKind(name: string): ColumnKind {

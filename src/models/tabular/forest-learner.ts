@@ -67,7 +67,7 @@ export class ForestLearner implements Learner {
     this.#objective = createObjective(settings, this.#targets);
     if (train.inputs.length * this.#objective.outputs > MAX_SCORES)
       throw tooManyScores(train.inputs.length, this.#objective.outputs);
-    const columns = plainFeatures(features, train.inputs);
+    const columns = plainFeatures(features, train.inputs, { labels: train.labels, classes: features.classes });
     const cut = columns.map((column) => featureBins(column, bins));
     this.#work = new Workspace(cut, columns, { slots: settings.maxLeaves, threads });
     this.#valid = binTable(cut, plainFeatures(features, valid.inputs));

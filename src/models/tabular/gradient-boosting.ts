@@ -40,7 +40,7 @@ export const gradientBoosting: LearnerFamily = {
     const { train, valid, classes } = data;
     const fitted = { ...fitTo, classes };
     return new ForestLearner({
-      features: { encoder: 'plain', ...fitAnswers(fitted), state: fitPlain(fitted.inputs) },
+      features: { encoder: 'plain', ...fitAnswers(fitted), state: fitPlain(fitted.inputs, fitted) },
       ...{ train, valid, threads, balanced, bins: countKnob(knobs, 'bins', 2), epochs: countKnob(knobs, 'epochs') },
       settings: boostingSettings({
         objective: objectiveOf(task, knobs),

@@ -22,7 +22,7 @@ export const linear: NetworkFamily = {
       .addRangeKnob('learning_rate', 'float', 1e-3, 0.1, { group: 'training', initial: 0.01, log: true })
       .addRangeKnob('weight_decay', 'float', 1e-4, 1, { group: 'training', initial: 0.01, log: true }),
 
-  fit: (data) => ({ encoder: 'dense', ...fitAnswers(data), state: fitDense(data.inputs) }),
+  fit: (data) => ({ encoder: 'dense', ...fitAnswers(data), state: fitDense(data.inputs, data) }),
 
   network: (features) => {
     const answers = answersOf(features);

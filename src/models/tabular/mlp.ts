@@ -63,7 +63,7 @@ export const mlp: NetworkFamily = {
       .addRangeKnob('depth', 'int', 1, 3, { group: 'architecture', initial: 2 })
       .addCategoricalKnob('members', [4, 8, 16], { group: 'architecture', initial: 8 }),
 
-  fit: (data) => ({ encoder: 'dense', ...fitAnswers(data), state: fitDense(data.inputs) }),
+  fit: (data) => ({ encoder: 'dense', ...fitAnswers(data), state: fitDense(data.inputs, data) }),
 
   network: (features, knobs) => {
     const answers = answersOf(features);

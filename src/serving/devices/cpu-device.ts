@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { largestBatch } from '../policies/latency-model.ts';
 import type { Subset } from '../policies/policy.ts';
-import type { BatchResult } from './device.ts';
+import { type BatchResult, isShort } from './device.ts';
 import type { ThreadPool } from './inference-threads.ts';
 import { InlineReplica } from './inline-replica.ts';
 import { type EnsembleFiles, Replica, replicaBytes } from './replica.ts';
@@ -15,10 +15,6 @@ const INLINE_BYTES = 40 * 2 ** 20;
 
 /** Batches on threads until it is considered again whether tiny ones are so short: the machine may have been busy. */
 const RECONSIDER_BATCHES = 1024;
-
-/** Tokenising a long text takes long for any model. */
-const INLINE_CHARS = 16 * 1024;
-const isShort = (input: string): boolean => input.length <= INLINE_CHARS;
 
 /** Copies of a model after growing: one per thread and one on the event loop. */
 export const copiesOn = (pool: ThreadPool): number => pool.size + 1;

@@ -9,6 +9,14 @@ export interface BatchResult {
   ms: number;
 }
 
+/** Tokenising a long text takes long for any model. */
+const INLINE_CHARS = 16 * 1024;
+export const isShort = (input: string): boolean => input.length <= INLINE_CHARS;
+
+/** Whether a device computes these requests on the calling thread, without a slot. */
+export const runsInline = ({ inlineRows }: Device, requests: readonly { input: string }[]): boolean =>
+  requests.length <= inlineRows && requests.every(({ input }) => isShort(input));
+
 /** Runs the batches of one model. */
 export interface Device {
   /** Whether the model is loaded; if not, `open` loads it before a batch runs. */
@@ -16,7 +24,8 @@ export interface Device {
   /** Whether a thread that has the model is free: a model that is rarely used is on one thread only. */
   readonly isFree: boolean;
   /**
-   * Batches of at most this many rows run on the calling thread, without a slot: passing them to a thread costs more.
+   * Batches of at most this many rows, if all are short, run on the calling thread, without a slot: passing them to a thread costs
+   * more. See {@link runsInline}.
    */
   readonly inlineRows: number;
   /**

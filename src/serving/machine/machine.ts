@@ -5,6 +5,12 @@ import { Demands, type ModelQueue, takesMs } from './demand.ts';
 import { FairClock } from './fair-clock.ts';
 import { Slots } from './slots.ts';
 
+/**
+ * A model without waiting requests counts as one row for this long after its last one. Longer, and a model that is hardly ever asked
+ * would take capacity from others all the time: where one of its rows takes nearly its budget, a whole thread.
+ */
+const EXPECTED_MS = 10_000;
+
 /** A batch that has a slot. */
 export interface SlotBatch {
   queue: ModelQueue;
@@ -24,7 +30,7 @@ export class Machine {
   readonly slots: Slots;
   readonly activeRoles = new ActiveUsers<string>(ACTIVE_MS);
   readonly #clock: Clock;
-  /** Queues with a request within {@link ACTIVE_MS}, and when the last one came. */
+  /** Queues with a request within {@link EXPECTED_MS} or one that waits, and when the last one came. */
   readonly #active = new Map<ModelQueue, number>();
   /** In milliseconds of slots. */
   readonly #modelTime = new FairClock<ModelQueue>();
@@ -139,7 +145,7 @@ export class Machine {
     const nowMs = this.#clock.nowMs();
     const demands = new Demands(nowMs);
     for (const [other, lastMs] of this.#active) {
-      if (nowMs - lastMs >= ACTIVE_MS && other.requests.length === 0) this.#active.delete(other);
+      if (nowMs - lastMs >= EXPECTED_MS && other.requests.length === 0) this.#active.delete(other);
       else if (other !== queue) demands.add(other, lastMs);
     }
     demands.order();

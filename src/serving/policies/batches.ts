@@ -59,10 +59,13 @@ function bitsOf(subset: Subset): number {
 }
 
 /** The most accurate subset; among equals, the one with the fewest members. */
-export const mostAccurate = (fleet: Fleet): Subset =>
-  usefulSubsets(fleet).reduce((best, next) =>
-    (fleet.accuracy[next] ?? 0) > (fleet.accuracy[best] ?? 0) ? next : best,
-  );
+export function mostAccurate(fleet: Fleet): Subset {
+  let best: Subset | undefined;
+  for (const next of usefulSubsets(fleet)) {
+    if (best === undefined || (fleet.accuracy[next] ?? 0) > (fleet.accuracy[best] ?? 0)) best = next;
+  }
+  return best ?? allMembers(fleet);
+}
 
 /** Time of a batch at one station, ms: its members run one after another. */
 export function stationMs(fleet: Fleet, station: Station, { subset, rows }: { subset: Subset; rows: number }): number {
@@ -71,6 +74,28 @@ export function stationMs(fleet: Fleet, station: Station, { subset, rows }: { su
     if ((station.members & subset & (1 << m)) !== 0) ms += fleet.latencyMs(m, rows);
   }
   return ms;
+}
+
+/** Rows a millisecond in largest batches, if at each station the quickest member answers. */
+export function throughputOf(fleet: Fleet): number {
+  const rows = largestOf(fleet);
+  let sum = 0;
+  for (const { members, servers } of fleet.stations) {
+    let quickestMs = Number.POSITIVE_INFINITY;
+    for (let m = 0; m < fleet.members; m++)
+      if ((members & (1 << m)) !== 0) quickestMs = Math.min(quickestMs, fleet.latencyMs(m, rows));
+    sum += (servers * rows) / quickestMs;
+  }
+  return sum;
+}
+
+/** Rows a millisecond in largest batches of one subset. */
+export function throughputOfSubset(fleet: Fleet, subset: Subset): number {
+  const rows = largestOf(fleet);
+  let longestMs = Number.NEGATIVE_INFINITY;
+  for (const station of fleet.stations)
+    longestMs = Math.max(longestMs, stationMs(fleet, station, { subset, rows }) / station.servers);
+  return rows / longestMs;
 }
 
 /** When a server of the station is free; at the earliest now. */
@@ -83,9 +108,9 @@ export function freeAt(state: PolicyState, station: number): number {
 /** When the last station of the subset can start. */
 export function startMs(fleet: Fleet, state: PolicyState, subset: Subset): number {
   let start = state.nowMs;
-  fleet.stations.forEach((station, s) => {
-    if ((station.members & subset) !== 0) start = Math.max(start, freeAt(state, s));
-  });
+  for (let s = 0; s < fleet.stations.length; s++) {
+    if ((fleet.stations[s]!.members & subset) !== 0) start = Math.max(start, freeAt(state, s));
+  }
   return start;
 }
 
@@ -95,10 +120,11 @@ export function startMs(fleet: Fleet, state: PolicyState, subset: Subset): numbe
  */
 export function finishMs(fleet: Fleet, state: PolicyState, batch: { subset: Subset; rows: number }): number {
   let finish = state.nowMs;
-  fleet.stations.forEach((station, s) => {
-    if ((station.members & batch.subset) === 0) return;
+  for (let s = 0; s < fleet.stations.length; s++) {
+    const station = fleet.stations[s]!;
+    if ((station.members & batch.subset) === 0) continue;
     finish = Math.max(finish, freeAt(state, s) + fleet.margin * stationMs(fleet, station, batch));
-  });
+  }
   return finish;
 }
 

@@ -83,16 +83,16 @@ export class ServedFleet implements Fleet {
   }
 
   /**
-   * Maximum number of rows that the best subset answers within `ms`; 0 if one row takes longer, or before the first
-   * measurement.
+   * Maximum number of rows that a subset, by default the best, answers within `ms`; 0 if one row takes longer, or before the
+   * first measurement.
    */
-  rowsWithin(ms: number): number {
+  rowsWithin(ms: number, subset = this.best): number {
     if (this.#latency.length === 0) return 0;
     let low = 0;
     let high: number = largestBatch;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      if (this.subsetMs(this.best, middle) <= ms) low = middle;
+      if (this.subsetMs(subset, middle) <= ms) low = middle;
       else high = middle - 1;
     }
     return low;

@@ -18,6 +18,12 @@ const SHARING_MS = 0.5;
 /** Deadlines at most this far apart count as equal. */
 const SAME_MS = 1e-6;
 
+/**
+ * If all requests are refused because they seem late, one in this time is computed nevertheless, on an idle machine: otherwise nothing
+ * would show that the model is quick again.
+ */
+const TRY_MS = 1_000;
+
 /** The model's queue, and the machine. */
 export interface BatchChoiceOptions
   extends Pick<BatcherOptions, 'fleet' | 'device' | 'policy' | 'clock' | 'budgetMs' | 'machine'> {
@@ -33,6 +39,8 @@ export class BatchChoice {
   readonly spare: SpareTime;
   /** Whether a batch would have made requests of other models late at the last decision. */
   #isBlocked = false;
+  /** Since then every request that accepts no late answer seemed late. */
+  #refusingSinceMs: number | undefined;
 
   constructor(options: BatchChoiceOptions) {
     this.#options = options;
@@ -93,7 +101,7 @@ export class BatchChoice {
     } as const;
     if (isClosing || (few && !this.canStart)) return all;
     const state = this.state();
-    this.deferLate(state);
+    if (this.deferLate(state)) return { kind: 'dispatch', subset: fleet.best, from: 0, rows: 1 };
     if (this.#requests.demanded === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: 1 };
     const rows = few ? largestBatch : this.allowedRows();
     if (rows === 0) return { kind: 'wait', untilMs: Number.POSITIVE_INFINITY, rows: Number.POSITIVE_INFINITY };
@@ -123,15 +131,30 @@ export class BatchChoice {
     return Math.min(untilMs, nowMs + firstMs - earliestMs(fleet, idle));
   }
 
-  deferLate(state: PolicyState): void {
+  /** Returns whether a request that seems late is to be tried nevertheless: the first one then waits. */
+  deferLate(state: PolicyState): boolean {
     const { fleet } = this.#options;
-    const late = alreadyLate(fleet, state);
-    if (late === 0) return;
+    const seemLate = alreadyLate(fleet, state);
+    const triesOne = this.#triesLate(seemLate, state.nowMs);
+    const late = triesOne ? seemLate - 1 : seemLate;
+    if (late === 0) return triesOne;
     const retryMs = fleet.subsetMs(fleet.best, Math.min(late, largestBatch));
-    for (const request of this.#requests.deferLate(late, this.#maxLateRows())) {
-      const error = request.isFirm ? cannotBeInTime(request.budgetMs, retryMs) : lateQueueFull(MAX_LATE_MS);
-      for (const waiter of request.waiters.splice(0)) waiter.reject(error);
+    for (const { waiters, budgetMs, isFirm } of this.#requests.deferLate(late, this.#maxLateRows())) {
+      const error = isFirm ? cannotBeInTime(budgetMs, retryMs) : lateQueueFull(MAX_LATE_MS);
+      for (const waiter of waiters) waiter.reject(error);
     }
+    return triesOne;
+  }
+
+  #triesLate(late: number, nowMs: number): boolean {
+    if (late < this.#requests.demanded || this.#requests.first()?.isFirm !== true) {
+      this.#refusingSinceMs = undefined;
+      return false;
+    }
+    this.#refusingSinceMs ??= nowMs;
+    if (this.#slots.taken > 0 || nowMs - this.#refusingSinceMs < TRY_MS) return false;
+    this.#refusingSinceMs = nowMs;
+    return true;
   }
 
   /** Rows that the device answers within {@link MAX_LATE_MS}, in batches of half a budget. */

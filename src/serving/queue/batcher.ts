@@ -1,4 +1,5 @@
 import { ShuttingDown } from '../../errors/errors.ts';
+import { runsInline } from '../devices/device.ts';
 import { answerBatch, type BatcherOptions, type BatcherQueue, modelQueue } from './batch-answer.ts';
 import { BatchChoice } from './batch-choice.ts';
 import { CONCURRENT_MS, LoneRequests } from './lone-requests.ts';
@@ -53,7 +54,7 @@ export class Batcher {
     if (open === undefined) {
       this.#queue.rate.arrived(nowMs);
       if (options.isFirm) this.#choice.refuseHopeless(options, nowMs);
-    } else this.#requests.join(open, options);
+    } else this.#requests.join(open, options, waiter);
     const request = open ?? this.#requests.demand(input, options);
     request.waiters.push(waiter);
     if (!this.#options.device.isReady) this.#options.onUnloaded();
@@ -182,7 +183,7 @@ export class Batcher {
   /** Runs the batch that the policy chooses now. Returns false if it chooses none, or no slot is free. */
   #dispatchDemanded(): boolean {
     const { device } = this.#options;
-    const few = this.#requests.demanded <= device.inlineRows && this.#inline === 0;
+    const few = this.#inline === 0 && runsInline(device, this.#requests.queue.peek(device.inlineRows + 1));
     if (this.#requests.demanded === 0 || !(this.#choice.canStart || few) || this.#stillWaits) return false;
     this.#waitsFor = undefined;
     const decision = this.#choice.decide({ few, isClosing: this.#closed });
@@ -190,7 +191,7 @@ export class Batcher {
     const { subset, from, rows } = decision;
     const owed = this.#choice.spare.owed(rows);
     const batch = [...this.#requests.takeDemanded(from, rows - owed), ...this.#requests.takeDeferred(owed)];
-    const inline = batch.length <= device.inlineRows && this.#inline === 0;
+    const inline = this.#inline === 0 && runsInline(device, batch);
     if (!inline) this.#choice.addTo(batch, subset);
     this.#run({ requests: batch, subset }, inline);
     return true;
@@ -204,7 +205,7 @@ export class Batcher {
     const turn = this.#turns.next(this.#choice.allowedRows(), (queue) => this.#choice.state(queue));
     if (turn === null) return false;
     if (turn.kind === 'wait') return this.#wait({ untilMs: turn.untilMs, rows: 0 });
-    const inline = turn.requests.length <= this.#options.device.inlineRows && this.#inline === 0;
+    const inline = this.#inline === 0 && runsInline(this.#options.device, turn.requests);
     const { spare } = this.#choice;
     const owed = inline ? 0 : spare.owed(turn.requests.length);
     const addable = inline ? 0 : spare.addable(turn.requests, turn.subset);

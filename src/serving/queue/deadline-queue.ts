@@ -1,5 +1,8 @@
 import type { QueueView } from '../policies/policy.ts';
 
+/** So many are removed one by one. */
+const FEW = 8;
+
 /**
  * Waiting requests, earliest deadline first, and first come first served among equals. Most arrive in the order of
  * their deadlines.
@@ -37,7 +40,17 @@ export class DeadlineQueue<T extends { readonly deadlineMs: number }> implements
     this.#head = 0;
   }
 
-  /** Removes many in one pass: removing a single one also takes linear time. */
+  /** The first ones, at most `rows`. */
+  peek(rows: number): T[] {
+    return this.#items.slice(this.#head, this.#head + rows);
+  }
+
+  /** Removes these; many in one pass, since removing a single one also takes linear time, by `stays` of the others. */
+  removeAll(items: readonly T[], stays: (item: T) => boolean): void {
+    if (items.length > FEW) this.keepOnly(stays);
+    else for (const item of items) this.remove(item);
+  }
+
   keepOnly(stays: (item: T) => boolean): void {
     const items: T[] = [];
     for (let place = this.#head; place < this.#items.length; place++) {

@@ -66,11 +66,24 @@ export interface RequestWaiter {
   reject(error: unknown): void;
 }
 
+/** A waiter of a request that has several, and what it asked for: its deadline must not decide for the others. */
+export interface JoinedWaiter {
+  waiter: RequestWaiter;
+  options: RequestOptions;
+}
+
+/** Waiters that get no answer, and why: their budget was too short, or too many late requests wait. */
+export interface RefusedWaiters {
+  waiters: readonly RequestWaiter[];
+  budgetMs: number;
+  isFirm: boolean;
+}
+
 export interface QueuedRequest {
   /** Empty once the request is closed: an image is long, and lists in which it has waited are cleaned up later. */
   input: string;
   readonly wantsDetail: boolean;
-  /** The first waiter's deadline and budget, ms. */
+  /** The earliest deadline of its waiters, and the budget of that one, ms. */
   deadlineMs: number;
   budgetMs: number;
   /** Whether no waiter wants a late answer. */
@@ -83,6 +96,8 @@ export interface QueuedRequest {
   state: WaitingState | 'speculative' | 'running' | 'dropped';
   /** Callers; empty for a speculative request. */
   readonly waiters: RequestWaiter[];
+  /** Null as long as there is only one. */
+  joined: JoinedWaiter[] | null;
 }
 
 /** The options of a request. */
@@ -94,7 +109,19 @@ export type RequestOptions = Pick<
 /** Field by field: spreading costs several times as much, and this runs once per row. */
 export function newRequest(input: string, options: RequestOptions, state: QueuedRequest['state']): QueuedRequest {
   const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = options;
-  return { input, wantsDetail, deadlineMs, budgetMs, isFirm, role, session, part: null, state, waiters: [] };
+  return {
+    input,
+    wantsDetail,
+    deadlineMs,
+    budgetMs,
+    isFirm,
+    role,
+    session,
+    part: null,
+    state,
+    waiters: [],
+    joined: null,
+  };
 }
 
 export const queueFull = (queued: number): LimitReached =>

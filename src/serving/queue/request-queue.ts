@@ -1,11 +1,13 @@
-import type { QueueView } from '../policies/policy.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
+import { joinedTerms, laterWaiter } from './joined-waiters.ts';
 import { BATCH_CHARS, MAX_SPECULATIVE, MAX_SPECULATIVE_CHARS, PATIENCE_MS } from './limits.ts';
 import {
   newRequest,
   type QueuedRequest,
   queueFull,
+  type RefusedWaiters,
   type RequestOptions,
+  type RequestWaiter,
   type RoleShare,
   type WaitingState,
 } from './queued-request.ts';
@@ -13,8 +15,6 @@ import { type PickOptions, Shares } from './shares.ts';
 import { WaitingRequests } from './waiting-requests.ts';
 
 const noSession = {};
-/** So many are removed one by one. */
-const FEW = 8;
 const never = Number.POSITIVE_INFINITY;
 
 /** The unanswered requests of one model: those that can be in time, late ones, and speculative ones of reading ahead. */
@@ -31,8 +31,7 @@ export class RequestQueue {
     return this.#demanded.at(0);
   }
 
-  /** For the policy. */
-  get queue(): QueueView {
+  get queue(): DeadlineQueue<QueuedRequest> {
     return this.#demanded;
   }
 
@@ -60,7 +59,6 @@ export class RequestQueue {
     return [...new Set(requests.map(({ role }) => role))].map((role) => this.roleOf(role));
   }
 
-  /** Roles whose requests wait. */
   get waitingRoles(): string[] {
     return this.#shares.waiting.map(({ role }) => role);
   }
@@ -113,26 +111,22 @@ export class RequestQueue {
     return { count: sessions, surplus: rows - sessions };
   }
 
-  /** Another waiter for an open request. */
-  join(request: QueuedRequest, options: RequestOptions): void {
-    const { deadlineMs, isFirm } = options;
+  /** Another waiter for an open request, which then has the earliest of their deadlines. */
+  join(request: QueuedRequest, options: RequestOptions, waiter: RequestWaiter): void {
     if (request.state === 'speculative') {
       this.#speculative.leave(request);
       this.#demandBy(request, options);
       return;
     }
-    request.isFirm &&= isFirm;
+    const { state } = request;
+    if (state !== 'demanded' && state !== 'deferred') return;
     const moves = this.#shares.rowsOf(options.role) < this.#shares.rowsOf(request.role); // it then comes sooner
-    if (request.state === 'deferred' && moves) {
-      this.#deferred.leave(request);
-      this.#shares.takeOut(request, 'deferred');
-      this.#demandBy(request, { ...options, isFirm: request.isFirm });
-    } else if (request.state === 'demanded' && (moves || deadlineMs < request.deadlineMs)) {
-      this.#demanded.remove(request);
-      this.#shares.takeOut(request, 'demanded');
-      const { role, session } = moves ? options : request;
-      this.#demandBy(request, { ...request, role, session, deadlineMs: Math.min(deadlineMs, request.deadlineMs) });
-    }
+    const terms = joinedTerms(request, { waiter, options, moves });
+    if (terms === null) return;
+    if (state === 'deferred') this.#deferred.leave(request);
+    else this.#demanded.remove(request);
+    this.#shares.takeOut(request, state);
+    this.#demandBy(request, terms);
   }
 
   #demandBy(request: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: RequestOptions): void {
@@ -155,15 +149,21 @@ export class RequestQueue {
    * The first `count` are late in any case: defers them. Returns those that accept no late answer, and those before which
    * more than `maxBefore` late rows of other sessions come.
    */
-  deferLate(count: number, maxBefore = never): QueuedRequest[] {
-    const refused: QueuedRequest[] = [];
+  deferLate(count: number, maxBefore = never): RefusedWaiters[] {
+    const refused: RefusedWaiters[] = [];
     for (const request of this.#demanded.take(0, count)) {
+      const later = request.joined === null ? null : laterWaiter(request, refused);
+      if (later !== null) {
+        this.#shares.takeOut(request, 'demanded');
+        this.#demandBy(request, later);
+        continue;
+      }
       const others = this.deferred - (request.part?.rows.deferred ?? 0);
       if (request.isFirm || (others > maxBefore && this.before(request, others) > maxBefore)) {
         this.#shares.remove(request, 'demanded');
         request.state = 'dropped';
         this.close(request);
-        refused.push(request);
+        refused.push({ waiters: request.waiters.splice(0), budgetMs: request.budgetMs, isFirm: request.isFirm });
       } else {
         this.#shares.move(request, 'demanded', 'deferred');
         this.#deferred.push(request);
@@ -225,8 +225,7 @@ export class RequestQueue {
     for (const request of requests) request.state = 'running';
     this.#shares.began(requests, state);
     if (state === 'deferred') for (const request of requests) this.#deferred.leave(request);
-    else if (requests.length <= FEW) for (const request of requests) this.#demanded.remove(request);
-    else this.#demanded.keepOnly((request) => request.state === 'demanded');
+    else this.#demanded.removeAll(requests, (request) => request.state === 'demanded');
   }
 
   /** With `ofOneRole`, only consecutive rows of one role. */

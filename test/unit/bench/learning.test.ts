@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { PolicyTraining } from '../../../bench/serving/learning/trainer.ts';
 import { kinds, worldOf } from '../../../bench/serving/learning/worlds.ts';
+import { leaving } from '../../../bench/serving/policies.ts';
+import { simulate } from '../../../bench/serving/simulator.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
+import { ACTION_FEATURES, outlookOf } from '../../../src/serving/policies/learned/outlook.ts';
+import type { Decision, Policy, PolicyOptions, PolicyState } from '../../../src/serving/policies/policy.ts';
+import { plainOutlook } from './plain-outlook.ts';
 
 describe('the training of the actor-critic', () => {
   it('continues from its stored state as if it had not been interrupted', () => {
@@ -31,4 +36,40 @@ describe('the training of the actor-critic', () => {
     const requests = worlds.reduce((sum, { arrivals }) => sum + arrivals.length, 0);
     expect(requests).toBeGreaterThan(10_000);
   });
+
+  it.each(Object.keys(kinds))('in %s sees every batch as the definitions say, at every decision of a run', (kind) => {
+    const rng = createRng(7);
+    let decisions = 0;
+    for (const drops of [true, false]) {
+      const { fleet, budgetMs, arrivals } = worldOf(kind, rng);
+      const policy = (options: PolicyOptions): Policy => ({
+        name: 'each prospect in turn',
+        decide(state): Decision {
+          const { prospects, actions, nextFreeMs } = outlookOf(options, state);
+          const plain = plainOutlook(options, state);
+          expect(prospects).toMatchObject(plain.map(({ subset, from, rows }) => ({ subset, from, rows })));
+          const seen = plain.flatMap((each) => each.seen);
+          expect(actions).toHaveLength(ACTION_FEATURES * plain.length);
+          expect(Math.max(0, ...seen.map((value, i) => Math.abs(value - actions[i]!)))).toBeLessThan(1e-12);
+          return prospects.length === 0 ? later(state) : taken(prospects[decisions++ % prospects.length]!, nextFreeMs);
+        },
+      });
+      simulate({
+        ...{ fleet, budgetMs, arrivals: arrivals.slice(0, 1500), drops, noise: drops ? 0.1 : 0, rng },
+        policy: (known) => policy({ fleet: known, seed: 1, ...leaving(drops) }),
+      });
+    }
+    expect(decisions).toBeGreaterThan(50);
+  });
+});
+
+const taken = ({ subset, from, rows }: { subset: number; from: number; rows: number }, nextFreeMs: number): Decision =>
+  rows > 0
+    ? { kind: 'dispatch', subset, from, rows }
+    : { kind: 'wait', untilMs: nextFreeMs, rows: Number.POSITIVE_INFINITY };
+
+const later = ({ queue }: PolicyState): Decision => ({
+  kind: 'wait',
+  untilMs: Number.POSITIVE_INFINITY,
+  rows: queue.length + 1,
 });

@@ -3,9 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { type ArrivalLoad, clusters, steps } from '../../../bench/serving/arrivals.ts';
 import { capacityOf, steady } from '../../../bench/serving/deployed.ts';
 import { mostInTime } from '../../../bench/serving/in-time.ts';
+import { sharesIfFirst } from '../../../bench/serving/light-first.ts';
+import { simulatedPolicy } from '../../../bench/serving/policies.ts';
 import { type ServedRun, type ServedSimulation, serve } from '../../../bench/serving/served.ts';
 import type { DeployedModel } from '../../../bench/serving/simulated-threads.ts';
+import { simulate } from '../../../bench/serving/simulator.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
+import { comparedSizes } from '../../../src/serving/policies/latency-model.ts';
 import { PATIENCE_MS } from '../../../src/serving/queue/limits.ts';
 
 /** Batching pays: the fixed time is that of ten rows. */
@@ -38,6 +42,21 @@ describe('the server on simulated time', () => {
     const noisy = () => run({ loads, noise: 0.1 });
     expect((await noisy()).requests).toEqual((await noisy()).requests);
   });
+
+  it.each(['planner', 'price', 'eager'])(
+    "under %s runs the same batches as the simulator of the paper's topology, where both have one device",
+    async (policy) => {
+      const arrivals = steady(loadFor(one, 10), 1.1, 1);
+      const fleet = { ...one, members: 1, sizes: comparedSizes, stations: [{ members: 1, servers: 1 }], margin: 1 };
+      const simulated = simulate({
+        ...{ fleet, budgetMs, arrivals, drops: true, noise: 0, rng: createRng(1) },
+        policy: (known) => simulatedPolicy(policy).create({ fleet: known, seed: 1 }),
+      });
+      const served = await run({ loads: [{ arrivals, role: 'a' }], onOverdue: 'error', policy });
+      expect(served.batches).toBe(simulated.batches);
+      expect(served.requests.filter(served.onTime)).toHaveLength(simulated.reward);
+    },
+  );
 
   it('answers with batches of any size: at nine tenths of the capacity nearly all are in time', async () => {
     const arrivals = steady(loadFor(one, 20), 0.9, 1);
@@ -95,6 +114,29 @@ describe('the server on simulated time', () => {
     }
     // and the capacity is not lost on tiny batches
     expect(shareOf(requests, onTime)).toBeGreaterThan(0.35);
+  });
+
+  it('asks quicker members if one role asks for more than all of them can do, though it takes turns with another', async () => {
+    const rowsMs = [8, 2];
+    const model: DeployedModel = {
+      accuracy: [0, 0.8, 0.78, 0.82],
+      latencyMs: (member, rows) => 2 + rowsMs[member]! * rows,
+    };
+    const load = { ...loadFor(model, 20), capacity: capacityOf({ model, threads: 1 }) };
+    const loads = [2, 0.02].map((rate, i) => ({ arrivals: steady(load, rate, i + 1), role: `role ${i}` }));
+    const { requests, onTime } = await run({ models: [{ model, budgetMs: 400 }], loads });
+    const light = requests.filter((each) => each.load === 1);
+    expect(shareOf(light, onTime)).toBeGreaterThan(0.99);
+    // turns of all members have .51 of the requests in time
+    expect(shareOf(requests, onTime)).toBeGreaterThan(0.57);
+  });
+
+  it('is compared with light users who always come first', () => {
+    const light = [[5, 6], [7]].map((times) => Float64Array.from(times));
+    const device = { rowMs: 10, budgetMs: 30 };
+    // the row of the flooder that began at 0 runs until 10; then two of three can be in time
+    expect(sharesIfFirst(light, Float64Array.from([0, 1, 2]), device)).toEqual([1, 0]);
+    expect(sharesIfFirst(light, new Float64Array(), device)).toEqual([1, 1]);
   });
 });
 

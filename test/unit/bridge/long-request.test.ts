@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { FrameReader } from '../../../src/bridge/frames.ts';
 import { LongRequest } from '../../../src/bridge/long-request.ts';
-import { MemoryBudget } from '../../../src/bridge/memory-budget.ts';
 import { Cancelled, UndefinedObject } from '../../../src/errors/errors.ts';
+import { MemoryBudget } from '../../../src/runtime/memory-budget.ts';
 
 const { signal } = new AbortController();
 const admitted = (): void => undefined;

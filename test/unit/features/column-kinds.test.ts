@@ -31,7 +31,8 @@ describe.each(columnKinds.map((kind) => ({ kind, name: kind.name })))('the kind 
 
   test('reads its values, and no others', () => {
     for (const value of values) expect(kind.read(value), JSON.stringify(value)).not.toBeUndefined();
-    for (const other of [...others, [1], {}]) expect(kind.read(other), JSON.stringify(other)).toBeUndefined();
+    const structures = [[1], {}].filter((each) => name !== (Array.isArray(each) ? 'list' : 'object'));
+    for (const other of [...others, ...structures]) expect(kind.read(other), JSON.stringify(other)).toBeUndefined();
   });
 
   test('has features, each with a part of its own, that distinguish values', () => {

@@ -7,6 +7,7 @@ import { fitNgrams } from '../../../src/features/ngrams.ts';
 import { fitPixels } from '../../../src/features/pixels.ts';
 import type { EncoderName } from '../../../src/features/registry.ts';
 import { fitSubwords } from '../../../src/features/subwords.ts';
+import { fitWeightedNgrams } from '../../../src/features/weighted/weighted-ngrams.ts';
 import { tableRows } from './table-rows.ts';
 
 export interface EncoderCase {
@@ -47,6 +48,13 @@ const people = Array.from({ length: 24 }, (_, i) =>
 export const encoderCases: Readonly<Record<EncoderName, () => Promise<EncoderCase>>> = {
   dense: async () => ({ inputs: people, state: fitDense(tableRows(mixedColumns, people)) }),
   plain: async () => ({ inputs: people, state: fitPlain(tableRows(mixedColumns, people)) }),
+  weighted_ngrams: async () => ({
+    inputs: texts,
+    state: fitWeightedNgrams(texts, {
+      ...{ words: 2, characters: 4, characterNorm: 1, maxTokens: 32 },
+      ...{ minTexts: 1, maxColumns: 1000, maxEntries: 100 },
+    }),
+  }),
   ngrams: async () => ({
     inputs: texts,
     state: fitNgrams(texts, { ngrams: 2, maxTokens: 32, minTexts: 1, maxRows: 100, unknown: 1, margin: 0 }),

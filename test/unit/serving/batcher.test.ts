@@ -3,7 +3,8 @@ import { BadData, DeadlineMissed, LimitReached, ShuttingDown } from '../../../sr
 import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { policyByName } from '../../../src/serving/policies/registry.ts';
 import { MAX_QUEUED } from '../../../src/serving/queue/limits.ts';
-import { setUp, turn } from './manual-batcher.ts';
+import type { RequestOptions } from '../../../src/serving/queue/queued-request.ts';
+import { ManualDevice, setUp, turn } from './manual-batcher.ts';
 
 describe('Batcher', () => {
   it('puts rows of one request, and rows that arrive during a batch, into one batch', async () => {
@@ -221,6 +222,42 @@ describe('Batcher', () => {
     for (let i = 0; i < 600; i++) ask(`text ${i}`); // 60 ms of work within 50 ms
     expect(() => ask('one more', { isFirm: true })).toThrowError(DeadlineMissed);
     expect(() => ask('one more')).not.toThrow();
+  });
+
+  it('finds out that a model is quick again though it would refuse every request', async () => {
+    const { device, ask, clock } = setUp({ policy: policyByName('planner'), rowMs: [10], budgetMs: 50 });
+    const outcomeOf = async (options: Partial<RequestOptions>, ms: number): Promise<string> => {
+      const asked = ask(`text ${clock.nowMs()}`, { session: {}, ...options });
+      const settled = asked.outcome.then(
+        () => 'answered',
+        () => 'refused',
+      );
+      await turn();
+      clock.advance(ms);
+      device.batches.shift()?.finish();
+      return settled;
+    };
+    for (let i = 0; i < 40; i++) await outcomeOf({ budgetMs: 2000 }, 100);
+    const outcomes: string[] = [];
+    for (let second = 0; second < 100; second++) {
+      outcomes.push(await outcomeOf({ isFirm: true }, 10));
+      clock.advance(1000);
+    }
+    expect(outcomes[0]).toBe('refused');
+    expect(outcomes.slice(60)).toEqual(Array(40).fill('answered'));
+  });
+
+  it('runs long inputs of a quick model on a slot: they do not run on the event loop', async () => {
+    class Inline extends ManualDevice {
+      override readonly inlineRows = 4;
+    }
+    const { ask, machine } = setUp({ device: (clock) => new Inline(clock) });
+    void ask('x'.repeat(100_000));
+    await turn();
+    expect(machine.slots.taken).toBe(1);
+    void ask('short');
+    await turn();
+    expect(machine.slots.taken).toBe(1);
   });
 
   it('answers late requests after those that can be in time, and on an idle device', async () => {

@@ -137,7 +137,17 @@ it('models that have no requests now hold up none, however many they are', async
   }
   clock.advance(1000);
   await ask(long, 64);
-  expect(rowsOf(long)).toEqual([9]);
+  expect(rowsOf(long)).toEqual([9]); // as beside one
+});
+
+it('a model without a request for ten seconds takes nothing from others', async () => {
+  const { clock, all } = share(1, LONG, SHORT);
+  const [long, short] = all as [Model, Model];
+  await ask(short, 1);
+  await end(short);
+  clock.advance(10_000);
+  await ask(long, 64);
+  expect(rowsOf(long)).toEqual([64]);
 });
 
 it('requests of a model that is being loaded hold up none', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MAX_IDLE_ROLES, MAX_SPECULATIVE } from '../../../src/serving/queue/limits.ts';
-import type { RequestOptions } from '../../../src/serving/queue/queued-request.ts';
+import type { QueuedRequest, RequestOptions, RequestWaiter } from '../../../src/serving/queue/queued-request.ts';
 import { RequestQueue } from '../../../src/serving/queue/request-queue.ts';
 import { CREDIT_ROWS } from '../../../src/serving/queue/role-share.ts';
 
@@ -10,6 +10,20 @@ const terms = (changes: Partial<RequestOptions> = {}): RequestOptions => ({
   ...changes,
 });
 const textsOf = (requests: readonly { input: string }[]): string[] => requests.map(({ input }) => input);
+
+function waits(request: QueuedRequest): RequestWaiter {
+  const waiter = { resolve: () => undefined, reject: () => undefined };
+  request.waiters.push(waiter);
+  return waiter;
+}
+
+/** As the batcher does. */
+function join(queue: RequestQueue, request: QueuedRequest, options: RequestOptions): RequestWaiter {
+  const waiter = { resolve: () => undefined, reject: () => undefined };
+  queue.join(request, options, waiter);
+  request.waiters.push(waiter);
+  return waiter;
+}
 
 describe('RequestQueue', () => {
   it('rejects all waiting requests, in every lane, and forgets them', () => {
@@ -29,9 +43,10 @@ describe('RequestQueue', () => {
   it('defers late requests, and returns those without late answers', () => {
     const queue = new RequestQueue();
     const firm = queue.demand('firm', terms({ deadlineMs: 1, isFirm: true }));
+    const waiter = waits(firm);
     queue.demand('patient', terms({ deadlineMs: 2 }));
     queue.demand('in time', terms());
-    expect(queue.deferLate(2)).toEqual([firm]);
+    expect(queue.deferLate(2)).toEqual([{ waiters: [waiter], budgetMs: firm.budgetMs, isFirm: true }]);
     expect([queue.demanded, queue.deferred]).toEqual([1, 1]);
     expect([queue.find('firm', false), queue.find('patient', false)?.state]).toEqual([undefined, 'deferred']);
     expect(textsOf(queue.takeDeferred(9))).toEqual(['patient']);
@@ -54,16 +69,47 @@ describe('RequestQueue', () => {
     const queue = new RequestQueue();
     const shared = queue.demand('shared', terms({ deadlineMs: 100 }));
     queue.demand('other', terms({ deadlineMs: 50 }));
-    queue.join(shared, terms({ deadlineMs: 100 }));
+    join(queue, shared, terms({ deadlineMs: 100 }));
     expect(queue.first()?.input).toBe('other');
-    queue.join(shared, terms({ deadlineMs: 40 }));
+    join(queue, shared, terms({ deadlineMs: 40 }));
     expect([queue.first()?.input, shared.deadlineMs]).toEqual(['shared', 40]);
-    queue.join(shared, terms({ deadlineMs: 90, role: 'b' }));
+    join(queue, shared, terms({ deadlineMs: 90, role: 'b' }));
     expect([shared.role, shared.deadlineMs, queue.roleOf('a').load.rows, queue.roleOf('b').load.rows]).toEqual([
       ...['b', 40, 1, 1],
     ]);
-    queue.join(shared, terms({ role: 'a' })); // has as many waiting
+    join(queue, shared, terms({ role: 'a' })); // has as many waiting
     expect(shared.role).toBe('b');
+  });
+
+  it('refuses of several waiters only those that it is too late for', () => {
+    const queue = new RequestQueue();
+    const shared = queue.demand('shared', terms({ deadlineMs: 100, budgetMs: 100, isFirm: true }));
+    waits(shared);
+    const hasty = join(queue, shared, terms({ deadlineMs: 1, budgetMs: 1, isFirm: true, role: 'b' }));
+    const patient = join(queue, shared, terms({ deadlineMs: 1, budgetMs: 2 }));
+    expect(queue.deferLate(1)).toEqual([{ waiters: [hasty], budgetMs: 1, isFirm: true }]);
+    expect([queue.demanded, shared.deadlineMs, shared.role, shared.waiters.length]).toEqual([1, 100, 'a', 2]);
+    queue.deferLate(1);
+    expect([queue.deferred, shared.waiters]).toEqual([1, [patient]]);
+  });
+
+  it('forgets the deadline of a waiter that has left', () => {
+    const queue = new RequestQueue();
+    const shared = queue.demand('shared', terms({ deadlineMs: 100, isFirm: true }));
+    waits(shared);
+    const gone = join(queue, shared, terms({ deadlineMs: 1, isFirm: true }));
+    shared.waiters.splice(shared.waiters.indexOf(gone), 1);
+    expect(queue.deferLate(1)).toEqual([]);
+    expect([queue.demanded, shared.deadlineMs]).toEqual([1, 100]);
+  });
+
+  it('demands a late request anew for a waiter that has time', () => {
+    const queue = new RequestQueue();
+    const shared = queue.demand('shared', terms({ deadlineMs: 1 }));
+    waits(shared);
+    queue.deferLate(1);
+    join(queue, shared, terms({ deadlineMs: 1000 }));
+    expect([queue.demanded, queue.deferred, shared.deadlineMs]).toEqual([1, 0, 1000]);
   });
 
   it('picks a row of each role in turn, and of each role one of each session', () => {
@@ -109,7 +155,7 @@ describe('RequestQueue', () => {
     const queue = new RequestQueue();
     queue.speculate('ahead', 'a');
     const request = queue.find('ahead', false)!;
-    queue.join(request, terms({ role: 'b' }));
+    join(queue, request, terms({ role: 'b' }));
     expect([queue.speculative, queue.demanded, request.role]).toEqual([0, 1, 'b']);
     queue.drop(request);
     expect([queue.length, queue.find('ahead', false)]).toEqual([0, undefined]);

@@ -1,6 +1,6 @@
 import type { Rng } from '../../../runtime/rng.ts';
 import { ACTION_FEATURES, type Outlook, STATE_FEATURES } from './outlook.ts';
-import { type AdamState, TanhNetwork } from './tanh-network.ts';
+import { type AdamState, type SigmoidInputs, SigmoidNetwork } from './sigmoid-network.ts';
 
 /** Weights of an actor-critic as plain data, stored across restarts. */
 export interface NetworkWeights {
@@ -45,15 +45,18 @@ const CLIP = 0.2;
  * (Schulman et al. 2017), which is advantage actor-critic when every experience is used once.
  */
 export class ActorCriticNetwork {
-  readonly #actor: TanhNetwork;
-  readonly #critic: TanhNetwork;
-  readonly #criticHidden = new Float64Array(UNITS);
-  /** Of each prospect. */
-  #actorHidden: Float64Array[] = [];
+  readonly #actor: SigmoidNetwork;
+  readonly #critic: SigmoidNetwork;
+  /** By prospect, while it learns. */
+  #probabilities = new Float64Array(64);
+  #slopes = new Float64Array(64);
+  /** Of the critic: one output. */
+  readonly #value = new Float64Array(1);
+  readonly #valueSlope = new Float64Array(1);
 
   constructor(rng: Rng) {
-    this.#actor = new TanhNetwork({ shared: STATE_FEATURES, own: ACTION_FEATURES, units: UNITS }, rng);
-    this.#critic = new TanhNetwork({ shared: STATE_FEATURES, own: 0, units: UNITS }, rng);
+    this.#actor = new SigmoidNetwork({ shared: STATE_FEATURES, own: ACTION_FEATURES, units: UNITS }, rng);
+    this.#critic = new SigmoidNetwork({ shared: STATE_FEATURES, own: 0, units: UNITS }, rng);
   }
 
   get weights(): NetworkWeights {
@@ -88,25 +91,9 @@ export class ActorCriticNetwork {
     this.#critic.adam = critic;
   }
 
-  evaluate({ state, actions, prospects }: Outlook): Evaluation {
-    this.#critic.begin(state);
-    const value = this.#critic.output(NOTHING, 0, this.#criticHidden);
-    this.#actor.begin(state);
-    const probabilities = new Float64Array(prospects.length);
-    let max = Number.NEGATIVE_INFINITY;
-    for (let a = 0; a < prospects.length; a++) {
-      const score = this.#actor.output(actions, a * ACTION_FEATURES, this.#hiddenOf(a));
-      probabilities[a] = score;
-      max = Math.max(max, score);
-    }
-    let sum = 0;
-    for (let a = 0; a < prospects.length; a++) {
-      const weight = Math.exp(probabilities[a]! - max);
-      probabilities[a] = weight;
-      sum += weight;
-    }
-    for (let a = 0; a < prospects.length; a++) probabilities[a]! /= sum;
-    return { probabilities, value };
+  evaluate(outlook: Outlook): Evaluation {
+    const probabilities = new Float64Array(outlook.prospects.length);
+    return { probabilities, value: this.#forward(outlook, probabilities) };
   }
 
   /**
@@ -114,34 +101,69 @@ export class ActorCriticNetwork {
    * ρ = π(a) / what it was when it was decided.
    */
   learn(experiences: readonly Experience[], { rate, entropy }: LearningRule): void {
+    const share = 1 / experiences.length;
     for (const { outlook, opinion, action, target, advantage } of experiences) {
-      const { probabilities, value } = this.evaluate(outlook);
+      const count = outlook.prospects.length;
+      this.#makeRoom(count);
+      const probabilities = this.#probabilities;
+      const slopes = this.#slopes;
+      this.#valueSlope[0] = share * (this.#forward(outlook, probabilities) - target);
+      this.#critic.addGradient(criticInputs(outlook), this.#valueSlope);
+      if (count === 1) continue; // nothing to choose
       const ratio = probabilities[action]! / opinion.probabilities[action]!;
       const isClipped = advantage > 0 ? ratio > 1 + CLIP : ratio < 1 - CLIP;
       const push = isClipped ? 0 : advantage * ratio;
-      const h = -probabilities.reduce((sum, p) => sum + p * Math.log(p + 1e-12), 0);
-      probabilities.forEach((p, a) => {
+      let h = 0;
+      for (let a = 0; a < count; a++) h -= probabilities[a]! * Math.log(probabilities[a]! + 1e-12);
+      for (let a = 0; a < count; a++) {
+        const p = probabilities[a]!;
         const slope = push * (p - (a === action ? 1 : 0)) + entropy * p * (Math.log(p + 1e-12) + h);
-        this.#actor.addGradient(outlook.actions, a * ACTION_FEATURES, {
-          hidden: this.#hiddenOf(a),
-          slope: slope / experiences.length,
-        });
-      });
-      this.#actor.endGradient(outlook.state);
-      this.#critic.addGradient(NOTHING, 0, {
-        hidden: this.#criticHidden,
-        slope: (value - target) / experiences.length,
-      });
-      this.#critic.endGradient(outlook.state);
+        slopes[a] = share * slope;
+      }
+      this.#actor.addGradient(actorInputs(outlook), slopes);
     }
     this.#actor.step(rate);
     this.#critic.step(rate);
   }
 
-  #hiddenOf(prospect: number): Float64Array {
-    this.#actorHidden[prospect] ??= new Float64Array(UNITS);
-    return this.#actorHidden[prospect];
+  /** Returns V(s), and writes π(a | s) to the beginning of `probabilities`. */
+  #forward(outlook: Outlook, probabilities: Float64Array): number {
+    this.#critic.outputs(criticInputs(outlook), this.#value);
+    const count = outlook.prospects.length;
+    if (count === 1) probabilities[0] = 1;
+    else {
+      this.#actor.outputs(actorInputs(outlook), probabilities);
+      softmax(probabilities, count);
+    }
+    return this.#value[0]!;
   }
+
+  #makeRoom(count: number): void {
+    if (this.#slopes.length >= count) return;
+    this.#probabilities = new Float64Array(count);
+    this.#slopes = new Float64Array(count);
+  }
+}
+
+const criticInputs = ({ state }: Outlook): SigmoidInputs => ({ state, actions: NOTHING, count: 1 });
+
+const actorInputs = ({ state, actions, prospects }: Outlook): SigmoidInputs => ({
+  state,
+  actions,
+  count: prospects.length,
+});
+
+/** Of the first `count`, in place. */
+function softmax(scores: Float64Array, count: number): void {
+  let max = Number.NEGATIVE_INFINITY;
+  for (let a = 0; a < count; a++) if (scores[a]! > max) max = scores[a]!;
+  let sum = 0;
+  for (let a = 0; a < count; a++) {
+    const weight = Math.exp(scores[a]! - max);
+    scores[a] = weight;
+    sum += weight;
+  }
+  for (let a = 0; a < count; a++) scores[a]! /= sum;
 }
 
 /** Float32, little-endian, base64: the actor's, then the critic's. */
@@ -155,9 +177,16 @@ export const encodeWeights = ({ actor, critic }: NetworkWeights): string => {
 
 /** Advantages divided by their root mean square, but by no less than {@link SMALLEST_SPREAD}. */
 export function scaled(experiences: readonly Experience[]): Experience[] {
-  const squares = experiences.reduce((sum, { advantage }) => sum + advantage ** 2, 0);
+  let squares = 0;
+  for (const { advantage } of experiences) squares += advantage * advantage;
   const spread = Math.max(SMALLEST_SPREAD, Math.sqrt(squares / experiences.length));
-  return experiences.map((each) => ({ ...each, advantage: each.advantage / spread }));
+  return experiences.map(({ outlook, opinion, action, target, advantage }) => ({
+    outlook,
+    opinion,
+    action,
+    target,
+    advantage: advantage / spread,
+  }));
 }
 
 function isWeights(data: unknown): data is NetworkWeights {

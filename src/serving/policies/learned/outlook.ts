@@ -6,9 +6,11 @@ import {
   mostAccurate,
   startMs,
   stationMs,
+  throughputOf,
+  throughputOfSubset,
   usefulSubsets,
 } from '../batches.ts';
-import type { Fleet, PolicyOptions, PolicyState, Station, Subset } from '../policy.ts';
+import type { Fleet, PolicyOptions, PolicyState, Subset } from '../policy.ts';
 
 /** β: cost of an overdue answer, in correct answers. */
 const BETA = 1;
@@ -17,8 +19,13 @@ const FAR = 3;
 /** Accuracies differ by hundredths. */
 const PER_ACCURACY = 10;
 
-/** The largest batches of a subset that have a request in time: with more there is little more to choose, at more cost. */
+/**
+ * Of each subset only the largest batches that have a request in time, and fewer if there are many subsets: with more there
+ * is little more to choose, at more cost.
+ */
 const MOST_SIZES = 6;
+const MOST_BATCHES = 18;
+const FEWEST_SIZES = 2;
 
 /** What can be done now: a batch for free devices or, with no rows, waiting for the next device. */
 export interface Prospect {
@@ -41,31 +48,31 @@ export interface Outlook {
   actions: Float64Array;
 }
 
-/** What is seen of an action, in this order; the values are those of no batch. */
-const NO_BATCH = {
+/** What is seen of an action, by place; 0 where there is no batch. */
+const SEEN = {
   waits: 0,
   /** Accuracy below that of the best subset. */
-  worse: 0,
-  reward: 0,
-  inTime: 0,
-  overdue: 0,
-  takes: 0,
+  worse: 1,
+  reward: 2,
+  inTime: 3,
+  overdue: 4,
+  takes: 5,
   /** Device time, of all devices' together. */
-  work: 0,
+  work: 6,
   /** Compared with full throughput. */
-  efficiency: 0,
-  remaining: 0,
+  efficiency: 7,
+  remaining: 8,
   /** Requests before the batch, which it would make late. */
-  skipped: 0,
+  skipped: 9,
   /** Requests that will be late if they have to wait for another such batch. */
-  endangered: 0,
+  endangered: 10,
   /** Time left of the first request when it is answered. */
-  slack: 0,
-  devices: 0,
-};
+  slack: 11,
+  devices: 12,
+} as const;
 
 export const STATE_FEATURES = 11;
-export const ACTION_FEATURES = Object.keys(NO_BATCH).length;
+export const ACTION_FEATURES = Object.keys(SEEN).length;
 
 /**
  * What the paper's actor-critic sees (section 5), c(m, b), when each model is free and how long requests have waited, and
@@ -76,44 +83,62 @@ export const ACTION_FEATURES = Object.keys(NO_BATCH).length;
 export function outlookOf({ fleet, leavesOut = lateAt }: PolicyOptions, state: PolicyState): Outlook {
   const { queue, nowMs } = state;
   const sight = new Sight(fleet, state);
-  const prospects: Prospect[] = [];
-  const values: number[] = [];
-  const nextMs = Math.min(...state.freeMs.flat().filter((ms) => ms > nowMs));
-  if (Number.isFinite(nextMs)) {
-    prospects.push({ subset: 0, from: 0, rows: 0, reward: 0 });
-    values.push(...sight.waiting(nextMs));
-  }
-  for (const subset of usefulSubsets(fleet)) {
+  const prospects: TimedProspect[] = [];
+  const { nextFreeMs } = sight;
+  if (Number.isFinite(nextFreeMs)) prospects.push(waiting);
+  const subsets = usefulSubsets(fleet);
+  const most = Math.max(FEWEST_SIZES, Math.min(MOST_SIZES, Math.floor(MOST_BATCHES / subsets.length)));
+  for (const subset of subsets) {
     if (startMs(fleet, state, subset) > nowMs) continue;
-    const batches = sizesFor(fleet, queue.length).map((size) => {
-      const endMs = finishMs(fleet, state, { subset, rows: size });
+    const first = prospects.length;
+    // Those that the queue fills, and all that wait if they fit into a batch.
+    for (let i = fleet.sizes.length - 1; i >= 0 && prospects.length - first < most; i--) {
+      const size = fleet.sizes[i]!;
+      if (size >= queue.length && i < fleet.sizes.length - 1) continue;
+      const filled = Math.min(size, queue.length);
+      const endMs = finishMs(fleet, state, { subset, rows: filled });
       const from = leavesOut(queue, endMs);
-      return { endMs, from, rows: Math.min(size, queue.length - from) };
-    });
-    for (const { endMs, from, rows } of batches.filter((batch) => batch.rows > 0).slice(-MOST_SIZES)) {
+      const rows = Math.min(filled, queue.length - from);
+      if (rows <= 0) continue;
       const overdue = Math.min(rows, Math.max(0, lateAt(queue, endMs) - from));
       const reward = ((fleet.accuracy[subset] ?? 0) * (rows - BETA * overdue)) / sight.mostRows;
-      prospects.push({ subset, from, rows, reward });
-      values.push(...sight.batch({ subset, from, rows, reward }, { overdue, endMs }));
+      prospects.push({ subset, from, rows, reward, overdue, endMs });
     }
+    reverse(prospects, first);
   }
-  return {
-    ...{ prospects, nextFreeMs: nextMs },
-    ...{ state: Float64Array.from(sight.state), actions: Float64Array.from(values) },
-  };
+  const actions = new Float64Array(prospects.length * ACTION_FEATURES);
+  for (let a = 0; a < prospects.length; a++) {
+    const prospect = prospects[a]!;
+    if (prospect.rows === 0) sight.wait(actions, a * ACTION_FEATURES);
+    else sight.batch(prospect, actions, a * ACTION_FEATURES);
+  }
+  return { prospects, nextFreeMs, state: sight.state, actions };
 }
 
-/** Those that the queue fills, and all that wait if they fit into a batch. */
-function sizesFor(fleet: Fleet, queued: number): number[] {
-  const sizes = fleet.sizes.filter((size) => size < queued || size === largestOf(fleet));
-  return sizes.map((size) => Math.min(size, queued));
+interface TimedProspect extends Prospect {
+  overdue: number;
+  endMs: number;
+}
+
+const waiting: TimedProspect = { subset: 0, from: 0, rows: 0, reward: 0, overdue: 0, endMs: 0 };
+
+/** Those from `first` on, in place. */
+function reverse(prospects: TimedProspect[], first: number): void {
+  for (let low = first, high = prospects.length - 1; low < high; low++, high--) {
+    const moved = prospects[low]!;
+    prospects[low] = prospects[high]!;
+    prospects[high] = moved;
+  }
 }
 
 /** A state in units of τ and of the throughput. */
 class Sight {
-  readonly state: readonly number[];
+  /** [STATE_FEATURES] */
+  readonly state: Float64Array;
   /** Rows that the fleet can answer within τ. */
   readonly mostRows: number;
+  /** When the next device that is busy will be free. */
+  readonly nextFreeMs: number;
   readonly #fleet: Fleet;
   readonly #at: PolicyState;
   readonly #servers: number;
@@ -124,42 +149,50 @@ class Sight {
     this.#fleet = fleet;
     this.#at = at;
     this.#best = mostAccurate(fleet);
-    this.#servers = fleet.stations.reduce((sum, { servers }) => sum + servers, 0);
+    let [servers, busy, busyMs, nextFreeMs] = [0, 0, 0, Number.POSITIVE_INFINITY];
+    for (const { servers: count } of fleet.stations) servers += count;
+    for (const station of at.freeMs) {
+      for (const ms of station) {
+        if (ms <= nowMs) continue;
+        busy++;
+        busyMs += ms - nowMs;
+        if (ms < nextFreeMs) nextFreeMs = ms;
+      }
+    }
+    this.#servers = servers;
+    this.nextFreeMs = nextFreeMs;
     this.mostRows = budgetMs * throughputOf(fleet);
-    const busyMs = at.freeMs.flat().flatMap((ms) => (ms > nowMs ? [ms - nowMs] : []));
-    const waited = (place: number): number => this.#time(nowMs + budgetMs - queue.deadlineMs(place));
-    this.state = [
-      // the load: of what all devices can answer, and of what the best subset can
-      Math.min(2, (rate * budgetMs) / this.mostRows),
-      Math.min(2, rate / subsetThroughput(fleet, this.#best)),
-      // the queue
-      this.#backlog(queue.length),
-      this.#batches(queue.length),
-      waited(0),
-      waited(queue.length >> 1),
-      lateAt(queue, nowMs) / queue.length,
-      // the devices: how many are busy, for how long on average, and when the next one and those of the best subset are free
-      busyMs.length / this.#servers,
-      this.#time(busyMs.reduce((sum, ms) => sum + ms, 0) / this.#servers),
-      this.#time(busyMs.length === 0 ? 0 : Math.min(...busyMs)),
-      this.#time(startMs(fleet, at, this.#best) - nowMs),
-    ];
+    const seen = new Float64Array(STATE_FEATURES);
+    // the load: of what all devices can answer, and of what the best subset can
+    seen[0] = Math.min(2, (rate * budgetMs) / this.mostRows);
+    seen[1] = Math.min(2, rate / throughputOfSubset(fleet, this.#best));
+    // the queue, and how long its first and its middle request have waited
+    seen[2] = this.#backlog(queue.length);
+    seen[3] = this.#batches(queue.length);
+    seen[4] = this.#time(nowMs + budgetMs - queue.deadlineMs(0));
+    seen[5] = this.#time(nowMs + budgetMs - queue.deadlineMs(queue.length >> 1));
+    seen[6] = lateAt(queue, nowMs) / queue.length;
+    // the devices: how many are busy, for how long on average, and when the next one and those of the best subset are free
+    seen[7] = busy / servers;
+    seen[8] = this.#time(busyMs / servers);
+    seen[9] = busy === 0 ? 0 : this.#time(nextFreeMs - nowMs);
+    seen[10] = this.#time(startMs(fleet, at, this.#best) - nowMs);
+    this.state = seen;
   }
 
-  waiting(untilMs: number): number[] {
+  /** Writes what is seen of waiting to `seen`, from place `to` on. */
+  wait(seen: Float64Array, to: number): void {
     const { queue, nowMs } = this.#at;
-    const readyMs = earliestMs(this.#fleet, { ...this.#at, nowMs: untilMs });
-    return Object.values({
-      ...NO_BATCH,
-      waits: 1,
-      takes: this.#time(untilMs - nowMs),
-      remaining: this.#backlog(queue.length),
-      endangered: this.#batches(lateAt(queue, readyMs)),
-      slack: this.#slack(0, readyMs),
-    });
+    const readyMs = earliestMs(this.#fleet, { ...this.#at, nowMs: this.nextFreeMs });
+    seen[to + SEEN.waits] = 1;
+    seen[to + SEEN.takes] = this.#time(this.nextFreeMs - nowMs);
+    seen[to + SEEN.remaining] = this.#backlog(queue.length);
+    seen[to + SEEN.endangered] = this.#batches(lateAt(queue, readyMs));
+    seen[to + SEEN.slack] = this.#slack(0, readyMs);
   }
 
-  batch({ subset, from, rows, reward }: Prospect, { overdue, endMs }: { overdue: number; endMs: number }): number[] {
+  /** Writes what is seen of a batch. */
+  batch({ subset, from, rows, reward, overdue, endMs }: TimedProspect, seen: Float64Array, to: number): void {
     const fleet = this.#fleet;
     const { queue, nowMs } = this.#at;
     let workMs = 0;
@@ -172,21 +205,18 @@ class Sight {
     const worse = (fleet.accuracy[this.#best] ?? 0) - (fleet.accuracy[subset] ?? 0);
     const endangered = lateAt(queue, 2 * endMs - nowMs) - from - rows;
     const work = this.#time(workMs / this.#servers);
-    return Object.values({
-      ...NO_BATCH,
-      worse: Math.min(2, PER_ACCURACY * worse),
-      reward,
-      inTime: (rows - overdue) / largestOf(fleet),
-      overdue: overdue / largestOf(fleet),
-      takes: this.#time(endMs - nowMs),
-      work,
-      efficiency: work > 0 ? Math.min(1, rows / this.mostRows / work) : 1,
-      remaining: this.#backlog(queue.length - rows),
-      skipped: this.#batches(from),
-      endangered: this.#batches(Math.max(0, endangered)),
-      slack: this.#slack(from, endMs),
-      devices: stations / this.#servers,
-    });
+    seen[to + SEEN.worse] = Math.min(2, PER_ACCURACY * worse);
+    seen[to + SEEN.reward] = reward;
+    seen[to + SEEN.inTime] = (rows - overdue) / largestOf(fleet);
+    seen[to + SEEN.overdue] = overdue / largestOf(fleet);
+    seen[to + SEEN.takes] = this.#time(endMs - nowMs);
+    seen[to + SEEN.work] = work;
+    seen[to + SEEN.efficiency] = work > 0 ? Math.min(1, rows / this.mostRows / work) : 1;
+    seen[to + SEEN.remaining] = this.#backlog(queue.length - rows);
+    seen[to + SEEN.skipped] = this.#batches(from);
+    seen[to + SEEN.endangered] = this.#batches(Math.max(0, endangered));
+    seen[to + SEEN.slack] = this.#slack(from, endMs);
+    seen[to + SEEN.devices] = stations / this.#servers;
   }
 
   #time(ms: number): number {
@@ -205,23 +235,4 @@ class Sight {
   #slack(place: number, endMs: number): number {
     return Math.max(-1, Math.min(1, (this.#at.queue.deadlineMs(place) - endMs) / this.#at.budgetMs));
   }
-}
-
-/** Rows a millisecond in largest batches, if at each station the quickest member answers. */
-export function throughputOf(fleet: Fleet): number {
-  const rows = largestOf(fleet);
-  const quickestMs = ({ members }: Station): number => {
-    let least = Number.POSITIVE_INFINITY;
-    for (let m = 0; m < fleet.members; m++)
-      if ((members & (1 << m)) !== 0) least = Math.min(least, fleet.latencyMs(m, rows));
-    return least;
-  };
-  return fleet.stations.reduce((sum, station) => sum + (station.servers * rows) / quickestMs(station), 0);
-}
-
-/** Rows a millisecond in largest batches of one subset. */
-function subsetThroughput(fleet: Fleet, subset: Subset): number {
-  const rows = largestOf(fleet);
-  const msOf = (station: Station): number => stationMs(fleet, station, { subset, rows }) / station.servers;
-  return rows / Math.max(...fleet.stations.map(msOf));
 }

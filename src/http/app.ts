@@ -1,0 +1,185 @@
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { UndefinedObject } from '../errors/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { acceptFiles, checkType, shareMemory } from './bodies.ts';
+import { errorAnswer, HttpRefusal } from './error-answer.ts';
+import { parseJson } from './json-body.ts';
+import type { HttpLimits } from './limits.ts';
+import type { HttpRoute } from './route.ts';
+import type { SignIns } from './sign-in/sign-ins.ts';
+import type { SignedIn } from './sign-in/signed-in.ts';
+import { validatorCompiler } from './validate.ts';
+
+export interface TlsFiles {
+  cert: Buffer;
+  key: Buffer;
+}
+
+export interface AppOptions {
+  tls: TlsFiles | undefined;
+  /** Web pages of these origins may use the server: scheme, host and port; none by default. */
+  corsOrigins: readonly string[];
+  signIns: SignIns;
+  limits: HttpLimits;
+  logger: Logger;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** On paths that a role signs in for. */
+    role: SignedIn | undefined;
+  }
+}
+
+const securityHeaders = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+/** How often Node looks for requests that arrive too slowly. */
+const CHECK_MS = 2_000;
+const HSTS = 'max-age=31536000';
+const MAX_PARAM_CHARS = 1000;
+const challenge = 'Basic realm="rafiki", charset="UTF-8"';
+
+/** The web server without its paths: limits, headers, errors in one shape. */
+export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions, 'signIns'>): FastifyInstance {
+  const serverOptions = { maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: CHECK_MS };
+  const app = fastify({
+    logger: false,
+    bodyLimit: limits.jsonBytes,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    routerOptions: { maxParamLength: MAX_PARAM_CHARS },
+    forceCloseConnections: 'idle',
+    http: serverOptions,
+    ...(tls === undefined ? {} : { https: { ...tls, ...serverOptions } }),
+  }) as unknown as FastifyInstance;
+  app.server.maxConnections = limits.connections;
+  app.server.headersTimeout = limits.headersMs;
+  app.decorateRequest('role', undefined);
+  app.setValidatorCompiler(validatorCompiler);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_: FastifyRequest, body: Buffer) =>
+    parseJson(body, limits.jsonDepth),
+  );
+  const ownHeaders = tls === undefined ? securityHeaders : { ...securityHeaders, 'strict-transport-security': HSTS };
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.headers(ownHeaders);
+    if (corsOrigins.length > 0) allowOrigin(request, reply, corsOrigins);
+    checkOrigin(request, corsOrigins);
+  });
+  if (corsOrigins.length > 0) app.options('*', async (_, reply) => reply.code(204).send());
+  app.setErrorHandler((error, request, reply) => {
+    sendError(error, reply);
+    if (reply.statusCode >= 500)
+      logger.warn({ path: request.routeOptions.url, err: String(error) }, 'a request failed');
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const error = new UndefinedObject(
+      `there is no path ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}`,
+      {
+        hint: 'GET /openapi.json describes all paths.',
+      },
+    );
+    sendError(error, reply);
+  });
+  acceptFiles(app, limits);
+  shareMemory(app, limits);
+  return app;
+}
+
+function sendError(error: unknown, reply: FastifyReply): void {
+  const { status, report, retryAfter } = errorAnswer(error);
+  const { sqlstate: code, ...rest } = report;
+  if (status === 401) void reply.header('www-authenticate', challenge);
+  if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
+  void reply
+    .code(status)
+    .type('application/json; charset=utf-8')
+    .send({ error: { code, ...rest } });
+}
+
+function allowOrigin(request: FastifyRequest, reply: FastifyReply, origins: readonly string[]): void {
+  void reply.header('vary', 'origin');
+  const { origin } = request.headers;
+  if (origin === undefined || !origins.includes(origin)) return;
+  void reply.headers({
+    'access-control-allow-origin': origin,
+    'access-control-allow-headers': 'authorization, content-type, rafiki-latency-budget, rafiki-on-overdue',
+    'access-control-allow-methods': 'GET, POST, DELETE',
+    'access-control-max-age': '600',
+  });
+}
+
+/** A page of another origin must not make a browser that knows a password change anything: it can send some requests without asking. */
+function checkOrigin({ method, headers: { origin, host } }: FastifyRequest, origins: readonly string[]): void {
+  if (origin === undefined || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return;
+  if (origins.includes(origin) || (URL.canParse(origin) && new URL(origin).host === host)) return;
+  throw new HttpRefusal({ status: 403, sqlstate: '42501' }, 'web pages of this origin may not use the server', {
+    hint: 'Allow it with RAFIKI_HTTP_CORS.',
+  });
+}
+
+/** Signs in before anything of a body is read: a client without a role cannot make the server keep bytes. */
+export function requireRole(
+  signIns: SignIns,
+): (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void {
+  return (request, _, done) => {
+    const enter = (role: SignedIn): void => {
+      request.role = role;
+      done();
+    };
+    try {
+      const role = signIns.of(request.headers.authorization, request.ip);
+      if (role instanceof Promise) role.then(enter, done);
+      else enter(role);
+    } catch (error) {
+      done(error as Error);
+    }
+  };
+}
+
+export function addRoutes(app: FastifyInstance, routes: readonly HttpRoute[], signIns: SignIns): void {
+  const onRequest = requireRole(signIns);
+  for (const {
+    method,
+    path,
+    params,
+    query,
+    body,
+    bodyTypes = ['application/json'],
+    bodyLimit,
+    status,
+    handle,
+  } of routes) {
+    app.route({
+      method,
+      url: path,
+      onRequest,
+      preParsing: async (request) => checkType(request, bodyTypes),
+      ...(bodyLimit === undefined ? {} : { bodyLimit }),
+      schema: {
+        ...(params === undefined ? {} : { params }),
+        ...(query === undefined ? {} : { querystring: query }),
+        ...(body === undefined ? {} : { body }),
+      },
+      handler: async (request, reply) => {
+        const role = request.role as SignedIn;
+        if (status !== undefined) void reply.code(status);
+        const answer = await handle({
+          role,
+          params: request.params,
+          query: request.query,
+          body: request.body,
+          request,
+          reply,
+        });
+        return answer === undefined ? reply : answer;
+      },
+    });
+  }
+}

@@ -1,0 +1,82 @@
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Cancelled, LimitReached, RequestTooLarge } from '../errors/errors.ts';
+import { MemoryBudget } from '../runtime/memory-budget.ts';
+import { HttpRefusal } from './error-answer.ts';
+import type { HttpLimits } from './limits.ts';
+
+const streamed = ['text/csv', 'application/x-ndjson', 'application/jsonl'];
+
+/** Files arrive as streams, or, an image, as bytes. */
+export function acceptFiles(app: FastifyInstance, { imageBytes }: HttpLimits): void {
+  app.addContentTypeParser(
+    streamed,
+    (_: FastifyRequest, body: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, body),
+  );
+  for (const type of [/^image\//, 'application/octet-stream']) {
+    app.addContentTypeParser(
+      type,
+      { parseAs: 'buffer', bodyLimit: imageBytes },
+      async (_: FastifyRequest, body: Buffer) => body,
+    );
+  }
+}
+
+const mediaTypeOf = (request: FastifyRequest): string =>
+  (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+
+/** Long bodies wait for their part of the memory that all share. It is given back when the request is answered. */
+export function shareMemory(app: FastifyInstance, { smallBytes, bodyBytes }: HttpLimits): void {
+  const memory = new MemoryBudget(bodyBytes);
+  const ofRoles = new Map<string, number>();
+  app.addHook('preParsing', async (request, reply) => {
+    const bytes = bytesOf(request);
+    if (bytes <= smallBytes) return;
+    const { raw } = reply;
+    const role = request.role?.role ?? '';
+    const own = (ofRoles.get(role) ?? 0) + bytes;
+    if (own > bodyBytes / 2) {
+      throw new LimitReached('too many long requests of this role at the same time', {
+        hint: 'Send them one after the other.',
+      });
+    }
+    const closed = new AbortController();
+    raw.once('close', () => closed.abort(new Cancelled('the client has disconnected')));
+    if (raw.closed) throw new Cancelled('the client has disconnected');
+    ofRoles.set(role, own);
+    raw.once('close', () => {
+      const left = (ofRoles.get(role) ?? bytes) - bytes;
+      if (left > 0) ofRoles.set(role, left);
+      else ofRoles.delete(role);
+    });
+    await memory.acquire(bytes, closed.signal);
+    if (raw.closed) memory.release(bytes);
+    else raw.once('close', () => memory.release(bytes));
+  });
+}
+
+/** Of the body in memory, as announced. Throws {@link RequestTooLarge}. */
+function bytesOf(request: FastifyRequest): number {
+  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  if ((length === undefined && coding === undefined) || streamed.includes(mediaTypeOf(request))) return 0;
+  const limit = request.routeOptions.bodyLimit;
+  const bytes = length === undefined ? limit : Number(length);
+  if (bytes <= limit) return bytes;
+  throw new RequestTooLarge('the body of the request is too large', {
+    detail: `It has ${bytes} bytes; the maximum here is ${limit}.`,
+    hint: 'Split it.',
+  });
+}
+
+/** What a path reads: JSON, unless it says otherwise. */
+export function checkType(request: FastifyRequest, types: readonly string[]): void {
+  const type = mediaTypeOf(request);
+  if (type === '' || types.includes(type)) return;
+  throw new HttpRefusal(
+    { status: 415, sqlstate: '0A000' },
+    `content type ${type.slice(0, 100)} is not supported here`,
+    {
+      hint: `Send ${types.join(', ')}.`,
+    },
+  );
+}

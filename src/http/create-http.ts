@@ -1,0 +1,165 @@
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { Database } from '../db/database.ts';
+import { Listener } from '../db/listener.ts';
+import { EnvironmentUnfit } from '../errors/errors.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { MeasuredService } from '../runtime/measured.ts';
+import type { Service } from '../runtime/service.ts';
+import { AnswerCounts } from './answer-counts.ts';
+import { addRoutes, createApp, type TlsFiles } from './app.ts';
+import { FairGate } from './fair-gate.ts';
+import { addHealth } from './health.ts';
+import { addInference } from './inference/routes.ts';
+import { defaultHttpLimits, type HttpLimits } from './limits.ts';
+import { openApi } from './openapi.ts';
+import { BridgePool } from './predict/bridge-pool.ts';
+import { Predictions } from './predict/predictions.ts';
+import { UsableModels } from './predict/usable-models.ts';
+import type { HttpRoute } from './route.ts';
+import { Changed } from './routes/changed.ts';
+import { datasetRoutes } from './routes/datasets.ts';
+import { evaluationRoutes } from './routes/evaluation.ts';
+import { eventRoutes, Streams } from './routes/events.ts';
+import { modelRoutes } from './routes/models.ts';
+import { predictRoutes } from './routes/predict.ts';
+import { serviceRoutes } from './routes/service.ts';
+import { studyRoutes } from './routes/studies.ts';
+import { trialRoutes } from './routes/trials.ts';
+import { SignIns } from './sign-in/sign-ins.ts';
+
+export interface CreateHttpOptions {
+  /** The service's sessions: for the list of servers and their secret. What a request reads, it reads as its role. */
+  database: Database;
+  host: string;
+  port: number;
+  tlsCert?: string | undefined;
+  tlsKey?: string | undefined;
+  corsOrigins?: readonly string[] | undefined;
+  limits?: HttpLimits;
+  logger: Logger;
+}
+
+export interface HttpServer extends Service, MeasuredService {
+  /** Available after start. */
+  url(): string;
+}
+
+const STOP_MS = 5_000;
+const modelChannel = 'rafiki_deployment';
+const studyChannels = ['rafiki_study', 'rafiki_study_end', 'rafiki_trial', 'rafiki_report'];
+
+/** REST and the Open Inference Protocol, for Postgres roles. */
+export function createHttp(options: CreateHttpOptions): HttpServer {
+  const { database, logger, limits = defaultHttpLimits } = options;
+  const pool = new BridgePool({ database, logger });
+  const models = new UsableModels(systemClock);
+  const changed = new Changed();
+  const stopping = new AbortController();
+  const listener = new Listener({
+    url: database.url,
+    channels: [modelChannel, ...studyChannels],
+    onNotify(channel, payload) {
+      if (channel === modelChannel) models.forgetAll();
+      else changed.notify(payload);
+    },
+    onConnect() {
+      models.forgetAll();
+      changed.notifyAll();
+    },
+    logger,
+  });
+  const answers = new AnswerCounts();
+  let app: FastifyInstance | undefined;
+  let signIns: SignIns | undefined;
+
+  return {
+    async start() {
+      const tls = await tlsOf(options);
+      const api = await apiSchema(database);
+      signIns = new SignIns({ databaseUrl: database.url, api, limits, clock: systemClock, logger });
+      app = createApp({ tls, corsOrigins: options.corsOrigins ?? [], limits, logger });
+      const gate = new FairGate({
+        what: 'predictions',
+        places: limits.predictions,
+        placesOfRole: limits.predictionsOfRole,
+        waitingOfRole: limits.waitingPredictions,
+      });
+      const predictions = new Predictions({ pool, models, gate });
+      const routes: HttpRoute[] = [
+        ...serviceRoutes(),
+        ...datasetRoutes(limits),
+        ...studyRoutes(),
+        ...eventRoutes({ changed, streams: new Streams(limits), stopping: stopping.signal }),
+        ...trialRoutes(),
+        ...modelRoutes(),
+        ...predictRoutes(predictions, limits),
+        ...evaluationRoutes(limits),
+      ];
+      const document = openApi(routes);
+      answers.count(app);
+      addRoutes(app, routes, signIns);
+      addHealth(app, { pool, document });
+      addInference(app, { signIns, predictions, pool });
+      await pool.start();
+      await listener.start();
+      await listen(app, options);
+    },
+    async stop() {
+      stopping.abort();
+      const closing = app?.close();
+      const timer = setTimeout(() => app?.server.closeAllConnections(), STOP_MS);
+      await closing;
+      clearTimeout(timer);
+      await listener.stop();
+      await pool.stop();
+      await signIns?.stop();
+    },
+    measured: () => answers.measured(),
+    url() {
+      const address = app?.server.address() as AddressInfo | undefined;
+      const { host, tlsCert } = options;
+      return `${tlsCert === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${address?.port ?? options.port}`;
+    },
+  };
+}
+
+async function tlsOf({ tlsCert, tlsKey, host, logger }: CreateHttpOptions): Promise<TlsFiles | undefined> {
+  if (tlsCert !== undefined && tlsKey !== undefined)
+    return { cert: await readFile(tlsCert), key: await readFile(tlsKey) };
+  if (tlsCert !== undefined || tlsKey !== undefined) {
+    throw new EnvironmentUnfit('TLS needs a certificate and its key', {
+      hint: 'Set both RAFIKI_HTTP_TLS_CERT and RAFIKI_HTTP_TLS_KEY.',
+    });
+  }
+  if (!['127.0.0.1', '::1', 'localhost'].includes(host)) {
+    logger.warn({ host }, 'passwords are sent in the clear, unless a proxy in front of this server speaks TLS');
+  }
+  return undefined;
+}
+
+/** The schema of the functions rafiki_*, quoted: sessions of roles have no search path that leads there. */
+async function apiSchema(database: Database): Promise<string> {
+  const [row] = await database.query<{ api: string }>(
+    `select p.pronamespace::regnamespace::text as api from pg_proc p
+     where p.proname = 'rafiki_train' and p.proowner = 'rafiki_owner'::regrole`,
+  );
+  if (row !== undefined) return row.api;
+  throw new EnvironmentUnfit('rafiki is not installed in this database', {
+    hint: 'Install it with: rafiki install --database-url URL.',
+  });
+}
+
+async function listen(app: FastifyInstance, { host, port }: CreateHttpOptions): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    throw new EnvironmentUnfit(`the HTTP server cannot listen on ${host}:${port}`, {
+      detail: (cause as Error).message,
+      hint: 'Choose another port: --http-port N.',
+      cause,
+    });
+  }
+}

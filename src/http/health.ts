@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify';
+import type { BridgePool } from './predict/bridge-pool.ts';
+
+export interface HealthOptions {
+  pool: BridgePool;
+  /** The OpenAPI document. */
+  document: object;
+}
+
+/** How long an answer of Postgres counts: anyone may ask. */
+const READY_MS = 1_000;
+
+/** Whether Postgres answers, and lists a prediction server: asked at most once a second. */
+export function readiness(pool: BridgePool): () => Promise<boolean> {
+  let checkedMs = Number.NEGATIVE_INFINITY;
+  let last: Promise<boolean> = Promise.resolve(false);
+  return () => {
+    if (performance.now() - checkedMs > READY_MS) {
+      checkedMs = performance.now();
+      last = pool.refresh().then(
+        () => pool.hasServers,
+        () => false,
+      );
+    }
+    return last;
+  };
+}
+
+/** What needs no role: health, and what the paths are. */
+export function addHealth(app: FastifyInstance, options: HealthOptions): void {
+  const isReady = readiness(options.pool);
+  app.get('/health/live', async () => ({ live: true }));
+  app.get('/health/ready', async (_, reply) => {
+    const ready = await isReady();
+    return reply.code(ready ? 200 : 503).send({ ready });
+  });
+  app.get('/openapi.json', async () => options.document);
+}

@@ -1,0 +1,117 @@
+import Type, { type Static } from 'typebox';
+import { type HttpRoute, route } from '../route.ts';
+import { modelParams, nullable, nullableNumber, nullableText } from '../schemas.ts';
+
+const workerSchema = Type.Object(
+  {
+    process: Type.Integer(),
+    kind: Type.String(),
+    host: Type.String(),
+    pid: Type.Integer(),
+    device: Type.String(),
+    up: nullableText,
+    seen_s: nullableNumber,
+    trial: nullableText,
+    waiting: nullableNumber,
+    oldest_s: nullableNumber,
+    lost: nullableNumber,
+  },
+  { $id: 'Worker' },
+);
+
+const statSchema = Type.Object(
+  {
+    model: Type.String(),
+    calls: nullableNumber,
+    rows: nullableNumber,
+    cached: nullableNumber,
+    batches: nullableNumber,
+    rows_per_batch: nullableNumber,
+    overdue: nullableNumber,
+    p50_ms: nullableNumber,
+    p99_ms: nullableNumber,
+  },
+  { $id: 'PredictStat' },
+);
+
+const knobSchema = Type.Object({
+  family: Type.String(),
+  knob: Type.String(),
+  grp: nullableText,
+  kind: Type.String(),
+  domain: nullableText,
+  initial: nullableText,
+});
+
+const taskSchema = Type.Object({
+  task: Type.String(),
+  input: Type.String(),
+  output: Type.String(),
+  families: Type.Array(Type.String()),
+});
+
+export const serviceRoutes = (): HttpRoute[] => [
+  route({
+    method: 'GET',
+    path: '/v1/me',
+    tag: 'sign-in',
+    summary: 'The role that the request acts as',
+    answer: Type.Object({ role: Type.String(), roles: Type.Array(Type.String()) }),
+    async handle({ role }) {
+      const sql = `select session_user::text as role, coalesce((select json_agg(r.rolname order by r.rolname) from pg_roles r
+        where r.rolname <> session_user and pg_has_role(r.oid, 'usage')), '[]') as roles`;
+      const [row] = await role.rows<{ role: string; roles: string[] }>(sql);
+      return row ?? { role: role.role, roles: [] };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/workers',
+    tag: 'service',
+    summary: 'Running processes, as rafiki.workers',
+    answer: Type.Object({ workers: Type.Array(workerSchema) }),
+    handle: async ({ role }) => ({
+      workers: await role.rows<Static<typeof workerSchema>>('select w.* from rafiki.workers w limit 10000'),
+    }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/models/:model/stats',
+    tag: 'service',
+    summary: 'Prediction calls of a model of yours since the servers started',
+    params: modelParams,
+    answer: Type.Object({ stats: nullable(statSchema) }),
+    async handle({ role, params }) {
+      const [stats = null] = await role.rows<Static<typeof statSchema>>(
+        'select p.* from rafiki.stat_predict p where p.model = $1',
+        [params.model],
+      );
+      return { stats };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/tasks',
+    tag: 'service',
+    summary: 'What can be learnt, and the families that learn it',
+    answer: Type.Object({ tasks: Type.Array(taskSchema) }),
+    async handle({ role }) {
+      const sql = `select t.name as task, t.input, t.output, coalesce((select json_agg(distinct k.family order by k.family)
+        from ${role.api}.rafiki_knobs(t.name) k), '[]') as families from rafiki.task t order by t.name`;
+      return { tasks: await role.rows<Static<typeof taskSchema>>(sql) };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/tasks/:task/knobs',
+    tag: 'service',
+    summary: 'The knobs of each family with their domains, as rafiki_knobs',
+    params: Type.Object({ task: Type.String({ minLength: 1, maxLength: 100 }) }),
+    answer: Type.Object({ knobs: Type.Array(knobSchema) }),
+    handle: async ({ role, params }) => ({
+      knobs: await role.rows<Static<typeof knobSchema>>(`select k.* from ${role.api}.rafiki_knobs($1) k`, [
+        params.task,
+      ]),
+    }),
+  }),
+];

@@ -1,0 +1,134 @@
+import Type, { type Static } from 'typebox';
+import { UndefinedObject } from '../../errors/errors.ts';
+import { type HttpRoute, route } from '../route.ts';
+import { DEFAULT_PAGE, nullable, nullableNumber, nullableText, pageQuery, studyParams } from '../schemas.ts';
+import type { SignedIn } from '../sign-in/signed-in.ts';
+import { studyOf } from './studies.ts';
+
+const tag = 'trials';
+
+const trialSchema = Type.Object(
+  {
+    study: Type.Integer(),
+    trial: Type.Integer(),
+    family: Type.String(),
+    state: Type.String(),
+    attempt: Type.Integer(),
+    epoch: nullable(Type.Integer()),
+    epochs: nullable(Type.Integer()),
+    score: nullableNumber,
+    seconds: nullableNumber,
+    parent: nullable(Type.Integer()),
+    warm_share: nullableNumber,
+    refits: nullable(Type.Integer()),
+    knobs: Type.Record(Type.String(), Type.Unknown()),
+    error: nullableText,
+    started_at: nullableText,
+    ended_at: nullableText,
+  },
+  { $id: 'Trial' },
+);
+
+const trialSql = `
+  select t.study_id as study, t.number as trial, t.family, t.state, t.attempt, t.epoch, t.epochs, t.score, t.seconds, p.number as parent,
+    t.warm_share, f.number as refits, t.knobs, t.error ->> 'message' as error, t.started_at, t.ended_at
+  from rafiki.trial t left join rafiki.trial p on p.id = t.parent_id left join rafiki.trial f on f.id = t.refits
+  where t.study_id = $1::bigint`;
+
+const reportSchema = Type.Object(
+  {
+    trial: Type.Integer(),
+    epoch: Type.Integer(),
+    step: Type.Integer(),
+    loss: nullableNumber,
+    score: nullableNumber,
+    seconds: nullableNumber,
+    at: nullableText,
+  },
+  { $id: 'Report' },
+);
+
+const trialParams = Type.Object({ ...studyParams.properties, trial: Type.String({ pattern: '^[0-9]{1,9}$' }) });
+
+const reportSql = `
+  select t.number as trial, r.epoch, r.step, r.loss, r.score, r.seconds, r.created_at as at
+  from rafiki.report r join rafiki.trial t on t.id = r.trial_id
+  where t.study_id = $1::bigint and ($4::int is null or t.number = $4)
+  order by t.number, r.epoch limit $2 offset $3`;
+
+async function trialOf(
+  role: SignedIn,
+  { study, trial }: Static<typeof trialParams>,
+): Promise<Static<typeof trialSchema>> {
+  const [found] = await role.rows<Static<typeof trialSchema>>(`${trialSql} and t.number = $2::int`, [study, trial]);
+  if (found !== undefined) return found;
+  throw new UndefinedObject(`trial ${trial} of study ${study} does not exist`, {
+    hint: `GET /v1/studies/${study}/trials lists them.`,
+  });
+}
+
+export const trialRoutes = (): HttpRoute[] => [
+  route({
+    method: 'GET',
+    path: '/v1/studies/:study/trials',
+    tag,
+    summary: 'The trials of a study: by number, or the best first',
+    params: studyParams,
+    query: Type.Object(
+      {
+        ...pageQuery.properties,
+        order: Type.Optional(Type.Union([Type.Literal('number'), Type.Literal('best')])),
+      },
+      { additionalProperties: false },
+    ),
+    answer: Type.Object({ trials: Type.Array(trialSchema) }),
+    async handle({ role, params: { study }, query: { limit = DEFAULT_PAGE, offset = 0, order = 'number' } }) {
+      await studyOf(role, study);
+      const by = order === 'best' ? 't.score desc nulls last, t.number' : 't.number';
+      return {
+        trials: await role.rows<Static<typeof trialSchema>>(`${trialSql} order by ${by} limit $2 offset $3`, [
+          study,
+          limit,
+          offset,
+        ]),
+      };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/studies/:study/trials/:trial',
+    tag,
+    summary: 'One trial, with its knobs',
+    params: trialParams,
+    answer: trialSchema,
+    handle: ({ role, params }) => trialOf(role, params),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/studies/:study/trials/:trial/reports',
+    tag,
+    summary: 'What one trial measured after each epoch',
+    params: trialParams,
+    query: pageQuery,
+    answer: Type.Object({ reports: Type.Array(reportSchema) }),
+    async handle({ role, params, query: { limit = DEFAULT_PAGE, offset = 0 } }) {
+      await trialOf(role, params);
+      return {
+        reports: await role.rows<Static<typeof reportSchema>>(reportSql, [params.study, limit, offset, params.trial]),
+      };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/studies/:study/reports',
+    tag,
+    summary: 'Learning curves: what each trial measured after each epoch',
+    params: studyParams,
+    query: pageQuery,
+    answer: Type.Object({ reports: Type.Array(reportSchema) }),
+    async handle({ role, params: { study }, query: { limit = DEFAULT_PAGE, offset = 0 } }) {
+      await studyOf(role, study);
+      return { reports: await role.rows<Static<typeof reportSchema>>(reportSql, [study, limit, offset, null]) };
+    },
+  }),
+];

@@ -1,0 +1,201 @@
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { TextDecoder } from 'node:util';
+import { parse } from 'csv-parse';
+import type { Queryable } from '../../db/database.ts';
+import type { RoleTransaction } from '../../db/role-login.ts';
+import { BadData, RequestTooLarge } from '../../errors/errors.ts';
+import type { SignedIn } from '../sign-in/signed-in.ts';
+
+export type UploadFormat = 'csv' | 'json-lines';
+
+export interface UploadOptions {
+  schema: string;
+  table: string;
+  format: UploadFormat;
+  body: Readable;
+  maxBytes: number;
+  statementMs: number;
+}
+
+/** Of a table in Postgres; rows are wide long before. */
+const MAX_COLUMNS = 1000;
+const MAX_NAME_BYTES = 63;
+
+interface UploadedColumn {
+  name: string;
+  type: string;
+}
+
+/** What an upload became. */
+export interface Uploaded {
+  dataset: string;
+  rows: number;
+  columns: UploadedColumn[];
+}
+
+/**
+ * Makes a table of a file, in one transaction of the role. The rows go into a temporary table of texts first, as they come: so
+ * memory does not grow with the file, and all of a column's values decide its type. An empty text is NULL.
+ */
+export function upload(role: SignedIn, options: UploadOptions): Promise<Uploaded> {
+  const { schema, table, format, statementMs } = options;
+  const bytes = bounded(options.body, options.maxBytes);
+  return role.transaction(
+    async (on) => {
+      const names = format === 'csv' ? await stageCsv(on, bytes) : await stageJsonLines(on, bytes);
+      const columns = await typesOf(on, names);
+      const list = columns.map(({ type }, i) => `nullif(c${i}, '')::${type} as ${quoted(names[i] ?? '')}`).join(', ');
+      const name = `${quoted(schema)}.${quoted(table)}`;
+      await on.query(`create table ${name} as select ${list} from pg_temp._uploaded order by _row`);
+      await on.query(`analyze ${name}`);
+      const [count] = await on.query<{ rows: number }>('select count(*) as rows from pg_temp._uploaded');
+      await on.query('drop table pg_temp._uploaded');
+      return { dataset: `${schema}.${table}`, rows: count?.rows ?? 0, columns };
+    },
+    { statementMs },
+  );
+}
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+async function* bounded(body: Readable, maxBytes: number): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) {
+      throw new RequestTooLarge('the uploaded file is too large', {
+        detail: `The maximum is ${maxBytes} bytes.`,
+        hint: 'Use COPY in psql for larger ones.',
+      });
+    }
+    yield chunk;
+  }
+}
+
+/** Columns c0, c1, … of texts; returns the names in the header. */
+async function stageCsv(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Promise<string[]> {
+  const parser = parse({ bom: true, skip_empty_lines: true, max_record_size: 16_000_000 });
+  const fed = pipeline(bytes, parser);
+  fed.catch(() => undefined); // whoever reads the records gets the error
+  try {
+    const records = (parser as AsyncIterable<string[]>)[Symbol.asyncIterator]();
+    const names = checkNames(((await next(records)) ?? []).map((name) => name.trim()));
+    await createStage(on, names.length);
+    await on.copyIn(copyInto(names.length), linesOf(records));
+    await fed;
+    return names;
+  } finally {
+    parser.destroy();
+  }
+}
+
+async function next(records: AsyncIterator<string[]>): Promise<string[] | undefined> {
+  try {
+    const { value, done } = await records.next();
+    return done === true ? undefined : value;
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error) || !String(error.code).startsWith('CSV_')) throw error;
+    throw new BadData('the uploaded file is not CSV', {
+      detail: error.message.slice(0, 300),
+      hint: 'Write it by RFC 4180.',
+      cause: error,
+    });
+  }
+}
+
+async function* linesOf(records: AsyncIterator<string[]>): AsyncGenerator<string> {
+  for (let record = await next(records); record !== undefined; record = await next(records)) {
+    yield `${record.map(copyText).join('\t')}\n`;
+  }
+}
+
+/** A value in the text format of COPY. Throws BadData for what no text of Postgres has. */
+function copyText(value: string): string {
+  if (value.includes('\0')) throw new BadData('a value of the uploaded file contains NUL', { hint: 'Remove it.' });
+  return value.replace(/[\\\t\n\r]/g, (it) => escapes[it] ?? it);
+}
+const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+const columnsOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `c${i}`);
+
+const copyInto = (count: number): string => `copy pg_temp._uploaded (${columnsOf(count).join()}) from stdin`;
+
+async function createStage(on: Queryable, count: number): Promise<void> {
+  const columns = columnsOf(count).map((name) => `${name} text`);
+  await on.query(
+    `create temporary table _uploaded (_row bigint generated always as identity, ${columns.join()}) on commit drop`,
+  );
+}
+
+/** As {@link stageCsv}: the names are the keys of the objects, in the order of their first appearance. */
+async function stageJsonLines(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Promise<string[]> {
+  await on.query('create temporary table _lines (n bigint generated always as identity, line text) on commit drop');
+  await on.copyIn('copy pg_temp._lines (line) from stdin', splitLines(bytes));
+  const found = await on.query<{ name: string }>(
+    `select k.key as name from (select n, line::json as doc from pg_temp._lines) l, json_each(l.doc) with ordinality k (key, value, place)
+     group by k.key order by min(l.n), min(k.place) limit ${MAX_COLUMNS + 1}`,
+  );
+  const names = checkNames(found.map(({ name }) => name));
+  await createStage(on, names.length);
+  const values = names.map((_, i) => `line::json ->> $${i + 1}::text`);
+  await on.query(
+    `insert into pg_temp._uploaded (${columnsOf(names.length).join()}) select ${values.join()} from pg_temp._lines order by n`,
+    names,
+  );
+  return names;
+}
+
+async function* splitLines(bytes: AsyncGenerator<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf8', { fatal: true });
+  let rest = '';
+  for await (const chunk of bytes) {
+    const lines = (rest + decode(decoder, chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    yield lines
+      .filter((line) => line.trim() !== '')
+      .map((line) => `${copyText(line)}\n`)
+      .join('');
+  }
+  rest += decode(decoder);
+  if (rest.trim() !== '') yield `${copyText(rest)}\n`;
+}
+
+function decode(decoder: TextDecoder, chunk?: Buffer): string {
+  try {
+    return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
+  } catch (cause) {
+    throw new BadData('the uploaded file is not valid UTF-8', { hint: 'Convert it to UTF-8.', cause });
+  }
+}
+
+function checkNames(names: string[]): string[] {
+  const invalid = names.find((name) => name === '' || name.includes('\0') || Buffer.byteLength(name) > MAX_NAME_BYTES);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (names.length > 0 && names.length <= MAX_COLUMNS && invalid === undefined && twice === undefined) return names;
+  const detail =
+    names.length === 0
+      ? 'It has no columns.'
+      : names.length > MAX_COLUMNS
+        ? `It has more than ${MAX_COLUMNS} columns.`
+        : `The name of a column is ${twice === undefined ? 'empty or too long' : 'there twice'}: "${(twice ?? invalid ?? '').slice(0, 100)}".`;
+  throw new BadData('the columns of the uploaded file cannot be used', {
+    detail,
+    hint: 'The first line of a CSV file names them; a line of JSON is an object.',
+  });
+}
+
+/** The narrowest type that all values of a column have. */
+async function typesOf(on: Queryable, names: readonly string[]): Promise<UploadedColumn[]> {
+  const tests = names.flatMap((_, i) => [
+    `coalesce(bool_and(c${i} ~ '^[-+]?[0-9]{1,18}$') filter (where c${i} <> ''), false)`,
+    `coalesce(bool_and(c${i} ~ '^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$' and length(c${i}) < 40) filter (where c${i} <> ''), false)`,
+    `coalesce(bool_and(lower(c${i}) in ('true', 'false')) filter (where c${i} <> ''), false)`,
+  ]);
+  const [row] = await on.query<{ found: boolean[] }>(`select array[${tests.join()}] as found from pg_temp._uploaded`);
+  const found = row?.found ?? [];
+  return names.map((name, i) => ({
+    name,
+    type: found[3 * i] ? 'bigint' : found[3 * i + 1] ? 'float8' : found[3 * i + 2] ? 'boolean' : 'text',
+  }));
+}

@@ -1,0 +1,191 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { RoleLogin } from '../../db/role-login.ts';
+import { AuthenticationFailed } from '../../errors/errors.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { HttpRefusal } from '../error-answer.ts';
+import { FairGate } from '../fair-gate.ts';
+import type { HttpLimits } from '../limits.ts';
+import { type Credentials, credentialsOf } from './credentials.ts';
+import { Failures } from './failures.ts';
+import { SignedIn } from './signed-in.ts';
+
+export interface SignInsOptions {
+  databaseUrl: string;
+  /** The schema of the functions rafiki_*, quoted. */
+  api: string;
+  limits: HttpLimits;
+  clock: Clock;
+  logger: Logger;
+}
+
+const IDLE_MS = 2_000;
+
+interface KeptSignIn {
+  signedIn: SignedIn;
+  verifiedMs: number;
+  verifying: Promise<void> | undefined;
+}
+
+/**
+ * Checks passwords by connecting to Postgres, and remembers those that were right for a minute: so a role that is dropped, or whose
+ * password changes, is out within that time.
+ */
+export class SignIns {
+  readonly #options: SignInsOptions;
+  /** Of this process: what is stored of a password is of no use elsewhere. */
+  readonly #secret = randomBytes(32);
+  /** The most recently used last. */
+  readonly #entries = new Map<string, KeptSignIn>();
+  readonly #entering = new Map<string, Promise<SignedIn>>();
+  readonly #ofAddress: Failures;
+  readonly #ofRole: Failures;
+  readonly #checks: FairGate;
+  readonly #statements: FairGate;
+
+  constructor(options: SignInsOptions) {
+    const { clock, limits } = options;
+    this.#options = options;
+    this.#ofAddress = new Failures(clock, limits.failuresOfAddress);
+    this.#ofRole = new Failures(clock, limits.failuresOfRole);
+    this.#checks = new FairGate({
+      what: 'attempts to sign in',
+      places: limits.signIns,
+      placesOfRole: limits.signIns,
+      waitingOfRole: limits.waitingSignIns,
+    });
+    this.#statements = new FairGate({
+      what: 'requests',
+      places: limits.statements,
+      placesOfRole: limits.statementsOfRole,
+      waitingOfRole: limits.waitingStatements,
+    });
+  }
+
+  /** Without a promise if the password was checked recently. Throws {@link AuthenticationFailed}. */
+  of(header: string | undefined, address: string): SignedIn | Promise<SignedIn> {
+    const credentials = this.#credentials(header, address);
+    const key = createHmac('sha256', this.#secret)
+      .update(`${credentials.role}\0${credentials.password}`)
+      .digest('base64');
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return this.#enter(key, credentials, address);
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    const { clock, limits } = this.#options;
+    const ageMs = clock.nowMs() - entry.verifiedMs;
+    if (ageMs < limits.signInRefreshMs) return entry.signedIn;
+    const verified = this.#verify(key, entry);
+    if (ageMs >= limits.signInExpireMs) return verified.then(() => entry.signedIn);
+    verified.catch(() => undefined); // a refused role is removed; another error counts when the entry expires
+    return entry.signedIn;
+  }
+
+  async stop(): Promise<void> {
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.all(entries.map(({ signedIn }) => signedIn.stop()));
+  }
+
+  #verify(key: string, entry: KeptSignIn): Promise<void> {
+    entry.verifying ??= this.#checkAgain(key, entry).finally(() => {
+      entry.verifying = undefined;
+    });
+    return entry.verifying;
+  }
+
+  async #checkAgain(key: string, entry: KeptSignIn): Promise<void> {
+    try {
+      await entry.signedIn.verify();
+      entry.verifiedMs = this.#options.clock.nowMs();
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      throw wrong(error);
+    }
+  }
+
+  /** Requests with the same credentials share one check. */
+  #enter(key: string, credentials: Credentials, address: string): Promise<SignedIn> {
+    const entering = this.#entering.get(key);
+    if (entering !== undefined) return entering;
+    const entered = this.#connect(key, credentials, address).finally(() => this.#entering.delete(key));
+    this.#entering.set(key, entered);
+    return entered;
+  }
+
+  async #connect(key: string, { role, password }: Credentials, address: string): Promise<SignedIn> {
+    this.#checkFailures(address);
+    const pair = `${address} ${role}`;
+    refuseFor(this.#ofRole.waitSeconds(pair));
+    const { databaseUrl, limits, logger, clock, api } = this.#options;
+    return this.#checks.run(address, async () => {
+      this.#checkFailures(address); // others of this address may have failed meanwhile
+      refuseFor(this.#ofRole.waitSeconds(pair));
+      const { statementMs, statementsOfRole: maxConnections } = limits;
+      const login = new RoleLogin({
+        databaseUrl,
+        role,
+        password,
+        maxConnections,
+        statementMs,
+        idleMs: IDLE_MS,
+        logger,
+      });
+      try {
+        const [row] = await login.query<{ servedAs: string }>('select rafiki._session_role() as "servedAs"');
+        const servedAs = row?.servedAs ?? role;
+        const signedIn = new SignedIn({ role, servedAs, login, statements: this.#statements, api });
+        this.#remember(key, { signedIn, verifiedMs: clock.nowMs(), verifying: undefined });
+        return signedIn;
+      } catch (error) {
+        void login.stop();
+        if (!isRefusal(error)) throw error;
+        this.#ofAddress.add(address);
+        this.#ofRole.add(pair);
+        throw wrong(error);
+      }
+    });
+  }
+
+  #credentials(header: string | undefined, address: string): Credentials {
+    try {
+      return credentialsOf(header);
+    } catch (error) {
+      if (header !== undefined) this.#ofAddress.add(address);
+      throw error;
+    }
+  }
+
+  #checkFailures(address: string): void {
+    refuseFor(this.#ofAddress.waitSeconds(address));
+  }
+
+  #remember(key: string, entry: KeptSignIn): void {
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size >= this.#options.limits.roles && oldest !== undefined) {
+      this.#entries.delete(oldest); // its requests in progress end, and then its connections
+    }
+    this.#entries.set(key, entry);
+  }
+}
+
+/** Postgres refuses the login: the role, its password, or its right to connect. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof AuthenticationFailed || /^(28...|42501)$/.test((error as { code?: string }).code ?? '');
+
+/** One answer for all reasons: it does not tell which roles there are. */
+function wrong(cause: unknown): AuthenticationFailed {
+  if (cause instanceof AuthenticationFailed) return cause;
+  return new AuthenticationFailed('role or password is wrong', {
+    hint: 'Sign in with a Postgres role that has LOGIN, a password, and the right to connect to this database.',
+    cause,
+  });
+}
+
+function refuseFor(seconds: number): void {
+  if (seconds === 0) return;
+  throw new HttpRefusal({ status: 429, sqlstate: '53400' }, 'too many failed attempts to sign in', {
+    hint: `Wait ${seconds} s.`,
+  });
+}
