@@ -42,7 +42,7 @@ export interface TaskKind {
   /** Scores what some members decide together, best member first. */
   scoreBallots(members: readonly MemberBallots[], truth: Ballots, options: BallotScoring): number;
   /**
-   * What is kept of a member's answers to fit weights, besides its ballots: see `KEPT_BYTES`. Empty if ballots say all.
+   * What is kept of a member's answers to fit weights, besides its ballots, 2 MB at most. Empty if ballots say all.
    */
   kept(answers: TensorData): Float32Array;
   /** The panel of these candidates; undefined if not enough was kept of one. */

@@ -34,7 +34,7 @@ describe('greedy selection', () => {
         const loss = lossOf(right);
         const counts = greedyCounts([0, 1, 2], { steps: 20, loss: (chosen) => loss(chosen, rows) });
         const best = Math.min(...multisets(20).map((each) => loss(each, rows)));
-        expect(loss(counts, rows)).toBeLessThanOrEqual(best + 0.02);
+        expect(loss(counts, rows)).toBeLessThanOrEqual(best + 0.05);
         const alone = [0, 1, 2].map((c) =>
           loss(
             Uint8Array.from([0, 1, 2], (other) => Number(other === c)),
