@@ -2,6 +2,7 @@ import pg from 'pg';
 import { EnvironmentUnfit } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
+import { inTransaction } from './in-transaction.ts';
 
 /** Runs single statements: implemented by the pool, a dedicated connection and a transaction. */
 export interface Queryable {
@@ -63,7 +64,8 @@ const optionsOf = (settings: Record<string, string>): string =>
 
 // Identifiers are bigint in SQL and remain far below 2^53: numbers are simpler than strings.
 const INT8_OID = 20;
-const types = {
+/** How values of results become JavaScript's. */
+export const types = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     oid === INT8_OID && format !== 'binary'
       ? (text: string) => Number(text)
@@ -140,25 +142,8 @@ export class Database implements Service, Queryable {
   }
 
   /** Runs `work` in one transaction: committed when it returns, rolled back when it throws. */
-  async transaction<T>(work: (tx: Queryable) => Promise<T>, mode = ''): Promise<T> {
-    const client = await this.#pool.connect();
-    let broken: Error | undefined;
-    const onLost = (): void => undefined; // the current or the next statement fails with it
-    client.on('error', onLost);
-    try {
-      await client.query(`begin ${mode}`);
-      const result = await work(queryable(client));
-      await client.query('commit');
-      return result;
-    } catch (error) {
-      await client.query('rollback').catch((failure: Error) => {
-        broken = failure;
-      });
-      throw error;
-    } finally {
-      client.off('error', onLost);
-      client.release(broken);
-    }
+  transaction<T>(work: (tx: Queryable) => Promise<T>, mode = ''): Promise<T> {
+    return inTransaction(this.#pool, `begin ${mode}`, (client) => work(queryable(client)));
   }
 
   /** A dedicated connection, for session locks, COPY, and callers that must notice its loss. */
@@ -210,7 +195,7 @@ export interface Connection extends Queryable {
   close(): Promise<void>;
 }
 
-function queryable(client: pg.Client | pg.PoolClient): Queryable {
+export function queryable(client: pg.Client | pg.PoolClient): Queryable {
   return {
     async query<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
       const result = await client.query(sql, [...values]);

@@ -3,7 +3,8 @@ import pg from 'pg';
 import { from } from 'pg-copy-streams';
 import { AuthenticationFailed } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { CONNECT_TIMEOUT_MS, type Queryable, startupOptions } from './database.ts';
+import { CONNECT_TIMEOUT_MS, type Queryable, queryable, startupOptions, types } from './database.ts';
+import { inTransaction } from './in-transaction.ts';
 
 export interface RoleLoginOptions {
   /** The database, as any role: its user and password are replaced. */
@@ -57,7 +58,7 @@ export class RoleLogin implements Queryable {
       verify: (client: pg.PoolClient, done: (error?: Error) => void): void => {
         done((client as unknown as AskedClient).wasAsked ? undefined : notAsked(role));
       },
-      types: { getTypeParser: (oid: number) => (oid === INT8_OID ? Number : pg.types.getTypeParser(oid)) },
+      types,
     } as pg.PoolConfig);
     this.#pool.on('error', (error) => logger.warn({ err: error.message }, 'idle connection of a role lost'));
   }
@@ -80,41 +81,20 @@ export class RoleLogin implements Queryable {
   }
 
   /** Runs `work` in one transaction, whose statements may take `statementMs` each. */
-  async transaction<T>(
+  transaction<T>(
     work: (on: RoleTransaction) => Promise<T>,
     { statementMs = this.#statementMs }: { statementMs?: number } = {},
   ): Promise<T> {
-    const client = await this.#pool.connect();
-    let broken: Error | undefined;
-    const onLost = (): void => undefined; // the current or the next statement fails with it
-    client.on('error', onLost);
-    try {
-      await client.query('begin');
+    return inTransaction(this.#pool, 'begin', async (client) => {
       await client.query(`set local statement_timeout = ${statementMs}`);
-      const result = await work({
-        query: async <Row>(sql: string, values: readonly unknown[] = []) =>
-          (await client.query(sql, [...values])).rows as Row[],
-        copyIn: (sql, rows) => pipeline(rows, client.query(from(sql))),
-      });
-      await client.query('commit');
-      return result;
-    } catch (error) {
-      await client.query('rollback').catch((failure: Error) => {
-        broken = failure;
-      });
-      throw error;
-    } finally {
-      client.off('error', onLost);
-      client.release(broken);
-    }
+      return work({ ...queryable(client), copyIn: (sql, rows) => pipeline(rows, client.query(from(sql))) });
+    });
   }
 
   async stop(): Promise<void> {
     if (!this.#pool.ended) await this.#pool.end();
   }
 }
-
-const INT8_OID = 20;
 
 /** Percent signs are encoded, too, which a URL's setters leave: "a%62" must not become role "ab". */
 function urlOf(databaseUrl: string, role: string, password: string): string {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { recent } from '../runtime/recent.ts';
 import type { BridgePool } from './predict/bridge-pool.ts';
 
 export interface HealthOptions {
@@ -11,20 +12,11 @@ export interface HealthOptions {
 const READY_MS = 1_000;
 
 /** Whether Postgres answers, and lists a prediction server: asked at most once a second. */
-export function readiness(pool: BridgePool): () => Promise<boolean> {
-  let checkedMs = Number.NEGATIVE_INFINITY;
-  let last: Promise<boolean> = Promise.resolve(false);
-  return () => {
-    if (performance.now() - checkedMs > READY_MS) {
-      checkedMs = performance.now();
-      last = pool.refresh().then(
-        () => pool.hasServers,
-        () => false,
-      );
-    }
-    return last;
-  };
-}
+export const readiness = (pool: BridgePool): (() => Promise<boolean>) =>
+  recent(async () => {
+    await pool.refresh();
+    return pool.hasServers;
+  }, READY_MS);
 
 /** What needs no role: health, and what the paths are. */
 export function addHealth(app: FastifyInstance, options: HealthOptions): void {

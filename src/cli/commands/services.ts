@@ -8,6 +8,7 @@ import { createHttp } from '../../http/create-http.ts';
 import { MetricsServer } from '../../metrics/metrics-server.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { MeasuredService } from '../../runtime/measured.ts';
+import { recent } from '../../runtime/recent.ts';
 import { type Service, startAll, stopAll } from '../../runtime/service.ts';
 import { createWorker } from '../../worker/create-worker.ts';
 import { loginRefused, SERVICE } from '../logins.ts';
@@ -88,6 +89,8 @@ interface Common {
   logger: Logger;
 }
 
+/** How long an answer of Postgres counts: a client of the port needs no token to ask. */
+const READY_MS = 1_000;
 /** A probe that waits longer is a failed one. */
 const PROBE_MS = 2_000;
 
@@ -114,7 +117,7 @@ async function runService(
   const services: Service[] = [database, check, service];
   const { metricsPort: port, metricsHost: host, metricsToken: token } = settings;
   if (port !== undefined) {
-    const isReady = (): Promise<boolean> => reaches(database);
+    const isReady = recent(() => reaches(database), READY_MS);
     services.push(new MetricsServer({ process: name, service, host, port, token, isReady, logger }));
   }
   await startAll(services).catch((error: unknown) => {

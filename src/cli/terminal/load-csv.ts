@@ -6,14 +6,18 @@ const ROWS_PER_INSERT = 1_000;
 /** A name as SQL. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** Creates a table with the columns of a file, in the order of its lines, which `line` numbers; `table` is SQL. */
-export async function loadCsv(
-  on: Queryable,
-  { table, line, columns }: { table: string; line: string; columns: readonly CsvColumn[] },
-): Promise<void> {
+export interface LoadedCsv {
+  /** The table's name as SQL; in pg_temp it is gone with the session. */
+  table: string;
+  /** The name of a column that numbers the lines. */
+  line: string;
+  columns: readonly CsvColumn[];
+}
+
+/** Creates a table with the columns of a file. */
+export async function loadCsv(on: Queryable, { table, line, columns }: LoadedCsv): Promise<void> {
   const definitions = columns.map(({ name, type }) => `${quoted(name)} ${type}`);
-  await on.query(`create ${table} (${quoted(line)} int primary key, ${definitions.join(', ')})`);
-  const target = table.replace(/^.*table /, '');
+  await on.query(`create table ${table} (${quoted(line)} int primary key, ${definitions.join(', ')})`);
   const names = [line, ...columns.map(({ name }) => name)].map(quoted).join(', ');
   const values = columns.map(({ type }, i) => `c${i}::${type}`).join(', ');
   const arrays = columns.map((_, i) => `$${i + 2}::text[]`).join(', ');
@@ -21,7 +25,7 @@ export async function loadCsv(
   const rows = columns[0]?.values.length ?? 0;
   for (let from = 0; from < rows; from += ROWS_PER_INSERT) {
     await on.query(
-      `insert into ${target} (${names}) select $1 + n, ${values} from unnest(${arrays}) with ordinality as t (${aliases}, n)`,
+      `insert into ${table} (${names}) select $1 + n, ${values} from unnest(${arrays}) with ordinality as t (${aliases}, n)`,
       [from, ...columns.map((column) => column.values.slice(from, from + ROWS_PER_INSERT))],
     );
   }

@@ -56,7 +56,7 @@ interface FilePrediction {
   column: string | undefined;
 }
 
-const TABLE = 'rafiki_file';
+const TABLE = 'pg_temp.rafiki_file';
 const LINE = 'line of the file';
 
 /** Rows whose answers are in memory at a time. */
@@ -64,7 +64,7 @@ const PART = 10_000;
 
 async function printPredictions(session: Queryable, { model, input, columns, column }: FilePrediction): Promise<void> {
   const argument = input === 'columns' ? 't' : `t.${quoted(textColumn(columns, column))}`;
-  await loadCsv(session, { table: `temporary table ${TABLE}`, line: LINE, columns });
+  await loadCsv(session, { table: TABLE, line: LINE, columns });
   process.stdout.write(stringify([[...columns.map(({ name }) => name), 'prediction']]));
   const rows = columns[0]?.values.length ?? 0;
   for (let from = 0; from < rows; from += PART) {

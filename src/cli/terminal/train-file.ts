@@ -26,7 +26,7 @@ export const trainFileCommand = command({
       const session = await database.connect(() => undefined);
       try {
         await checkIsNew(session, table);
-        await loadCsv(session, { table: `table ${quoted(table)}`, line: lineName(columns), columns });
+        await loadCsv(session, { table: quoted(table), line: lineName(columns), columns });
         print(`${columns[0]?.values.length} rows of ${path.basename(file)} are in table ${table}`);
         const live = new LiveLine(database);
         session.onNotice((message) => live.print(message));

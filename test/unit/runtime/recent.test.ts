@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { recent } from '../../../src/runtime/recent.ts';
+
+test('asks once, however many want to know', async () => {
+  let asked = 0;
+  const isReady = recent(async () => {
+    asked++;
+    return true;
+  }, 60_000);
+  expect(await Promise.all([isReady(), isReady(), isReady()])).toEqual([true, true, true]);
+  expect(asked).toBe(1);
+});
+
+test('asks again after the time; a failure is no', async () => {
+  let asked = 0;
+  const isReady = recent(async () => {
+    if (++asked === 1) throw new Error('no connection');
+    return true;
+  }, -1);
+  expect([await isReady(), await isReady()]).toEqual([false, true]);
+});
