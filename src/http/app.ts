@@ -1,5 +1,5 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { UndefinedObject } from '../errors/errors.ts';
+import { RequestTooLarge, UndefinedObject } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { acceptFiles, checkType, shareMemory } from './bodies.ts';
 import { errorAnswer, HttpRefusal } from './error-answer.ts';
@@ -78,18 +78,26 @@ export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions,
     if (reply.statusCode >= 500)
       logger.warn({ path: request.routeOptions.url, err: String(error) }, 'a request failed');
   });
-  app.setNotFoundHandler((request, reply) => {
-    const error = new UndefinedObject(
-      `there is no path ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}`,
-      {
-        hint: 'GET /openapi.json describes all paths.',
-      },
-    );
-    sendError(error, reply);
-  });
+  app.setNotFoundHandler((request, reply) => sendError(noPath(request), reply));
+  refuseBodies(app);
   acceptFiles(app, limits);
   shareMemory(app, limits);
   return app;
+}
+
+const noPath = ({ method, url }: FastifyRequest): UndefinedObject =>
+  new UndefinedObject(`there is no path ${method} ${url.split('?')[0]?.slice(0, 200)}`, {
+    hint: 'GET /openapi.json describes all paths.',
+  });
+
+/** Where nobody has signed in, nothing of a body is read: such paths have none. */
+function refuseBodies(app: FastifyInstance): void {
+  app.addHook('preParsing', async (request) => {
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+    if (request.role !== undefined || (coding === undefined && Number(length ?? 0) === 0)) return;
+    if (request.is404) throw noPath(request);
+    throw new RequestTooLarge('this path reads no body', { hint: 'Send the request without one.' });
+  });
 }
 
 function sendError(error: unknown, reply: FastifyReply): void {

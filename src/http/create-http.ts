@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { apiSchema } from '../db/api-schema.ts';
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { EnvironmentUnfit } from '../errors/errors.ts';
@@ -138,18 +139,6 @@ async function tlsOf({ tlsCert, tlsKey, host, logger }: CreateHttpOptions): Prom
     logger.warn({ host }, 'passwords are sent in the clear, unless a proxy in front of this server speaks TLS');
   }
   return undefined;
-}
-
-/** The schema of the functions rafiki_*, quoted: sessions of roles have no search path that leads there. */
-async function apiSchema(database: Database): Promise<string> {
-  const [row] = await database.query<{ api: string }>(
-    `select p.pronamespace::regnamespace::text as api from pg_proc p
-     where p.proname = 'rafiki_train' and p.proowner = 'rafiki_owner'::regrole`,
-  );
-  if (row !== undefined) return row.api;
-  throw new EnvironmentUnfit('rafiki is not installed in this database', {
-    hint: 'Install it with: rafiki install --database-url URL.',
-  });
 }
 
 async function listen(app: FastifyInstance, { host, port }: CreateHttpOptions): Promise<void> {

@@ -1,8 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, BlockList } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { EnvironmentUnfit, InvalidParameter } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { isLoopback } from '../runtime/loopback.ts';
 import type { MeasuredService } from '../runtime/measured.ts';
 import type { Service } from '../runtime/service.ts';
 import { Exposition } from './exposition.ts';
@@ -25,10 +26,8 @@ export interface MetricsServerOptions {
 const MAX_HEADER_BYTES = 8192;
 const MAX_CONNECTIONS = 32;
 const MAX_REQUEST_MS = 5_000;
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8);
-loopback.addAddress('::1', 'ipv6');
+/** Node looks for silent connections every half a minute by default: so many would keep probes out that long. */
+const CHECK_MS = 1_000;
 
 /**
  * GET /metrics, /health/live and /health/ready of one process, for Prometheus and for what restarts containers. A client that reaches
@@ -43,7 +42,12 @@ export class MetricsServer implements Service {
     this.#options = options;
     this.#exposition = new Exposition(options.process, options.service);
     this.#server = createServer(
-      { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: MAX_REQUEST_MS, headersTimeout: MAX_REQUEST_MS },
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        requestTimeout: MAX_REQUEST_MS,
+        headersTimeout: MAX_REQUEST_MS,
+        connectionsCheckingInterval: CHECK_MS,
+      },
       (request, response) => void this.#answer(request, response),
     );
     this.#server.maxConnections = MAX_CONNECTIONS;
@@ -51,7 +55,7 @@ export class MetricsServer implements Service {
 
   async start(): Promise<void> {
     const { host, port, token, logger } = this.#options;
-    if (token === undefined && !isLoopback(host)) {
+    if (token === undefined && host !== 'localhost' && !isLoopback(host)) {
       throw new InvalidParameter('metrics for other machines need a token', {
         detail: `They would be served on ${host}:${port}, with the names of all models.`,
         hint: 'Set RAFIKI_METRICS_TOKEN, and have Prometheus send it (authorization: credentials); or leave RAFIKI_METRICS_HOST out.',
@@ -125,7 +129,3 @@ export class MetricsServer implements Service {
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' ||
-  loopback.check(host.replace(/^::ffff:/, ''), /^[^.]*:/.test(host) && !host.startsWith('::ffff:') ? 'ipv6' : 'ipv4');

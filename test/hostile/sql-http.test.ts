@@ -312,6 +312,17 @@ test('bodies of a client without a role are not read, and long ones are bounded'
     1_500,
   );
   expect(said).toMatch(/^HTTP\/1.1 401/);
+  for (const [start, status] of [
+    ['POST /v1/nowhere', 404],
+    ['POST /health/live', 404],
+    ['GET /health/live', 413],
+  ] as const) {
+    const refused = await raw(
+      `${start} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 30000000\r\n\r\n{no json`,
+      1_500,
+    );
+    expect(refused).toMatch(new RegExp(`^HTTP/1.1 ${status}`));
+  }
   const huge = await raw(
     `POST /v1/studies HTTP/1.1\r\nHost: x\r\nAuthorization: ${basic(malloryRole)}\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n`,
     1_500,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadCsv, quoted } from '../../src/cli/terminal/load-csv.ts';
+import { loadCsv } from '../../src/cli/terminal/load-csv.ts';
+import { quoted } from '../../src/db/quoted.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 
 let database: TestDatabase;
@@ -7,6 +8,23 @@ beforeAll(async () => {
   database = await createTestDatabase();
 });
 afterAll(() => database.drop());
+
+test('functions of others in the search path are not called', async () => {
+  const { db } = database;
+  await db.query(`create schema trap`);
+  await db.query(
+    `create function trap.unnest(text[]) returns setof text language plpgsql as $$ begin raise exception 'captured'; end $$`,
+  );
+  const session = await db.connect(() => undefined);
+  await session.query('set search_path = trap, public, pg_catalog');
+  const columns = [{ name: 'text', type: 'text', values: ['one', 'two'] }];
+  await loadCsv(session, { table: 'public.trapped', line: 'line', columns });
+  expect(await session.query('select text from public.trapped order by line')).toEqual([
+    { text: 'one' },
+    { text: 'two' },
+  ]);
+  await session.close();
+});
 
 test('a file becomes a table, whatever its name and those of its columns are', async () => {
   const { db } = database;

@@ -45,7 +45,7 @@ create policy seen on rafiki.unanswered for select using (exists (select from ra
 -- Policies do not protect secrets against comparisons. LEAKPROOF operators, such as those of uuid, text and bytea, and subscripts of arrays, are
 -- evaluated before a policy or a view filters the row, and the row counts of EXPLAIN ANALYZE then show whether a hidden value matched. So secrets
 -- are in tables or columns that no user may read (9-rights/30-privileges.sql). Roles that may know them see them through these views, as the result
--- of a function that is not leakproof: to_jsonb, or || with an empty array, which costs nothing. In a view current_user is the querying role.
+-- of a function that is not leakproof, to_jsonb, or of a volatile CASE. In a view current_user is the querying role.
 create or replace view rafiki.model_access with (security_barrier) as
 select m.id, m.name, to_jsonb(k.key) as key
 from rafiki.model m join rafiki.model_key k on k.model_id = m.id

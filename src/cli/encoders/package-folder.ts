@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { EnvironmentUnfit, InvalidParameter } from '../../errors/errors.ts';
+import { BadData, EnvironmentUnfit, InvalidParameter } from '../../errors/errors.ts';
 
 const run = promisify(execFile);
 
@@ -24,14 +24,24 @@ export async function withPackage<T>(spec: string, work: (folder: string) => Pro
   if (!plainName.test(spec)) {
     throw new InvalidParameter(`"${spec}" is no name of an npm package`, { hint: 'Write NAME or NAME@VERSION.' });
   }
-  const known = path.join(fetched, spec.replace(/(?<=.)@.*$/, ''));
-  if (existsSync(path.join(known, 'package.json'))) return work(known);
+  const [, name = spec, version] = /^(.+?)(?:@([^@/]+))?$/.exec(spec) ?? [];
+  const known = path.join(fetched, name);
+  if (await isPackage(known, version)) return work(known);
   const dir = await mkdtemp(path.join(tmpdir(), 'rafiki-encoder-'));
   try {
     return await work(await unpack(spec, dir));
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** Whether a folder has a package, of this version if one is asked for. */
+async function isPackage(folder: string, version: string | undefined): Promise<boolean> {
+  const file = path.join(folder, 'package.json');
+  if (!existsSync(file)) return false;
+  return (
+    version === undefined || (JSON.parse(await readFile(file, 'utf8')) as { version?: string }).version === version
+  );
 }
 
 async function unpack(spec: string, dir: string): Promise<string> {
@@ -46,10 +56,14 @@ async function unpack(spec: string, dir: string): Promise<string> {
       cause,
     });
   }
-  const [folder] = (
-    await Promise.all((await readdir(dir)).map(async (name) => ({ name, is: await stat(path.join(dir, name)) })))
-  )
-    .filter(({ is }) => is.isDirectory())
-    .map(({ name }) => path.join(dir, name));
-  return folder ?? dir;
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  const odd = entries.find((entry) => !entry.isFile() && !entry.isDirectory());
+  if (odd !== undefined) {
+    throw new BadData(`the package ${spec} has something else than files and folders`, {
+      detail: `${odd.name} could be a link to a file of this machine.`,
+      hint: 'Packages of npm have none: do not trust this one.',
+    });
+  }
+  const folder = entries.find((entry) => entry.isDirectory() && entry.parentPath === dir);
+  return folder === undefined ? dir : path.join(dir, folder.name);
 }

@@ -36,7 +36,7 @@ export class LiveLine {
   async #refresh(): Promise<void> {
     const running = await this.#db
       .query<{ text: string }>(
-        `select format('%s %s/%s', family, epoch, coalesce(epochs::text, '…')) as text
+        `select pg_catalog.format('%s %s/%s', family, epoch, coalesce(epochs::text, '…')) as text
          from rafiki.trial where state = 'running' order by number`,
       )
       .catch(() => []); // Postgres may be restarting

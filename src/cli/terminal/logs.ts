@@ -10,7 +10,7 @@ export const logsCommand = command({
   settings: [...userSettings],
   takesWords: true,
   run: ({ settings, words }) =>
-    withUser(settings, async (database) => {
+    withUser(settings, async (database, api) => {
       const [study] = words;
       if (study === undefined || words.length > 1 || !isNumber.test(study)) {
         throw new InvalidParameter('logs takes the number of a study', { hint: '"rafiki status" lists the studies.' });
@@ -30,7 +30,9 @@ export const logsCommand = command({
         [study],
       );
       print(`\n${formatTable(trials)}`);
-      const report = await database.query<Record<string, unknown>>('select * from rafiki_report($1)', [study]);
+      const report = await database.query<Record<string, unknown>>(`select * from ${api}.rafiki_report($1::bigint)`, [
+        study,
+      ]);
       print(`\n${formatTable(report)}`);
     }),
 });

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { stringify } from 'csv-stringify/sync';
 import type { Queryable } from '../../db/database.ts';
+import { quoted } from '../../db/quoted.ts';
 import { InvalidParameter, UndefinedObject } from '../../errors/errors.ts';
 import { command } from '../commands/command.ts';
 import { type CsvColumn, hasSentences, readCsv } from './csv-file.ts';
-import { loadCsv, quoted } from './load-csv.ts';
+import { loadCsv } from './load-csv.ts';
 import { userSettings, withUser } from './user-session.ts';
 
 export const predictFileCommand = command({
@@ -12,7 +13,7 @@ export const predictFileCommand = command({
   settings: [...userSettings, 'column'],
   takesWords: true,
   run: ({ settings, words }) =>
-    withUser(settings, async (database) => {
+    withUser(settings, async (database, api) => {
       const [model, file] = words;
       if (model === undefined || file === undefined || words.length > 2) {
         throw new InvalidParameter('predict takes a model and a file', { hint: 'rafiki predict MODEL FILE.csv' });
@@ -20,8 +21,8 @@ export const predictFileCommand = command({
       const session = await database.connect(() => undefined);
       try {
         const input = await inputOfModel(session, model);
-        if (input === 'image') return printLabel(session, model, readFileSync(file));
-        await printPredictions(session, { model, input, columns: readCsv(file), column: settings.column });
+        if (input === 'image') return printLabel(session, { api, model }, readFileSync(file));
+        await printPredictions(session, { api, model, input, columns: readCsv(file), column: settings.column });
       } finally {
         await session.close();
       }
@@ -30,7 +31,7 @@ export const predictFileCommand = command({
 
 async function inputOfModel(session: Queryable, model: string): Promise<string> {
   const [row] = await session.query<{ input: string }>(
-    `select split_part(t.input, ' ', 1) as input from rafiki.models m join rafiki.task t on t.name = m.task
+    `select t.input from rafiki.models m join rafiki.task t on t.name = m.task
      where m.model = $1 and m.deployment = 'ready' limit 1`,
     [model],
   );
@@ -40,16 +41,21 @@ async function inputOfModel(session: Queryable, model: string): Promise<string> 
   });
 }
 
-async function printLabel(session: Queryable, model: string, image: Buffer): Promise<void> {
-  const [row] = await session.query<{ label: string | null }>('select rafiki_predict($1, $2::bytea) as label', [
-    model,
-    image,
-  ]);
+async function printLabel(session: Queryable, { api, model }: ModelOfApi, image: Buffer): Promise<void> {
+  const [row] = await session.query<{ label: string | null }>(
+    `select ${api}.rafiki_predict($1::text, $2::bytea) as label`,
+    [model, image],
+  );
   process.stdout.write(`${row?.label ?? ''}\n`);
 }
 
-interface FilePrediction {
+/** A model, and the schema of the functions that answer. */
+interface ModelOfApi {
+  api: string;
   model: string;
+}
+
+interface FilePrediction extends ModelOfApi {
   input: string;
   columns: readonly CsvColumn[];
   /** Of a model that reads a text. */
@@ -62,14 +68,17 @@ const LINE = 'line of the file';
 /** Rows whose answers are in memory at a time. */
 const PART = 10_000;
 
-async function printPredictions(session: Queryable, { model, input, columns, column }: FilePrediction): Promise<void> {
+async function printPredictions(
+  session: Queryable,
+  { api, model, input, columns, column }: FilePrediction,
+): Promise<void> {
   const argument = input === 'columns' ? 't' : `t.${quoted(textColumn(columns, column))}`;
   await loadCsv(session, { table: TABLE, line: LINE, columns });
   process.stdout.write(stringify([[...columns.map(({ name }) => name), 'prediction']]));
   const rows = columns[0]?.values.length ?? 0;
   for (let from = 0; from < rows; from += PART) {
     const answers = await session.query<{ prediction: string | null }>(
-      `select rafiki_predict($1, ${argument}) as prediction from ${TABLE} t
+      `select ${api}.rafiki_predict($1::text, ${argument}) as prediction from ${TABLE} t
        where ${quoted(LINE)} > $2 and ${quoted(LINE)} <= $3 order by ${quoted(LINE)}`,
       [model, from, from + PART],
     );

@@ -1,10 +1,11 @@
 import path from 'node:path';
 import type { Queryable } from '../../db/database.ts';
+import { quoted } from '../../db/quoted.ts';
 import { BadData, InvalidParameter } from '../../errors/errors.ts';
 import { command } from '../commands/command.ts';
 import { type CsvColumn, hasSentences, readCsv } from './csv-file.ts';
 import { LiveLine } from './live-line.ts';
-import { loadCsv, quoted } from './load-csv.ts';
+import { loadCsv } from './load-csv.ts';
 import { userSettings, withUser } from './user-session.ts';
 
 const print = (line = ''): void => void process.stdout.write(`${line}\n`);
@@ -14,7 +15,7 @@ export const trainFileCommand = command({
   settings: [...userSettings, 'target', 'task', 'table', 'minutes'],
   takesWords: true,
   run: ({ settings, words }) =>
-    withUser(settings, async (database) => {
+    withUser(settings, async (database, api) => {
       const [file] = words;
       if (file === undefined || words.length > 1) {
         throw new InvalidParameter('train takes one CSV file', { hint: 'rafiki train FILE.csv --target COLUMN' });
@@ -25,15 +26,17 @@ export const trainFileCommand = command({
       const table = settings.table ?? tableName(file);
       const session = await database.connect(() => undefined);
       try {
-        await checkIsNew(session, table);
-        await loadCsv(session, { table: quoted(table), line: lineName(columns), columns });
+        await database.transaction(async (on) => {
+          await checkIsNew(on, table);
+          await loadCsv(on, { table: quoted(table), line: lineName(columns), columns });
+        });
         print(`${columns[0]?.values.length} rows of ${path.basename(file)} are in table ${table}`);
         const live = new LiveLine(database);
         session.onNotice((message) => live.print(message));
         live.start();
         await session
           .query(
-            'call rafiki_train_wait($1, $2::text::regclass, target => $3, max_time => make_interval(mins => $4))',
+            `call ${api}.rafiki_train_wait($1::text, $2::text::regclass, target => $3::name, max_time => pg_catalog.make_interval(mins => $4::int))`,
             [...[task, quoted(table), target.name, settings.minutes]],
           )
           .finally(() => live.stop());
@@ -45,7 +48,9 @@ export const trainFileCommand = command({
 });
 
 async function checkIsNew(on: Queryable, table: string): Promise<void> {
-  const [row] = await on.query<{ there: boolean }>('select to_regclass($1) is not null as there', [quoted(table)]);
+  const [row] = await on.query<{ there: boolean }>('select pg_catalog.to_regclass($1::text) is not null as there', [
+    quoted(table),
+  ]);
   if (row?.there !== true) return;
   throw new InvalidParameter(`there is a table "${table}" already`, {
     hint: `Choose another name with --table; or train on that table: rafiki_train('TASK', '${table}').`,

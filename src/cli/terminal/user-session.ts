@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { apiSchema } from '../../db/api-schema.ts';
 import { Database } from '../../db/database.ts';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 import { createLogger } from '../../runtime/logger.ts';
@@ -12,20 +13,20 @@ export const userSettings = ['databaseUrl', 'dataDir', 'xdgDataHome'] as const;
 
 type UserSettings = SettingValues<(typeof userSettings)[number]>;
 
-/** Runs `work` in the given database, or else in that of `rafiki up` on this machine. */
-export async function withUser<T>(settings: UserSettings, work: (database: Database) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` in the given database, or else in that of `rafiki up` on this machine; `api` is the schema of the functions rafiki_*. The
+ * session has the user's search path, so `work` names the schema of each function.
+ */
+export async function withUser<T>(
+  settings: UserSettings,
+  work: (database: Database, api: string) => Promise<T>,
+): Promise<T> {
   const database = new Database({
     ...{ url: urlOf(settings), application: 'rafiki', maxConnections: 2, asUser: true },
     logger: createLogger('cli', 'error'),
   });
   try {
-    const [row] = await database.query<{ there: boolean }>(`select to_regclass('rafiki.studies') is not null as there`);
-    if (row?.there !== true) {
-      throw new EnvironmentUnfit('rafiki is not installed in this database, or this role may not see it', {
-        hint: 'Install it with "rafiki install", or choose another database with --database-url.',
-      });
-    }
-    return await work(database);
+    return await work(database, await apiSchema(database));
   } finally {
     await database.stop();
   }

@@ -54,7 +54,7 @@ export async function statistics(role: SignedIn, name: string, version: number |
 /** load: deploys the newest version; unload: none answers any more. */
 export async function changeModel(role: SignedIn, name: string, step: 'load' | 'unload'): Promise<void> {
   if (step === 'unload') {
-    await role.rows(`select ${role.api}.rafiki_undeploy($1)`, [name]);
+    await role.rows(`select ${role.api}.rafiki_undeploy($1::text)`, [name]);
     return;
   }
   const [row] = await role.rows<{ version: number | null }>(
@@ -62,5 +62,5 @@ export async function changeModel(role: SignedIn, name: string, step: 'load' | '
     [name],
   );
   if (row?.version == null) throw new UndefinedObject(`model "${name}" does not exist`);
-  await role.rows(`select ${role.api}.rafiki_deploy($1, $2)`, [name, row.version]);
+  await role.rows(`select ${role.api}.rafiki_deploy($1::text, $2::int)`, [name, row.version]);
 }

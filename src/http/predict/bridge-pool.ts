@@ -2,6 +2,7 @@ import { type BridgeDirectory, BridgeSessionClient, selectBridges } from '../../
 import type { Database } from '../../db/database.ts';
 import { Cancelled, StatementRefused } from '../../errors/errors.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
+import { SEPARATOR } from '../../protocol/request.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import { HttpRefusal } from '../error-answer.ts';
@@ -19,7 +20,6 @@ const MIN_REFRESH_MS = 200;
 const TRIES = 3;
 /** Handshakes at the same time: a server gives each five seconds, and answers meanwhile. */
 const MAX_OPENING = 8;
-const SEPARATOR = '\x1f';
 
 /** Sessions at the prediction servers, each with one request at a time. How many there are is bounded by their users. */
 export class BridgePool implements Service {

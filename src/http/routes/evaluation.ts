@@ -36,7 +36,7 @@ async function measure<Row>(
   }: { name: string; model: string; body: Static<typeof labelledRows>; statementMs: number },
 ): Promise<Row[]> {
   const source = await relationOf(role, body.source);
-  const sql = `select e.* from ${role.api}.${name}(model => $1, source => $2::oid::regclass, target => $3::name, feature => $4::name) e limit 100000`;
+  const sql = `select e.* from ${role.api}.${name}(model => $1::text, source => $2::oid::regclass, target => $3::name, feature => $4::name) e limit 100000`;
   return role.rows<Row>(sql, [model, source, body.target ?? null, body.feature ?? null], statementMs);
 }
 

@@ -55,9 +55,16 @@ const deploymentSchema = Type.Object(
   { $id: 'Deployment' },
 );
 
-/** A call of a function about a model, whose result is one value. */
-async function call<T>(role: SignedIn, name: string, values: readonly unknown[]): Promise<T | undefined> {
-  const list = values.map((_, i) => `$${i + 1}`).join();
+/**
+ * A call of a function about a model, perhaps with a version, whose result is one value. Its arguments have types: another role's
+ * overload must not fit better.
+ */
+async function call<T>(
+  role: SignedIn,
+  name: string,
+  values: readonly [model: string, version?: number | undefined],
+): Promise<T | undefined> {
+  const list = ['$1::text', '$2::int'].slice(0, values.length).join();
   const [row] = await role.rows<{ result: T }>(`select ${role.api}.${name}(${list}) as result`, values);
   return row?.result;
 }
@@ -116,7 +123,9 @@ export const modelRoutes = (): HttpRoute[] => [
     answerType: 'application/octet-stream',
     async handle({ role, params, reply }) {
       const bytes = await role.transaction(async (on) => {
-        const [row] = await on.query<{ onnx: Buffer }>(`select ${role.api}.rafiki_export($1) as onnx`, [params.model]);
+        const [row] = await on.query<{ onnx: Buffer }>(`select ${role.api}.rafiki_export($1::text) as onnx`, [
+          params.model,
+        ]);
         return row?.onnx ?? Buffer.alloc(0);
       });
       void reply
@@ -198,7 +207,7 @@ export const modelRoutes = (): HttpRoute[] => [
     answer: grantSchema,
     status: 201,
     async handle({ role, params, body }) {
-      await role.rows(`select ${role.api}.rafiki_grant($1, quote_ident($2)::regrole)`, [params.model, body.role]);
+      await role.rows(`select ${role.api}.rafiki_grant($1::text, quote_ident($2)::regrole)`, [params.model, body.role]);
       return { model: params.model, role: body.role };
     },
   }),
@@ -210,7 +219,7 @@ export const modelRoutes = (): HttpRoute[] => [
     params: grantParams,
     answer: doneSchema,
     async handle({ role, params }) {
-      const sql = `select ${role.api}.rafiki_revoke($1, quote_ident($2)::regrole) as done`;
+      const sql = `select ${role.api}.rafiki_revoke($1::text, quote_ident($2)::regrole) as done`;
       const [row] = await role.rows<{ done: boolean }>(sql, [params.model, params.role]);
       return { done: row?.done ?? false };
     },

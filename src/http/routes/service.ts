@@ -109,7 +109,7 @@ export const serviceRoutes = (): HttpRoute[] => [
     params: Type.Object({ task: Type.String({ minLength: 1, maxLength: 100 }) }),
     answer: Type.Object({ knobs: Type.Array(knobSchema) }),
     handle: async ({ role, params }) => ({
-      knobs: await role.rows<Static<typeof knobSchema>>(`select k.* from ${role.api}.rafiki_knobs($1) k`, [
+      knobs: await role.rows<Static<typeof knobSchema>>(`select k.* from ${role.api}.rafiki_knobs($1::text) k`, [
         params.task,
       ]),
     }),

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { TextDecoder } from 'node:util';
 import { parse } from 'csv-parse';
 import type { Queryable } from '../../db/database.ts';
+import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { BadData, RequestTooLarge } from '../../errors/errors.ts';
 import type { SignedIn } from '../sign-in/signed-in.ts';
@@ -56,8 +57,6 @@ export function upload(role: SignedIn, options: UploadOptions): Promise<Uploaded
     { statementMs },
   );
 }
-
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 async function* bounded(body: Readable, maxBytes: number): AsyncGenerator<Buffer> {
   let bytes = 0;
@@ -185,11 +184,11 @@ function checkNames(names: string[]): string[] {
   });
 }
 
-/** The narrowest type that all values of a column have. */
+/** The narrowest type that all values of a column have; what begins with a zero is a code, as in the terminal's csv-file.ts. */
 async function typesOf(on: Queryable, names: readonly string[]): Promise<UploadedColumn[]> {
   const tests = names.flatMap((_, i) => [
-    `coalesce(bool_and(c${i} ~ '^[-+]?[0-9]{1,18}$') filter (where c${i} <> ''), false)`,
-    `coalesce(bool_and(c${i} ~ '^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$' and length(c${i}) < 40) filter (where c${i} <> ''), false)`,
+    `coalesce(bool_and(c${i} ~ '^[-+]?(0|[1-9][0-9]{0,17})$') filter (where c${i} <> ''), false)`,
+    `coalesce(bool_and(c${i} ~ '^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$' and c${i} !~ '^[-+]?0[0-9]' and length(c${i}) < 40) filter (where c${i} <> ''), false)`,
     `coalesce(bool_and(lower(c${i}) in ('true', 'false')) filter (where c${i} <> ''), false)`,
   ]);
   const [row] = await on.query<{ found: boolean[] }>(`select array[${tests.join()}] as found from pg_temp._uploaded`);
