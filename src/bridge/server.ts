@@ -1,11 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { type AddressInfo, BlockList, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { EnvironmentUnfit, ShuttingDown, TooManyConnections } from '../errors/errors.ts';
 import type { Conversation } from '../protocol/conversation.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { isLoopback } from '../runtime/loopback.ts';
 import { MemoryBudget } from '../runtime/memory-budget.ts';
 import type { Service } from '../runtime/service.ts';
 import { BusyPoll } from './busy-poll.ts';
@@ -192,13 +193,8 @@ export class BridgeServer implements Service {
   }
 }
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8);
-loopback.addAddress('::1', 'ipv6');
-
 /** Whether the connection is over a Unix socket or loopback, so that no data leaves this machine. */
-const isLocal = ({ remoteAddress, remoteFamily }: Socket): boolean =>
-  remoteAddress === undefined || loopback.check(remoteAddress, remoteFamily === 'IPv6' ? 'ipv6' : 'ipv4');
+const isLocal = ({ remoteAddress }: Socket): boolean => remoteAddress === undefined || isLoopback(remoteAddress);
 
 /** Linux limits a socket's path to 108 bytes, including the final NUL. */
 const MAX_SOCKET_PATH = 107;

@@ -11,7 +11,7 @@ import { unpackForest } from '../trees/forest-tensors.ts';
 import type { MemberExplainer, ScoreParts, Scorer } from './member.ts';
 import { sampledShapley } from './shapley.ts';
 
-/** Rows that a member is asked about for an explanation: an MLP takes some 20 µs for one. */
+/** Rows that a member is asked about for an explanation. */
 const EVALUATIONS = 512;
 
 interface RowMember {

@@ -1,3 +1,4 @@
+import { spread } from '../domain/ensembles/panel.ts';
 import { inputOf, type RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { ExplanationData } from '../domain/training.ts';
@@ -21,16 +22,14 @@ export async function explanationData(
   const { inputs } = spec.data.train;
   const [weights, biases] = [parts[family.sum?.weights ?? ''], parts[family.sum?.biases ?? '']];
   if (weights === undefined || biases === undefined)
-    return { kind: 'rows', columns: keepRows(trainingRowsOf(spread(inputs, KEPT_ROWS))) };
-  const [rows] = Object.values(await createEncoder(features).encode(spread(inputs, AVERAGED_ROWS)));
+    return { kind: 'rows', columns: keepRows(trainingRowsOf(some(inputs, KEPT_ROWS))) };
+  const [rows] = Object.values(await createEncoder(features).encode(some(inputs, AVERAGED_ROWS)));
   return { kind: 'sum', tensors: { weights, biases, means: meansOf(rows) } };
 }
 
-/** Some inputs, at equal distances, so that they are from all parts of a source with an order. */
-function spread(inputs: readonly RawInput[], most: number): RawInput[] {
-  const count = Math.min(most, inputs.length);
-  return Array.from({ length: count }, (_, i) => inputs[Math.floor((i * inputs.length) / count)] as RawInput);
-}
+/** Some inputs, from all parts of a source with an order. */
+const some = (inputs: readonly RawInput[], most: number): RawInput[] =>
+  Array.from(spread(inputs.length, most), (i) => inputs[i] as RawInput);
 
 /** Of each number of encoded rows [rows, numbers]. */
 function meansOf(rows: TensorData | undefined): TensorData {

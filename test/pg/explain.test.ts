@@ -107,13 +107,13 @@ test('a text is explained by its words', async () => {
 
 test('nothing is explained by nothing', async () => {
   expect(await db.query(`select * from rafiki_explain('trees', null::jsonb)`)).toEqual([]);
-  expect(await db.query(`select * from rafiki_explain(null, 'x')`)).toEqual([]);
   expect(await db.query(`select * from rafiki_explain('texts', null::text)`)).toEqual([]);
   expect(await db.query(`select rafiki_explain_detail('texts', null::bytea) as d`)).toEqual([{ d: null }]);
 });
 
 describe('what cannot be explained is an error of its own:', () => {
   test.each([
+    ['a NULL model', `rafiki_explain(null, 'x')`, '22004', 'model must not be null'],
     ['a model that does not exist', `rafiki_explain('nobody', 'x')`, '42704', 'model "nobody" does not exist'],
     [
       'a class that does not exist',

@@ -8,6 +8,7 @@ as $$
 declare
   task rafiki.task;
   found_parts jsonb;
+  given json;
 begin
   select t.* into task from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model;
   if task.output = 'boxes' then
@@ -21,8 +22,9 @@ begin
   if task.input <> 'columns' or found_parts is null then
     return found_parts;
   end if;
+  given := input; -- parsed once
   return jsonb_set(found_parts, '{contributions}', coalesce((
-    select jsonb_agg(p.part || jsonb_build_object('value', input::json ->> (p.part ->> 'feature')) order by p.place)
+    select jsonb_agg(p.part || jsonb_build_object('value', given ->> (p.part ->> 'feature')) order by p.place)
     from jsonb_array_elements(found_parts -> 'contributions') with ordinality p (part, place)), '[]'));
 end $$;
 
@@ -45,7 +47,8 @@ language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if input is null or model is null then
+  perform rafiki._check_model_given(model);
+  if input is null then
     return null;
   elsif ascii(input) = 123 then -- {
     perform rafiki._refuse_array(model, input);
@@ -58,7 +61,8 @@ language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if image is null or model is null then
+  perform rafiki._check_model_given(model);
+  if image is null then
     return null;
   end if;
   return rafiki._explanation(model, true, rafiki._image_text(image), class, budget);
@@ -69,13 +73,9 @@ language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  object text;
+  object constant text := rafiki._row_text(model, input);
 begin
-  object := rafiki._row_text(model, input);
-  if object is null then
-    return null;
-  end if;
-  return rafiki._explanation(model, false, object, class, budget);
+  return case when object is not null then rafiki._explanation(model, false, object, class, budget) end;
 end $$;
 
 create or replace function rafiki_explain(model text, input text, class text default null, budget interval default null)
@@ -125,7 +125,7 @@ Result: the columns with their values, the largest contributions first; and in a
   on average if nothing is known, with the class as value
 
 Errors:
-  those of rafiki_predict for a row
+  those of rafiki_predict for a row, 22004 for a NULL model included
   42809: the model finds objects; or it predicts numbers and class is given
   22023: there is no such class
   0A000: the model was trained by a version that explained none

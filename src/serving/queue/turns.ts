@@ -70,7 +70,8 @@ export class Turns {
   #turn(rows: number, stateOf: (queue: QueueView) => PolicyState): Turn {
     const picked = this.#pick('demanded', rows, this.#notBeforeMs);
     if (picked.length === 0) return null;
-    const queue = byDeadline(picked);
+    const queue = new DeadlineQueue<QueuedRequest>();
+    for (const request of picked) queue.insert(request);
     const decision = this.#options.policy.decide(stateOf(queue));
     if (decision.kind === 'wait') return decision;
     const chosen = new Set(queue.take(decision.from, decision.rows));
@@ -92,7 +93,7 @@ export class Turns {
     const endOf = (size: number): number => finishMs(fleet, state, { subset, rows: size });
     const most = Math.min(rows, decision.rows, this.#rowsWithin(this.#limitMs, subset));
     const picked = this.#pick('demanded', most, endOf(most), { subset });
-    const firstMs = byDeadline(picked).deadlineMs(0);
+    const firstMs = picked.reduce((first, { deadlineMs }) => Math.min(first, deadlineMs), Number.POSITIVE_INFINITY);
     let fitting = picked.length;
     while (fitting > 0 && endOf(fitting) > firstMs) fitting--;
     return fitting === 0 ? null : { kind: 'run', requests: picked.slice(0, fitting), subset };
@@ -150,10 +151,4 @@ export class Turns {
   #rowsWithin(ms: number, subset: Subset): number {
     return Math.max(1, Math.min(largestBatch, this.#options.fleet.rowsWithin(ms, subset)));
   }
-}
-
-function byDeadline(requests: readonly QueuedRequest[]): DeadlineQueue<QueuedRequest> {
-  const queue = new DeadlineQueue<QueuedRequest>();
-  for (const request of requests) queue.insert(request);
-  return queue;
 }
