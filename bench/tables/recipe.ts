@@ -1,6 +1,7 @@
-import { bestEnsemble, bestOfFamilies } from '../../src/coordinator/ensemble.ts';
+import { bestOfFamilies } from '../../src/coordinator/ensemble.ts';
 import type { LabelledRow } from '../../src/datasets/data-file.ts';
 import { splitRows, validationHash } from '../../src/datasets/split.ts';
+import { bestPart } from '../../src/domain/ensembles/choose.ts';
 import { unweighted } from '../../src/domain/ensembles/rule.ts';
 import { kindOf } from '../../src/domain/kinds/registry.ts';
 import type { DataSet, Task } from '../../src/domain/task.ts';
@@ -78,8 +79,8 @@ function membersOf(task: Task, data: DataSet, trials: readonly Trial[]): Trial[]
   if (!kind.votes()) return ranked.slice(0, 1);
   const ballots = ranked.map(({ result, score }) => ({ ballots: result.predictions, score }));
   const truth = kind.truth(data.valid.labels);
-  const { members } = bestEnsemble(ballots, (some) => kind.scoreBallots(some, truth, { classes: data.classes.length }));
-  return ranked.slice(0, members);
+  const { members } = bestPart(ballots, (some) => kind.scoreBallots(some, truth, { classes: data.classes.length }));
+  return ranked.slice(0, members.length);
 }
 
 /** Trained again on all rows for as many epochs as were best; as it was, if that made it worse. */
