@@ -1,6 +1,5 @@
 """Predicts rows of a table in a PostgreSQL backend with ONNX Runtime: the same forest, the same features."""
 
-import base64
 import json
 
 import numpy as np
@@ -9,8 +8,9 @@ import onnxruntime as ort
 NULL, UNKNOWN = 0.0, 1.0
 
 
-def floats(text):
-    return np.frombuffer(base64.b64decode(text), "<f4")
+def floats(buffer):
+    """Of a Buffer as Node writes it as JSON."""
+    return np.frombuffer(bytes(buffer["data"]), "<f4")
 
 
 class Model:

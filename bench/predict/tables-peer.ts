@@ -70,19 +70,13 @@ async function fillRows({ session: ours, admin }: Ours, peer: Database, model: s
   const { features } = await trainedModel(admin, model);
   const [file] = await ours.query<{ onnx: Buffer }>('select rafiki_export($1) as onnx', [model]);
   await peer.query('insert into peer_model values ($1, $2, $3, $4)', [
-    ...[model, file?.onnx, JSON.stringify(features.state['columns'], bytesAsBase64), features.classes],
+    ...[model, file?.onnx, JSON.stringify(features.state['columns']), features.classes],
   ]);
   const [rows] = await ours.query<{ json: string }>('select json_agg(r order by r.id)::text as json from bench_rows r');
   await peer.query('insert into bench_rows select * from json_populate_recordset(null::bench_rows, $1)', [rows?.json]);
   await peer.query('alter table bench_rows add primary key (id)');
   await peer.query('vacuum analyze bench_rows');
 }
-
-/** Python reads bytes within JSON as base64. */
-const bytesAsBase64 = (_key: string, value: unknown): unknown =>
-  value instanceof Uint8Array
-    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
-    : value;
 
 /** Both sides must predict the same label for each row, or the comparison is void. */
 async function checkAnswers(ours: Database, theirs: Database, model: string): Promise<void> {
