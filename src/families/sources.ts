@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Family } from '../models/family.ts';
 import { type CommandPlace, commandFamily } from './command/command-family.ts';
 import { CommandProcess } from './command/command-process.ts';
 import { type CommandDescription, descriptionOf } from './command/description.ts';
 import { PROTOCOL, wrong } from './command/wrong-message.ts';
+import { importModule } from './import-module.ts';
 import { checkedFamilies } from './module-families.ts';
 
 /** Where families come from: a module, or a command that has described its family. Plain data, which training processes get. */
@@ -41,5 +41,3 @@ export async function loadFamilies(sources: readonly FamilySource[]): Promise<Fa
   }
   return loaded;
 }
-
-const importModule = (file: string): Promise<Record<string, unknown>> => import(pathToFileURL(file).href);

@@ -68,8 +68,8 @@ async function startCommand(
     process.send(
       fitMessage(spec, { features, size: featureSize(choice, features), folder, seconds: parts?.seconds, ...files }),
     );
-    const ready = readyOf(await process.receive({ limitMs: READY_MS, what: '"ready"' }));
     const limitMs = parts === undefined ? EPOCH_MS : 1000 * parts.epochSeconds;
+    const ready = readyOf(await process.receive({ limitMs: Math.min(READY_MS, limitMs), what: '"ready"' }));
     const explaining = keptRows(data.train.inputs);
     return new CommandLearner({
       ...{ process, folder, features, valid, spec, limitMs, clean, ...ready },

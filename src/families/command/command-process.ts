@@ -126,14 +126,14 @@ export class CommandProcess {
       rest = rest.subarray(end + 1);
     }
     this.#lineBytes += rest.length;
-    if (this.#lineBytes > MAX_LINE_BYTES) this.#fail(floods(`a line of more than ${MAX_LINE_BYTES} bytes`));
+    if (this.#lineBytes > MAX_LINE_BYTES) this.#refuse(floods(`a line of more than ${MAX_LINE_BYTES} bytes`));
     else this.#line.push(rest);
   }
 
   #add(line: string): void {
     const message = messageIn(line);
-    if (message === undefined) this.#fail(nonsense(line));
-    else if (this.#pending.length >= MAX_PENDING) this.#fail(floods(`more than ${MAX_PENDING} lines at once`));
+    if (message === undefined) this.#refuse(nonsense(line));
+    else if (this.#pending.length >= MAX_PENDING) this.#refuse(floods(`more than ${MAX_PENDING} lines at once`));
     else this.#pending.push(message);
     this.#wake();
   }
@@ -141,7 +141,8 @@ export class CommandProcess {
   #readError(bytes: Buffer): void {
     this.#errorBytes += bytes.length;
     this.#error = (this.#error + bytes.toString('utf8')).slice(-KEPT_ERROR_CHARS);
-    if (this.#errorBytes > MAX_ERROR_BYTES) this.#fail(floods(`more than ${MAX_ERROR_BYTES} bytes on standard error`));
+    if (this.#errorBytes > MAX_ERROR_BYTES)
+      this.#refuse(floods(`more than ${MAX_ERROR_BYTES} bytes on standard error`));
   }
 
   #ended(code: number | null, signal: NodeJS.Signals | null): Error {
@@ -153,6 +154,12 @@ export class CommandProcess {
       ...detail,
       hint: 'It ends when it is told to, or when its standard input ends. Its last words on standard error are the detail.',
     });
+  }
+
+  /** What it sent before is not read either. */
+  #refuse(failure: Error): void {
+    this.#pending.length = 0;
+    this.#fail(failure);
   }
 
   /** The first failure counts; nothing is read after it. */

@@ -156,7 +156,7 @@ function epoch(state, order) {
   const { fit, model } = state;
   const file = (suffix) => path.join(fit.folder, suffix);
   for (const given of [order.weights, order.checkpoint].filter(Boolean)) {
-    const { w, b } = readTensors(given);
+    const { w = model.w, b = model.b } = readTensors(given); // weights of other trials may be some of them
     model.w.set(w);
     model.b.set(b);
   }
@@ -164,9 +164,10 @@ function epoch(state, order) {
   log(
     `epoch ${order.epoch}${order.checkpoint ? ' from checkpoint' : ''}${order.weights ? ' from weights' : ''} pid ${process.pid}\n`,
   );
+  if (fault === 'slow') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
   const loss = pass(state);
-  if (fault === 'diverges') model.w.fill(Number.NaN);
-  writeFileSync(file('model.onnx'), fault === 'no-model' ? 'not ONNX' : onnx(model));
+  const made = fault === 'diverges' ? { ...model, w: model.w.map(() => Number.NaN) } : model;
+  writeFileSync(file('model.onnx'), fault === 'no-model' ? 'not ONNX' : onnx(made));
   const tensors = {
     w: { shape: [model.size, model.outputs], data: model.w },
     b: { shape: [model.outputs], data: model.b },

@@ -61,7 +61,9 @@ describe('a family that is a command', () => {
     const { onnx, features, explaining } = unpackModel(packModel(model));
     expect(explaining).toMatchObject({ kind: 'rows' });
     const { data } = await answerAll(onnx, await createEncoder(features).prepare(classes.valid.inputs), 1);
-    const chosen = Array.from(predictions, (_, row) => Number((data[2 * row + 1] as number) > (data[2 * row] as number)));
+    const chosen = Array.from(predictions, (_, row) =>
+      Number((data[2 * row + 1] as number) > (data[2 * row] as number)),
+    );
     expect([...predictions]).toEqual(chosen);
   });
 
@@ -113,12 +115,14 @@ describe('a family that is a command', () => {
   test('has none of our environment', async () => {
     await use('env');
     process.env['DATABASE_URL'] = 'postgres://rafiki_service:sesame@localhost/db';
-    const failure: { detail?: string } = await train().catch((error: unknown) => error as object);
+    const failure = (await train().catch((error: unknown) => error)) as { detail?: string };
     delete process.env['DATABASE_URL'];
     const env: Record<string, string> = JSON.parse(failure.detail ?? '{}');
-    expect(Object.keys(env).filter((name) => !/^(PWD|OLDPWD|SHLVL|_)$/.test(name)).sort()).toEqual([
-      ...['HOME', 'LANG', 'MKL_NUM_THREADS', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'PATH', 'TMPDIR'],
-    ]);
+    expect(
+      Object.keys(env)
+        .filter((name) => !/^(PWD|OLDPWD|SHLVL|_)$/.test(name))
+        .sort(),
+    ).toEqual([...['HOME', 'LANG', 'MKL_NUM_THREADS', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'PATH', 'TMPDIR']]);
     expect(JSON.stringify(env)).not.toContain('sesame');
   });
 
@@ -135,7 +139,9 @@ describe('a family that is a command', () => {
 
 const commandLine = (pid: string): string => {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('softmax.mjs') ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : '';
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('softmax.mjs')
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      : '';
   } catch {
     return ''; // it has ended
   }
@@ -188,7 +194,8 @@ describe('a bad command', () => {
     ['', 'linear', /two model families "linear"/],
     ['', 'No-Name', /"name" in a message/],
   ])('%s %s: is refused when a worker starts', async (fault, name, message) => {
-    const start = async (): Promise<void> => addFamilies(await loadFamilies([await describeCommand(softmaxPlace(fault, name))]));
+    const start = async (): Promise<void> =>
+      addFamilies(await loadFamilies([await describeCommand(softmaxPlace(fault, name))]));
     await expect(start()).rejects.toThrow(message);
   });
 
