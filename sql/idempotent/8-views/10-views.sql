@@ -9,6 +9,7 @@ select s.id as study, s.model, s.state,
          (coalesce(s.paused_at, now()) - s.paused_for - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
        coalesce(s.error ->> 'message', nullif(concat_ws('; ', case when s.paused_at is not null then 'paused' end,
                                                         'rows skipped: ' || nullif(s.skipped_rows, 0),
+                                                        'no running worker has family ' || w.missing,
                                                         coalesce(s.notice, nullif(concat_ws(' ', s.closed, s.warning), ''))), '')) as notice,
        s.plan
 from rafiki.study s
@@ -16,6 +17,10 @@ cross join lateral (
   select count(*) filter (where t.ended_at is not null and t.refits is null) as done, count(*) filter (where t.state = 'running') as running,
          max(t.score) as best, min(t.started_at) as began -- max_time does not include waiting for a worker
   from rafiki.trial t where t.study_id = s.id) t
+left join lateral ( -- trials that wait for a worker with their family
+  select string_agg(distinct t.family, ', ') as missing from rafiki.trial t join rafiki.family f on f.name = t.family and f.task = s.task
+  where t.study_id = s.id and t.state = 'waiting' and f.of_workers and rafiki._workers_with(f.name) = 0) w
+  on s.state in ('queued', 'running')
 order by s.id desc;
 comment on view rafiki.studies is
   'Studies, newest first: state, trials done, running and asked for, best score, time left, why they failed; what those whose trials take long do '
@@ -71,6 +76,14 @@ order by e.input, e.id desc;
 comment on view rafiki.encoders is
   'Pretrained encoders, of each kind of input the newest first, which studies of yours use if it is usable by you: the family encoder '
   'stands on it. width: numbers of a vector';
+
+create or replace view rafiki.families with (security_invoker = true) as
+select f.name as family, array_agg(f.task order by f.task) as tasks, f.title,
+       case when f.of_workers then rafiki._workers_with(f.name) end as workers
+from rafiki.family f group by f.name, f.title, f.of_workers
+order by f.of_workers, f.name;
+comment on view rafiki.families is
+  'The model families: the tasks that each can learn; of those that only some workers have, how many of these are running';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
 select m.name as model, v.version, d.state,
