@@ -49,9 +49,13 @@ mkdirSync(path.join(out, 'assets'), { recursive: true });
 writeFileSync(path.join(out, 'assets', `licences-${hash}.txt`), text);
 
 const assets = readdirSync(path.join(out, 'assets'));
-const index = readFileSync(path.join(source, 'index.html'), 'utf8').replace(/\{\{(\w+)\.(\w+)\}\}/g, (_, name, type) => {
-  const file = assets.find((each) => each.startsWith(`${name}-`) && each.endsWith(`.${type}`));
-  if (file === undefined || !existsSync(path.join(out, 'assets', file))) throw new Error(`the build made no ${name}.${type}`);
-  return `/assets/${file}`;
-});
+const index = readFileSync(path.join(source, 'index.html'), 'utf8').replace(
+  /\{\{(\w+)\.(\w+)\}\}/g,
+  (_, name, type) => {
+    const file = assets.find((each) => each.startsWith(`${name}-`) && each.endsWith(`.${type}`));
+    if (file === undefined || !existsSync(path.join(out, 'assets', file)))
+      throw new Error(`the build made no ${name}.${type}`);
+    return `/assets/${file}`;
+  },
+);
 writeFileSync(path.join(out, 'index.html'), index);

@@ -1,14 +1,14 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { hasSession, signOut, whenSignedOut } from './api/client.ts';
-import { Empty } from './parts/messages.tsx';
-import { ThemeSwitch } from './parts/theme-switch.tsx';
 import { ModelPage } from './pages/model/model-page.tsx';
 import { Models } from './pages/models.tsx';
-import { Serving } from './pages/serving.tsx';
+import { ServingPage } from './pages/serving.tsx';
 import { SignIn } from './pages/sign-in.tsx';
 import { Studies } from './pages/studies.tsx';
 import { StudyPage } from './pages/study/study-page.tsx';
 import { Workers } from './pages/workers.tsx';
+import { Empty } from './parts/messages.tsx';
+import { ThemeSwitch } from './parts/theme-switch.tsx';
 import { useLoaded } from './state/loading.ts';
 import { Link, usePath } from './state/router.tsx';
 
@@ -22,7 +22,14 @@ const tabs = [
 const Mark = () => (
   <svg viewBox="0 0 32 32" aria-hidden="true">
     <rect width="32" height="32" rx="7" fill="#0f6b64" />
-    <path d="M6 23 12 17l5 3 9-11" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round" />
+    <path
+      d="M6 23 12 17l5 3 9-11"
+      fill="none"
+      stroke="#fff"
+      stroke-width="3"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+    />
     <circle cx="26" cy="9" r="2.6" fill="#fff" />
   </svg>
 );
@@ -33,8 +40,9 @@ function pageOf([first = 'studies', second]: readonly string[]): { title: string
   if (first === 'studies' && second !== undefined && /^\d{1,15}$/.test(second))
     return { title: `Study ${second}`, page: <StudyPage key={second} study={second} /> };
   if (first === 'models' && second === undefined) return { title: 'Models', page: <Models /> };
-  if (first === 'models' && second !== undefined) return { title: second, page: <ModelPage key={second} model={second} /> };
-  if (first === 'serving') return { title: 'Serving', page: <Serving /> };
+  if (first === 'models' && second !== undefined)
+    return { title: second, page: <ModelPage key={second} model={second} /> };
+  if (first === 'serving') return { title: 'Serving', page: <ServingPage /> };
   if (first === 'workers') return { title: 'Workers', page: <Workers /> };
   const page = (
     <section class="panel">
@@ -53,7 +61,7 @@ function SignedIn({ onLeave }: { onLeave: () => void }) {
   const content = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
   const key = path.join('/');
-  // biome-ignore lint/correctness/useExhaustiveDependencies: of a new page the heading is read out first
+  // of a new page the heading is read out first
   useEffect(() => {
     document.title = `${title} · Rafiki`;
     if (isFirst.current) isFirst.current = false;

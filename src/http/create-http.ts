@@ -33,7 +33,7 @@ import { sessionRoutes } from './routes/session.ts';
 import { studyRoutes } from './routes/studies.ts';
 import { trialRoutes } from './routes/trials.ts';
 import { addPageSessions } from './sign-in/page-sessions.ts';
-import { Sessions } from './sign-in/sessions.ts';
+import { PageSessions } from './sign-in/sessions.ts';
 import { SignIns } from './sign-in/sign-ins.ts';
 
 export interface CreateHttpOptions {
@@ -87,7 +87,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       const api = await apiSchema(database);
       signIns = new SignIns({ databaseUrl: database.url, api, limits, clock: systemClock, logger });
       app = createApp({ tls, corsOrigins: options.corsOrigins ?? [], limits, logger });
-      const sessions = new Sessions(limits, systemClock);
+      const sessions = new PageSessions(limits, systemClock);
       addPageSessions(app, sessions, tls !== undefined);
       const gate = new FairGate({
         what: 'predictions',

@@ -62,7 +62,20 @@ export class StatWriter implements Service {
           batchSizes: stat.batchSizes.counts(),
           members: Object.fromEntries(stat.members),
         };
-        const row = { modelId, calls, rows, cached, batches, overdue, refused, cold, loads, bytes, ...quantiles, ...counts };
+        const row = {
+          modelId,
+          calls,
+          rows,
+          cached,
+          batches,
+          overdue,
+          refused,
+          cold,
+          loads,
+          bytes,
+          ...quantiles,
+          ...counts,
+        };
         await writePredictStat(database, this.#processId, row);
         this.#written.set(modelId, state);
       }

@@ -42,7 +42,10 @@ interface AskOptions {
 }
 
 /** Throws {@link RequestFailed}, also where no answer comes. */
-export async function ask(path: string, { method = 'GET', body, headers = {}, signal }: AskOptions = {}): Promise<Response> {
+export async function ask(
+  path: string,
+  { method = 'GET', body, headers = {}, signal }: AskOptions = {},
+): Promise<Response> {
   const isFile = body instanceof Blob;
   const response = await fetch(path, {
     method,
@@ -80,7 +83,7 @@ async function failedAnswer(response: Response): Promise<FailedAnswer> {
   }
 }
 
-export const get = async <T>(path: string, signal?: AbortSignal): Promise<T> =>
+export const getJson = async <T>(path: string, signal?: AbortSignal): Promise<T> =>
   (await ask(path, signal === undefined ? {} : { signal })).json() as Promise<T>;
 
 export const post = async <T>(path: string, body?: unknown): Promise<T> =>

@@ -1,9 +1,9 @@
 import { colour } from '../state/theme-choice.ts';
-import type { Canvas } from './canvas-plot.tsx';
+import type { PlotCanvas } from './canvas-plot.tsx';
 import { type Scale, tickText } from './scales.ts';
 
 /** The part of a canvas that data is drawn in, CSS pixels. */
-export interface Frame {
+export interface PlotFrame {
   left: number;
   right: number;
   top: number;
@@ -14,8 +14,8 @@ export const FONT = '11px system-ui, "Liberation Sans", sans-serif';
 
 /** Lines and numbers of the vertical axis, numbers of the horizontal one. */
 export function drawAxes(
-  { on }: Canvas,
-  { left, right, bottom }: Frame,
+  { on }: PlotCanvas,
+  { left, right, bottom }: PlotFrame,
   axes: { x: readonly number[]; y: readonly number[]; atX: Scale; atY: Scale; xText?: (value: number) => string },
 ): void {
   const { x, y, atX, atY, xText = tickText } = axes;

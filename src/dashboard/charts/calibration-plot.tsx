@@ -1,10 +1,10 @@
 import { useCallback } from 'preact/hooks';
 import type { MistakesAnswer } from '../../http/charts/mistakes.ts';
-import { count, percent } from '../state/format.ts';
+import { counted, percent } from '../state/format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { drawAxes } from './axes.ts';
-import { type Canvas, CanvasPlot } from './canvas-plot.tsx';
-import { linear } from './scales.ts';
+import { type PlotCanvas, CanvasPlot } from './canvas-plot.tsx';
+import { linearScale } from './scales.ts';
 
 const HEIGHT = 240;
 const PAD = { left: 44, right: 10, top: 8, bottom: 26 };
@@ -13,11 +13,11 @@ const QUARTERS = [0, 0.25, 0.5, 0.75, 1];
 /** How often the model is right by how certain it is: on the diagonal it is as right as it says. A dot's area is its number of rows. */
 export function CalibrationPlot({ bins }: { bins: MistakesAnswer['bins'] }) {
   const draw = useCallback(
-    (canvas: Canvas) => {
+    (canvas: PlotCanvas) => {
       const { on, width } = canvas;
       const frame = { left: PAD.left, right: width - PAD.right, top: PAD.top, bottom: HEIGHT - PAD.bottom };
-      const atX = linear(0, 1, frame.left + 4, frame.right - 4);
-      const atY = linear(0, 1, frame.bottom - 4, frame.top + 4);
+      const atX = linearScale(0, 1, frame.left + 4, frame.right - 4);
+      const atY = linearScale(0, 1, frame.bottom - 4, frame.top + 4);
       const xText = (value: number): string => percent(value);
       drawAxes(canvas, frame, { x: QUARTERS, y: QUARTERS, atX, atY, xText });
       on.strokeStyle = colour('muted');
@@ -44,7 +44,9 @@ export function CalibrationPlot({ bins }: { bins: MistakesAnswer['bins'] }) {
     },
     [bins],
   );
-  const said = bins.map(({ confidence, hits, rows }) => `${percent(confidence)} certain: ${percent(hits / rows)} of ${count(rows)} right`);
+  const said = bins.map(
+    ({ confidence, hits, rows }) => `${percent(confidence)} certain: ${percent(hits / rows)} of ${counted(rows)} right`,
+  );
   return (
     <>
       <CanvasPlot height={HEIGHT} label={`Calibration. ${said.join('; ')}`} draw={draw} />

@@ -1,12 +1,12 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useTheme } from '../state/theme-choice.ts';
 
-export interface Place {
+export interface PointerPlace {
   x: number;
   y: number;
 }
 
-export interface Canvas {
+export interface PlotCanvas {
   on: CanvasRenderingContext2D;
   width: number;
   height: number;
@@ -18,11 +18,11 @@ export interface CanvasPlotProps {
   /** What a screen reader says in place of the picture. */
   label: string;
   /** Draws all; called again when it changes itself, with the theme, and with the width. */
-  draw(canvas: Canvas): void;
+  draw(canvas: PlotCanvas): void;
   /** Draws what stands out, on a layer of its own: thousands of lines are not drawn again when the pointer moves. */
-  drawOver?: ((canvas: Canvas) => void) | undefined;
-  onPoint?: ((place: Place | undefined, width: number) => void) | undefined;
-  onPick?: ((place: Place, width: number) => void) | undefined;
+  drawOver?: ((canvas: PlotCanvas) => void) | undefined;
+  onPoint?: ((place: PointerPlace | undefined, width: number) => void) | undefined;
+  onPick?: ((place: PointerPlace, width: number) => void) | undefined;
 }
 
 /** Two layers of canvas as wide as their place, sharp on any screen. */
@@ -37,11 +37,10 @@ export function CanvasPlot({ height, label, draw, drawOver, onPoint, onPick }: C
     if (box.current !== null) observer.observe(box.current);
     return () => observer.disconnect();
   }, []);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: colours come from the theme
+  // colours come from the theme
   useEffect(() => paint(below.current, width, height, draw), [draw, width, height, theme]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: as above
   useEffect(() => paint(above.current, width, height, drawOver), [drawOver, width, height, theme]);
-  const placeOf = (event: PointerEvent): Place => ({ x: event.offsetX, y: event.offsetY });
+  const placeOf = (event: PointerEvent): PointerPlace => ({ x: event.offsetX, y: event.offsetY });
   return (
     <div
       ref={box}
@@ -51,7 +50,10 @@ export function CanvasPlot({ height, label, draw, drawOver, onPoint, onPick }: C
       aria-label={label}
       {...(onPoint === undefined
         ? {}
-        : { onPointerMove: (event) => onPoint(placeOf(event), width), onPointerLeave: () => onPoint(undefined, width) })}
+        : {
+            onPointerMove: (event) => onPoint(placeOf(event), width),
+            onPointerLeave: () => onPoint(undefined, width),
+          })}
       {...(onPick === undefined ? {} : { onPointerUp: (event) => onPick(placeOf(event), width) })}
     >
       <canvas class="layer" ref={below} />
@@ -64,7 +66,7 @@ function paint(
   canvas: HTMLCanvasElement | null,
   width: number,
   height: number,
-  draw: ((canvas: Canvas) => void) | undefined,
+  draw: ((canvas: PlotCanvas) => void) | undefined,
 ): void {
   const on = canvas?.getContext('2d');
   if (canvas === null || on == null || width === 0) return;

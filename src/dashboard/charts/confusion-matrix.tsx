@@ -1,5 +1,6 @@
 import type { ConfusionAnswer } from '../../http/routes/evaluation.ts';
-import { count, percent } from '../state/format.ts';
+import { Scroll } from '../parts/scroll.tsx';
+import { counted, percent } from '../state/format.ts';
 
 /** More classes do not fit: then the most frequent are shown. */
 const MAX_CLASSES = 25;
@@ -18,8 +19,7 @@ export function ConfusionMatrix({ cells }: { cells: readonly ConfusionAnswer[] }
   const counts = new Map(cells.map((cell) => [`${actual(cell)}\n${predicted(cell)}`, cell.row_count]));
   return (
     <div class="stack">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
-      <div class="scroll" tabIndex={0} role="region" aria-label="Confusion matrix">
+      <Scroll label="Confusion matrix">
         <table class="matrix">
           <caption class="unseen">Rows: actual label. Columns: predicted label.</caption>
           <thead>
@@ -40,8 +40,13 @@ export function ConfusionMatrix({ cells }: { cells: readonly ConfusionAnswer[] }
                   const n = counts.get(`${row}\n${column}`) ?? 0;
                   const share = n / Math.max(1, totals.get(row) ?? 1);
                   return (
-                    <td key={column} class="num" title={`${percent(share, 1)} of ${row}`} style={shadeOf(share, row === column)}>
-                      {n === 0 ? <span class="muted">0</span> : count(n)}
+                    <td
+                      key={column}
+                      class="num"
+                      title={`${percent(share, 1)} of ${row}`}
+                      style={shadeOf(share, row === column)}
+                    >
+                      {n === 0 ? <span class="muted">0</span> : counted(n)}
                     </td>
                   );
                 })}
@@ -49,10 +54,10 @@ export function ConfusionMatrix({ cells }: { cells: readonly ConfusionAnswer[] }
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
       {frequent.length > MAX_CLASSES && (
         <p class="caption">
-          The {MAX_CLASSES} most frequent of {count(frequent.length)} classes.
+          The {MAX_CLASSES} most frequent of {counted(frequent.length)} classes.
         </p>
       )}
     </div>

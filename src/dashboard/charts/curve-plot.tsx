@@ -2,9 +2,9 @@ import { useCallback, useMemo, useState } from 'preact/hooks';
 import type { CurvesAnswer } from '../../http/charts/curves.ts';
 import { decimals } from '../state/format.ts';
 import { colour } from '../state/theme-choice.ts';
-import { drawAxes, type Frame, hueOf } from './axes.ts';
-import { type Canvas, CanvasPlot, type Place } from './canvas-plot.tsx';
-import { extent, linear, ticks } from './scales.ts';
+import { drawAxes, type PlotFrame, hueOf } from './axes.ts';
+import { type PlotCanvas, CanvasPlot, type PointerPlace } from './canvas-plot.tsx';
+import { extent, linearScale, ticks } from './scales.ts';
 
 const HEIGHT = 260;
 const PAD = { left: 52, right: 8, top: 8, bottom: 26 };
@@ -13,17 +13,17 @@ const NEAR = 24;
 /** So many lines together still leave the darkest parts readable. */
 const inkOf = (lines: number): number => Math.max(0.12, Math.min(0.85, 14 / Math.sqrt(lines * 12)));
 
-type Curve = CurvesAnswer['curves'][number];
+type ShownCurve = CurvesAnswer['curves'][number];
 
 export interface CurvePlotProps {
-  curves: readonly Curve[];
+  curves: readonly ShownCurve[];
   families: readonly string[];
   metric: string;
   chosen: number | undefined;
   onPick(trial: number): void;
 }
 
-const frameOf = (width: number): Frame => ({
+const frameOf = (width: number): PlotFrame => ({
   left: PAD.left,
   right: width - PAD.right,
   top: PAD.top,
@@ -32,18 +32,22 @@ const frameOf = (width: number): Frame => ({
 
 /** Score after each epoch, a line for each trial. */
 export function CurvePlot({ curves, families, metric, chosen, onPick }: CurvePlotProps) {
-  const [near, setNear] = useState<Curve>();
+  const [near, setNear] = useState<ShownCurve>();
   const [low, high] = useMemo(() => extent(curves.flatMap(({ scores }) => scores)), [curves]);
   const last = useMemo(() => Math.max(2, ...curves.map(({ epochs }) => epochs.at(-1) ?? 1)), [curves]);
   const scales = useCallback(
     (width: number) => {
       const frame = frameOf(width);
-      return { frame, atX: linear(1, last, frame.left + 4, frame.right - 4), atY: linear(low, high, frame.bottom - 6, frame.top + 4) };
+      return {
+        frame,
+        atX: linearScale(1, last, frame.left + 4, frame.right - 4),
+        atY: linearScale(low, high, frame.bottom - 6, frame.top + 4),
+      };
     },
     [low, high, last],
   );
   const draw = useCallback(
-    (canvas: Canvas) => {
+    (canvas: PlotCanvas) => {
       const { frame, atX, atY } = scales(canvas.width);
       const whole = ticks(1, last, 6).filter(Number.isInteger);
       drawAxes(canvas, frame, { x: whole, y: ticks(low, high, 5), atX, atY });
@@ -58,7 +62,7 @@ export function CurvePlot({ curves, families, metric, chosen, onPick }: CurvePlo
     [curves, families, scales, low, high, last],
   );
   const drawOver = useCallback(
-    (canvas: Canvas) => {
+    (canvas: PlotCanvas) => {
       const { atX, atY } = scales(canvas.width);
       const shown = curves.filter((curve) => curve === near || curve.trial === chosen);
       for (const curve of shown) {
@@ -69,10 +73,10 @@ export function CurvePlot({ curves, families, metric, chosen, onPick }: CurvePlo
     },
     [curves, near, chosen, scales],
   );
-  const find = (place: Place, width: number): Curve | undefined => {
+  const find = (place: PointerPlace, width: number): ShownCurve | undefined => {
     const { atX, atY } = scales(width);
     let least = NEAR ** 2;
-    let found: Curve | undefined;
+    let found: ShownCurve | undefined;
     for (const curve of curves) {
       for (let i = 0; i < curve.epochs.length; i++) {
         const score = curve.scores[i];
@@ -98,13 +102,19 @@ export function CurvePlot({ curves, families, metric, chosen, onPick }: CurvePlo
         }}
       />
       <p class="caption" aria-hidden="true">
-        {told !== undefined && `trial ${told.trial} · ${told.family} · ${metric} ${decimals(told.scores.at(-1))} after epoch ${told.epochs.at(-1)}`}
+        {told !== undefined &&
+          `trial ${told.trial} · ${told.family} · ${metric} ${decimals(told.scores.at(-1))} after epoch ${told.epochs.at(-1)}`}
       </p>
     </>
   );
 }
 
-function trace({ on }: Canvas, { epochs, scores }: Curve, atX: (epoch: number) => number, atY: (score: number) => number): void {
+function trace(
+  { on }: PlotCanvas,
+  { epochs, scores }: ShownCurve,
+  atX: (epoch: number) => number,
+  atY: (score: number) => number,
+): void {
   let isOpen = false;
   on.beginPath();
   epochs.forEach((epoch, i) => {

@@ -42,7 +42,10 @@ function rangeAxis(knob: string, isLog: boolean, values: readonly (number | null
 /** In the order of the domain's list; values that it lacks come after. */
 function listAxis(knob: string, list: unknown, values: readonly unknown[], different: readonly string[]): KnobAxis {
   const listed = (Array.isArray(list) ? list : []).map((value) => JSON.stringify(value));
-  const texts = [...listed.filter((text) => different.includes(text)), ...different.filter((text) => !listed.includes(text))];
+  const texts = [
+    ...listed.filter((text) => different.includes(text)),
+    ...different.filter((text) => !listed.includes(text)),
+  ];
   const shareOf = new Map(texts.map((text, i) => [text, (i + 0.5) / texts.length]));
   return {
     knob,

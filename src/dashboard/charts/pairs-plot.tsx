@@ -1,8 +1,8 @@
 import { useCallback } from 'preact/hooks';
 import { colour } from '../state/theme-choice.ts';
 import { drawAxes } from './axes.ts';
-import { type Canvas, CanvasPlot } from './canvas-plot.tsx';
-import { extent, linear, ticks } from './scales.ts';
+import { type PlotCanvas, CanvasPlot } from './canvas-plot.tsx';
+import { extent, linearScale, ticks } from './scales.ts';
 
 const HEIGHT = 260;
 const PAD = { left: 56, right: 10, top: 8, bottom: 26 };
@@ -10,12 +10,12 @@ const PAD = { left: 56, right: 10, top: 8, bottom: 26 };
 /** Predicted numbers (up) by actual ones (across): on the diagonal they are equal. */
 export function PairsPlot({ pairs }: { pairs: readonly (readonly (number | null)[])[] }) {
   const draw = useCallback(
-    (canvas: Canvas) => {
+    (canvas: PlotCanvas) => {
       const { on, width } = canvas;
       const [low, high] = extent(pairs.flat());
       const frame = { left: PAD.left, right: width - PAD.right, top: PAD.top, bottom: HEIGHT - PAD.bottom };
-      const atX = linear(low, high, frame.left + 4, frame.right - 4);
-      const atY = linear(low, high, frame.bottom - 4, frame.top + 4);
+      const atX = linearScale(low, high, frame.left + 4, frame.right - 4);
+      const atY = linearScale(low, high, frame.bottom - 4, frame.top + 4);
       drawAxes(canvas, frame, { x: ticks(low, high, 5), y: ticks(low, high, 5), atX, atY });
       on.strokeStyle = colour('muted');
       on.setLineDash([4, 4]);

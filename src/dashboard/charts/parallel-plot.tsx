@@ -2,9 +2,9 @@ import { useCallback, useMemo, useState } from 'preact/hooks';
 import { decimals } from '../state/format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { FONT } from './axes.ts';
-import { type Canvas, CanvasPlot, type Place } from './canvas-plot.tsx';
+import { type PlotCanvas, CanvasPlot, type PointerPlace } from './canvas-plot.tsx';
 import type { KnobAxis } from './knob-scale.ts';
-import { extent, linear } from './scales.ts';
+import { extent, linearScale } from './scales.ts';
 
 const HEIGHT = 300;
 const PAD = { side: 44, top: 34, bottom: 14 };
@@ -26,7 +26,7 @@ export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: P
   const [near, setNear] = useState<number>();
   const all = useMemo((): KnobAxis[] => {
     const [low, high] = extent(scores);
-    const atY = linear(low, high, 0, 1);
+    const atY = linearScale(low, high, 0, 1);
     const shares = scores.map((score) => (score === null ? null : atY(score)));
     const marks = [low, (low + high) / 2, high].map((value, i) => ({ share: i / 2, text: decimals(value, 3) }));
     return [...axes, { knob: metric, isLog: false, shares, marks }];
@@ -37,10 +37,10 @@ export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: P
     const size = Math.ceil(order.length / SHADES);
     return Array.from({ length: SHADES }, (_, g) => order.slice(g * size, (g + 1) * size));
   }, [trials, scores]);
-  const xOf = useCallback((width: number) => linear(0, all.length - 1, PAD.side, width - PAD.side), [all.length]);
-  const yOf = linear(0, 1, HEIGHT - PAD.bottom, PAD.top);
+  const xOf = useCallback((width: number) => linearScale(0, all.length - 1, PAD.side, width - PAD.side), [all.length]);
+  const yOf = linearScale(0, 1, HEIGHT - PAD.bottom, PAD.top);
   const draw = useCallback(
-    (canvas: Canvas) => {
+    (canvas: PlotCanvas) => {
       const { on, width } = canvas;
       const atX = xOf(width);
       groups.forEach((group, g) => {
@@ -59,7 +59,7 @@ export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: P
   );
   const shown = near ?? (chosen === undefined ? -1 : trials.indexOf(chosen));
   const drawOver = useCallback(
-    ({ on, width }: Canvas) => {
+    ({ on, width }: PlotCanvas) => {
       if (shown < 0) return;
       on.strokeStyle = colour('text');
       on.lineWidth = 2.5;
@@ -69,9 +69,12 @@ export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: P
     },
     [all, shown, xOf],
   );
-  const find = ({ x, y }: Place, width: number): number | undefined => {
+  const find = ({ x, y }: PointerPlace, width: number): number | undefined => {
     const atX = xOf(width);
-    const step = Math.max(0, Math.min(all.length - 2, Math.floor(((x - PAD.side) / (width - 2 * PAD.side)) * (all.length - 1))));
+    const step = Math.max(
+      0,
+      Math.min(all.length - 2, Math.floor(((x - PAD.side) / (width - 2 * PAD.side)) * (all.length - 1))),
+    );
     const [left, right] = [all[step], all[step + 1]];
     const part = (x - atX(step)) / (atX(step + 1) - atX(step));
     let least = NEAR;
@@ -123,7 +126,12 @@ function trace(
   });
 }
 
-function drawKnobs({ on, width }: Canvas, axes: readonly KnobAxis[], atX: (axis: number) => number, atY: (share: number) => number): void {
+function drawKnobs(
+  { on, width }: PlotCanvas,
+  axes: readonly KnobAxis[],
+  atX: (axis: number) => number,
+  atY: (share: number) => number,
+): void {
   const room = (width - 2 * PAD.side) / Math.max(1, axes.length - 1);
   on.font = FONT;
   axes.forEach(({ knob, marks }, axis) => {

@@ -1,6 +1,6 @@
 export type Scale = (value: number) => number;
 
-export const linear =
+export const linearScale =
   (from: number, to: number, low: number, high: number): Scale =>
   (value) =>
     to === from ? (low + high) / 2 : low + ((value - from) / (to - from)) * (high - low);

@@ -30,7 +30,7 @@ export function ScorePlot({ data, metric, onPick }: ScorePlotProps) {
   const pick = useRef(onPick);
   pick.current = onPick;
   const columns = (): uPlot.AlignedData => [data.trial, data.score, data.best];
-  // biome-ignore lint/correctness/useExhaustiveDependencies: made again for the theme's colours; data is set below
+  // made again for the theme's colours; data is set below
   useEffect(() => {
     const parent = box.current;
     if (parent === null) return;
@@ -44,7 +44,11 @@ export function ScorePlot({ data, metric, onPick }: ScorePlotProps) {
         axes: [axis(), { ...axis(), size: 52 }],
         series: [
           {},
-          { stroke: colour('muted'), paths: () => null, points: { show: true, size: 4, fill: colour('muted'), width: 0 } },
+          {
+            stroke: colour('muted'),
+            paths: () => null,
+            points: { show: true, size: 4, fill: colour('muted'), width: 0 },
+          },
           { stroke: colour('accent'), width: 2, points: { show: false }, paths: uPlot.paths.stepped!({ align: 1 }) },
         ],
         hooks: { setCursor: [(self) => setAt(self.cursor.idx ?? null)] },
@@ -57,14 +61,15 @@ export function ScorePlot({ data, metric, onPick }: ScorePlotProps) {
       const trial = made.data[0]?.[made.cursor.idx ?? -1];
       if (trial !== undefined) pick.current(trial);
     });
-    const observer = new ResizeObserver(() => made.setSize({ width: Math.max(100, parent.clientWidth), height: HEIGHT }));
+    const observer = new ResizeObserver(() =>
+      made.setSize({ width: Math.max(100, parent.clientWidth), height: HEIGHT }),
+    );
     observer.observe(parent);
     return () => {
       observer.disconnect();
       made.destroy();
     };
   }, [theme]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: as above
   useEffect(() => plot.current?.setData(columns()), [data]);
   const last = data.best.at(-1);
   const place = at ?? data.trial.length - 1;

@@ -35,7 +35,7 @@ export function SeriesPlot({ times, series, label, unit }: SeriesPlotProps) {
   const theme = useTheme();
   const names = series.map(({ label: name }) => name).join('\n');
   const columns = (): uPlot.AlignedData => [[...times], ...series.map(({ values }) => values)];
-  // biome-ignore lint/correctness/useExhaustiveDependencies: numbers are set below
+  // numbers are set below
   useEffect(() => {
     const parent = box.current;
     if (parent === null) return;
@@ -61,14 +61,15 @@ export function SeriesPlot({ times, series, label, unit }: SeriesPlotProps) {
       parent,
     );
     plot.current = made;
-    const observer = new ResizeObserver(() => made.setSize({ width: Math.max(100, parent.clientWidth), height: HEIGHT }));
+    const observer = new ResizeObserver(() =>
+      made.setSize({ width: Math.max(100, parent.clientWidth), height: HEIGHT }),
+    );
     observer.observe(parent);
     return () => {
       observer.disconnect();
       made.destroy();
     };
   }, [theme, names]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: as above
   useEffect(() => plot.current?.setData(columns()), [times, series]);
   const now = series.map(({ label: name, values }) => `${name} ${values.at(-1)?.toFixed(1) ?? '–'} ${unit}`).join(', ');
   return (

@@ -1,9 +1,9 @@
 import { useCallback, useMemo } from 'preact/hooks';
 import { colour } from '../state/theme-choice.ts';
 import { FONT } from './axes.ts';
-import { type Canvas, CanvasPlot } from './canvas-plot.tsx';
+import { type PlotCanvas, CanvasPlot } from './canvas-plot.tsx';
 import type { KnobAxis } from './knob-scale.ts';
-import { extent, linear, tickText } from './scales.ts';
+import { extent, linearScale, tickText } from './scales.ts';
 
 const HEIGHT = 130;
 const PAD = { left: 34, right: 8, top: 6, bottom: 18 };
@@ -13,7 +13,7 @@ export interface SlicePlotProps {
   axis: KnobAxis;
   scores: readonly (number | null)[];
   metric: string;
-  /** Place of the chosen trial; -1: none. */
+  /** PointerPlace of the chosen trial; -1: none. */
   chosen: number;
 }
 
@@ -22,9 +22,9 @@ export function SlicePlot({ axis, scores, metric, chosen }: SlicePlotProps) {
   const { knob, shares, marks, isLog } = axis;
   const [low, high] = useMemo(() => extent(scores), [scores]);
   const draw = useCallback(
-    ({ on, width }: Canvas) => {
-      const atX = linear(0, 1, PAD.left + 4, width - PAD.right - 4);
-      const atY = linear(low, high, HEIGHT - PAD.bottom - 4, PAD.top + 4);
+    ({ on, width }: PlotCanvas) => {
+      const atX = linearScale(0, 1, PAD.left + 4, width - PAD.right - 4);
+      const atY = linearScale(low, high, HEIGHT - PAD.bottom - 4, PAD.top + 4);
       on.font = FONT;
       on.fillStyle = colour('muted');
       on.textAlign = 'right';

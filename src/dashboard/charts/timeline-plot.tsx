@@ -1,10 +1,10 @@
 import { useCallback, useMemo, useState } from 'preact/hooks';
 import { decimals, duration } from '../state/format.ts';
 import { colour } from '../state/theme-choice.ts';
-import { kinOf, type TimelineBar, type TrialHistory, timelineOf } from '../state/trial-history.ts';
-import { drawAxes, type Frame, hueOf } from './axes.ts';
-import { type Canvas, CanvasPlot, type Place } from './canvas-plot.tsx';
-import { linear, ticks } from './scales.ts';
+import { kinOf, type TimelineBar, type TrialColumns, timelineOf } from '../state/trial-history.ts';
+import { drawAxes, type PlotFrame, hueOf } from './axes.ts';
+import { type PlotCanvas, CanvasPlot, type PointerPlace } from './canvas-plot.tsx';
+import { linearScale, ticks } from './scales.ts';
 
 const LANE = 26;
 const MAX_LANES_HEIGHT = 24 * LANE;
@@ -13,7 +13,7 @@ const PAD = { left: 96, right: 12, top: 6, bottom: 26 };
 const MAX_ARROWS = 120;
 
 export interface TimelinePlotProps {
-  history: TrialHistory;
+  history: TrialColumns;
   families: readonly string[];
   /** Seconds since the study was created: where running trials reach to. */
   nowS: number;
@@ -30,10 +30,15 @@ export function TimelinePlot({ history, families, nowS, chosen, onPick }: Timeli
   const kin = useMemo(() => (chosen === undefined ? undefined : kinOf(history, chosen)), [history, chosen]);
   const byTrial = useMemo(() => new Map(bars.map((bar) => [bar.trial, bar])), [bars]);
   const arrows = useMemo(() => arrowsOf(history, byTrial, kin), [history, byTrial, kin]);
-  const frameOf = (width: number): Frame => ({ left: PAD.left, right: width - PAD.right, top: PAD.top, bottom: height - PAD.bottom });
-  const atXOf = (width: number) => linear(0, endS, PAD.left, width - PAD.right);
+  const frameOf = (width: number): PlotFrame => ({
+    left: PAD.left,
+    right: width - PAD.right,
+    top: PAD.top,
+    bottom: height - PAD.bottom,
+  });
+  const atXOf = (width: number) => linearScale(0, endS, PAD.left, width - PAD.right);
   const draw = useCallback(
-    (canvas: Canvas) => {
+    (canvas: PlotCanvas) => {
       const { on, width } = canvas;
       const atX = atXOf(width);
       drawAxes(canvas, frameOf(width), { x: ticks(0, endS, 6), y: [], atX, atY: () => 0, xText: duration });
@@ -41,11 +46,13 @@ export function TimelinePlot({ history, families, nowS, chosen, onPick }: Timeli
       on.textBaseline = 'middle';
       on.fillStyle = colour('muted');
       if (lane >= 12)
-        workers.forEach((worker, i) => on.fillText(worker === null ? 'worker' : `worker ${worker}`, 4, PAD.top + lane * (i + 0.5)));
+        for (const [i, worker] of workers.entries())
+          on.fillText(worker === null ? 'worker' : `worker ${worker}`, 4, PAD.top + lane * (i + 0.5));
       for (const bar of bars) {
         const family = history.family[bar.place] ?? '';
         const state = history.state[bar.place];
-        on.globalAlpha = kin !== undefined && !kin.has(bar.trial) ? 0.25 : state === 'failed' || state === 'cancelled' ? 0.4 : 0.85;
+        on.globalAlpha =
+          kin !== undefined && !kin.has(bar.trial) ? 0.25 : state === 'failed' || state === 'cancelled' ? 0.4 : 0.85;
         on.fillStyle = colour(hueOf(families, family));
         barOf(on, bar, atX, lane);
       }
@@ -54,7 +61,7 @@ export function TimelinePlot({ history, families, nowS, chosen, onPick }: Timeli
     [bars, workers, history, families, kin, endS, lane, height],
   );
   const drawOver = useCallback(
-    ({ on, width }: Canvas) => {
+    ({ on, width }: PlotCanvas) => {
       const atX = atXOf(width);
       on.strokeStyle = colour('text');
       on.fillStyle = colour('text');
@@ -70,7 +77,7 @@ export function TimelinePlot({ history, families, nowS, chosen, onPick }: Timeli
     },
     [arrows, near, chosen, byTrial, endS, lane],
   );
-  const find = ({ x, y }: Place, width: number): TimelineBar | undefined => {
+  const find = ({ x, y }: PointerPlace, width: number): TimelineBar | undefined => {
     const atX = atXOf(width);
     const row = Math.floor((y - PAD.top) / lane);
     return bars.find((bar) => bar.lane === row && x >= atX(bar.fromS) - 2 && x <= atX(bar.toS) + 2);
@@ -96,7 +103,10 @@ export function TimelinePlot({ history, families, nowS, chosen, onPick }: Timeli
   );
 }
 
-function barText({ trial, place, fromS, toS }: TimelineBar, { family, score, parent, refits, state }: TrialHistory): string {
+function barText(
+  { trial, place, fromS, toS }: TimelineBar,
+  { family, score, parent, refits, state }: TrialColumns,
+): string {
   const from = parent[place] == null ? '' : ` · warm start from trial ${parent[place]}`;
   const again = refits[place] == null ? '' : ` · trains trial ${refits[place]} again on all rows`;
   const own = score[place] == null ? state[place] : `score ${decimals(score[place])}`;
@@ -105,7 +115,11 @@ function barText({ trial, place, fromS, toS }: TimelineBar, { family, score, par
 
 type Arrow = readonly [TimelineBar, TimelineBar];
 
-function arrowsOf({ trial, parent }: TrialHistory, byTrial: ReadonlyMap<number, TimelineBar>, kin: ReadonlySet<number> | undefined): Arrow[] {
+function arrowsOf(
+  { trial, parent }: TrialColumns,
+  byTrial: ReadonlyMap<number, TimelineBar>,
+  kin: ReadonlySet<number> | undefined,
+): Arrow[] {
   const arrows: Arrow[] = [];
   trial.forEach((number, i) => {
     const from = byTrial.get(parent[i] ?? -1);
@@ -116,13 +130,24 @@ function arrowsOf({ trial, parent }: TrialHistory, byTrial: ReadonlyMap<number, 
   return kin === undefined && arrows.length > MAX_ARROWS ? [] : arrows;
 }
 
-function barOf(on: CanvasRenderingContext2D, { lane: row, fromS, toS }: TimelineBar, atX: (s: number) => number, lane: number): void {
+function barOf(
+  on: CanvasRenderingContext2D,
+  { lane: row, fromS, toS }: TimelineBar,
+  atX: (s: number) => number,
+  lane: number,
+): void {
   const x = atX(fromS);
   on.fillRect(x, PAD.top + lane * row + 3, Math.max(1, atX(toS) - x - 1), lane - 6);
 }
 
 /** From the end of a bar, or within it if the other began before, to the beginning of the other. */
-function arrow(on: CanvasRenderingContext2D, from: TimelineBar, to: TimelineBar, atX: (s: number) => number, lane: number): void {
+function arrow(
+  on: CanvasRenderingContext2D,
+  from: TimelineBar,
+  to: TimelineBar,
+  atX: (s: number) => number,
+  lane: number,
+): void {
   const middle = (bar: TimelineBar): number => PAD.top + lane * (bar.lane + 0.5);
   const [x1, y1] = [atX(Math.min(from.toS, to.fromS)), middle(from)];
   const [x2, y2] = [atX(to.fromS), middle(to)];

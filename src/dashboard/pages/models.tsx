@@ -1,8 +1,9 @@
 import type { ModelVersionAnswer } from '../../http/routes/models.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { Empty, Shown } from '../parts/messages.tsx';
+import { Scroll } from '../parts/scroll.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
-import { count, decimals } from '../state/format.ts';
+import { counted, decimals } from '../state/format.ts';
 import { useLoaded } from '../state/loading.ts';
 import { Link, navigate } from '../state/router.tsx';
 
@@ -29,8 +30,7 @@ function ModelTable({ versions }: { versions: readonly ModelVersionAnswer[] }) {
   const byModel = new Map<string, ModelVersionAnswer[]>();
   for (const version of versions) byModel.set(version.model, [...(byModel.get(version.model) ?? []), version]);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-    <div class="scroll" tabIndex={0} role="region" aria-label="Table of models">
+    <Scroll label="Table of models">
       <table>
         <thead>
           <tr>
@@ -49,7 +49,7 @@ function ModelTable({ versions }: { versions: readonly ModelVersionAnswer[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 
@@ -60,13 +60,12 @@ function ModelRow({ model, versions }: { model: string; versions: readonly Model
   const { version, deployment, score, metric, task, families, owner } = shown;
   return (
     // the link in it is what the keyboard reaches
-    // biome-ignore lint/a11y/useKeyWithClickEvents: see above
     <tr class="link" onClick={() => navigate(path)}>
       <td>
         <Link to={path}>{model}</Link> <span class="muted">v{version}</span>
       </td>
       <td>{deployment === null ? <span class="muted">not deployed</span> : <StateMark state={deployment} />}</td>
-      <td class="num">{count(versions.length)}</td>
+      <td class="num">{counted(versions.length)}</td>
       <td class="num">
         {decimals(score)} <span class="muted">{metric}</span>
       </td>

@@ -5,10 +5,18 @@ import { ShareBars } from '../charts/share-bars.tsx';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { Empty, Shown } from '../parts/messages.tsx';
 import { Panel } from '../parts/panel.tsx';
-import { bytes, count, milliseconds, percent } from '../state/format.ts';
+import { Scroll } from '../parts/scroll.tsx';
+import { bytes, counted, milliseconds, percent } from '../state/format.ts';
 import { useLoaded } from '../state/loading.ts';
 import { Link } from '../state/router.tsx';
-import { latencyBoundsMs, pointBetween, quantile, type ServingLook, type ServingPoint, sizeBounds } from '../state/serving-history.ts';
+import {
+  latencyBoundsMs,
+  pointBetween,
+  quantileOf,
+  type ServingLook,
+  type ServingPoint,
+  sizeBounds,
+} from '../state/serving-history.ts';
 
 /** Servers write their counts every two seconds. */
 const EVERY_MS = 2_000;
@@ -16,7 +24,7 @@ const EVERY_MS = 2_000;
 const MAX_POINTS = 300;
 
 /** How the role's models answer, now and since the servers started. */
-export function Serving() {
+export function ServingPage() {
   const loaded = useLoaded<{ models: ServedModelAnswer[] }>('/v1/serving', EVERY_MS);
   const [points, setPoints] = useState<ServingPoint[]>([]);
   const last = useRef<ServingLook>(undefined);
@@ -94,8 +102,7 @@ function Measured({ models, points }: { models: readonly ServedModelAnswer[]; po
 
 function ModelCounts({ models }: { models: readonly ServedModelAnswer[] }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-    <div class="scroll" tabIndex={0} role="region" aria-label="Counts by model">
+    <Scroll label="Counts by model">
       <table>
         <thead>
           <tr>
@@ -119,12 +126,12 @@ function ModelCounts({ models }: { models: readonly ServedModelAnswer[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 
 function CountsRow({ model }: { model: ServedModelAnswer }) {
-  const at = (q: number): string => milliseconds(quantile(model.latencies, latencyBoundsMs, q));
+  const at = (q: number): string => milliseconds(quantileOf(model.latencies, latencyBoundsMs, q));
   const computed = (model.rows ?? 0) - (model.cached ?? 0);
   return (
     <tr>
@@ -132,16 +139,16 @@ function CountsRow({ model }: { model: ServedModelAnswer }) {
         <Link to={`/models/${encodeURIComponent(model.model)}`}>{model.model}</Link>
         {model.version !== null && <span class="muted"> v{model.version}</span>}
       </td>
-      <td class="num">{count(model.calls)}</td>
-      <td class="num">{count(model.rows)}</td>
+      <td class="num">{counted(model.calls)}</td>
+      <td class="num">{counted(model.rows)}</td>
       <td class="num">{percent((model.cached ?? 0) / Math.max(1, model.rows ?? 0))}</td>
       <td class="num">{model.batches ? (computed / model.batches).toFixed(1) : '–'}</td>
       <td class="num">{at(0.5)}</td>
       <td class="num">{at(0.9)}</td>
       <td class="num">{at(0.99)}</td>
       <td class="num">{milliseconds(model.budget_ms)}</td>
-      <td class="num">{count(model.overdue)}</td>
-      <td class="num">{count(model.refused)}</td>
+      <td class="num">{counted(model.overdue)}</td>
+      <td class="num">{counted(model.refused)}</td>
       <td class="num">{bytes(model.memory.reduce((sum, { mb }) => sum + mb * 2 ** 20, 0))}</td>
     </tr>
   );
@@ -152,16 +159,24 @@ function Answering({ model: { model, batch_sizes, members, memory } }: { model: 
   const most = Math.max(1, ...batch_sizes);
   const rows = members.reduce((sum, choice) => sum + choice.rows, 0);
   const sizes = batch_sizes.map((n, i) => ({
-    name: sizeBounds[i] === undefined ? `above ${sizeBounds.at(-1)}` : i === 0 ? '1' : `${(sizeBounds[i - 1] ?? 0) + 1}–${sizeBounds[i]}`.replace(/^(\d+)–\1$/, '$1'),
+    name:
+      sizeBounds[i] === undefined
+        ? `above ${sizeBounds.at(-1)}`
+        : i === 0
+          ? '1'
+          : `${(sizeBounds[i - 1] ?? 0) + 1}–${sizeBounds[i]}`.replace(/^(\d+)–\1$/, '$1'),
     share: n / most,
-    text: count(n),
+    text: counted(n),
   }));
   return (
     <>
       <Panel title={`${model}: batches by rows`} size="third">
-        <ShareBars label={`Batches of ${model} by their rows`} bars={sizes.filter(({ share }, i) => share > 0 || i === 0)} />
+        <ShareBars
+          label={`Batches of ${model} by their rows`}
+          bars={sizes.filter(({ share }, i) => share > 0 || i === 0)}
+        />
       </Panel>
-      <Panel title={`${model}: members chosen`} size="third" note={`${count(rows)} rows computed`}>
+      <Panel title={`${model}: members chosen`} size="third" note={`${counted(rows)} rows computed`}>
         <ShareBars
           label={`Rows of ${model} by the members that computed them`}
           bars={members.map((choice, i) => ({
@@ -175,7 +190,7 @@ function Answering({ model: { model, batch_sizes, members, memory } }: { model: 
         <ShareBars
           label={`Memory of ${model} by server`}
           bars={memory.map(({ process, host, mb, loads }) => ({
-            name: `${host}, process ${process}, loaded ${count(loads)}×`,
+            name: `${host}, process ${process}, loaded ${counted(loads)}×`,
             share: mb / Math.max(1, ...memory.map((each) => each.mb)),
             text: bytes(mb * 2 ** 20),
           }))}

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { RequestFailed, signIn } from '../api/client.ts';
 import { Failure } from '../parts/messages.tsx';
 import { ThemeSwitch } from '../parts/theme-switch.tsx';
@@ -7,6 +7,8 @@ import { ThemeSwitch } from '../parts/theme-switch.tsx';
 export function SignIn({ reason, onSignedIn }: { reason: string | undefined; onSignedIn: () => void }) {
   const [error, setError] = useState<RequestFailed>();
   const [isBusy, setBusy] = useState(false);
+  const role = useRef<HTMLInputElement>(null);
+  useEffect(() => role.current?.focus(), []);
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
@@ -38,7 +40,7 @@ export function SignIn({ reason, onSignedIn }: { reason: string | undefined; onS
       <form onSubmit={(event) => void submit(event)}>
         <label class="field">
           Postgres role
-          <input name="role" autocomplete="username" required autoFocus autocapitalize="none" spellcheck={false} />
+          <input ref={role} name="role" autocomplete="username" required autocapitalize="none" spellcheck={false} />
         </label>
         <label class="field">
           Password
@@ -49,8 +51,8 @@ export function SignIn({ reason, onSignedIn }: { reason: string | undefined; onS
         </button>
       </form>
       <p class="muted">
-        You see and do what this role may in the database. <code>rafiki up</code> prints the file that has the role of its own database
-        with the password.
+        You see and do what this role may in the database. <code>rafiki up</code> prints the file that has the role of
+        its own database with the password.
       </p>
     </main>
   );

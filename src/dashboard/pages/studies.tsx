@@ -1,11 +1,12 @@
 import { useState } from 'preact/hooks';
-import { get } from '../api/client.ts';
 import type { StudyAnswer } from '../../http/routes/studies.ts';
+import { getJson } from '../api/client.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { LiveMark } from '../parts/live-mark.tsx';
 import { Empty, Failure, Loading } from '../parts/messages.tsx';
+import { Scroll } from '../parts/scroll.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
-import { ago, count, decimals, moment } from '../state/format.ts';
+import { ago, counted, decimals, moment } from '../state/format.ts';
 import { useEvents } from '../state/loading.ts';
 import { Link, navigate } from '../state/router.tsx';
 
@@ -23,7 +24,9 @@ export function Studies() {
   const first = new Set(newest?.map(({ study }) => study));
   const studies = [...(newest ?? []), ...older.filter(({ study }) => !first.has(study))];
   const more = async (): Promise<void> => {
-    const { studies: next } = await get<{ studies: StudyAnswer[] }>(`/v1/studies?limit=${PAGE}&offset=${studies.length}`);
+    const { studies: next } = await getJson<{ studies: StudyAnswer[] }>(
+      `/v1/studies?limit=${PAGE}&offset=${studies.length}`,
+    );
     setOlder([...older, ...next]);
     setMore(next.length === PAGE);
   };
@@ -38,8 +41,7 @@ export function Studies() {
         {newest === undefined && error === undefined && <Loading what="studies" />}
         {newest?.length === 0 && <NoStudies />}
         {studies.length > 0 && (
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-          <div class="scroll" tabIndex={0} role="region" aria-label="Table of studies">
+          <Scroll label="Table of studies">
             <table>
               <thead>
                 <tr>
@@ -59,7 +61,7 @@ export function Studies() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroll>
         )}
       </section>
       {studies.length >= PAGE && hasMore && (
@@ -77,7 +79,6 @@ function Row({ study }: { study: StudyAnswer }) {
   const note = study.error?.message ?? study.notice;
   return (
     // the link in it is what the keyboard reaches
-    // biome-ignore lint/a11y/useKeyWithClickEvents: see above
     <tr class="link" onClick={() => navigate(`/studies/${study.study}`)}>
       <td class="num">
         <Link to={`/studies/${study.study}`}>{study.study}</Link>
@@ -93,7 +94,7 @@ function Row({ study }: { study: StudyAnswer }) {
       <td class="nowrap">
         <Progress done={study.done} total={study.total} />{' '}
         <span class="muted">
-          {count(study.done)} of {count(study.total)}
+          {counted(study.done)} of {counted(study.total)}
         </span>
       </td>
       <td class="num">
@@ -117,7 +118,10 @@ const Progress = ({ done, total }: { done: number; total: number }) => (
 const NoStudies = () => (
   <Empty title="No study yet.">
     <span>A study tries knobs of models on the rows of a table, and keeps the best. Start one from SQL:</span>
-    <CopiedSql name="the statement" sql={"select rafiki_train('text_classification', 'reviews', max_time => '5 min');"} />
+    <CopiedSql
+      name="the statement"
+      sql={"select rafiki_train('text_classification', 'reviews', max_time => '5 min');"}
+    />
     <span>It appears here as soon as the transaction commits.</span>
   </Empty>
 );

@@ -1,9 +1,10 @@
-import type { WorkerAnswer } from '../../http/routes/service.ts';
 import type { UtilisationAnswer } from '../../http/charts/utilisation.ts';
+import type { WorkerAnswer } from '../../http/routes/service.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { Empty, Shown } from '../parts/messages.tsx';
 import { Panel } from '../parts/panel.tsx';
-import { count, duration, percent } from '../state/format.ts';
+import { Scroll } from '../parts/scroll.tsx';
+import { counted, duration, percent } from '../state/format.ts';
 import { useLoaded } from '../state/loading.ts';
 import { Link } from '../state/router.tsx';
 import { secondsOf } from './study/study-facts.tsx';
@@ -28,8 +29,7 @@ export function Workers() {
           <>
             <Missing workers={workers} />
             <Panel title="Processes" note="trials of studies that you may see" flush>
-              {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
-              <div class="scroll" tabIndex={0} role="region" aria-label="Table of processes">
+              <Scroll label="Table of processes">
                 <table>
                   <thead>
                     <tr>
@@ -51,7 +51,7 @@ export function Workers() {
                     ))}
                   </tbody>
                 </table>
-              </div>
+              </Scroll>
             </Panel>
           </>
         )}
@@ -81,7 +81,7 @@ function Missing({ workers }: { workers: readonly WorkerAnswer[] }) {
       ))}
       {waiting !== undefined && (waiting.waiting ?? 0) > 0 && (
         <div class="message" role="status">
-          {count(waiting.waiting)} trials wait for a worker, the oldest for {duration(waiting.oldest_s)}.
+          {counted(waiting.waiting)} trials wait for a worker, the oldest for {duration(waiting.oldest_s)}.
         </div>
       )}
     </>
@@ -122,12 +122,12 @@ function ProcessRow({ worker, used }: { worker: WorkerAnswer; used: UtilisationA
           ''
         )}
       </td>
-      <td class="num">{kind === 'worker' ? count(used?.trials ?? 0) : ''}</td>
+      <td class="num">{kind === 'worker' ? counted(used?.trials ?? 0) : ''}</td>
       <td class="num">{duration(secondsOf(up))}</td>
       <td class="num">
         {(seen_s ?? 0) > LATE_S ? <strong>{duration(seen_s)} ago</strong> : `${Math.round(seen_s ?? 0)} s ago`}
       </td>
-      <td class="num">{lost === null ? '' : count(lost)}</td>
+      <td class="num">{lost === null ? '' : counted(lost)}</td>
     </tr>
   );
 }

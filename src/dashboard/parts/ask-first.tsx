@@ -38,7 +38,12 @@ export function AskFirst({ label, question, isDangerous = false, act }: AskFirst
           <button type="button" onClick={() => dialog.current?.close()}>
             Leave it
           </button>
-          <button type="button" class={isDangerous ? 'danger' : 'main'} disabled={isBusy} onClick={() => void confirm()}>
+          <button
+            type="button"
+            class={isDangerous ? 'danger' : 'main'}
+            disabled={isBusy}
+            onClick={() => void confirm()}
+          >
             {label}
           </button>
         </div>

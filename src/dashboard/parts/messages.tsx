@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import type { Loaded } from '../state/loading.ts';
+import type { LoadedValue } from '../state/loading.ts';
 
 /** Of a request that failed, or a study. */
 export interface Reason {
@@ -45,7 +45,15 @@ export const Loading = ({ what }: { what: string }) => (
 );
 
 /** The value, or why there is none yet; a value that could not be refreshed stays, under the reason. */
-export function Shown<T>({ loaded, what, children }: { loaded: Loaded<T>; what: string; children: (value: T) => ComponentChildren }) {
+export function Shown<T>({
+  loaded,
+  what,
+  children,
+}: {
+  loaded: LoadedValue<T>;
+  what: string;
+  children: (value: T) => ComponentChildren;
+}) {
   const { value, error, reload } = loaded;
   return (
     <>

@@ -1,6 +1,6 @@
 const whole = new Intl.NumberFormat('en');
 
-export const count = (value: number | null | undefined): string => (value == null ? '–' : whole.format(value));
+export const counted = (value: number | null | undefined): string => (value == null ? '–' : whole.format(value));
 
 /** Of scores and probabilities. */
 export const decimals = (value: number | null | undefined, digits = 4): string =>

@@ -1,9 +1,9 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { get, RequestFailed } from '../api/client.ts';
+import { getJson, RequestFailed } from '../api/client.ts';
 import { events } from '../api/events.ts';
 
 /** What a request has given so far: a value stays while it is asked for again. */
-export interface Loaded<T> {
+export interface LoadedValue<T> {
   value: T | undefined;
   error: RequestFailed | undefined;
   reload(): void;
@@ -13,7 +13,7 @@ const asFailed = (error: unknown): RequestFailed =>
   error instanceof RequestFailed ? error : new RequestFailed(0, { code: 'XX000', message: String(error) });
 
 /** Asks when the path changes, and again after `everyMs`. An undefined path asks nothing. */
-export function useLoaded<T>(path: string | undefined, everyMs?: number): Loaded<T> {
+export function useLoaded<T>(path: string | undefined, everyMs?: number): LoadedValue<T> {
   const [state, setState] = useState<{ path?: string; value?: T; error?: RequestFailed }>({});
   const [turn, setTurn] = useState(0);
   useEffect(() => {
@@ -22,7 +22,7 @@ export function useLoaded<T>(path: string | undefined, everyMs?: number): Loaded
     let timer: number | undefined;
     const load = async (): Promise<void> => {
       try {
-        const value = await get<T>(path, controller.signal);
+        const value = await getJson<T>(path, controller.signal);
         if (!controller.signal.aborted) setState({ path, value });
       } catch (error) {
         if (controller.signal.aborted) return;
@@ -42,7 +42,7 @@ export function useLoaded<T>(path: string | undefined, everyMs?: number): Loaded
 }
 
 /** As {@link useLoaded}, and again when `turn` changes; the value stays meanwhile. */
-export function useRefreshed<T>(path: string, turn: number): Loaded<T> {
+export function useRefreshed<T>(path: string, turn: number): LoadedValue<T> {
   const loaded = useLoaded<T>(path);
   const { reload } = loaded;
   const first = useRef(turn);
@@ -62,7 +62,10 @@ export type StreamState = 'connecting' | 'live' | 'lost' | 'ended';
  * Follows a stream of events, and connects again when it ends. A page that is not seen closes its stream: a browser has six
  * connections to a host.
  */
-export function useEvents(path: string, onEvent: (data: unknown) => { isLast: boolean }): { state: StreamState; error: RequestFailed | undefined } {
+export function useEvents(
+  path: string,
+  onEvent: (data: unknown) => { isLast: boolean },
+): { state: StreamState; error: RequestFailed | undefined } {
   const [state, setState] = useState<StreamState>('connecting');
   const [error, setError] = useState<RequestFailed>();
   const receive = useRef(onEvent);

@@ -37,7 +37,16 @@ function decoded(part: string): string {
   }
 }
 
-export function Link({ to, children, ...rest }: { to: string; children: ComponentChildren; class?: string; current?: boolean }) {
+export function Link({
+  to,
+  children,
+  ...rest
+}: {
+  to: string;
+  children: ComponentChildren;
+  class?: string;
+  current?: boolean;
+}) {
   const { current, ...given } = rest;
   return (
     <a

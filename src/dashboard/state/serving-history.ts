@@ -28,7 +28,7 @@ export interface ServingLook {
  * The time that the share `q` of the counted calls took at most, interpolated within its bucket; null without calls. Above the last
  * bound it is that bound.
  */
-export function quantile(counts: readonly number[], bounds: readonly number[], q: number): number | null {
+export function quantileOf(counts: readonly number[], bounds: readonly number[], q: number): number | null {
   const total = counts.reduce((sum, n) => sum + n, 0);
   if (total <= 0) return null;
   let below = 0;
@@ -55,7 +55,8 @@ export const latenciesOf = (models: readonly ServedModelAnswer[]): number[] =>
 /** Undefined if a server has restarted between the two looks: its counts fell. */
 export function pointBetween(before: ServingLook, now: ServingLook): ServingPoint | undefined {
   const seconds = (now.atMs - before.atMs) / 1000;
-  const grown = (of: (model: ServedModelAnswer) => number | null): number => sumOf(now.models, of) - sumOf(before.models, of);
+  const grown = (of: (model: ServedModelAnswer) => number | null): number =>
+    sumOf(now.models, of) - sumOf(before.models, of);
   const calls = grown((model) => model.calls);
   if (!(seconds > 0) || calls < 0) return undefined;
   const earlier = latenciesOf(before.models);
@@ -63,11 +64,23 @@ export function pointBetween(before: ServingLook, now: ServingLook): ServingPoin
   return {
     at: now.atMs / 1000,
     callsPerS: calls / seconds,
-    rowsPerS: Math.max(0, grown((model) => model.rows)) / seconds,
-    p50Ms: quantile(latencies, latencyBoundsMs, 0.5),
-    p90Ms: quantile(latencies, latencyBoundsMs, 0.9),
-    p99Ms: quantile(latencies, latencyBoundsMs, 0.99),
-    overduePerS: Math.max(0, grown((model) => model.overdue)) / seconds,
-    refusedPerS: Math.max(0, grown((model) => model.refused)) / seconds,
+    rowsPerS:
+      Math.max(
+        0,
+        grown((model) => model.rows),
+      ) / seconds,
+    p50Ms: quantileOf(latencies, latencyBoundsMs, 0.5),
+    p90Ms: quantileOf(latencies, latencyBoundsMs, 0.9),
+    p99Ms: quantileOf(latencies, latencyBoundsMs, 0.99),
+    overduePerS:
+      Math.max(
+        0,
+        grown((model) => model.overdue),
+      ) / seconds,
+    refusedPerS:
+      Math.max(
+        0,
+        grown((model) => model.refused),
+      ) / seconds,
   };
 }

@@ -1,13 +1,13 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { HistoryAnswer } from '../../http/charts/history.ts';
 import type { StudyAnswer } from '../../http/routes/studies.ts';
-import { get, RequestFailed } from '../api/client.ts';
+import { getJson, RequestFailed } from '../api/client.ts';
 import { type StreamState, useEvents } from './loading.ts';
-import { emptyHistory, firstOpen, mergeHistory, type TrialHistory } from './trial-history.ts';
+import { emptyHistory, firstOpen, mergeHistory, type TrialColumns } from './trial-history.ts';
 
 export interface StudyData {
   study: StudyAnswer | undefined;
-  history: TrialHistory | undefined;
+  history: TrialColumns | undefined;
   /** Grows when trials have changed. */
   turn: number;
   stream: StreamState;
@@ -22,11 +22,15 @@ export const isOpen = ({ state }: StudyAnswer): boolean => state === 'queued' ||
 /** A study and its trials, kept current by events: each only brings the trials that have not ended, and new ones. */
 export function useStudyData(id: string): StudyData {
   const [study, setStudy] = useState<StudyAnswer>();
-  const [history, setHistory] = useState<TrialHistory>();
+  const [history, setHistory] = useState<TrialColumns>();
   const [turn, setTurn] = useState(0);
   const [failure, setFailure] = useState<RequestFailed>();
-  const known = useRef<TrialHistory>(emptyHistory);
-  const asking = useRef<{ isBusy: boolean; isWanted: boolean; lastMs: number }>({ isBusy: false, isWanted: false, lastMs: 0 });
+  const known = useRef<TrialColumns>(emptyHistory);
+  const asking = useRef<{ isBusy: boolean; isWanted: boolean; lastMs: number }>({
+    isBusy: false,
+    isWanted: false,
+    lastMs: 0,
+  });
   const isGone = useRef(false);
   useEffect(
     () => () => {
@@ -46,7 +50,7 @@ export function useStudyData(id: string): StudyData {
       state.lastMs = performance.now();
       try {
         const from = firstOpen(known.current);
-        const answer = await get<HistoryAnswer>(`/v1/studies/${id}/history?from=${from}`);
+        const answer = await getJson<HistoryAnswer>(`/v1/studies/${id}/history?from=${from}`);
         known.current = mergeHistory(known.current, answer, from);
         setHistory(known.current);
         if (answer.trial.length > 0) setTurn((last) => last + 1);

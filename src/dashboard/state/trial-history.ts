@@ -1,7 +1,7 @@
 import type { HistoryAnswer } from '../../http/charts/history.ts';
 
 /** The trials of a study in columns, by number; what starts the same trial again is not in it. */
-export interface TrialHistory {
+export interface TrialColumns {
   readonly trial: number[];
   readonly family: string[];
   readonly state: string[];
@@ -16,20 +16,26 @@ export interface TrialHistory {
   readonly worker: (number | null)[];
 }
 
-export const emptyHistory: TrialHistory = {
+export const emptyHistory: TrialColumns = {
   ...{ trial: [], family: [], state: [], score: [], epoch: [], epochs: [] },
   ...{ beganS: [], endedS: [], parent: [], refits: [], worker: [] },
 };
 
 /** The history with the trials of an answer in place of those from its first number on. */
-export function mergeHistory(before: TrialHistory, answer: HistoryAnswer, from: number): TrialHistory {
+export function mergeHistory(before: TrialColumns, answer: HistoryAnswer, from: number): TrialColumns {
   const cut = before.trial.findIndex((trial) => trial >= from);
   const kept = cut < 0 ? before.trial.length : cut;
   const join = <T>(old: readonly T[], next: readonly T[]): T[] => [...old.slice(0, kept), ...next];
   return {
     trial: join(before.trial, answer.trial),
-    family: join(before.family, answer.family.map((place) => answer.families[place] ?? '')),
-    state: join(before.state, answer.state.map((place) => answer.states[place] ?? '')),
+    family: join(
+      before.family,
+      answer.family.map((place) => answer.families[place] ?? ''),
+    ),
+    state: join(
+      before.state,
+      answer.state.map((place) => answer.states[place] ?? ''),
+    ),
     score: join(before.score, answer.score),
     epoch: join(before.epoch, answer.epoch),
     epochs: join(before.epochs, answer.epochs),
@@ -42,12 +48,12 @@ export function mergeHistory(before: TrialHistory, answer: HistoryAnswer, from: 
 }
 
 /** The number of the first trial that may still change. */
-export function firstOpen({ trial, endedS }: TrialHistory): number {
+export function firstOpen({ trial, endedS }: TrialColumns): number {
   const place = endedS.indexOf(null);
   return place >= 0 ? (trial[place] ?? 0) : (trial.at(-1) ?? -1) + 1;
 }
 
-export const familiesOf = ({ family }: TrialHistory): string[] => [...new Set(family)].sort();
+export const familiesOf = ({ family }: TrialColumns): string[] => [...new Set(family)].sort();
 
 export interface BestSoFar {
   trial: number[];
@@ -57,7 +63,7 @@ export interface BestSoFar {
 }
 
 /** Of the trials that have a score of their own. */
-export function bestSoFar({ trial, score, refits }: TrialHistory): BestSoFar {
+export function bestSoFar({ trial, score, refits }: TrialColumns): BestSoFar {
   const found: BestSoFar = { trial: [], score: [], best: [] };
   let best: number | null = null;
   for (let i = 0; i < trial.length; i++) {
@@ -72,7 +78,7 @@ export function bestSoFar({ trial, score, refits }: TrialHistory): BestSoFar {
 }
 
 /** A trial, those that its weights came from, and those that got weights from one of these: its family tree. */
-export function kinOf({ trial, parent, refits }: TrialHistory, chosen: number): Set<number> {
+export function kinOf({ trial, parent, refits }: TrialColumns, chosen: number): Set<number> {
   const place = new Map(trial.map((number, i) => [number, i]));
   const kin = new Set<number>();
   for (let at: number | null = chosen; at !== null && !kin.has(at); ) {
@@ -104,7 +110,7 @@ export interface Timeline {
 }
 
 /** A lane for each worker; trials that have not ended reach `nowS`. Trials of before workers were told have lanes without a number. */
-export function timelineOf({ trial, beganS, endedS, worker }: TrialHistory, nowS: number): Timeline {
+export function timelineOf({ trial, beganS, endedS, worker }: TrialColumns, nowS: number): Timeline {
   const lanes = new Map<number, number>();
   const workers: (number | null)[] = [];
   const unknown: { lane: number; untilS: number }[] = [];

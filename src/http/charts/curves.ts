@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { type HttpRoute, route } from '../route.ts';
-import { nullableNumber, studyParams } from '../schemas.ts';
 import { studyOf } from '../routes/studies.ts';
+import { nullableNumber, studyParams } from '../schemas.ts';
 
 /** More lines cannot be told apart: of more trials, the best and an even choice of the others. */
 const MAX_LINES = 1_000;

@@ -1,8 +1,8 @@
 import Type, { type Static } from 'typebox';
 import type { TrialState } from '../../domain/state.ts';
 import { type HttpRoute, route } from '../route.ts';
-import { nullable, nullableNumber, studyParams } from '../schemas.ts';
 import { studyOf } from '../routes/studies.ts';
+import { nullable, nullableNumber, studyParams } from '../schemas.ts';
 
 const states: readonly TrialState[] = ['waiting', 'running', 'completed', 'stopped', 'failed', 'cancelled'];
 /** A study has 10,000 trials at most, and a few that train again on all rows. */

@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { type HttpRoute, route } from '../route.ts';
-import { nameSchema, nullableNumber, studyParams } from '../schemas.ts';
 import { studyOf } from '../routes/studies.ts';
+import { nameSchema, nullableNumber, studyParams } from '../schemas.ts';
 import { chosenTrials } from './curves.ts';
 
 const knobValuesSchema = Type.Object(

@@ -42,7 +42,8 @@ export const mistakeRoutes = ({ longStatementMs }: HttpLimits): HttpRoute[] => [
     method: 'POST',
     path: '/v1/models/:model/mistakes',
     tag: 'evaluation',
-    summary: 'What a model gets wrong, of a sample of labelled rows, and how its confidence compares with how often it is right',
+    summary:
+      'What a model gets wrong, of a sample of labelled rows, and how its confidence compares with how often it is right',
     params: modelParams,
     body: Type.Object(
       {

@@ -106,7 +106,12 @@ export const modelInputRoutes = (predictions: Predictions): HttpRoute[] => [
       const { role, params, body } = asked;
       const input = inputOfQuery(await predictions.model(role, params.model), body.query);
       if (input === null) return null;
-      const explained = await predictions.explain(role, params.model, { input, about: body.class }, predictionTerms(asked));
+      const explained = await predictions.explain(
+        role,
+        params.model,
+        { input, about: body.class },
+        predictionTerms(asked),
+      );
       return explained as ExplanationAnswer | null;
     },
   }),

@@ -19,7 +19,13 @@ const servedSchema = Type.Object(
     batch_sizes: Type.Array(Type.Number()),
     members: Type.Array(Type.Object({ members: Type.Array(Type.String()), rows: Type.Number() })),
     memory: Type.Array(
-      Type.Object({ process: Type.Integer(), host: Type.String(), mb: Type.Number(), loads: Type.Number(), cold: Type.Number() }),
+      Type.Object({
+        process: Type.Integer(),
+        host: Type.String(),
+        mb: Type.Number(),
+        loads: Type.Number(),
+        cold: Type.Number(),
+      }),
     ),
   },
   { $id: 'ServedModel' },
@@ -61,7 +67,8 @@ export const servingRoutes = (): HttpRoute[] => [
     method: 'GET',
     path: '/v1/serving',
     tag: 'service',
-    summary: 'How your models answer: calls, latencies, batches, members, memory, since the servers started; of the 200 with most calls',
+    summary:
+      'How your models answer: calls, latencies, batches, members, memory, since the servers started; of the 200 with most calls',
     answer: Type.Object({ models: Type.Array(servedSchema) }),
     handle: async ({ role }) => ({ models: await role.rows<ServedModelAnswer>(servingSql) }),
   }),

@@ -48,7 +48,7 @@ export class Streams {
 }
 
 /** What a stream shows: it is looked at again after each change of `study`, or of any study. */
-interface Watched {
+interface WatchedStudies {
   event: string;
   study: string;
   look(): Promise<{ found: unknown; isLast: boolean }>;
@@ -57,7 +57,7 @@ interface Watched {
 /** Ends with the last event, when the client has gone, or when the server stops. */
 async function stream(
   response: ServerResponse,
-  { event, study, look }: Watched,
+  { event, study, look }: WatchedStudies,
   { changed, gone }: { changed: Changed; gone: AbortSignal },
 ): Promise<void> {
   const untilMs = performance.now() + MAX_STREAM_MS;
@@ -84,7 +84,7 @@ export interface EventOptions {
 
 async function sendEvents(
   { role, request, reply }: Pick<HttpAsked<unknown, unknown, unknown>, 'role' | 'request' | 'reply'>,
-  watched: Watched,
+  watched: WatchedStudies,
   { changed, streams, stopping }: EventOptions,
 ): Promise<undefined> {
   await watched.look(); // an error is an answer of its own

@@ -39,6 +39,8 @@ const modelSchema = Type.Object(
   { $id: 'Model' },
 );
 
+export type ModelAnswer = Static<typeof modelSchema>;
+
 const versionsSql = `
   select v.model, v.version, v.task, v.owner::text, v.metric, v.score, v.low, v.high, v.classes, v.families, v.deployment, v.rule from rafiki.models v`;
 
@@ -83,11 +85,10 @@ export const modelRoutes = (): HttpRoute[] => [
     query: Type.Object({ ...pageQuery.properties, task: Type.Optional(nameSchema) }, { additionalProperties: false }),
     answer: Type.Object({ models: Type.Array(versionSchema) }),
     handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0, task = null } }) => ({
-      models: await role.rows<ModelVersionAnswer>(`${versionsSql} where $3::text is null or v.task = $3 limit $1 offset $2`, [
-        limit,
-        offset,
-        task,
-      ]),
+      models: await role.rows<ModelVersionAnswer>(
+        `${versionsSql} where $3::text is null or v.task = $3 limit $1 offset $2`,
+        [limit, offset, task],
+      ),
     }),
   }),
   route({

@@ -3,7 +3,7 @@ import { InvalidParameter } from '../../errors/errors.ts';
 import { type HttpRoute, route } from '../route.ts';
 import { doneSchema } from '../schemas.ts';
 import { clearSession, sendSession } from '../sign-in/page-sessions.ts';
-import type { Sessions } from '../sign-in/sessions.ts';
+import type { PageSessions } from '../sign-in/sessions.ts';
 
 const tag = 'sign-in';
 
@@ -16,8 +16,8 @@ const sessionSchema = Type.Object(
   { $id: 'Session' },
 );
 
-/** Sessions of browsers: a cookie and a key in place of the password. */
-export const sessionRoutes = (sessions: Sessions, isTls: boolean): HttpRoute[] => [
+/** PageSessions of browsers: a cookie and a key in place of the password. */
+export const sessionRoutes = (sessions: PageSessions, isTls: boolean): HttpRoute[] => [
   route({
     method: 'POST',
     path: '/v1/session',
@@ -28,7 +28,9 @@ export const sessionRoutes = (sessions: Sessions, isTls: boolean): HttpRoute[] =
     handle({ role, request, reply }) {
       const { authorization = '' } = request.headers;
       if (!/^basic /i.test(authorization)) {
-        throw new InvalidParameter('a session begins with a role and its password', { hint: 'Send them by HTTP Basic.' });
+        throw new InvalidParameter('a session begins with a role and its password', {
+          hint: 'Send them by HTTP Basic.',
+        });
       }
       if (request.session !== undefined) sessions.end(request.session);
       const { token, key } = sessions.begin(role.role, authorization);

@@ -58,10 +58,7 @@ const reportSql = `
   where t.study_id = $1::bigint and ($4::int is null or t.number = $4)
   order by t.number, r.epoch limit $2 offset $3`;
 
-async function trialOf(
-  role: SignedIn,
-  { study, trial }: Static<typeof trialParams>,
-): Promise<TrialAnswer> {
+async function trialOf(role: SignedIn, { study, trial }: Static<typeof trialParams>): Promise<TrialAnswer> {
   const [found] = await role.rows<TrialAnswer>(`${trialSql} and t.number = $2::int`, [study, trial]);
   if (found !== undefined) return found;
   throw new UndefinedObject(`trial ${trial} of study ${study} does not exist`, {

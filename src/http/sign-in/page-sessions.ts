@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { HttpRefusal } from '../error-answer.ts';
-import type { PageSession, Sessions } from './sessions.ts';
+import type { PageSession, PageSessions } from './sessions.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,7 +20,7 @@ const nameOf = (isTls: boolean): string => (isTls ? '__Host-rafiki_session' : 'r
  * Lets requests sign in by a session: the cookie and the key together stand for the Authorization header that the session began
  * with, which is then checked as always. So a role that is dropped, or whose password changes, is out as soon as with HTTP Basic.
  */
-export function addPageSessions(app: FastifyInstance, sessions: Sessions, isTls: boolean): void {
+export function addPageSessions(app: FastifyInstance, sessions: PageSessions, isTls: boolean): void {
   const timer = setInterval(() => sessions.sweep(), SWEEP_MS);
   timer.unref();
   app.addHook('onClose', async () => {

@@ -30,10 +30,10 @@ const SECRET_BYTES = 32;
 const hashOf = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 
 /**
- * Sessions of browsers, in the memory of this process. A cookie alone is not enough, because a browser sends it to every port of a
+ * PageSessions of browsers, in the memory of this process. A cookie alone is not enough, because a browser sends it to every port of a
  * host; the key is kept by origin. Both are found by their hashes, so that the time of a comparison tells nothing.
  */
-export class Sessions {
+export class PageSessions {
   readonly #limits: SessionLimits;
   readonly #clock: Clock;
   /** By the hash of the token; the most recently used last. */

@@ -1,15 +1,15 @@
 import { useState } from 'preact/hooks';
 import type { ExplanationAnswer } from '../../../http/charts/model-inputs.ts';
 import { ShareBars } from '../../charts/share-bars.tsx';
-import { count, decimals, milliseconds, percent } from '../../state/format.ts';
+import { counted, decimals, milliseconds, percent } from '../../state/format.ts';
 import { Explained } from './explained.tsx';
 import type { Question } from './question-inputs.tsx';
 
 export interface PredictionAnswer {
-  prediction: string | number | FoundBox[] | null;
+  prediction: string | number | ShownBox[] | null;
   detail: {
     probabilities?: Record<string, number>;
-    boxes?: FoundBox[];
+    boxes?: ShownBox[];
     versions: number[];
     batch: number;
     ms: number;
@@ -19,7 +19,7 @@ export interface PredictionAnswer {
   } | null;
 }
 
-export interface FoundBox {
+export interface ShownBox {
   label: string;
   score: number;
   x: number;
@@ -47,7 +47,13 @@ export function AnswerShown({ question, prediction: { prediction, detail }, expl
         <div>
           <dt>{Array.isArray(prediction) ? 'Objects' : (target ?? 'Answer')}</dt>
           <dd class="figure">
-            {prediction === null ? 'overdue' : Array.isArray(prediction) ? count(prediction.length) : typeof prediction === 'number' ? decimals(prediction) : prediction}
+            {prediction === null
+              ? 'overdue'
+              : Array.isArray(prediction)
+                ? counted(prediction.length)
+                : typeof prediction === 'number'
+                  ? decimals(prediction)
+                  : prediction}
           </dd>
         </div>
         {detail !== null && (
@@ -56,7 +62,7 @@ export function AnswerShown({ question, prediction: { prediction, detail }, expl
             <dd>
               in {milliseconds(detail.ms)} by version {detail.versions.join(', ')}
               {detail.rule !== undefined && `, ${detail.rule}`}
-              {detail.members !== undefined && ` of ${count(detail.members.length)}`}
+              {detail.members !== undefined && ` of ${counted(detail.members.length)}`}
               {detail.overdue && ', overdue'}
             </dd>
           </div>
@@ -79,7 +85,7 @@ export function AnswerShown({ question, prediction: { prediction, detail }, expl
 
 interface PhotoProps {
   url: string;
-  boxes: readonly FoundBox[];
+  boxes: readonly ShownBox[];
   explanation: ExplanationAnswer | undefined;
 }
 
@@ -96,7 +102,9 @@ function Photo({ url, boxes, explanation }: PhotoProps) {
         <img
           src={url}
           alt={boxes.length > 0 ? `the photo, with ${shown.length} objects found` : 'what was asked about'}
-          onLoad={({ currentTarget }) => setSize({ width: currentTarget.naturalWidth, height: currentTarget.naturalHeight })}
+          onLoad={({ currentTarget }) =>
+            setSize({ width: currentTarget.naturalWidth, height: currentTarget.naturalHeight })
+          }
         />
         {size !== undefined && (
           <svg viewBox={`0 0 ${size.width} ${size.height}`} aria-hidden="true">
@@ -109,9 +117,15 @@ function Photo({ url, boxes, explanation }: PhotoProps) {
               />
             ))}
             {shown.map(({ label, score, x, y, w, h }, i) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: objects have no names of their own
+              // objects have no names of their own
               <g key={i}>
-                <rect {...{ x, y, width: w, height: h }} fill="none" stroke="#000" stroke-width={4 * unit} opacity={0.5} />
+                <rect
+                  {...{ x, y, width: w, height: h }}
+                  fill="none"
+                  stroke="#000"
+                  stroke-width={4 * unit}
+                  opacity={0.5}
+                />
                 <rect {...{ x, y, width: w, height: h }} fill="none" stroke="#5cf0dc" stroke-width={2 * unit} />
                 <text
                   x={x + 3 * unit}
@@ -131,8 +145,15 @@ function Photo({ url, boxes, explanation }: PhotoProps) {
       </div>
       {boxes.length > 0 && (
         <label class="field">
-          Shown from a score of {decimals(least, 2)}: {count(shown.length)} of {count(boxes.length)}
-          <input type="range" min="0.05" max="0.95" step="0.05" value={least} onInput={({ currentTarget }) => setLeast(Number(currentTarget.value))} />
+          Shown from a score of {decimals(least, 2)}: {counted(shown.length)} of {counted(boxes.length)}
+          <input
+            type="range"
+            min="0.05"
+            max="0.95"
+            step="0.05"
+            value={least}
+            onInput={({ currentTarget }) => setLeast(Number(currentTarget.value))}
+          />
         </label>
       )}
     </div>

@@ -13,18 +13,16 @@ export interface ExplainedProps {
 /** What each part of the input adds to the answer. */
 export function Explained({ explanation: { class: name, score, base, contributions }, question }: ExplainedProps) {
   const most = Math.max(1e-9, ...contributions.map(({ contribution }) => Math.abs(contribution)));
-  const valueOf = (feature: string): string =>
+  const nameOf = (feature: string): string =>
     question.kind === 'columns' ? `${feature} = ${String(question.query[feature] ?? 'NULL')}` : feature;
   return (
     <div class="stack">
-      <h3>
-        {name === null ? 'What adds to the number' : `What speaks for ${name}`}, and what against
-      </h3>
+      <h3>{name === null ? 'What adds to the number' : `What speaks for ${name}`}, and what against</h3>
       {question.kind === 'text' && <Words text={question.query} contributions={contributions} most={most} />}
       <ShareBars
         label="Contributions"
         bars={contributions.slice(0, MAX_PARTS).map(({ feature, contribution }) => ({
-          name: valueOf(feature),
+          name: nameOf(feature),
           share: contribution / most,
           text: `${contribution > 0 ? '+' : ''}${decimals(contribution, 2)}`,
         }))}
@@ -50,7 +48,8 @@ function Words({ text, contributions, most }: WordsProps) {
   for (const { feature, contribution } of contributions) {
     // each part stands where it is first found outside the parts before it
     let from = text.indexOf(feature);
-    while (from >= 0 && marks.some((mark) => from < mark.to && from + feature.length > mark.from)) from = text.indexOf(feature, from + 1);
+    while (from >= 0 && marks.some((mark) => from < mark.to && from + feature.length > mark.from))
+      from = text.indexOf(feature, from + 1);
     if (from >= 0) marks.push({ from, to: from + feature.length, share: contribution / most });
   }
   marks.sort((a, b) => a.from - b.from);
@@ -58,7 +57,12 @@ function Words({ text, contributions, most }: WordsProps) {
   const pieces = marks.flatMap(({ from, to, share }) => {
     const before = text.slice(at, from);
     at = to;
-    return [before, <span key={from} style={{ background: tint(share) }}>{text.slice(from, to)}</span>];
+    return [
+      before,
+      <span key={from} style={{ background: tint(share) }}>
+        {text.slice(from, to)}
+      </span>,
+    ];
   });
   return (
     <p class="words" style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>

@@ -9,7 +9,7 @@ import { ConfusionMatrix } from '../../charts/confusion-matrix.tsx';
 import { PairsPlot } from '../../charts/pairs-plot.tsx';
 import { Empty, Failure, Loading } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { count, decimals } from '../../state/format.ts';
+import { counted, decimals } from '../../state/format.ts';
 import { useLoaded } from '../../state/loading.ts';
 import { Mistakes } from './mistakes.tsx';
 
@@ -81,16 +81,18 @@ export function Judged({ model, inputs }: JudgedProps) {
         </Panel>
       )}
       {judgement?.mistakes !== undefined && judgement.mistakes.bins.length > 0 && (
-        <Panel title="Calibration" size="half" note={`${count(judgement.mistakes.rows)} rows`}>
+        <Panel title="Calibration" size="half" note={`${counted(judgement.mistakes.rows)} rows`}>
           <CalibrationPlot bins={judgement.mistakes.bins} />
         </Panel>
       )}
       {judgement?.mistakes !== undefined && judgement.mistakes.pairs.length > 0 && (
-        <Panel title="Predicted against actual" size="half" note={`${count(judgement.mistakes.rows)} rows`}>
+        <Panel title="Predicted against actual" size="half" note={`${counted(judgement.mistakes.rows)} rows`}>
           <PairsPlot pairs={judgement.mistakes.pairs} />
         </Panel>
       )}
-      {judgement?.mistakes !== undefined && <Mistakes found={judgement.mistakes} target={inputs.target} isNumber={inputs.output === 'number'} />}
+      {judgement?.mistakes !== undefined && (
+        <Mistakes found={judgement.mistakes} target={inputs.target} isNumber={inputs.output === 'number'} />
+      )}
     </>
   );
 }
@@ -110,7 +112,9 @@ const Metrics = ({ metrics }: { metrics: readonly MetricAnswer[] }) => (
     {metrics.map(({ metric, value, low, high }) => (
       <div key={metric}>
         <dt>{metric}</dt>
-        <dd class="figure">{Number.isInteger(value) && Math.abs(value ?? 0) > 1 ? count(value) : decimals(value, 3)}</dd>
+        <dd class="figure">
+          {Number.isInteger(value) && Math.abs(value ?? 0) > 1 ? counted(value) : decimals(value, 3)}
+        </dd>
         {low !== null && (
           <dd class="muted">
             95 %: {decimals(low, 3)} – {decimals(high, 3)}

@@ -1,7 +1,8 @@
 import type { MistakesAnswer } from '../../../http/charts/mistakes.ts';
 import { Empty } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { count, decimals, percent } from '../../state/format.ts';
+import { Scroll } from '../../parts/scroll.tsx';
+import { counted, decimals, percent } from '../../state/format.ts';
 
 const MAX_COLUMNS = 8;
 
@@ -14,17 +15,20 @@ export interface MistakesProps {
 /** The rows that are furthest from right, the most certain first. */
 export function Mistakes({ found, target, isNumber }: MistakesProps) {
   const { rows, hits, mistakes } = found;
-  const names = [...new Set(mistakes.flatMap(({ row }) => Object.keys(row)))].filter((name) => name !== target).slice(0, MAX_COLUMNS);
-  const note = isNumber ? `the largest errors of ${count(rows)} rows` : `${count(rows - hits)} of ${count(rows)} rows wrong`;
+  const names = [...new Set(mistakes.flatMap(({ row }) => Object.keys(row)))]
+    .filter((name) => name !== target)
+    .slice(0, MAX_COLUMNS);
+  const note = isNumber
+    ? `the largest errors of ${counted(rows)} rows`
+    : `${counted(rows - hits)} of ${counted(rows)} rows wrong`;
   return (
     <Panel title="What it gets wrong" note={note} flush>
       {mistakes.length === 0 ? (
-        <Empty title={`All ${count(rows)} rows are right.`}>
+        <Empty title={`All ${counted(rows)} rows are right.`}>
           <span>If the model was trained on them, that says little: measure it on rows that it has not seen.</span>
         </Empty>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-        <div class="scroll" style={{ maxHeight: '520px' }} tabIndex={0} role="region" aria-label="Mistakes">
+        <Scroll label="Mistakes" maxHeight={520}>
           <table>
             <thead>
               <tr>
@@ -39,12 +43,18 @@ export function Mistakes({ found, target, isNumber }: MistakesProps) {
             </thead>
             <tbody>
               {mistakes.map((mistake, i) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: rows of a table need not have a key, and the list never changes
-                <Row key={i} mistake={mistake} names={names} isNumber={isNumber} hasImages={mistakes.some(({ image }) => image !== null)} />
+                // rows of a table need not have a key, and the list never changes
+                <Row
+                  key={i}
+                  mistake={mistake}
+                  names={names}
+                  isNumber={isNumber}
+                  hasImages={mistakes.some(({ image }) => image !== null)}
+                />
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </Panel>
   );
@@ -63,7 +73,9 @@ function Row({ mistake: { actual, predicted, fault, row, image }, names, isNumbe
       <td class={isNumber ? 'num' : ''}>{actual}</td>
       <td class={isNumber ? 'num' : ''}>{isNumber ? decimals(Number(predicted)) : predicted}</td>
       <td class="num">{isNumber ? decimals(fault) : percent(fault)}</td>
-      {hasImages && <td>{image === null ? '' : <img alt={`actually ${actual}`} src={`data:;base64,${image}`} height={64} />}</td>}
+      {hasImages && (
+        <td>{image === null ? '' : <img alt={`actually ${actual}`} src={`data:;base64,${image}`} height={64} />}</td>
+      )}
       {names.map((name) => (
         <td key={name}>{row[name]}</td>
       ))}

@@ -1,5 +1,5 @@
 import type { ModelInputsAnswer } from '../../../http/charts/model-inputs.ts';
-import type { ModelVersionAnswer } from '../../../http/routes/models.ts';
+import type { ModelAnswer } from '../../../http/routes/models.ts';
 import { CopiedSql } from '../../parts/copied-sql.tsx';
 import { Failure, Loading } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
@@ -11,13 +11,6 @@ import { TryIt } from './try-it.tsx';
 import { ModelFacts, Versions } from './versions.tsx';
 
 const EVERY_MS = 5_000;
-
-export interface ModelAnswer {
-  model: string;
-  task: string;
-  owner: string;
-  versions: ModelVersionAnswer[];
-}
 
 /** One model: what it is, whether it is right, and its answers to what one types. */
 export function ModelPage({ model }: { model: string }) {

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { ModelInputsAnswer } from '../../../http/charts/model-inputs.ts';
 
 export type Question =
@@ -67,7 +67,12 @@ export function PhotoInput({ isBusy, onAsk }: QuestionInputProps) {
     >
       <label class="field">
         A photo: drop it here, or choose a file
-        <input type="file" accept="image/*" disabled={isBusy} onChange={({ currentTarget }) => choose(currentTarget.files?.[0])} />
+        <input
+          type="file"
+          accept="image/*"
+          disabled={isBusy}
+          onChange={({ currentTarget }) => choose(currentTarget.files?.[0])}
+        />
       </label>
       {problem !== undefined && <span role="alert">{problem}</span>}
     </div>
@@ -80,25 +85,14 @@ export function ColumnsInput({ inputs: { columns }, isBusy, onAsk }: QuestionInp
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
     const query: Record<string, unknown> = {};
-    for (const { name, kind } of columns) query[name] = valueOf(kind, String(given.get(name) ?? ''));
+    for (const { name, kind } of columns) query[name] = readField(kind, String(given.get(name) ?? ''));
     onAsk({ kind: 'columns', query });
   };
   return (
     <form class="stack" onSubmit={submit}>
       <div class="form-grid">
-        {columns.map(({ name, kind }) => (
-          <label class="field" key={name}>
-            {name}
-            {kind === 'boolean' ? (
-              <select name={name}>
-                <option value="">–</option>
-                <option value="true">true</option>
-                <option value="false">false</option>
-              </select>
-            ) : (
-              <input name={name} inputMode={kind === 'number' ? 'decimal' : 'text'} placeholder={hints[kind] ?? kind} />
-            )}
-          </label>
+        {columns.map((column) => (
+          <ColumnField key={column.name} {...column} />
         ))}
       </div>
       <div class="row-of">
@@ -108,6 +102,29 @@ export function ColumnsInput({ inputs: { columns }, isBusy, onAsk }: QuestionInp
         <span class="muted">An empty field is NULL.</span>
       </div>
     </form>
+  );
+}
+
+function ColumnField({ name, kind }: ModelInputsAnswer['columns'][number]) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{name}</label>
+      {kind === 'boolean' ? (
+        <select id={id} name={name}>
+          <option value="">–</option>
+          <option value="true">true</option>
+          <option value="false">false</option>
+        </select>
+      ) : (
+        <input
+          id={id}
+          name={name}
+          inputMode={kind === 'number' ? 'decimal' : 'text'}
+          placeholder={hints[kind] ?? kind}
+        />
+      )}
+    </div>
   );
 }
 
@@ -121,7 +138,7 @@ const hints: Readonly<Record<string, string>> = {
 };
 
 /** Numbers may be texts, so that none loses digits; lists and objects are JSON, and the server says if they are not. */
-function valueOf(kind: string, text: string): unknown {
+function readField(kind: string, text: string): unknown {
   if (text === '') return null;
   if (kind === 'boolean') return text === 'true';
   if (kind !== 'list' && kind !== 'object') return text;

@@ -10,7 +10,9 @@ export interface Statement {
 export function statementsOf(model: string, { input, output, source, columns }: ModelInputsAnswer): Statement[] {
   const name = literal(model);
   const table = source ?? 'my_table';
-  const one = { text: "'a text'", image: "pg_read_binary_file('photo.jpg')", columns: literal(example(columns)) }[input];
+  const one = { text: "'a text'", image: "pg_read_binary_file('photo.jpg')", columns: literal(example(columns)) }[
+    input
+  ];
   const each = input === 'columns' ? 't' : input === 'image' ? 't.image' : 't.body';
   const many = output === 'number' ? 'rafiki_predict_number' : 'rafiki_predict';
   const statements = [
@@ -32,5 +34,7 @@ export function statementsOf(model: string, { input, output, source, columns }: 
 const example = (columns: ModelInputsAnswer['columns']): string =>
   `{${columns
     .slice(0, 3)
-    .map(({ name, kind }) => `${JSON.stringify(name)}: ${kind === 'number' ? '1' : kind === 'boolean' ? 'true' : '"…"'}`)
+    .map(
+      ({ name, kind }) => `${JSON.stringify(name)}: ${kind === 'number' ? '1' : kind === 'boolean' ? 'true' : '"…"'}`,
+    )
     .join(', ')}}`;

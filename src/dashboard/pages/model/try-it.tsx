@@ -38,7 +38,11 @@ export function TryIt({ model, inputs }: TryItProps) {
     setBusy(undefined);
   };
   const predict = (question: Question): Promise<void> =>
-    attempt('an answer', async () => ({ question, prediction: await predicted(path, question), explanation: undefined }));
+    attempt('an answer', async () => ({
+      question,
+      prediction: await predicted(path, question),
+      explanation: undefined,
+    }));
   const explain = (given: Answered): Promise<void> =>
     attempt('an explanation', async () => {
       const response = await ask(`${path}/explain`, {
@@ -77,7 +81,11 @@ export function TryIt({ model, inputs }: TryItProps) {
 async function predicted(path: string, question: Question): Promise<PredictionAnswer> {
   const headers = { 'rafiki-latency-budget': BUDGET };
   if (question.kind !== 'image') {
-    const response = await ask(`${path}/predict`, { method: 'POST', body: { query: question.query, detail: true }, headers });
+    const response = await ask(`${path}/predict`, {
+      method: 'POST',
+      body: { query: question.query, detail: true },
+      headers,
+    });
     return (await response.json()) as PredictionAnswer;
   }
   const file = question.file.slice(0, question.file.size, 'application/octet-stream'); // whatever the browser takes it for
@@ -94,9 +102,9 @@ async function queryOf(question: Question): Promise<unknown> {
   const url = await new Promise<string>((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(String(reader.result));
-    reader.onerror = () => reject(new RequestFailed(0, { code: '22000', message: 'the file cannot be read', hint: 'Choose it again.' }));
+    reader.onerror = () =>
+      reject(new RequestFailed(0, { code: '22000', message: 'the file cannot be read', hint: 'Choose it again.' }));
     reader.readAsDataURL(question.file);
   });
   return { b64: url.slice(url.indexOf(',') + 1) };
 }
-

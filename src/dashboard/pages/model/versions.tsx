@@ -1,12 +1,12 @@
 import type { ModelInputsAnswer } from '../../../http/charts/model-inputs.ts';
-import type { ModelVersionAnswer } from '../../../http/routes/models.ts';
+import type { ModelAnswer, ModelVersionAnswer } from '../../../http/routes/models.ts';
 import { ask, post } from '../../api/client.ts';
 import { AskFirst } from '../../parts/ask-first.tsx';
 import { Panel } from '../../parts/panel.tsx';
+import { Scroll } from '../../parts/scroll.tsx';
 import { StateMark } from '../../parts/state-mark.tsx';
-import { count, decimals } from '../../state/format.ts';
+import { counted, decimals } from '../../state/format.ts';
 import { Link } from '../../state/router.tsx';
-import type { ModelAnswer } from './model-page.tsx';
 
 const pathOf = (model: string): string => `/v1/models/${encodeURIComponent(model)}`;
 
@@ -35,12 +35,12 @@ export function ModelFacts({ model, inputs }: { model: ModelAnswer; inputs: Mode
         </div>
         <div>
           <dt>{inputs.output === 'number' ? 'Predicts' : 'Classes'}</dt>
-          <dd>{inputs.output === 'number' ? (inputs.target ?? 'a number') : count(classes)}</dd>
+          <dd>{inputs.output === 'number' ? (inputs.target ?? 'a number') : counted(classes)}</dd>
         </div>
         <div>
           <dt>Members</dt>
           <dd>
-            {families} {rule != null && <span class="muted">by {rule}</span>}
+            {families} {rule != null && <span class="muted">({rule})</span>}
           </dd>
         </div>
         <div>
@@ -97,8 +97,7 @@ export function Versions({ model, inputs, onChange }: VersionsProps) {
         </span>
       }
     >
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
-      <div class="scroll" style={{ maxHeight: '420px' }} tabIndex={0} role="region" aria-label="Table of versions">
+      <Scroll label="Table of versions" maxHeight={420}>
         <table>
           <thead>
             <tr>
@@ -114,11 +113,16 @@ export function Versions({ model, inputs, onChange }: VersionsProps) {
           </thead>
           <tbody>
             {model.versions.map((version) => (
-              <VersionRow key={version.version} version={version} inputs={inputs} onDeploy={() => act('deploy', { version: version.version })} />
+              <VersionRow
+                key={version.version}
+                version={version}
+                inputs={inputs}
+                onDeploy={() => act('deploy', { version: version.version })}
+              />
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </Panel>
   );
 }
@@ -148,7 +152,9 @@ function VersionRow({ version: { version, deployment, score, metric, families },
             {weight !== null && <span class="muted"> × {decimals(weight, 2)}</span>}
           </span>
         ))}
-        {members.length > exact.length && <span class="sub">{count(members.length - exact.length)} quicker variants</span>}
+        {members.length > exact.length && (
+          <span class="sub">{counted(members.length - exact.length)} quicker variants</span>
+        )}
       </td>
       <td class="num">{study === null ? '–' : <Link to={`/studies/${study}`}>{study}</Link>}</td>
       <td class="num">

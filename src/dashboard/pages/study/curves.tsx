@@ -4,7 +4,7 @@ import { CurvePlot } from '../../charts/curve-plot.tsx';
 import { HueKeys } from '../../charts/hue-keys.tsx';
 import { Shown } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { count } from '../../state/format.ts';
+import { counted } from '../../state/format.ts';
 import { useRefreshed } from '../../state/loading.ts';
 
 export interface StudyChartProps {
@@ -21,7 +21,13 @@ export function Curves({ study, families, turn, chosen, onPick }: StudyChartProp
   const drawn = loaded.value?.curves.length ?? 0;
   const of = loaded.value?.of ?? 0;
   return (
-    <Panel title="Learning curves" size="half" note={drawn < of ? `${count(drawn)} of ${count(of)}: the best, and an even choice` : <HueKeys families={families} />}>
+    <Panel
+      title="Learning curves"
+      size="half"
+      note={
+        drawn < of ? `${counted(drawn)} of ${counted(of)}: the best, and an even choice` : <HueKeys families={families} />
+      }
+    >
       <Shown loaded={loaded} what="learning curves">
         {({ curves }) =>
           curves.length === 0 ? (

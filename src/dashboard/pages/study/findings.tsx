@@ -4,7 +4,8 @@ import type { TrialAnswer } from '../../../http/routes/trials.ts';
 import { ShareBars } from '../../charts/share-bars.tsx';
 import { Shown } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { count, decimals, duration, knobList } from '../../state/format.ts';
+import { Scroll } from '../../parts/scroll.tsx';
+import { counted, decimals, duration, knobList } from '../../state/format.ts';
 import { useRefreshed } from '../../state/loading.ts';
 
 const MAX_KNOBS = 12;
@@ -28,7 +29,7 @@ export function Importance({ study, turn }: FindingProps) {
             return (
               <div key={family} class="stack">
                 <h3>
-                  {family}, {count(own[0]?.trials)} trials
+                  {family}, {counted(own[0]?.trials)} trials
                 </h3>
                 <ShareBars
                   label={`Importance of the knobs of ${family}`}
@@ -51,11 +52,10 @@ export function TrialErrors({ study, failed, turn }: FindingProps & { failed: nu
   const path = `/v1/studies/${study.study}/trials?state=failed&limit=100`;
   const loaded = useRefreshed<{ trials: TrialAnswer[] }>(path, turn);
   return (
-    <Panel title="Errors" note={`${count(failed)} trials failed`} flush>
+    <Panel title="Errors" note={`${counted(failed)} trials failed`} flush>
       <Shown loaded={loaded} what="errors">
         {({ trials }) => (
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-          <div class="scroll" style={{ maxHeight: '320px' }} tabIndex={0} role="region" aria-label="Failed trials">
+          <Scroll label="Failed trials" maxHeight={320}>
             <table>
               <thead>
                 <tr>
@@ -76,7 +76,7 @@ export function TrialErrors({ study, failed, turn }: FindingProps & { failed: nu
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroll>
         )}
       </Shown>
     </Panel>
@@ -88,11 +88,14 @@ export function Report({ study, turn }: FindingProps) {
   const loaded = useRefreshed<{ of: number; parts: ReportPartAnswer[] }>(`/v1/studies/${study.study}/report`, turn);
   const { of = 0, parts = [] } = loaded.value ?? {};
   return (
-    <Panel title="Report" note={of > parts.length ? `the longest ${count(parts.length)} of ${count(of)} parts` : undefined} flush>
+    <Panel
+      title="Report"
+      note={of > parts.length ? `the longest ${counted(parts.length)} of ${counted(of)} parts` : undefined}
+      flush
+    >
       <Shown loaded={loaded} what="the report">
         {() => (
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-          <div class="scroll" style={{ maxHeight: '320px' }} tabIndex={0} role="region" aria-label="Report">
+          <Scroll label="Report" maxHeight={320}>
             <table>
               <thead>
                 <tr>
@@ -115,7 +118,7 @@ export function Report({ study, turn }: FindingProps) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroll>
         )}
       </Shown>
     </Panel>

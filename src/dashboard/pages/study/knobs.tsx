@@ -5,7 +5,7 @@ import { ParallelPlot } from '../../charts/parallel-plot.tsx';
 import { SlicePlot } from '../../charts/slice-plot.tsx';
 import { Shown } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { count } from '../../state/format.ts';
+import { counted } from '../../state/format.ts';
 import { useRefreshed } from '../../state/loading.ts';
 import type { StudyChartProps } from './curves.tsx';
 
@@ -17,16 +17,23 @@ export function Knobs({ study, families, turn, chosen, onPick }: StudyChartProps
     `/v1/studies/${study.study}/knob_values?family=${encodeURIComponent(family)}`,
     turn,
   );
-  const axes = useMemo(() => (loaded.value?.knobs ?? []).map(knobAxis).filter((axis) => axis !== undefined), [loaded.value]);
+  const axes = useMemo(
+    () => (loaded.value?.knobs ?? []).map(knobAxis).filter((axis) => axis !== undefined),
+    [loaded.value],
+  );
   const drawn = loaded.value?.trial.length ?? 0;
   const of = loaded.value?.of ?? 0;
   const note = (
     <span class="row-of">
-      {drawn < of && `${count(drawn)} of ${count(of)} trials`}
+      {drawn < of && `${counted(drawn)} of ${counted(of)} trials`}
       {families.length > 1 && (
         <label class="row-of">
           Family{' '}
-          <select value={family} style={{ width: 'auto' }} onChange={({ currentTarget }) => setWanted(currentTarget.value)}>
+          <select
+            value={family}
+            style={{ width: 'auto' }}
+            onChange={({ currentTarget }) => setWanted(currentTarget.value)}
+          >
             {families.map((name) => (
               <option key={name} value={name}>
                 {name}
@@ -43,9 +50,20 @@ export function Knobs({ study, families, turn, chosen, onPick }: StudyChartProps
         <Shown loaded={loaded} what="knobs">
           {({ trial, score }) =>
             axes.length === 0 ? (
-              <p class="caption">{trial.length < 2 ? `Nothing to compare until two trials of ${family} have a score.` : `No knob of ${family} varied.`}</p>
+              <p class="caption">
+                {trial.length < 2
+                  ? `Nothing to compare until two trials of ${family} have a score.`
+                  : `No knob of ${family} varied.`}
+              </p>
             ) : (
-              <ParallelPlot axes={axes} trials={trial} scores={score} metric={study.metric} chosen={chosen} onPick={onPick} />
+              <ParallelPlot
+                axes={axes}
+                trials={trial}
+                scores={score}
+                metric={study.metric}
+                chosen={chosen}
+                onPick={onPick}
+              />
             )
           }
         </Shown>

@@ -1,8 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { TrialAnswer } from '../../../http/routes/trials.ts';
-import { get } from '../../api/client.ts';
+import { getJson } from '../../api/client.ts';
 import { StateMark } from '../../parts/state-mark.tsx';
-import { count, decimals, duration, knobList, percent } from '../../state/format.ts';
+import { counted, decimals, duration, knobList, percent } from '../../state/format.ts';
 
 const ROW = 32;
 const PAGE = 100;
@@ -35,7 +35,9 @@ export function Leaderboard({ study, total, turn, order, chosen, onPick }: Leade
     async (page: number): Promise<void> => {
       const known = pages.current.get(page);
       pages.current.set(page, { rows: known?.rows ?? [], turn, askedMs: performance.now() });
-      const { trials } = await get<{ trials: TrialAnswer[] }>(`${base}&offset=${page * PAGE}`).catch(() => ({ trials: undefined }));
+      const { trials } = await getJson<{ trials: TrialAnswer[] }>(`${base}&offset=${page * PAGE}`).catch(() => ({
+        trials: undefined,
+      }));
       if (trials === undefined) pages.current.delete(page);
       else pages.current.set(page, { rows: trials, turn, askedMs: performance.now() });
       const [oldest] = pages.current.keys();
@@ -44,7 +46,6 @@ export function Leaderboard({ study, total, turn, order, chosen, onPick }: Leade
     },
     [base, turn],
   );
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another order is another list
   useEffect(() => pages.current.clear(), [base]);
   useEffect(() => {
     const [from, to] = [Math.floor(view.first / PAGE), Math.floor(view.last / PAGE)];
@@ -64,7 +65,8 @@ export function Leaderboard({ study, total, turn, order, chosen, onPick }: Leade
     const last = Math.min(total - 1, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
     if (first !== view.first || last !== view.last) setView({ first, last });
   };
-  const trialAt = (place: number): TrialAnswer | undefined => pages.current.get(Math.floor(place / PAGE))?.rows[place % PAGE];
+  const trialAt = (place: number): TrialAnswer | undefined =>
+    pages.current.get(Math.floor(place / PAGE))?.rows[place % PAGE];
   const move = (event: KeyboardEvent): void => {
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }[event.key];
     if (step === undefined || box.current === null) return;
@@ -76,9 +78,13 @@ export function Leaderboard({ study, total, turn, order, chosen, onPick }: Leade
     if (trial !== undefined) onPick(trial);
     const top = next * ROW;
     if (top < box.current.scrollTop) box.current.scrollTop = top;
-    if (top + 3 * ROW > box.current.scrollTop + box.current.clientHeight) box.current.scrollTop = top + 3 * ROW - box.current.clientHeight;
+    if (top + 3 * ROW > box.current.scrollTop + box.current.clientHeight)
+      box.current.scrollTop = top + 3 * ROW - box.current.clientHeight;
   };
-  const places = Array.from({ length: Math.max(0, Math.min(view.last, total - 1) - view.first + 1) }, (_, i) => view.first + i);
+  const places = Array.from(
+    { length: Math.max(0, Math.min(view.last, total - 1) - view.first + 1) },
+    (_, i) => view.first + i,
+  );
   return (
     <div
       class="board"
@@ -117,7 +123,13 @@ export function Leaderboard({ study, total, turn, order, chosen, onPick }: Leade
       </div>
       <div class="rows" role="rowgroup" style={{ height: `${total * ROW}px` }}>
         {places.map((place) => (
-          <Row key={place} place={place} trial={trialAt(place)} isChosen={trialAt(place)?.trial === chosen} onPick={onPick} />
+          <Row
+            key={place}
+            place={place}
+            trial={trialAt(place)}
+            isChosen={trialAt(place)?.trial === chosen}
+            onPick={onPick}
+          />
         ))}
       </div>
     </div>
@@ -133,7 +145,6 @@ interface RowProps {
 
 function Row({ place, trial, isChosen, onPick }: RowProps) {
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the grid has the keys
     <div
       class="row"
       role="row"
@@ -143,7 +154,7 @@ function Row({ place, trial, isChosen, onPick }: RowProps) {
       onClick={() => trial !== undefined && onPick(trial.trial)}
     >
       <span role="gridcell" class="num muted rest">
-        {count(place + 1)}
+        {counted(place + 1)}
       </span>
       {trial === undefined ? (
         <span role="gridcell" class="muted">
@@ -168,7 +179,11 @@ function Row({ place, trial, isChosen, onPick }: RowProps) {
           <span role="gridcell" class="num rest">
             {duration(trial.seconds)}
           </span>
-          <span role="gridcell" class="num rest" title={trial.warm_share === null ? '' : `${percent(trial.warm_share)} of its first weights`}>
+          <span
+            role="gridcell"
+            class="num rest"
+            title={trial.warm_share === null ? '' : `${percent(trial.warm_share)} of its first weights`}
+          >
             {trial.refits ?? trial.parent ?? '–'}
           </span>
           <span role="gridcell" class="rest muted" title={trial.error ?? knobList(trial.knobs)}>

@@ -1,16 +1,18 @@
 import type { StudyAnswer } from '../../../http/routes/studies.ts';
-import { count, decimals, duration, moment } from '../../state/format.ts';
+import { counted, decimals, duration, moment } from '../../state/format.ts';
 import { isOpen } from '../../state/study-data.ts';
-import type { TrialHistory } from '../../state/trial-history.ts';
+import type { TrialColumns } from '../../state/trial-history.ts';
 
 /** Seconds of an interval as Postgres writes it: 1 day 02:03:04. */
 export function secondsOf(interval: string | null): number | undefined {
-  const [, days = '0', h = '0', min = '0', s = '0'] = /^(?:(\d+) days? ?)?(?:(\d+):(\d+):(\d+))?/.exec(interval ?? '') ?? [];
+  const [, days = '0', h = '0', min = '0', s = '0'] =
+    /^(?:(\d+) days? ?)?(?:(\d+):(\d+):(\d+))?/.exec(interval ?? '') ?? [];
   return interval === null ? undefined : Number(days) * 86_400 + Number(h) * 3600 + Number(min) * 60 + Number(s);
 }
 
-export function StudyFacts({ study, history }: { study: StudyAnswer; history: TrialHistory | undefined }) {
-  const lasted = study.ended_at === null ? undefined : (Date.parse(study.ended_at) - Date.parse(study.created_at)) / 1000;
+export function StudyFacts({ study, history }: { study: StudyAnswer; history: TrialColumns | undefined }) {
+  const lasted =
+    study.ended_at === null ? undefined : (Date.parse(study.ended_at) - Date.parse(study.created_at)) / 1000;
   const states = history?.state ?? [];
   const of = (state: string): number => states.filter((each) => each === state).length;
   return (
@@ -23,7 +25,7 @@ export function StudyFacts({ study, history }: { study: StudyAnswer; history: Tr
         <div>
           <dt>Trials done</dt>
           <dd class="figure">
-            {count(study.done)} <span class="muted">/ {count(study.total)}</span>
+            {counted(study.done)} <span class="muted">/ {counted(study.total)}</span>
           </dd>
         </div>
         <div>
@@ -33,7 +35,7 @@ export function StudyFacts({ study, history }: { study: StudyAnswer; history: Tr
         <div>
           <dt>Running, stopped early, failed</dt>
           <dd>
-            {count(study.running)} · {count(of('stopped'))} · {count(of('failed'))}
+            {counted(study.running)} · {counted(of('stopped'))} · {counted(of('failed'))}
           </dd>
         </div>
         <div>

@@ -7,10 +7,10 @@ import { LiveMark } from '../../parts/live-mark.tsx';
 import { Empty, Failure, Loading } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { StateMark } from '../../parts/state-mark.tsx';
-import { count } from '../../state/format.ts';
+import { counted } from '../../state/format.ts';
 import { Link } from '../../state/router.tsx';
 import { isOpen, useSlowTurn, useStudyData } from '../../state/study-data.ts';
-import { bestSoFar, familiesOf, type TrialHistory } from '../../state/trial-history.ts';
+import { bestSoFar, familiesOf, type TrialColumns } from '../../state/trial-history.ts';
 import { Curves } from './curves.tsx';
 import { Importance, Report, TrialErrors } from './findings.tsx';
 import { Knobs } from './knobs.tsx';
@@ -55,7 +55,6 @@ function useNow(study: StudyAnswer): number {
   const secondsNow = (): number => (Date.now() - Date.parse(study.created_at)) / 1000;
   const [now, setNow] = useState(secondsNow);
   const isRunning = isOpen(study);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the time of creation does not change
   useEffect(() => {
     if (!isRunning) return;
     const timer = window.setInterval(() => setNow(secondsNow()), TICK_MS);
@@ -64,7 +63,7 @@ function useNow(study: StudyAnswer): number {
   return now;
 }
 
-function Charts({ study, history, turn }: { study: StudyAnswer; history: TrialHistory; turn: number }) {
+function Charts({ study, history, turn }: { study: StudyAnswer; history: TrialColumns; turn: number }) {
   const [chosen, choose] = useState<number>();
   const [order, setOrder] = useState<'best' | 'number'>('best');
   const pick = (trial: number): void => choose((last) => (last === trial ? undefined : trial));
@@ -78,8 +77,12 @@ function Charts({ study, history, turn }: { study: StudyAnswer; history: TrialHi
   if (history.trial.length === 0) return <NoTrials study={study} />;
   return (
     <div class="grid">
-      <Panel title="Best score so far" size="half" note={`${count(scored)} scored`}>
-        {scored === 0 ? <Waiting what="trial has a score" /> : <ScorePlot data={best} metric={study.metric} onPick={pick} />}
+      <Panel title="Best score so far" size="half" note={`${counted(scored)} scored`}>
+        {scored === 0 ? (
+          <Waiting what="trial has a score" />
+        ) : (
+          <ScorePlot data={best} metric={study.metric} onPick={pick} />
+        )}
       </Panel>
       <Curves study={study} families={names} turn={slow} chosen={chosen} onPick={pick} />
       <Knobs study={study} families={names} turn={slow} chosen={chosen} onPick={pick} />
@@ -104,7 +107,14 @@ function Charts({ study, history, turn }: { study: StudyAnswer; history: TrialHi
           </label>
         }
       >
-        <Leaderboard study={study.study} total={history.trial.length} turn={turn} order={order} chosen={chosen} onPick={pick} />
+        <Leaderboard
+          study={study.study}
+          total={history.trial.length}
+          turn={turn}
+          order={order}
+          chosen={chosen}
+          onPick={pick}
+        />
       </Panel>
       {failed > 0 && <TrialErrors study={study} failed={failed} turn={slow} />}
       <Report study={study} turn={slow} />
