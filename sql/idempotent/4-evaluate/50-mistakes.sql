@@ -37,8 +37,8 @@ begin
            select p.carried ->> 0 as actual, p.carried -> 1 as shown, p.carried ->> 2 as image, d.answer ->> 'label' as label,
                   (d.answer ->> 'number')::float8 as number, (d.answer -> 'probabilities' ->> (d.answer ->> 'label'))::float8 as confidence
            from rafiki._predict_rows(model, kind, format(
-             'select pg_catalog.jsonb_build_array(r.actual, r.shown, %s) as carried, r.input from (
-                select s.%I::text as actual, %s as input, %s as shown from %s s where s.%2$I is not null and %s and %s limit %s) r',
+             'select pg_catalog.jsonb_build_array(r.actual, r.shown, %1$s) as carried, r.input from (
+                select s.%2$I::text as actual, %3$s as input, %4$s as shown from %5$s s where s.%2$I is not null and %6$s and %7$s limit %8$s) r',
              case kind when 'image' then format('case when pg_catalog.octet_length(r.input) <= %s then pg_catalog.encode(r.input, ''base64'') end', max_image)
                        else 'null' end,
              columns.target, columns.input, rafiki._row_texts(source), source, rafiki._given_test(kind = 'columns', columns.input),

@@ -3,7 +3,7 @@ import type { MistakesAnswer } from '../../http/charts/mistakes.ts';
 import { counted, percent } from '../state/format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { drawAxes } from './axes.ts';
-import { type PlotCanvas, CanvasPlot } from './canvas-plot.tsx';
+import { CanvasPlot, type PlotCanvas } from './canvas-plot.tsx';
 import { linearScale } from './scales.ts';
 
 const HEIGHT = 240;

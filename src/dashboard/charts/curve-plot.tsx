@@ -2,8 +2,8 @@ import { useCallback, useMemo, useState } from 'preact/hooks';
 import type { CurvesAnswer } from '../../http/charts/curves.ts';
 import { decimals } from '../state/format.ts';
 import { colour } from '../state/theme-choice.ts';
-import { drawAxes, type PlotFrame, hueOf } from './axes.ts';
-import { type PlotCanvas, CanvasPlot, type PointerPlace } from './canvas-plot.tsx';
+import { drawAxes, hueOf, type PlotFrame } from './axes.ts';
+import { CanvasPlot, type PlotCanvas, type PointerPlace } from './canvas-plot.tsx';
 import { extent, linearScale, ticks } from './scales.ts';
 
 const HEIGHT = 260;

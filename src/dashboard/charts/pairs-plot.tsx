@@ -1,7 +1,7 @@
 import { useCallback } from 'preact/hooks';
 import { colour } from '../state/theme-choice.ts';
 import { drawAxes } from './axes.ts';
-import { type PlotCanvas, CanvasPlot } from './canvas-plot.tsx';
+import { CanvasPlot, type PlotCanvas } from './canvas-plot.tsx';
 import { extent, linearScale, ticks } from './scales.ts';
 
 const HEIGHT = 260;

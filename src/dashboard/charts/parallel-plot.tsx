@@ -2,7 +2,7 @@ import { useCallback, useMemo, useState } from 'preact/hooks';
 import { decimals } from '../state/format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { FONT } from './axes.ts';
-import { type PlotCanvas, CanvasPlot, type PointerPlace } from './canvas-plot.tsx';
+import { CanvasPlot, type PlotCanvas, type PointerPlace } from './canvas-plot.tsx';
 import type { KnobAxis } from './knob-scale.ts';
 import { extent, linearScale } from './scales.ts';
 

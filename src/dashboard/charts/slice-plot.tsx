@@ -1,7 +1,7 @@
 import { useCallback, useMemo } from 'preact/hooks';
 import { colour } from '../state/theme-choice.ts';
 import { FONT } from './axes.ts';
-import { type PlotCanvas, CanvasPlot } from './canvas-plot.tsx';
+import { CanvasPlot, type PlotCanvas } from './canvas-plot.tsx';
 import type { KnobAxis } from './knob-scale.ts';
 import { extent, linearScale, tickText } from './scales.ts';
 

@@ -25,7 +25,11 @@ export function Curves({ study, families, turn, chosen, onPick }: StudyChartProp
       title="Learning curves"
       size="half"
       note={
-        drawn < of ? `${counted(drawn)} of ${counted(of)}: the best, and an even choice` : <HueKeys families={families} />
+        drawn < of ? (
+          `${counted(drawn)} of ${counted(of)}: the best, and an even choice`
+        ) : (
+          <HueKeys families={families} />
+        )
       }
     >
       <Shown loaded={loaded} what="learning curves">

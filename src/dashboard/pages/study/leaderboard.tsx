@@ -12,6 +12,8 @@ const SPARE = 8;
 const MAX_PAGES = 25;
 /** Visible pages are asked for again at most so often while trials end. */
 const REFRESH_MS = 2_000;
+/** Pages that are only scrolled past are not asked for. */
+const SETTLE_MS = 50;
 
 export interface LeaderboardProps {
   study: number;
@@ -19,6 +21,7 @@ export interface LeaderboardProps {
   total: number;
   /** Changes when trials have changed. */
   turn: number;
+  /** Another order is another leaderboard, with another key. */
   order: 'best' | 'number';
   chosen: number | undefined;
   onPick(trial: number): void;
@@ -46,18 +49,18 @@ export function Leaderboard({ study, total, turn, order, chosen, onPick }: Leade
     },
     [base, turn],
   );
-  useEffect(() => pages.current.clear(), [base]);
   useEffect(() => {
     const [from, to] = [Math.floor(view.first / PAGE), Math.floor(view.last / PAGE)];
-    let timer: number | undefined;
+    const timers: number[] = [];
     for (let page = from; page <= to && page * PAGE < Math.max(1, total); page++) {
       const known = pages.current.get(page);
       if (known?.turn === turn) continue;
-      const waitMs = known === undefined ? 0 : known.askedMs + REFRESH_MS - performance.now();
-      if (waitMs <= 0) void load(page);
-      else timer = window.setTimeout(() => void load(page), waitMs);
+      const waitMs = known === undefined ? SETTLE_MS : known.askedMs + REFRESH_MS - performance.now();
+      timers.push(window.setTimeout(() => void load(page), Math.max(0, waitMs)));
     }
-    return () => window.clearTimeout(timer);
+    return () => {
+      for (const timer of timers) window.clearTimeout(timer);
+    };
   }, [view, total, turn, load]);
   const onScroll = (): void => {
     const { scrollTop = 0, clientHeight = 0 } = box.current ?? {};
@@ -72,7 +75,7 @@ export function Leaderboard({ study, total, turn, order, chosen, onPick }: Leade
     if (step === undefined || box.current === null) return;
     event.preventDefault();
     let place = -1;
-    for (let i = view.first; i <= view.last; i++) if (trialAt(i)?.trial === chosen) place = i;
+    for (let i = view.first; i <= view.last && chosen !== undefined; i++) if (trialAt(i)?.trial === chosen) place = i;
     const next = place < 0 ? Math.ceil(box.current.scrollTop / ROW) : Math.max(0, Math.min(total - 1, place + step));
     const trial = trialAt(next)?.trial;
     if (trial !== undefined) onPick(trial);
@@ -127,7 +130,7 @@ export function Leaderboard({ study, total, turn, order, chosen, onPick }: Leade
             key={place}
             place={place}
             trial={trialAt(place)}
-            isChosen={trialAt(place)?.trial === chosen}
+            isChosen={chosen !== undefined && trialAt(place)?.trial === chosen}
             onPick={onPick}
           />
         ))}

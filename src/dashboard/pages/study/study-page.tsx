@@ -108,6 +108,7 @@ function Charts({ study, history, turn }: { study: StudyAnswer; history: TrialCo
         }
       >
         <Leaderboard
+          key={order}
           study={study.study}
           total={history.trial.length}
           turn={turn}
