@@ -24,6 +24,7 @@ const rooms = {
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
   http: ['errors', 'runtime', 'domain', 'db', 'protocol'],
   metrics: ['errors', 'runtime'],
+  dashboard: ['http'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -55,6 +56,19 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/http/' },
       to: { path: 'node_modules/(fastify|typebox)/' },
+    },
+    {
+      name: 'dashboard-runs-in-browsers',
+      comment: 'of the rest it knows the types of answers alone',
+      severity: 'error',
+      from: { path: '^src/dashboard/' },
+      to: { path: '^src/', pathNot: '^src/dashboard/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'only-dashboard-knows-preact',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/dashboard/' },
+      to: { path: 'node_modules/(preact|uplot)/|^src/dashboard/' },
     },
     {
       name: 'only-metrics-knows-prom-client',

@@ -156,6 +156,18 @@ order by m.name;
 comment on view rafiki.stat_predict is
   'Prediction calls per model since the servers started; p50 and p99 of the slowest server';
 
+create or replace view rafiki.stat_batches with (security_barrier) as
+select m.name as model, p.id as process, p.host, sum(s.refused)::bigint as refused, max(s.latencies) as latencies, max(s.batch_sizes) as batch_sizes,
+       (array_agg(s.members))[1] as members -- one row for each process and model: the aggregates are for the reason above
+from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id join rafiki.process p on p.id = s.process_id
+where pg_has_role(m.owner, 'usage')
+group by m.name, p.id
+order by m.name, p.id;
+comment on view rafiki.stat_batches is
+  'How each server answered the calls of your models: how many it refused because they could not be in time or too many waited; latencies: calls by '
+  'their time, up to 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500 ms, 1, 2.5, 5, 10, 30 s and above; batch_sizes: batches by their rows, up to 1, 2, 4, 8, 16, 32, '
+  '64, 128, 256, 512 and above; members: rows by the members that computed them, as the sum of 2 ^ place over their places from 0';
+
 create or replace view rafiki.attachment_error with (security_barrier) as
 select a.id, e.error ->> case when pg_has_role(c.relowner, 'usage') then 'message' else 'sqlstate' end as message
 from rafiki.attachment a join pg_class c on c.oid = a.target

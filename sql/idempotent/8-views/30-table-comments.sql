@@ -43,6 +43,7 @@ comment on column rafiki.study.workers_per_trial is 'How many workers train a tr
 comment on column rafiki.trial.full_seconds is 'Seconds that all of its epochs take on one worker; 0: little, and not measured';
 comment on column rafiki.trial.rung is 'Of a study whose trials take long: 1 for its candidates; the best of a rung continue in the next one, from their weights';
 comment on column rafiki.trial.refits is 'The trial whose network it trains again on all rows, after the scores are known: it has none itself';
+comment on column rafiki.trial.worker is 'The process that trains it, or trained it last';
 comment on column rafiki.trial.planned_seconds is 'Seconds that it has in its rung; null in the last one: all that is left';
 comment on table rafiki.encoder is 'Pretrained encoders, which the family encoder stands on; see the view rafiki.encoders';
 comment on table rafiki.encoder_grant is 'Which roles may train with an encoder that is not for every role';

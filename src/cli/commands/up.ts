@@ -37,7 +37,7 @@ const readyLine = ({ databaseUrl, bridgePort, httpUrl }: Up): string =>
 
 function readyText(all: Up, { databaseUrl, dataDir }: UpOptions): string {
   const lines = ['ready', '', `  psql '${all.shownUrl}'`, ''];
-  if (all.httpUrl !== undefined) lines.push(`HTTP, with a role and its password: ${all.httpUrl}`);
+  if (all.httpUrl !== undefined) lines.push(`dashboard and REST, with a role and its password: ${all.httpUrl}`);
   if (databaseUrl === undefined)
     lines.push(`URL for other clients, with its password: ${path.join(dataDir, USER_URL)}`);
   lines.push(`logs: ${dataDir}/rafiki.log`);
