@@ -107,11 +107,8 @@ grant select (id, model_id, version, study_id, score, accuracies, created_at, me
 grant select (trial_id, process_id, attempt, lease_until, round, rows_per_second) on rafiki.trial_worker to public;
 grant select (trial_id, attempt, number, rows_per_second, exchange_share) on rafiki.trial_round to public;
 grant select on rafiki.studies, rafiki.trials, rafiki.trial_workers, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
-<<<<<<< HEAD
-  rafiki.stat_predict, rafiki.stat_memory, rafiki.attachments, rafiki.encoders, rafiki.families, rafiki.top_studies, rafiki.top_trials, rafiki.top_models,
-=======
-  rafiki.stat_predict, rafiki.stat_memory, rafiki.stat_batches, rafiki.attachments, rafiki.encoders, rafiki.top_studies, rafiki.top_trials, rafiki.top_models,
->>>>>>> dashboard
+  rafiki.stat_predict, rafiki.stat_memory, rafiki.stat_batches, rafiki.attachments, rafiki.encoders, rafiki.families, rafiki.top_studies, rafiki.top_trials,
+  rafiki.top_models,
   rafiki.top_workers, rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership,
   rafiki.version_classes, rafiki.trained_inputs, rafiki.attachment_error to public;
 
