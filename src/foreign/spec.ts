@@ -1,7 +1,7 @@
 import { InvalidParameter } from '../errors/errors.ts';
 import { type OutputKindOf, outputKinds } from './plan.ts';
 
-/** What a user says of a file, where the file does not: docs/howto/import.md. */
+/** What a user says of a file, where the file does not: docs/importing.md. */
 export interface ImportSpec {
   classes?: string[];
   input?: string;

@@ -8,6 +8,7 @@ import { createEncoder } from '../features/registry.ts';
 import { loadForeign } from './foreign-model.ts';
 import type { CheckedImport, ImportedMember } from './messages.ts';
 import { FOREIGN } from './plan.ts';
+import { sampleRow } from './sample-row.ts';
 
 /** Runs each member of an export on a sample. Throws BadData for one that does not answer as its classes want it. */
 export async function tried(found: CheckedImport, task: Task, threads: number): Promise<CheckedImport> {
@@ -35,7 +36,7 @@ async function sampleOf({ columns }: CheckedImport, task: Task): Promise<RawInpu
 async function answersOf({ model, encoder }: ImportedMember, sample: RawInput, threads: number): Promise<number> {
   if (model.features.encoder === FOREIGN) {
     const foreign = await loadForeign(model.onnx, model.features, threads);
-    return (await foreign.answers([sample])).length;
+    return (await foreign.answers([sampleRow(model.explaining) ?? sample])).length;
   }
   const loaded = await loadModel(model.onnx, { threads });
   if (encoder === undefined)

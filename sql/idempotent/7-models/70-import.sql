@@ -109,7 +109,7 @@ begin
   perform rafiki._check_given('task', task is not null);
   if jsonb_typeof(spec) <> 'object' then
     raise exception using errcode = 'invalid_parameter_value', message = 'spec must be a JSON object',
-      detail = format('It is of type %s.', jsonb_typeof(spec)), hint = 'Such as ''{"classes": ["cat", "dog"]}''; docs/howto/import.md lists its fields.';
+      detail = format('It is of type %s.', jsonb_typeof(spec)), hint = 'Such as ''{"classes": ["cat", "dog"]}''; docs/importing.md lists its fields.';
   elsif octet_length(spec::text) > most_spec then
     raise exception using errcode = 'program_limit_exceeded', message = 'spec is too large',
       detail = format('It has %s; the maximum is %s.', rafiki._size_text(octet_length(spec::text)), rafiki._size_text(most_spec));
@@ -157,7 +157,7 @@ Arguments:
   name: of the model; if you have one of that name, it gets another version
   task: what it does, as rafiki.task lists it
   onnx: the bytes of the file
-  spec: what the file does not say, such as {"classes": ["cat", "dog"], "image": {"size": 224}}; docs/howto/import.md has all fields
+  spec: what the file does not say, such as {"classes": ["cat", "dog"], "image": {"size": 224}}; docs/importing.md has all fields
   deploy: whether it is to answer
 
 Result: the number of the import; the view rafiki.imports shows what becomes of it, and rafiki_wait_import waits for it
@@ -231,7 +231,7 @@ Errors:
   42704: no such import of yours
   55000: the import is not committed yet
   25000: the transaction is REPEATABLE READ or SERIALIZABLE, and would see no progress
-  those that the check of the file has found: docs/howto/import.md lists them
+  those that the check of the file has found: docs/importing.md lists them
 
 Example:
   select rafiki_wait_import(1);$$;

@@ -57,7 +57,7 @@ begin
   end loop;
 end $$;
 revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
-  rafiki._hold_model(uuid), rafiki._name_owner(text, text, regrole), rafiki._uploading(bigint, text), rafiki._dblink_open(), rafiki._dblink_is_open(),
+  rafiki._hold_model(uuid), rafiki._name_owner(text, text, regrole), rafiki._uploading(bigint, text), rafiki._version_params(bigint), rafiki._version_description(bigint), rafiki._dblink_open(), rafiki._dblink_is_open(),
   rafiki._dblink_send(text), rafiki._dblink_fetch(), rafiki._dblink_is_busy(), rafiki._dblink_close(),
   rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz) from public;
 

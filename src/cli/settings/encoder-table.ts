@@ -39,6 +39,6 @@ export const encoderTable = {
   spec: {
     flag: 'spec',
     kind: kind.filePath('FILE'),
-    about: 'for import: a JSON file with what the ONNX file does not say, see docs/howto/import.md',
+    about: 'for import: a JSON file with what the ONNX file does not say, see docs/importing.md',
   },
 } as const;

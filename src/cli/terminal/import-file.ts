@@ -87,7 +87,7 @@ async function readSpecFile(file: string): Promise<string> {
   } catch (cause) {
     throw new BadData(`${file} is no JSON`, {
       detail: cause instanceof Error ? cause.message : String(cause),
-      hint: 'docs/howto/import.md lists its fields.',
+      hint: 'docs/importing.md lists its fields.',
       cause,
     });
   }

@@ -1,6 +1,6 @@
 import type { InputKind, RawInput } from '../../domain/task.ts';
 import type { TensorData } from '../../domain/tensor.ts';
-import type { ExplanationData, ModelFile } from '../../domain/training.ts';
+import type { ModelFile } from '../../domain/training.ts';
 import { EMBEDDING, pretrainedEncoder } from '../../encoders/pretrained-rows.ts';
 import { borrowEmbedder } from '../../encoders/shared-embedders.ts';
 import { embedCached, sharedVectors } from '../../encoders/vector-cache.ts';
@@ -12,6 +12,7 @@ import { createEncoder } from '../../features/registry.ts';
 import { readInteger } from '../../features/state.ts';
 import { loadForeign } from '../../foreign/foreign-model.ts';
 import { FOREIGN } from '../../foreign/plan.ts';
+import { sampleRow } from '../../foreign/sample-row.ts';
 import { packExplanation, readOrder } from '../explanations/explanation-order.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { ExplainedEnsemble, MemberOutput } from './device.ts';
@@ -148,7 +149,7 @@ async function loadMember(file: MemberFile, threads: number): Promise<ReplicaMem
       encoder,
       onceEncoder: encoder,
       model: answering,
-      sample: sampleOf(explaining),
+      sample: sampleRow(explaining),
       release: () => foreign.release(),
     };
   }
@@ -187,18 +188,6 @@ const answering: LoadedModel = {
   run: async ({ [EMBEDDING]: answers }) => answers as TensorData,
   release: async () => undefined,
 };
-
-/** The first of the rows that are kept for explanations. */
-const sampleOf = (explaining: ExplanationData | undefined): string | undefined =>
-  explaining?.kind === 'rows'
-    ? JSON.stringify(
-        Object.fromEntries(explaining.columns.map(({ name, kind, values }) => [name, valueOf(kind, values[0])])),
-      )
-    : undefined;
-
-/** As it was read: arrays are kept as texts. */
-const valueOf = (kind: string, value: number | string | null | undefined): unknown =>
-  kind === 'list' ? JSON.parse(String(value)) : kind === 'boolean' ? value === 1 : (value ?? null);
 
 async function runOnce({ encoder, model }: ReplicaMember, inputs: readonly RawInput[]): Promise<MemberOutput> {
   const { data } = await model.run(await encoder.encode(inputs));

@@ -26,6 +26,8 @@ export interface OwnerProcessOptions {
   memoryBytes: number;
   /** The folder of the models' files. */
   modelDir: string;
+  /** Override of {@link RUN_MS}. */
+  runMs?: number;
   /** Resolves when the process may be started. */
   admit(process: OwnerProcess): Promise<void>;
   logger: Logger;
@@ -104,7 +106,8 @@ export class OwnerProcess {
       if (performance.now() < model.refusedUntilMs) throw model.lastError;
       if (!this.#loaded.has(order.id)) await this.#loadNow(order.id, model);
       const startedMs = performance.now();
-      const { outputs } = await this.#blaming(model, this.#order(order, RUN_MS + ROW_MS * rows));
+      const { runMs = RUN_MS } = this.#options;
+      const { outputs } = await this.#blaming(model, this.#order(order, runMs + ROW_MS * rows));
       model.deaths = 0;
       return { outputs, ms: performance.now() - startedMs };
     });
