@@ -1,6 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { importFileCommand } from '../../src/cli/terminal/import-file.ts';
 import type { Database } from '../../src/db/database.ts';
-import { expectedAnswers, onnxFile } from '../support/onnx-files.ts';
+import { expectedAnswers, onnxFile, onnxPath } from '../support/onnx-files.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
 
@@ -163,4 +167,33 @@ test('a graph that does not end costs its callers an error, and others nothing',
   const late = db.query(`select rafiki_predict('sleeper', '{"a": 1, "b": 0}'::json::text)`);
   await expect(late).rejects.toMatchObject({ code: '38000' });
   expect(await db.query(`select rafiki_predict('sleeper', '{"a": 0, "b": 1}') as label`)).toEqual([{ label: '1' }]);
+});
+
+test('rafiki import sends a file, and refuses one of 3 GB before it reads it', async () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-import-'));
+  const written: string[] = [];
+  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => written.push(String(text)) > 0);
+  const run = (file: string): Promise<void> =>
+    importFileCommand.run([
+      ...[file, '--name', 'trees', '--task', 'tabular_regression', '--spec', path.join(dir, 'spec.json')],
+      ...['--database-url', database.url],
+    ]);
+  try {
+    writeFileSync(path.join(dir, 'spec.json'), JSON.stringify(named));
+    await run(onnxPath('sklearn_forest'));
+    expect(written.at(-1)).toBe('model "trees" is ready\n');
+    const large = path.join(dir, 'large.onnx');
+    writeFileSync(large, '');
+    truncateSync(large, 3e9);
+    await expect(run(large)).rejects.toMatchObject({ sqlstate: '54000', message: 'the ONNX file is too large' });
+    await expect(run(path.join(dir, 'none.onnx'))).rejects.toMatchObject({ sqlstate: '42704' });
+  } finally {
+    spy.mockRestore();
+    rmSync(dir, { recursive: true });
+  }
+  const { rows: given, answers: expected } = expectedAnswers.sklearn_forest;
+  const [answer] = await db.query<{ number: number }>(`select rafiki_predict_number('trees', $1::json) as number`, [
+    JSON.stringify(given[0]),
+  ]);
+  expect(answer?.number).toBeCloseTo(expected[0] as number, 3);
 });

@@ -174,7 +174,7 @@ Errors:
   55006: a study is training it
 
 Example:
-  select rafiki_import('photos_resnet', 'image_classification', pg_read_binary_file('resnet50.onnx'));$$;
+  select rafiki_import('photos_copy', 'image_classification', rafiki_export('photos_image_classification'));$$;
 
 -- VOLATILE, so that each query takes a fresh snapshot and sees what other sessions have committed.
 create or replace function rafiki._wait_import(import bigint, timeout interval) returns text
@@ -234,4 +234,4 @@ Errors:
   those that the check of the file has found: docs/importing.md lists them
 
 Example:
-  select rafiki_wait_import(1);$$;
+  select rafiki_wait_import(i.import) from rafiki.imports i where i.model = 'photos_copy';$$;

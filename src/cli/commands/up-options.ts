@@ -26,6 +26,7 @@ export const upSettings = [
   'dataLimit',
   'policy',
   'modelMemory',
+  'importMemory',
   'syntheticDevice',
   ...bucketSettings,
 ] as const;

@@ -1,6 +1,12 @@
+import { loadGraphModel } from '@tensorflow/tfjs-converter';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
 import * as ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
+import { convertGraph } from '../../../src/encoders/tfjs/convert-graph.ts';
+import { readGraphModel } from '../../../src/encoders/tfjs/model-json.ts';
+import { bytesField, concatBytes, stringField } from '../../../src/graph/protobuf.ts';
 import { answersOf, checked, expectedAnswers, onnxFile } from '../../support/onnx-files.ts';
 
 /** Files of scikit-learn's and PyTorch's models, and what those answered themselves: test/fixtures/onnx/make.py. */
@@ -93,9 +99,38 @@ test('an image network of PyTorch answers as ONNX Runtime does to the same pixel
 });
 
 test('what the file says in its metadata needs no specification', async () => {
-  const { bytesField, concatBytes, stringField } = await import('../../../src/graph/protobuf.ts');
   const spec = JSON.stringify({ columns });
   const entry = bytesField(14, concatBytes([stringField(1, 'rafiki.spec'), stringField(2, spec)]));
   const found = await checked(concatBytes([onnxFile('sklearn_logistic'), entry]), 'tabular_classification');
   expect(found.columns?.map(({ name }) => name)).toEqual(columns.map(({ name }) => name));
+});
+
+test('a graph model of TensorFlow.js answers as it does there', async () => {
+  const weights = Array.from({ length: 12 }, (_, i) => Math.sin(i + 1));
+  const shape = { shape: { dim: [{ size: '-1' }, { size: '4' }] } };
+  const topology = {
+    node: [
+      { name: 'x', op: 'Placeholder', attr: { dtype: { type: 1 }, shape } },
+      { name: 'w', op: 'Const', attr: { dtype: { type: 1 } } },
+      { name: 'scores', op: 'MatMul', input: ['x', 'w'], attr: { transpose_a: { b: false }, transpose_b: { b: false } } },
+      { name: 'shares', op: 'Softmax', input: ['scores'], attr: {} },
+    ],
+    library: {},
+    versions: {},
+  };
+  const weightSpecs = [{ name: 'w', shape: [4, 3], dtype: 'float32' as const }];
+  const bytes = new Uint8Array(Float32Array.from(weights).buffer);
+  const json = { modelTopology: topology, weightsManifest: [{ paths: ['w'], weights: weightSpecs }] };
+  const found = await checked(convertGraph(readGraphModel(json, bytes)), 'tabular_classification', { columns });
+  const rows = [
+    [1, 2, 3, 4],
+    [-1, 0.5, 0, 2],
+  ];
+  await tf.setBackend('cpu');
+  const model = await loadGraphModel({
+    load: async () => ({ modelTopology: topology, weightSpecs, weightData: bytes.buffer }),
+  });
+  const theirs = Array.from(await (model.predict(tf.tensor2d(rows)) as tf.Tensor).data());
+  const inputs = rows.map((row) => JSON.stringify(Object.fromEntries(columns.map(({ name }, i) => [name, row[i]]))));
+  closeTo(await answersOf(found, inputs), theirs);
 });
