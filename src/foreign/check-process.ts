@@ -10,6 +10,8 @@ const entry = new URL(isSource ? './check-child.ts' : './check-child.js', import
 
 /** A graph that takes longer to load and to run on a few rows would be of no use in a query. */
 const CHECK_MS = 120_000;
+/** Nobody waits for a query. */
+const NICE = 10;
 
 export interface CheckOptions {
   file: string;
@@ -29,7 +31,7 @@ export async function checkInProcess({
   signal,
   limitMs = CHECK_MS,
 }: CheckOptions): Promise<CheckedImport> {
-  const child = new LimitedProcess({ entry, memoryBytes, reads: [path.dirname(file)], onEnd: () => undefined });
+  const child = new LimitedProcess({ entry, memoryBytes, reads: [path.dirname(file)], nice: NICE, onEnd: () => undefined });
   const stop = (): void => void child.kill();
   signal.addEventListener('abort', stop, { once: true });
   try {

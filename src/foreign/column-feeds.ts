@@ -18,12 +18,12 @@ export function columnFeeds(
   );
 }
 
-interface Reading {
+interface CellReading {
   kinds: ReadonlyMap<string, string>;
   missing: number | null;
 }
 
-function tensorOf(input: ColumnsInput, { table, rows }: SomeRows, { kinds, missing }: Reading): ForeignTensor {
+function tensorOf(input: ColumnsInput, { table, rows }: SomeRows, { kinds, missing }: CellReading): ForeignTensor {
   const width = input.columns.reduce((sum, { length }) => sum + length, 0);
   const cells: (number | string | null)[] = new Array<number | string | null>(rows.length * width).fill(null);
   let at = 0;

@@ -14,10 +14,10 @@ import { textFeeds, tokenEncoder, tokenFeeds } from './text-feeds.ts';
 const SLICE_ROWS = 16;
 const COLUMN_ROWS = 1024;
 
-type Feeds = Record<string, ForeignTensor>;
+type ForeignFeeds = Record<string, ForeignTensor>;
 
 /** Makes the inputs of a graph. */
-export type Feeder = (inputs: readonly RawInput[]) => Feeds | Promise<Feeds>;
+export type Feeder = (inputs: readonly RawInput[]) => ForeignFeeds | Promise<ForeignFeeds>;
 
 export function feederOf(plan: ForeignPlan): Feeder {
   const { input } = plan;
@@ -71,7 +71,7 @@ export async function loadForeign(
 }
 
 /** One run of a graph. Throws BadData with ONNX Runtime's reason. */
-export async function runForeign(session: ForeignSession, feeds: Feeds, output: string): Promise<ForeignTensor> {
+export async function runForeign(session: ForeignSession, feeds: ForeignFeeds, output: string): Promise<ForeignTensor> {
   try {
     const [tensor] = await session.run(feeds, [output]);
     return tensor as ForeignTensor;

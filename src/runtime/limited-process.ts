@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
+import { cpuMs } from './cpu-time.ts';
 import { fenceOf } from './fence.ts';
 
 /** Source files run through tsx, the build directly. */
@@ -12,8 +13,12 @@ const BASE_ADDRESS_BYTES = 1.5 * 2 ** 30;
 const SOURCE_ADDRESS_BYTES = 2 * 2 ** 30;
 /** Of JavaScript's objects: files and tensors are outside. */
 const HEAP_MB = 512;
-/** Lower than that of all other processes of Rafiki. */
-const NICE = 10;
+/** How often its time is looked at. */
+const WATCH_MS = 250;
+/** An order that computes for a second may take as many seconds: others may have the cores. */
+const PATIENCE = 5;
+/** The kernel's maximum. */
+const LOWEST = 19;
 /** The last characters of what it writes to stderr. */
 const KEPT_CHARS = 2_000;
 
@@ -36,6 +41,8 @@ export interface LimitedProcessOptions {
   memoryBytes: number;
   /** Folders that it may read besides its own code, if the system can limit that. */
   reads: readonly string[];
+  /** How far its priority is below that of this process. */
+  nice: number;
   onEnd(end: ProcessEnd): void;
 }
 
@@ -47,7 +54,7 @@ interface PendingOrder {
 }
 
 /**
- * A child process for code that is not trusted: with an empty environment, limits of memory, files and time, the lowest priority, and no
+ * A child process for code that is not trusted: with an empty environment, limits of memory, files and time, a lower priority, and no
  * open file or connection of this one. It executes its orders one after another, and answers each with one message. Where the system
  * allows it, it has no network, and sees neither other processes nor files; see {@link fenceOf}.
  */
@@ -59,7 +66,7 @@ export class LimitedProcess {
   #end: ProcessEnd | undefined;
   #stderr = '';
 
-  constructor({ entry, memoryBytes, reads, onEnd }: LimitedProcessOptions) {
+  constructor({ entry, memoryBytes, reads, nice, onEnd }: LimitedProcessOptions) {
     const addresses = memoryBytes + BASE_ADDRESS_BYTES + (isSource ? SOURCE_ADDRESS_BYTES : 0);
     // WebAssembly would reserve 10 GB of addresses to find accesses outside of its memory
     const options = [`--max-old-space-size=${HEAP_MB}`, '--disable-wasm-trap-handler'];
@@ -79,12 +86,12 @@ export class LimitedProcess {
     child.stderr?.on('data', (text: Buffer) => {
       this.#stderr = (this.#stderr + text.toString('latin1')).slice(-KEPT_CHARS);
     });
-    if (child.pid !== undefined) lower(child.pid);
+    if (child.pid !== undefined) lower(child.pid, nice);
     child.on('message', (reply) => this.#settle(reply));
     this.#ended = new Promise((resolve) => {
       const ended = (cause: string): void => {
         this.#end ??= { kind: 'died', cause };
-        clearTimeout(this.#timer);
+        clearInterval(this.#timer);
         for (const order of this.#orders.splice(0)) order.reject(this.#end);
         resolve();
         onEnd(this.#end);
@@ -107,7 +114,10 @@ export class LimitedProcess {
     return this.#orders.length;
   }
 
-  /** Its answer. Rejects with a {@link ProcessEnd}: after `limitMs` in which it works on the order, it is killed. */
+  /**
+   * Its answer. Rejects with a {@link ProcessEnd}: after `limitMs` of computing for the order, on all its threads, it is killed; also after
+   * {@link PATIENCE} times as long if it waits.
+   */
   order(message: object, limitMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) return reject(this.#end as never);
@@ -131,23 +141,33 @@ export class LimitedProcess {
     }
     this.#child.ref(); // otherwise this process could exit before the reply
     this.#child.channel?.ref();
-    this.#timer = setTimeout(() => {
-      this.#end ??= { kind: 'late', ms: order.limitMs };
-      this.#child.kill('SIGKILL');
-    }, order.limitMs);
+    this.#watch(order.limitMs);
     if (this.#child.connected) this.#child.send(order.message, () => undefined); // its end is reported anyway
   }
 
+  #watch(limitMs: number): void {
+    const { pid = 0 } = this.#child;
+    const [startedMs, computedMs] = [performance.now(), cpuMs(pid)];
+    this.#timer = setInterval(() => {
+      const waitedMs = performance.now() - startedMs;
+      const ownMs = computedMs === undefined ? waitedMs : (cpuMs(pid) ?? waitedMs) - computedMs;
+      if (ownMs < limitMs && waitedMs < PATIENCE * limitMs) return;
+      clearInterval(this.#timer);
+      this.#end ??= { kind: 'late', ms: limitMs };
+      this.#child.kill('SIGKILL');
+    }, WATCH_MS);
+  }
+
   #settle(reply: unknown): void {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
     this.#orders.shift()?.resolve(reply);
     this.#send();
   }
 }
 
-function lower(pid: number): void {
+function lower(pid: number, nice: number): void {
   try {
-    setPriority(pid, NICE);
+    setPriority(pid, Math.min(getPriority() + nice, LOWEST));
   } catch {
     // it has just ended, or the system does not allow it
   }

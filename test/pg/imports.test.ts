@@ -35,7 +35,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-interface Asked {
+interface AskedImport {
   task?: string;
   spec?: Record<string, unknown>;
   deploy?: boolean;
@@ -44,7 +44,7 @@ interface Asked {
 async function importFile(
   name: string,
   bytes: Uint8Array,
-  { task = 'tabular_classification', spec = {}, deploy = true }: Asked = {},
+  { task = 'tabular_classification', spec = {}, deploy = true }: AskedImport = {},
 ): Promise<string> {
   const [begun] = await db.query<{ id: number }>('select rafiki_import($1, $2, $3, $4, $5) as id', [
     ...[name, task, Buffer.from(bytes), JSON.stringify(spec), deploy],

@@ -47,7 +47,10 @@ export async function packageEncoder(folder: string): Promise<EncoderSource> {
 }
 
 /** A graph model of TensorFlow.js as an ONNX file; its weights are in the files beside it. */
-export async function convertedGraph(file: string, options: Parameters<typeof convertGraph>[1] = {}): Promise<Uint8Array> {
+export async function convertedGraph(
+  file: string,
+  options: Parameters<typeof convertGraph>[1] = {},
+): Promise<Uint8Array> {
   const json = await readJson(file, MAX_JSON_BYTES);
   const parts: Buffer[] = [];
   let bytes = 0;

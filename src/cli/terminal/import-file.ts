@@ -1,5 +1,5 @@
-import type { FileHandle } from 'node:fs/promises';
 import { open, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
 import type { Queryable } from '../../db/database.ts';
 import { IMPORT_PART_BYTES, MAX_IMPORT_BYTES } from '../../domain/import-limits.ts';
 import { BadData, DataTooLarge, InvalidParameter, UndefinedObject } from '../../errors/errors.ts';

@@ -15,6 +15,8 @@ const LOAD_MS = 60_000;
 /** What a batch may take, and each of its rows. */
 const RUN_MS = 10_000;
 const ROW_MS = 2_000;
+/** Below the server's own threads, and above training. */
+const NICE = 2;
 /** A process without orders for this long is ended; the next order starts another. */
 const IDLE_MS = 5 * 60_000;
 /** After as many deaths without an answer in between, a model's calls are refused for a while: each death costs the owner's other models a restart. */
@@ -172,7 +174,7 @@ export class OwnerProcess {
   #start(): LimitedProcess {
     const { owner, memoryBytes, modelDir, logger } = this.#options;
     const started = new LimitedProcess({
-      ...{ entry, memoryBytes, reads: [modelDir] },
+      ...{ entry, memoryBytes, reads: [modelDir], nice: NICE },
       onEnd: (end) => {
         if (this.#process !== started) return; // ended here
         this.#process = undefined;

@@ -112,7 +112,12 @@ test('a graph model of TensorFlow.js answers as it does there', async () => {
     node: [
       { name: 'x', op: 'Placeholder', attr: { dtype: { type: 1 }, shape } },
       { name: 'w', op: 'Const', attr: { dtype: { type: 1 } } },
-      { name: 'scores', op: 'MatMul', input: ['x', 'w'], attr: { transpose_a: { b: false }, transpose_b: { b: false } } },
+      {
+        name: 'scores',
+        op: 'MatMul',
+        input: ['x', 'w'],
+        attr: { transpose_a: { b: false }, transpose_b: { b: false } },
+      },
       { name: 'shares', op: 'Softmax', input: ['scores'], attr: {} },
     ],
     library: {},
