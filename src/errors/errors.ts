@@ -69,6 +69,11 @@ export class ShuttingDown extends RafikiError {
   override readonly retryable = true;
 }
 
+/** What an imported model runs ended badly: it took too long, too much memory, or its process died (38000); DETAIL says which. */
+export class ExternalFailure extends RafikiError {
+  readonly sqlstate = '38000';
+}
+
 /** A row of the caller's data cannot be used (22000); DETAIL identifies the row. */
 export class BadData extends RafikiError {
   readonly sqlstate = '22000';

@@ -58,14 +58,23 @@ select m.name as model, v.version, m.task, m.owner, round(v.score::numeric, 4) a
        (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment,
        v.metric, round(w.low::numeric, 4) as low, round(w.high::numeric, 4) as high, coalesce(v.rule, 'vote') as rule,
        (select array_agg(round(b.weight::numeric, 3) order by b.rank)
-        from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32' and v.rule = 'weighted') as weights
+        from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32' and v.rule = 'weighted') as weights,
+       v.imported_as is not null as imported
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
 left join lateral rafiki._wilson(v.score * v.judged_rows, v.judged_rows, rafiki._z(0.95)) w on v.metric = 'accuracy'
 order by m.name, v.version desc;
 comment on view rafiki.models is
   'Models that you may use, with their versions: score on the validation rows by the metric (likelihood is exp(-log loss)), for accuracy '
   'with its 95 % confidence interval; families of the ensemble; rule: how they decide together (best: one alone, vote: the majority, '
-  'weighted: the mean by their weights)';
+  'weighted: the mean by their weights). An imported version has no score: nobody here measured one';
+
+create or replace view rafiki.imports with (security_invoker = true) as
+select i.id as import, i.model, i.task, i.state, i.version, pg_size_pretty(i.bytes) as size, i.error ->> 'message' as error,
+       date_trunc('second', coalesce(i.ended_at, i.started_at, i.created_at)) as since
+from rafiki.import i
+order by i.id desc;
+comment on view rafiki.imports is
+  'Imports of models, newest first: whether the file was checked, the version that it has become, or why it was refused';
 
 create or replace view rafiki.encoders with (security_invoker = true) as
 select e.name, e.input, e.width, pg_size_pretty(e.bytes) as size, e.licence, e.source,

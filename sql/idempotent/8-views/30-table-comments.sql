@@ -33,6 +33,10 @@ comment on column rafiki.model_member.temperature is 'By which the logarithms of
 comment on column rafiki.model_member.variant_of is 'The rank of the member that it is a quicker variant of';
 comment on column rafiki.study.warning is 'What was strange about its columns when it was requested';
 comment on column rafiki.study.notice is 'What its owner should know, such as why the version was not deployed';
+comment on table rafiki.import is 'Imports of models from ONNX files; see the view rafiki.imports';
+comment on column rafiki.import.spec is 'What its file does not say';
+comment on table rafiki.import_part is 'The files of imports that have not ended';
+comment on column rafiki.model_version.imported_as is 'The task of an imported version; null: a study made it';
 comment on table rafiki.trial is 'Trials, each one set of knob values tried for a study; see the view rafiki.trials';
 comment on column rafiki.trial.attempt is 'Counts claims: a worker with an older attempt has lost the trial';
 comment on column rafiki.study.closed is 'Why no further trials are started although no limit is reached';

@@ -27,10 +27,14 @@ const metricsSettings = ['metricsPort', 'metricsHost', 'metricsToken'] as const;
 
 export const coordinatorCommand = command({
   title: 'plans studies (several may run, one acts)',
-  settings: ['databaseUrl', 'readerUrl', ...metricsSettings, ...storageSettings],
+  settings: ['databaseUrl', 'readerUrl', 'importMemory', ...metricsSettings, ...storageSettings],
   run: ({ settings }) =>
     runService('coordinator', settings, ({ database, logger }) =>
-      createCoordinator({ database, readerUrl: settings.readerUrl, ...storageOf(settings), logger }),
+      createCoordinator({
+        ...{ database, readerUrl: settings.readerUrl, importMemoryBytes: settings.importMemory },
+        ...storageOf(settings),
+        logger,
+      }),
     ),
 });
 
@@ -60,6 +64,7 @@ export const serveCommand = command({
     'bridgeSocketDir',
     'policy',
     'modelMemory',
+    'importMemory',
     'syntheticDevice',
     'device',
     ...metricsSettings,
@@ -68,8 +73,22 @@ export const serveCommand = command({
   async run({ settings }) {
     await compute(settings);
     const { bridgeHost: host, bridgePort: port = BRIDGE_PORT, bridgeSocketDir: socketDir } = settings;
-    const { policy, modelMemory: modelMemoryBytes, syntheticDevice: synthetic } = settings;
-    const own = { host, port, socketDir, policy, modelMemoryBytes, synthetic, ...storageOf(settings) };
+    const {
+      policy,
+      modelMemory: modelMemoryBytes,
+      importMemory: importMemoryBytes,
+      syntheticDevice: synthetic,
+    } = settings;
+    const own = {
+      host,
+      port,
+      socketDir,
+      policy,
+      modelMemoryBytes,
+      importMemoryBytes,
+      synthetic,
+      ...storageOf(settings),
+    };
     await runService('serving', settings, (common) => createBridge({ ...common, ...own }));
   },
 });

@@ -28,6 +28,7 @@ export const upSettings = [
   ...familySettings,
   'policy',
   'modelMemory',
+  'importMemory',
   'syntheticDevice',
   ...bucketSettings,
 ] as const;

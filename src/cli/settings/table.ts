@@ -119,8 +119,8 @@ export const settingsTable = {
   task: {
     flag: 'task',
     kind: kind.text('NAME'),
-    about: 'for train: the task, as in the table rafiki.task',
-    otherwise: 'by the columns of the file',
+    about: 'for train and import: the task, as in the table rafiki.task',
+    otherwise: 'for train: by the columns of the file',
   },
   table: {
     flag: 'table',
@@ -165,6 +165,12 @@ export const settingsTable = {
     kind: kind.size,
     about: "maximum memory of a server's loaded models",
     otherwise: 'a quarter of the memory',
+  },
+  importMemory: {
+    variable: 'RAFIKI_IMPORT_MEMORY',
+    kind: kind.size,
+    about: 'maximum memory of a process that checks or runs imported models; a server has one for each of their owners',
+    otherwise: '2GB, or a quarter of the memory',
   },
   dataLimit: {
     variable: 'RAFIKI_DATA_LIMIT',
