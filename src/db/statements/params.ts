@@ -184,7 +184,7 @@ export function selectEncoders(on: Queryable): Promise<Record<string, unknown>[]
 /** Open studies whose trials stand on an encoder. */
 export function selectEncoderStudies(on: Queryable, name: string): Promise<{ id: number; model: string }[]> {
   const sql = `
-    select s.id, s.model from rafiki.study s join rafiki.encoder e on e.id = s.encoder_id
+    select s.id, s.model from rafiki.study s join rafiki.encoder e on e.id = any(s.encoder_ids)
     where e.name = $1 and s.state in ('queued', 'running') order by s.id limit 10`;
   return on.query(sql, [name]);
 }
