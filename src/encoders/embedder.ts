@@ -7,8 +7,10 @@ import type { EncodedRows, Encoder } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';
 import { isPooling, type Pooling, pooled } from './pooling.ts';
 
-/** Rows of a run: of similar length, so that little is padded, and few enough for the caches. */
-const ROWS_PER_RUN = 16;
+/** Texts of a run: of similar length, so that little is padded, and few enough for the caches. */
+const TEXTS_PER_RUN = 16;
+/** Measured with MobileNetV2 and 96 pixels: 3.4 ms an image alone, 3.7 of four, 4.6 of 16. */
+const IMAGES_PER_RUN = 2;
 
 /** Images that are decoded while as many are encoded. */
 const IMAGES_AT_ONCE = 64;
@@ -57,7 +59,7 @@ export class Embedder {
     for (const [i, group] of groups.entries()) {
       const rows = await next;
       next = this.#prepare(groups[i + 1] ?? []); // images are decoded while others are encoded
-      const own = await this.#run(rows);
+      const own = await this.#run(rows, group[0] instanceof Uint8Array ? IMAGES_PER_RUN : TEXTS_PER_RUN);
       vectors ??= new Float32Array((own.length / group.length) * inputs.length);
       vectors.set(own, place);
       place += own.length;
@@ -72,12 +74,14 @@ export class Embedder {
   }
 
   /** The vectors of prepared rows, at least one. */
-  async #run(rows: EncodedRows): Promise<Float32Array> {
+  async #run(rows: EncodedRows, rowsPerRun: number): Promise<Float32Array> {
     const { session, pooling, output } = this.#parts;
-    const order = Int32Array.from({ length: rows.count }, (_, row) => row).sort((a, b) => rows.length(a) - rows.length(b));
+    const order = Int32Array.from({ length: rows.count }, (_, row) => row).sort(
+      (a, b) => rows.length(a) - rows.length(b),
+    );
     let vectors = new Float32Array(0);
-    for (let from = 0; from < order.length; from += ROWS_PER_RUN) {
-      const part = order.subarray(from, from + ROWS_PER_RUN);
+    for (let from = 0; from < order.length; from += rowsPerRun) {
+      const part = order.subarray(from, from + rowsPerRun);
       const feeds = rows.batch(part);
       const found = await session.run(feeds);
       const answer = output === undefined ? Object.values(found)[0] : found[output];
@@ -100,7 +104,8 @@ function groupsOf(inputs: readonly RawInput[]): (readonly RawInput[])[] {
   if (inputs.length === 0) return [];
   if (!(inputs[0] instanceof Uint8Array)) return [inputs];
   const groups: RawInput[][] = [];
-  for (let from = 0; from < inputs.length; from += IMAGES_AT_ONCE) groups.push(inputs.slice(from, from + IMAGES_AT_ONCE));
+  for (let from = 0; from < inputs.length; from += IMAGES_AT_ONCE)
+    groups.push(inputs.slice(from, from + IMAGES_AT_ONCE));
   return groups;
 }
 

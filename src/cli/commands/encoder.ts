@@ -69,8 +69,7 @@ function sourceOf({
 }: EncoderGiven['settings']): Promise<EncoderSource> {
   if (npm !== undefined && onnx === undefined) return withPackage(npm, (folder) => packageEncoder(folder, { side }));
   if (onnx !== undefined && npm === undefined) {
-    if (tokenizer !== undefined && preprocessor === undefined)
-      return onnxEncoder({ onnx, tokenizer, pooling, prefix });
+    if (tokenizer !== undefined && preprocessor === undefined) return onnxEncoder({ onnx, tokenizer, pooling, prefix });
     if (preprocessor !== undefined && tokenizer === undefined)
       return onnxImageEncoder({ onnx, preprocessor, pooling, side });
   }

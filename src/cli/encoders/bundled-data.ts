@@ -105,4 +105,7 @@ class LiteralReader {
 }
 
 const noData = (file: string, detail: string): BadData =>
-  new BadData(`${file} is no bundled data`, { detail, hint: 'It may be cut off, or of another version: fetch it again.' });
+  new BadData(`${file} is no bundled data`, {
+    detail,
+    hint: 'It may be cut off, or of another version: fetch it again.',
+  });

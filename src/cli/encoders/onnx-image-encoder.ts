@@ -20,16 +20,25 @@ export interface ImageFiles {
 const FLOAT = 1;
 
 /** An image encoder from the files that Hugging Face's ONNX exports have. */
-export async function onnxImageEncoder({ onnx: file, preprocessor, pooling, side }: ImageFiles): Promise<EncoderSource> {
+export async function onnxImageEncoder({
+  onnx: file,
+  preprocessor,
+  pooling,
+  side,
+}: ImageFiles): Promise<EncoderSource> {
   const onnx = await readBounded(file);
   const { inputs, outputs } = outlineOf(onnx, file);
   const [input, ...others] = inputs;
-  if (input === undefined || others.length > 0 || input.type !== FLOAT || (input.rank ?? 4) !== 4) throw otherInputs(inputs);
+  if (input === undefined || others.length > 0 || input.type !== FLOAT || (input.rank ?? 4) !== 4)
+    throw otherInputs(inputs);
   const perPart = ['last_hidden_state'];
   const names = pooling === 'mean' || pooling === 'cls' ? perPart : ['image_embeds', ...perPart, 'pooler_output'];
   const output = outputOf(outputs, names);
   const state = {
-    ...preprocessingState({ ...readPreprocessor(await readJson(preprocessor, MAX_JSON_BYTES), side), input: input.name }),
+    ...preprocessingState({
+      ...readPreprocessor(await readJson(preprocessor, MAX_JSON_BYTES), side),
+      input: input.name,
+    }),
     pooling: pooling ?? ((output.rank ?? 2) === 2 ? 'output' : 'mean'),
     output: output.name,
   };

@@ -14,13 +14,21 @@ const pilNumbers: Readonly<Record<number, Preprocessing['resampling']>> = {
 };
 
 /** Processors for which a size of one number is the shorter side; for others it is a square. */
-const keepsProportions = /^(Bit|ChineseCLIP|CLIP|ConvNext|ConvNeXT|Levit|MobileNet|MobileViT|Perceiver|PoolFormer|VideoMAE)/;
+const keepsProportions =
+  /^(Bit|ChineseCLIP|CLIP|ConvNext|ConvNeXT|Levit|MobileNet|MobileViT|Perceiver|PoolFormer|VideoMAE)/;
 /** Processors that take a part of `crop_pct` of the image, unless it has 384 pixels or more. */
 const takesShare = /^ConvNe[xX][tT]/;
 const WHOLE_FROM = 384;
 
 /** Steps that are known; others that are switched on are refused. */
-const knownSteps = new Set(['do_resize', 'do_center_crop', 'do_rescale', 'do_normalize', 'do_convert_rgb', 'do_flip_channel_order']);
+const knownSteps = new Set([
+  'do_resize',
+  'do_center_crop',
+  'do_rescale',
+  'do_normalize',
+  'do_convert_rgb',
+  'do_flip_channel_order',
+]);
 
 /**
  * The steps of a preprocessor_config.json of Hugging Face's image processors, with another side if `side` is given. Throws {@link NotSupported} for
@@ -29,8 +37,11 @@ const knownSteps = new Set(['do_resize', 'do_center_crop', 'do_rescale', 'do_nor
 export function readPreprocessor(json: unknown, side?: number): Omit<Preprocessing, 'input'> {
   const fields = fieldsOf(json);
   const type = String(fields['image_processor_type'] ?? fields['feature_extractor_type'] ?? '');
-  const strange = Object.keys(fields).filter((name) => name.startsWith('do_') && fields[name] === true && !knownSteps.has(name));
-  if (strange.length > 0 || fields['include_top'] === true) throw unknownSteps([...strange, ...(fields['include_top'] === true ? ['include_top'] : [])]);
+  const strange = Object.keys(fields).filter(
+    (name) => name.startsWith('do_') && fields[name] === true && !knownSteps.has(name),
+  );
+  if (strange.length > 0 || fields['include_top'] === true)
+    throw unknownSteps([...strange, ...(fields['include_top'] === true ? ['include_top'] : [])]);
   const { resize, crop } = sizesOf(fields, type);
   const resampling = pilNumbers[numberOf(fields, 'resample', 2)];
   if (resampling === undefined) throw unknownSteps([`resample ${String(fields['resample'])}`]);
@@ -64,7 +75,8 @@ function sizesOf(fields: PreprocessorFields, type: string): Sizes {
   const scaled = resize.kind === 'shortest' ? scaledEdge(resize.edge, fields, type) : null;
   const all = { resize: scaled === null ? resize : { kind: 'shortest' as const, edge: scaled }, crop };
   const least = all.resize.kind === 'shortest' ? all.resize.edge : Math.min(all.resize.width, all.resize.height);
-  if (all.resize.kind === 'shortest' && crop === null) throw unknownSteps(['no crop, which leaves images of different sizes']);
+  if (all.resize.kind === 'shortest' && crop === null)
+    throw unknownSteps(['no crop, which leaves images of different sizes']);
   if (crop !== null && Math.max(crop.width, crop.height) > least) throw unknownSteps(['a crop beyond the image']);
   return all;
 }
@@ -82,7 +94,8 @@ function resizeOf(size: unknown, type: string): Preprocessing['resize'] {
       ? { kind: 'shortest', edge: sideOf(size, 'size') }
       : { kind: 'stretched', width: sideOf(size, 'size'), height: sideOf(size, 'size') };
   const { shortest_edge: edge, ...others } = fieldsOf(size);
-  if (edge !== undefined && others['longest_edge'] === undefined) return { kind: 'shortest', edge: sideOf(edge, 'size') };
+  if (edge !== undefined && others['longest_edge'] === undefined)
+    return { kind: 'shortest', edge: sideOf(edge, 'size') };
   return { kind: 'stretched', ...squareOf(size, 'size') };
 }
 
@@ -125,7 +138,12 @@ function sideOf(value: unknown, name: string): number {
 function coloursOf(fields: PreprocessorFields, name: string): number[] {
   const value = fields[name];
   const isNumber = (each: unknown): boolean => typeof each === 'number' && Number.isFinite(each);
-  if (Array.isArray(value) && value.length === 3 && value.every(isNumber) && !(name === 'image_std' && value.includes(0)))
+  if (
+    Array.isArray(value) &&
+    value.length === 3 &&
+    value.every(isNumber) &&
+    !(name === 'image_std' && value.includes(0))
+  )
     return value as number[];
   throw noPreprocessor(`${name} is no list of three numbers.`);
 }

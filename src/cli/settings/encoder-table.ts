@@ -12,7 +12,8 @@ export const encoderTable = {
   onnx: {
     flag: 'onnx',
     kind: kind.filePath('FILE'),
-    about: 'for encoder add: the ONNX file of a text encoder, with --tokenizer, or of an image encoder, with --preprocessor',
+    about:
+      'for encoder add: the ONNX file of a text encoder, with --tokenizer, or of an image encoder, with --preprocessor',
   },
   tokenizer: {
     flag: 'tokenizer',

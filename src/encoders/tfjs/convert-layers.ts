@@ -6,10 +6,8 @@ import type { LayerOutput, LayerStack, TfjsLayer, TfjsLayers } from './layers-js
 import { malformed } from './model-json.ts';
 
 export interface LayersCut {
-  /** The layer whose answer is that of the file; default: the model's outputs. */
-  until?: string;
-  /** The mean over pixels of an image in place of the image. */
-  averaged?: boolean;
+  /** Layers whose answers, images, make one vector: their means over pixels, one after the other. Default: the model's outputs as they are. */
+  meansOf?: readonly string[];
   /** Images are fed as [N, C, H, W], as ONNX has them; otherwise as [N, H, W, C]. They may have any size then. */
   channelsFirst?: boolean;
 }
@@ -19,14 +17,16 @@ export interface LayersCut {
  * settings that are not converted.
  */
 export function convertLayers(model: TfjsLayers, cut: LayersCut = {}): Uint8Array {
-  const outputs = cut.until === undefined ? model.outputs : [{ layer: cut.until, use: 0 }];
+  const outputs = cut.meansOf?.map((layer) => ({ layer, use: 0 })) ?? model.outputs;
   const c = new LayerConversion(model.weights);
   const answers = convertStack(c, { ...model, outputs }, (layer, place) =>
     c.input(layer, `input${place}`, cut.channelsFirst === true),
   );
-  for (const [i, answer] of answers.entries()) {
-    const value = cut.averaged === true ? c.averaged(answer, layerOf(model, outputs[i] as LayerOutput)) : answer;
-    c.write.output(c.channelsLast(value), `output${i}`, unknownShape);
+  if (cut.meansOf === undefined) {
+    for (const [i, answer] of answers.entries()) c.write.output(c.channelsLast(answer), `output${i}`, unknownShape);
+  } else {
+    const means = answers.map((answer, i) => c.averaged(answer, layerOf(model, outputs[i] as LayerOutput)).name);
+    c.write.output(c.write.node('Concat', means, { attributes: { axis: 1 } }), 'vectors', unknownShape);
   }
   return c.write.encode('converted');
 }
@@ -39,8 +39,7 @@ function convertStack(
 ): LayerValue[] {
   const values = new Map<string, LayerValue>();
   const keyOf = ({ layer, use }: LayerOutput): string => `${use} ${layer}`;
-  for (const [place, output] of stack.inputs.entries())
-    values.set(keyOf(output), given(layerOf(stack, output), place));
+  for (const [place, output] of stack.inputs.entries()) values.set(keyOf(output), given(layerOf(stack, output), place));
   for (const output of inOrder(stack)) {
     const layer = layerOf(stack, output);
     if (values.has(keyOf(output))) continue;

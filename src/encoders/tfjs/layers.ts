@@ -57,7 +57,8 @@ const batchNorm: LayerConverter = (c, layer, [value]) => {
   if (axis !== -1 && axis !== value.rank - 1) throw c.unsupported(layer, `over the axis ${String(axis)}`);
   if (value.rank !== 4 && value.rank !== 2) throw c.unsupported(layer, `with ${value.rank} axes`);
   const size = c.weight(layer, 'moving_mean').data.length;
-  const filled = (name: string): string => c.write.constant(new Float32Array(size).fill(name === 'gamma' ? 1 : 0), [size], 'float');
+  const filled = (name: string): string =>
+    c.write.constant(new Float32Array(size).fill(name === 'gamma' ? 1 : 0), [size], 'float');
   const scale = layer.config['scale'] === false ? filled('gamma') : c.constant(layer, 'gamma');
   const offset = layer.config['center'] === false ? filled('beta') : c.constant(layer, 'beta');
   const moments = [c.constant(layer, 'moving_mean'), c.constant(layer, 'moving_variance')];
@@ -69,8 +70,7 @@ const batchNorm: LayerConverter = (c, layer, [value]) => {
 
 const dense: LayerConverter = (c, layer, [value]) => {
   const product = c.write.node('MatMul', [c.channelsLast(value), c.constant(layer, 'kernel')]);
-  const name =
-    layer.config['use_bias'] === false ? product : c.write.node('Add', [product, c.constant(layer, 'bias')]);
+  const name = layer.config['use_bias'] === false ? product : c.write.node('Add', [product, c.constant(layer, 'bias')]);
   return c.activated({ name, rank: value.rank, isChannelsFirst: false }, layer);
 };
 
@@ -150,7 +150,11 @@ const zeroPadding: LayerConverter = (c, layer, [value]) => {
 const cropping: LayerConverter = (c, layer, [value]) => {
   const [top, left, bottom, right] = frameOf(c, layer, 'cropping');
   const far = 2 ** 31 - 1; // to the end, whatever the size
-  const bounds = [[top, left], [bottom === 0 ? far : -bottom, right === 0 ? far : -right], [2, 3]];
+  const bounds = [
+    [top, left],
+    [bottom === 0 ? far : -bottom, right === 0 ? far : -right],
+    [2, 3],
+  ];
   return image(c.write.node('Slice', [c.image(value, layer), ...bounds.map((each) => c.write.ints(each))]));
 };
 

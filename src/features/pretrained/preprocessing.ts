@@ -39,7 +39,10 @@ export function createPreprocessedEncoder({ state }: FittedFeatures): Encoder {
 
 /** The size and the middle as Hugging Face's image processors compute them. */
 export function fitOf({ resize, crop, resampling }: Preprocessing, { width, height }: ImageSize): PictureFit {
-  const size = resize.kind === 'stretched' ? { width: resize.width, height: resize.height } : shortest(resize.edge, { width, height });
+  const size =
+    resize.kind === 'stretched'
+      ? { width: resize.width, height: resize.height }
+      : shortest(resize.edge, { width, height });
   if (crop === null) return { ...size, resampling };
   const [left, top] = [Math.floor((size.width - crop.width) / 2), Math.floor((size.height - crop.height) / 2)];
   return { ...size, resampling, part: { left, top, width: crop.width, height: crop.height } };
@@ -57,7 +60,11 @@ function planesOf({ scale, offset, isBlueFirst }: Preprocessing, pictures: reado
   for (const [row, { pixels }] of pictures.entries())
     for (let colour = 0; colour < colours; colour++) {
       const from = (row * colours + colour) * plane;
-      const [a, b, source] = [scale[colour] as number, offset[colour] as number, isBlueFirst === true ? 2 - colour : colour];
+      const [a, b, source] = [
+        scale[colour] as number,
+        offset[colour] as number,
+        isBlueFirst === true ? 2 - colour : colour,
+      ];
       for (let i = 0; i < plane; i++) data[from + i] = a * (pixels[colours * i + source] as number) + b;
     }
   return { dtype: 'float32', shape: [pictures.length, colours, height, width], data };
@@ -78,5 +85,6 @@ function readPreprocessing(state: Record<string, unknown>): Preprocessing {
   return { resize, crop: crop ?? null, resampling: known, ...affine, isBlueFirst: isBlueFirst === true, input };
 }
 
-const isSide = (side: unknown): boolean => Number.isInteger(side) && Number(side) >= 1 && Number(side) <= MAX_INPUT_SIDE;
+const isSide = (side: unknown): boolean =>
+  Number.isInteger(side) && Number(side) >= 1 && Number(side) <= MAX_INPUT_SIDE;
 const isSize = (size: Partial<ImageSize> | null | undefined): boolean => isSide(size?.width) && isSide(size?.height);

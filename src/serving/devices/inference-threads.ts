@@ -67,7 +67,11 @@ export class InferenceThreads implements Service {
     this.#models.set(id, files);
     const encoders = encodersOf(files);
     const has = ({ loaded }: ThreadHandle): number => {
-      const there = new Set([...loaded].flatMap((other) => encodersOf(this.#models.get(other) ?? { ...files, models: [] })).map(({ key }) => key));
+      const there = new Set(
+        [...loaded]
+          .flatMap((other) => encodersOf(this.#models.get(other) ?? { ...files, models: [] }))
+          .map(({ key }) => key),
+      );
       return encoders.filter(({ key }) => there.has(key)).length;
     };
     const [first] = [...this.#threads].sort(

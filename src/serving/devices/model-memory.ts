@@ -128,7 +128,9 @@ export class ModelMemory {
   /** All bytes, with those of another model. */
   #bytesWith(another?: Pick<LoadedEntry, 'bytes' | 'shared' | 'copies'>): number {
     const entries = [...this.#entries.values()];
-    return this.#ownBytes + (another?.bytes ?? 0) + sharedBytes(another === undefined ? entries : [...entries, another]);
+    return (
+      this.#ownBytes + (another?.bytes ?? 0) + sharedBytes(another === undefined ? entries : [...entries, another])
+    );
   }
 
   async #makeRoom(another: Pick<LoadedEntry, 'bytes' | 'shared' | 'copies'>, keep?: MemoryEntry): Promise<void> {

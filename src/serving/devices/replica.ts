@@ -47,7 +47,9 @@ const SESSION_BYTES = 2 ** 20;
 
 /** The pretrained encoders that an ensemble stands on, each once, with their bytes on one thread. */
 export function encodersOf({ models, inputKind }: Pick<EnsembleFiles, 'models' | 'inputKind'>): SharedMemory[] {
-  const files = new Map(models.flatMap(({ encoder }) => (encoder === undefined ? [] : [[encoder.name, encoder.bytes]])));
+  const files = new Map(
+    models.flatMap(({ encoder }) => (encoder === undefined ? [] : [[encoder.name, encoder.bytes]])),
+  );
   return Array.from(files, ([key, bytes]) => ({ key, bytes: BYTES_PER_BYTE[inputKind] * bytes + SESSION_BYTES }));
 }
 

@@ -19,10 +19,23 @@ it('reads what minifiers write', () => {
 });
 
 it('runs nothing: whatever is no literal is refused, and what is cut off', () => {
-  for (const value of ['{a:process.exit()}', '{a:require("fs")}', '[1,2', '{a:1,}', '"x', '{a:`x`}', '[function(){}]', '{a:1+1}', '[0x10]', '{a:"\\x41"}'])
+  for (const value of [
+    '{a:process.exit()}',
+    '{a:require("fs")}',
+    '[1,2',
+    '{a:1,}',
+    '"x',
+    '{a:`x`}',
+    '[function(){}]',
+    '{a:1+1}',
+    '[0x10]',
+    '{a:"\\x41"}',
+  ])
     expect(() => bundledData(bundle(value).slice(0, bundle(value).indexOf(value) + value.length), 'a.min.js')).toThrow(
       expect.objectContaining({ sqlstate: '22000' }),
     );
-  expect(() => bundledData('alert(1)', 'a.js')).toThrow(expect.objectContaining({ detail: expect.stringContaining('no value') }));
+  expect(() => bundledData('alert(1)', 'a.js')).toThrow(
+    expect.objectContaining({ detail: expect.stringContaining('no value') }),
+  );
   expect(() => read('['.repeat(1e5))).toThrow(expect.objectContaining({ detail: expect.stringContaining('nested') }));
 });

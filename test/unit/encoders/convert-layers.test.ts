@@ -24,15 +24,31 @@ const ofVector = (layer: Layer): layers.LayersModel => ofImage(layer, [5]);
 /** Of an image and its convolution, the second channels first, so that both layouts meet. */
 const merged = (layer: Layer): layers.LayersModel => {
   const input = layers.input({ shape: imageShape });
-  return layers.model({ inputs: input, outputs: applied(layer, [input, applied(l.conv2d({ filters: 4, kernelSize: 1 }), input)]) });
+  return layers.model({
+    inputs: input,
+    outputs: applied(layer, [input, applied(l.conv2d({ filters: 4, kernelSize: 1 }), input)]),
+  });
 };
 
 /** Each kind of layer, with the settings that change what it does. */
 const cases: Record<string, () => layers.LayersModel | layers.LayersModel[]> = {
   Activation: () =>
-    (['elu', 'hardSigmoid', 'linear', 'relu', 'relu6', 'selu', 'sigmoid', 'softmax', 'softplus', 'softsign', 'tanh', 'swish'] as const).map(
-      (activation) => ofImage(l.activation({ activation })),
-    ),
+    (
+      [
+        'elu',
+        'hardSigmoid',
+        'linear',
+        'relu',
+        'relu6',
+        'selu',
+        'sigmoid',
+        'softmax',
+        'softplus',
+        'softsign',
+        'tanh',
+        'swish',
+      ] as const
+    ).map((activation) => ofImage(l.activation({ activation }))),
   Add: () => merged(l.add()),
   Average: () => merged(l.average()),
   AveragePooling2D: () => [
@@ -51,13 +67,24 @@ const cases: Record<string, () => layers.LayersModel | layers.LayersModel[]> = {
     ofImage(l.conv2d({ filters: 3, kernelSize: 1, activation: 'softmax' })),
   ],
   Cropping2D: () => [
-    ofImage(l.cropping2D({ cropping: [[1, 2], [0, 3]] })),
-    ofImage(l.cropping2D({ cropping: [[0, 1], [1, 0]] })),
+    ofImage(
+      l.cropping2D({
+        cropping: [
+          [1, 2],
+          [0, 3],
+        ],
+      }),
+    ),
+    ofImage(
+      l.cropping2D({
+        cropping: [
+          [0, 1],
+          [1, 0],
+        ],
+      }),
+    ),
   ],
-  Dense: () => [
-    ofVector(l.dense({ units: 3, activation: 'softmax' })),
-    ofImage(l.dense({ units: 3, useBias: false })),
-  ],
+  Dense: () => [ofVector(l.dense({ units: 3, activation: 'softmax' })), ofImage(l.dense({ units: 3, useBias: false }))],
   DepthwiseConv2D: () =>
     ofImage(l.depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2, padding: 'same', activation: 'tanh' })),
   Dropout: () => ofVector(l.dropout({ rate: 0.5 })),
@@ -82,11 +109,21 @@ const cases: Record<string, () => layers.LayersModel | layers.LayersModel[]> = {
   Softmax: () => {
     const input = layers.input({ shape: imageShape });
     const x = applied(l.conv2d({ filters: 2, kernelSize: 2 }), input);
-    return [ofVector(l.softmax({ axis: -1 })), layers.model({ inputs: input, outputs: applied(l.softmax({ axis: -1 }), x) })];
+    return [
+      ofVector(l.softmax({ axis: -1 })),
+      layers.model({ inputs: input, outputs: applied(l.softmax({ axis: -1 }), x) }),
+    ];
   },
   UpSampling2D: () => ofImage(l.upSampling2d({ size: [2, 3] })),
   ZeroPadding2D: () => [
-    ofImage(l.zeroPadding2d({ padding: [[0, 1], [2, 1]] })),
+    ofImage(
+      l.zeroPadding2d({
+        padding: [
+          [0, 1],
+          [2, 1],
+        ],
+      }),
+    ),
     ofImage(l.zeroPadding2d({ padding: 2 })),
   ],
 };
@@ -164,7 +201,12 @@ describe('a model of several layers', () => {
     const shared = layers.model({ inputs: twice, outputs: applied(l.add(), [applied(inner, twice), twice]) });
     await compare(
       layers.sequential({
-        layers: [l.zeroPadding2d({ inputShape: [5, 4, 4] }), shared, l.globalAveragePooling2d({}), l.dense({ units: 2 })],
+        layers: [
+          l.zeroPadding2d({ inputShape: [5, 4, 4] }),
+          shared,
+          l.globalAveragePooling2d({}),
+          l.dense({ units: 2 }),
+        ],
       }),
     );
     const input = layers.input({ shape: imageShape });
@@ -182,7 +224,7 @@ describe('a model of several layers', () => {
       ],
     });
     const { json, bytes } = await stored(model);
-    const cut = { until: 'here', averaged: true, channelsFirst: true };
+    const cut = { meansOf: ['here', 'here'], channelsFirst: true };
     const onnx = convertLayers(readLayersModel(JSON.parse(JSON.stringify(json)), bytes), cut);
     const data = floats(2 * 10 * 9 * 3); // another size than the model's
     const x = tf.tensor(data, [2, 10, 9, 3]);
@@ -190,8 +232,9 @@ describe('a model of several layers', () => {
       input0: { shape: [2, 3, 10, 9], data: (await x.transpose([0, 3, 1, 2]).data()) as Float32Array },
     });
     const conv = model.layers[0]?.apply(x) as tf.Tensor;
-    const expected = await conv.relu().mean([1, 2]).data();
-    expect(ours?.shape).toEqual([2, 3]);
+    const means = conv.relu().mean([1, 2]);
+    const expected = await tf.concat([means, means], 1).data();
+    expect(ours?.shape).toEqual([2, 6]);
     for (const [i, value] of Array.from(ours?.data ?? [], Number).entries())
       expect(Math.abs(value - Number(expected[i]))).toBeLessThan(1e-4);
   });
@@ -201,12 +244,21 @@ it('says what cannot be converted, and what is no model', async () => {
   const { json, bytes } = await stored(ofImage(l.upSampling2d({ interpolation: 'bilinear' })));
   const refuses = (given: unknown, cut?: LayersCut) => expect(() => convertLayers(readLayersModel(given, bytes), cut));
   refuses(json).toThrow(/UpSampling2D with the interpolation bilinear/);
-  refuses(json, { until: 'nowhere' }).toThrow(/no TensorFlow.js model/);
+  refuses(json, { meansOf: ['nowhere'] }).toThrow(/no TensorFlow.js model/);
   refuses({ ...json, modelTopology: { node: [] } }).toThrow(/no TensorFlow.js model/);
-  refuses({ ...json, modelTopology: { class_name: 'Sequential', config: { layers: [] } } }).toThrow(/no TensorFlow.js model/);
+  refuses({ ...json, modelTopology: { class_name: 'Sequential', config: { layers: [] } } }).toThrow(
+    /no TensorFlow.js model/,
+  );
   const lstm = await stored(layers.sequential({ layers: [l.lstm({ units: 2, inputShape: [3, 2] })] }));
   expect(() => convertLayers(readLayersModel(lstm.json, lstm.bytes))).toThrow(/layer LSTM cannot be converted/);
-  const one = { layers: [{ class_name: 'ReLU', name: 'a', config: {}, inbound_nodes: [[['b', 0, 0, {}]]] }, { class_name: 'ReLU', name: 'b', config: {}, inbound_nodes: [[['a', 0, 0, {}]]] }] };
+  const one = {
+    layers: [
+      { class_name: 'ReLU', name: 'a', config: {}, inbound_nodes: [[['b', 0, 0, {}]]] },
+      { class_name: 'ReLU', name: 'b', config: {}, inbound_nodes: [[['a', 0, 0, {}]]] },
+    ],
+  };
   const circle = { ...one, input_layers: [], output_layers: [['a', 0, 0]] };
-  refuses({ modelTopology: { class_name: 'Model', config: circle }, weightsManifest: [] }).toThrow(/no TensorFlow.js model/);
+  refuses({ modelTopology: { class_name: 'Model', config: circle }, weightsManifest: [] }).toThrow(
+    /no TensorFlow.js model/,
+  );
 });

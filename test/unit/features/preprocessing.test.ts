@@ -37,7 +37,11 @@ function resized(line: readonly number[], length: number, kernel: string): numbe
   return Array.from({ length }, (_, i) => {
     const center = (i + 0.5) * scale;
     let [sum, weights] = [0, 0];
-    for (let x = Math.max(0, Math.floor(center - reach * stretch)); x < Math.min(line.length, center + reach * stretch); x++) {
+    for (
+      let x = Math.max(0, Math.floor(center - reach * stretch));
+      x < Math.min(line.length, center + reach * stretch);
+      x++
+    ) {
       const weight = at((x + 0.5 - center) / stretch);
       sum += weight * (line[x] as number);
       weights += weight;
@@ -47,9 +51,20 @@ function resized(line: readonly number[], length: number, kernel: string): numbe
 }
 
 /** Rows, then columns. */
-function resizedPlane(plane: readonly (readonly number[])[], width: number, height: number, kernel: string): number[][] {
+function resizedPlane(
+  plane: readonly (readonly number[])[],
+  width: number,
+  height: number,
+  kernel: string,
+): number[][] {
   const rows = plane.map((row) => resized(row, width, kernel));
-  const columns = Array.from({ length: width }, (_, x) => resized(rows.map((row) => row[x] as number), height, kernel));
+  const columns = Array.from({ length: width }, (_, x) =>
+    resized(
+      rows.map((row) => row[x] as number),
+      height,
+      kernel,
+    ),
+  );
   return Array.from({ length: height }, (_, y) => columns.map((column) => column[y] as number));
 }
 
@@ -68,7 +83,9 @@ const fileOf = (planes: readonly (readonly (readonly number[])[])[]): Promise<Bu
     const [pixel, colour] = [Math.floor(i / 3), i % 3];
     return planes[colour]![Math.floor(pixel / width)]![pixel % width]!;
   });
-  return sharp(pixels, { raw: { width, height, channels: 3 } }).png().toBuffer();
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
 };
 
 const vit = {
@@ -119,14 +136,19 @@ describe('images become what PIL and Hugging Face make of them', () => {
     const { data } = await encoded(readPreprocessor(config), await fileOf(planes));
     for (const colour of [0, 1, 2])
       for (let y = 0; y < 16; y++)
-        for (let x = 0; x < 16; x++)
-          expect(data[colour * 256 + 16 * y + x]).toBe(planes[2 - colour]![2 + y]![12 + x]!);
+        for (let x = 0; x < 16; x++) expect(data[colour * 256 + 16 * y + x]).toBe(planes[2 - colour]![2 + y]![12 + x]!);
   });
 
   it('reads images of any proportions', async () => {
     const config = { ...vit, size: { shortest_edge: 32 }, do_center_crop: true, crop_size: 24 };
-    for (const [width, height] of [[1, 16_383], [16_383, 1], [1, 1]] as const) {
-      const file = await sharp({ create: { width, height, channels: 3, background: '#804020' } }).png().toBuffer();
+    for (const [width, height] of [
+      [1, 16_383],
+      [16_383, 1],
+      [1, 1],
+    ] as const) {
+      const file = await sharp({ create: { width, height, channels: 3, background: '#804020' } })
+        .png()
+        .toBuffer();
       const { data } = await encoded(readPreprocessor(config), file);
       expect(Number(data[0])).toBeCloseTo((0x80 / 255 - 0.5) / 0.5, 1);
     }
@@ -134,25 +156,59 @@ describe('images become what PIL and Hugging Face make of them', () => {
 });
 
 describe('preprocessor_config.json', () => {
-  const fit = (config: unknown, side?: number) => fitOf({ ...readPreprocessor(config, side), input: 'x' }, { width: 300, height: 200 });
+  const sized = (config: unknown, side?: number) =>
+    fitOf({ ...readPreprocessor(config, side), input: 'x' }, { width: 300, height: 200 });
   const plain = { do_normalize: false };
 
   it('has sizes in the forms that processors write', () => {
-    expect(fit(vit)).toMatchObject({ width: 24, height: 24 });
-    expect(fit({ ...plain, feature_extractor_type: 'ViTFeatureExtractor', size: 224 })).toMatchObject({ width: 224, height: 224 });
-    const clip = { ...plain, feature_extractor_type: 'CLIPFeatureExtractor', size: 224, do_center_crop: true, crop_size: 224 };
-    expect(fit(clip)).toMatchObject({ width: 336, height: 224, part: { left: 56, top: 0, width: 224, height: 224 } });
-    const convNext = { ...plain, image_processor_type: 'ConvNextImageProcessor', size: { shortest_edge: 224 }, crop_pct: 0.875 };
-    expect(fit(convNext)).toMatchObject({ width: 384, height: 256, part: { left: 80, top: 16, width: 224, height: 224 } });
-    expect(fit({ ...convNext, size: { shortest_edge: 384 } })).toMatchObject({ width: 384, height: 384 });
-    const levit = { ...plain, image_processor_type: 'LevitImageProcessor', size: { shortest_edge: 224 }, do_center_crop: true, crop_size: { height: 224, width: 224 } };
-    expect(fit(levit)).toMatchObject({ width: 384, height: 256 });
+    expect(sized(vit)).toMatchObject({ width: 24, height: 24 });
+    expect(sized({ ...plain, feature_extractor_type: 'ViTFeatureExtractor', size: 224 })).toMatchObject({
+      width: 224,
+      height: 224,
+    });
+    const clip = {
+      ...plain,
+      feature_extractor_type: 'CLIPFeatureExtractor',
+      size: 224,
+      do_center_crop: true,
+      crop_size: 224,
+    };
+    expect(sized(clip)).toMatchObject({ width: 336, height: 224, part: { left: 56, top: 0, width: 224, height: 224 } });
+    const convNext = {
+      ...plain,
+      image_processor_type: 'ConvNextImageProcessor',
+      size: { shortest_edge: 224 },
+      crop_pct: 0.875,
+    };
+    expect(sized(convNext)).toMatchObject({
+      width: 384,
+      height: 256,
+      part: { left: 80, top: 16, width: 224, height: 224 },
+    });
+    expect(sized({ ...convNext, size: { shortest_edge: 384 } })).toMatchObject({ width: 384, height: 384 });
+    const levit = {
+      ...plain,
+      image_processor_type: 'LevitImageProcessor',
+      size: { shortest_edge: 224 },
+      do_center_crop: true,
+      crop_size: { height: 224, width: 224 },
+    };
+    expect(sized(levit)).toMatchObject({ width: 384, height: 256 });
   });
 
   it('may be asked for another side', () => {
-    expect(fit(vit, 96)).toMatchObject({ width: 96, height: 96 });
-    const mobile = { ...plain, size: { shortest_edge: 256 }, do_center_crop: true, crop_size: { height: 224, width: 224 } };
-    expect(fit(mobile, 112)).toMatchObject({ width: 192, height: 128, part: { left: 40, top: 8, width: 112, height: 112 } });
+    expect(sized(vit, 96)).toMatchObject({ width: 96, height: 96 });
+    const mobile = {
+      ...plain,
+      size: { shortest_edge: 256 },
+      do_center_crop: true,
+      crop_size: { height: 224, width: 224 },
+    };
+    expect(sized(mobile, 112)).toMatchObject({
+      width: 192,
+      height: 128,
+      part: { left: 40, top: 8, width: 112, height: 112 },
+    });
   });
 
   it('scales and shifts colours', () => {
@@ -174,8 +230,21 @@ describe('preprocessor_config.json', () => {
       [{ ...vit, do_center_crop: true, crop_size: 30 }, 'beyond'],
       [{ ...vit, include_top: true }, 'include_top'],
     ] as const)
-      expect(() => readPreprocessor(config)).toThrow(expect.objectContaining({ sqlstate: '0A000', detail: expect.stringContaining(detail) }));
-    for (const config of [[], null, 'x', {}, { ...vit, size: 'large' }, { ...vit, size: { height: 0, width: 3 } }, { ...vit, image_std: [0, 1, 1] }, { ...vit, image_mean: [1] }, { ...vit, size: 1e9 }, { ...vit, rescale_factor: 'x' }])
+      expect(() => readPreprocessor(config)).toThrow(
+        expect.objectContaining({ sqlstate: '0A000', detail: expect.stringContaining(detail) }),
+      );
+    for (const config of [
+      [],
+      null,
+      'x',
+      {},
+      { ...vit, size: 'large' },
+      { ...vit, size: { height: 0, width: 3 } },
+      { ...vit, image_std: [0, 1, 1] },
+      { ...vit, image_mean: [1] },
+      { ...vit, size: 1e9 },
+      { ...vit, rescale_factor: 'x' },
+    ])
       expect(() => readPreprocessor(config)).toThrow(expect.objectContaining({ sqlstate: '22000' }));
   });
 });

@@ -52,7 +52,10 @@ describe('ModelMemory', () => {
   it('counts what several models share once, until the last of them is unloaded', async () => {
     const memory = new ModelMemory(200);
     const shared = [{ key: 'encoder', bytes: 60 }];
-    const [one, two] = ['a', 'b'].map((name) => Object.assign(new Guest(name, 10), { shared })) as [Guest, Guest];
+    const [one, two] = ['a', 'b'].map((name) => Object.assign(new Guest(name, 10), { shared }) as Guest) as [
+      Guest,
+      Guest,
+    ];
     await come(memory, one);
     expect(memory.usedBytes).toBe(70);
     await come(memory, two);
