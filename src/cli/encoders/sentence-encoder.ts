@@ -1,8 +1,7 @@
 import path from 'node:path';
-import { convertGraph } from '../../encoders/tfjs/convert-graph.ts';
-import { readGraphModel, weightFiles } from '../../encoders/tfjs/model-json.ts';
 import { BadData } from '../../errors/errors.ts';
-import { joined, MAX_JSON_BYTES, readBounded, readJson } from './bounded-read.ts';
+import { MAX_JSON_BYTES, readJson } from './bounded-read.ts';
+import { convertedGraph } from './converted-graph.ts';
 import type { PackageForm } from './encoder-source.ts';
 
 /** Tokens that the Universal Sentence Encoder Lite reads of a text, by a constant of its graph. */
@@ -17,10 +16,8 @@ export const sentenceEncoder: PackageForm = {
   async read(folder) {
     const dist = path.join(folder, 'dist');
     const pieces = piecesOf(await readJson(path.join(dist, 'vocab.json'), MAX_JSON_BYTES));
-    const json = await readJson(path.join(dist, 'model.json'), MAX_JSON_BYTES);
-    const weights = await joined(weightFiles(json), (name) => readBounded(path.join(dist, name)));
     return {
-      onnx: convertGraph(readGraphModel(json, weights), { sparse: { indices: 'indices', values: 'values' } }),
+      onnx: await convertedGraph(path.join(dist, 'model.json'), { sparse: { indices: 'indices', values: 'values' } }),
       features: { encoder: 'pieces', state: { pieces, maxTokens: MAX_PIECES, reserved: RESERVED_PIECES }, classes: [] },
     };
   },

@@ -163,11 +163,11 @@ export interface ScoredMember extends MemberWeight {
   rule: EnsembleRule;
 }
 
-/** The members of a version in full precision, best first: what is compared on validation rows was not trained on them. */
+/** The members of a version in full precision, best first; none of an imported one, whose graphs run nowhere but in their own process. What is compared on validation rows was not trained on them. */
 export function selectMemberParams(on: Queryable, versionId: number): Promise<ScoredMember[]> {
   const sql = `
     select m.params_id as id, m.score, coalesce(m.weight, 1) as weight, coalesce(m.temperature, 1) as temperature, coalesce(v.rule, 'vote') as rule
     from rafiki.model_member m join rafiki.model_version v on v.id = m.version_id
-    where m.version_id = $1 and m.precision = $2 order by m.rank`;
+    where m.version_id = $1 and m.precision = $2 and v.imported_as is null order by m.rank`;
   return on.query(sql, [versionId, 'float32']);
 }
