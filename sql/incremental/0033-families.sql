@@ -1,4 +1,4 @@
--- Families from elsewhere, and studies that start from a model: docs/decisions/0044-families-from-elsewhere.md.
+-- Families from elsewhere: docs/decisions/0044-families-from-elsewhere.md.
 
 -- Of workers: what a running worker has described. It stays for a while after the last of them has ended, so that a study can wait for it.
 alter table rafiki.family

@@ -168,8 +168,12 @@ function reasonToEnd({ study, trials, search }: StudyView, history: readonly Tri
   );
 }
 
-/** Whether a new trial of a collaborative study may start from published weights. */
+/**
+ * Whether a new trial of a collaborative study may start from published weights. In one that starts from a model, whether collaborative or not, the
+ * first trial does: that is what its owner asked for.
+ */
 function initialWeightsOf(study: Study, { number, seed }: { number: number; seed: number }): InitialWeights {
+  if (study.startsFromModel && number === 1) return 'open';
   if (!study.collaborative) return 'random';
   const progress = Math.max((number - 1) / study.maxTrials, study.elapsedMs / study.maxTimeMs);
   const alpha = { first: study.alphaFirst, last: study.alphaLast };

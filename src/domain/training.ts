@@ -28,11 +28,11 @@ export interface TrainingSpec {
   /** What families on a pretrained encoder get. */
   pretrained?: PretrainedParts;
   /** What the command of a family gets. */
-  command?: CommandParts;
+  command?: CommandLimits;
 }
 
 /** The limits of a family that is a command. */
-export interface CommandParts {
+export interface CommandLimits {
   /** A private folder for its files. */
   folder: string;
   /** What is left of the study. */

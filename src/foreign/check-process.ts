@@ -31,7 +31,13 @@ export async function checkInProcess({
   signal,
   limitMs = CHECK_MS,
 }: CheckOptions): Promise<CheckedImport> {
-  const child = new LimitedProcess({ entry, memoryBytes, reads: [path.dirname(file)], nice: NICE, onEnd: () => undefined });
+  const child = new LimitedProcess({
+    entry,
+    memoryBytes,
+    reads: [path.dirname(file)],
+    nice: NICE,
+    onEnd: () => undefined,
+  });
   const stop = (): void => void child.kill();
   signal.addEventListener('abort', stop, { once: true });
   try {

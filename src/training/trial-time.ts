@@ -1,5 +1,5 @@
 import { type CandidateLimits, candidatesOf, rungSeconds, rungSizes } from '../domain/rungs.ts';
-import { affordableTrials, type CommandParts, type StudyTime, type TimeLeft } from '../domain/training.ts';
+import { affordableTrials, type CommandLimits, type StudyTime, type TimeLeft } from '../domain/training.ts';
 
 /** What a worker knows of a trial's time when it begins, in seconds. */
 export interface GivenTime extends StudyTime {
@@ -72,7 +72,7 @@ const LATE_SECONDS = 30;
 export const commandTime = ({
   studySeconds,
   shareSeconds,
-}: TimeLeft): Pick<CommandParts, 'seconds' | 'epochSeconds'> => ({
+}: TimeLeft): Pick<CommandLimits, 'seconds' | 'epochSeconds'> => ({
   seconds: Math.max(0, studySeconds),
   epochSeconds: Math.min(Math.max(MIN_EPOCH_SECONDS, shareSeconds), Math.max(0, studySeconds) + LATE_SECONDS),
 });

@@ -4,7 +4,7 @@ import { isTransient } from '../db/persist.ts';
 import { type ClaimedTrial, isWorkerNeeded } from '../db/statements/claims.ts';
 import type { JoinedTrial } from '../db/statements/joint-training.ts';
 import { selectMemberParams, selectTrained } from '../db/statements/models.ts';
-import { selectPublished, setOrigin, setWarmStartSources } from '../db/statements/warm-starts.ts';
+import { selectPublished, selectStartWeights, setOrigin, setWarmStartSources } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import { computing } from '../engine/computing.ts';
 import { CorruptParams } from '../errors/errors.ts';
@@ -151,7 +151,8 @@ export async function loadWarmStart(
 ): Promise<Record<string, TensorData>> {
   if (trial.initialWeights === 'open') {
     const published = await selectPublished(database, trial.trialId);
-    await setWarmStartSources(database, trial, rankWarmStarts(published, trial.family));
+    const ofModel = await selectStartWeights(database, trial.trialId);
+    await setWarmStartSources(database, trial, rankWarmStarts(published, trial.family), ofModel);
   }
   const none: WarmStart = { tensors: {}, origin: { paramsId: null, share: 0 } };
   const start = await params.warmStart(trial.trialId, request).catch((error: unknown) => {

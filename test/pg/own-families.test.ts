@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { describeCommand, type FamilySource } from '../../src/families/sources.ts';
 import { addFamilies } from '../../src/models/registry.ts';
@@ -9,7 +9,9 @@ import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { eventually, studyEnd } from '../support/studies.ts';
 
-/** Families that are commands, from the worker that has them to answers in SQL. */
+/** Families that are commands, from the worker that has them to answers in SQL. Processes are started for each trial, which a busy machine delays. */
+vi.setConfig({ testTimeout: 900_000 });
+const MS = 800_000;
 let database: TestDatabase;
 let db: Database;
 let processes: RunningProcesses | undefined;
@@ -38,7 +40,7 @@ const softmax = (fault = '', name = 'softmax'): Promise<FamilySource> => describ
 
 const call = (model: string, args: string): string =>
   `select rafiki_train('tabular_classification', 'people', '${model}', target => 'buys', features => '{age,job}', seed => 3,
-    max_time => '3 min', ${args}) as id`;
+    max_time => '12 min', ${args}) as id`;
 
 const train = async (model: string, args: string): Promise<number> =>
   (await db.query<{ id: number }>(call(model, args)))[0]!.id;
@@ -67,7 +69,7 @@ test('SQL sees it while its worker runs, and a study has it beside those of Rafi
     { knob: 'rate', domain: '0.01 … 2 float, log scale', initial: '0.5' },
   ]);
   const id = await train('both', `families => '{linear,softmax}', max_trials => 4, knobs => '{"epochs": 5}'`);
-  expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', error: null });
+  expect(await studyEnd(db, id, MS)).toMatchObject({ state: 'completed', error: null });
   const all = await trials(id);
   expect(new Set(all.map(({ family }) => family))).toEqual(new Set(['linear', 'softmax']));
   expect(all.every(({ state }) => state === 'completed' || state === 'stopped')).toBe(true);
@@ -76,7 +78,7 @@ test('SQL sees it while its worker runs, and a study has it beside those of Rafi
 test('its model answers, is explained, and needs neither worker nor command', async () => {
   await start([await softmax()]);
   const id = await train('own', `families => '{softmax}', max_trials => 2`);
-  expect(await studyEnd(db, id)).toMatchObject({ state: 'completed' });
+  expect(await studyEnd(db, id, MS)).toMatchObject({ state: 'completed' });
   await processes?.stop();
   addFamilies([]);
   await start([]);
@@ -98,11 +100,12 @@ test('killed, its trial continues from its checkpoint', async () => {
     `select from rafiki.trial t join rafiki.report r on r.trial_id = t.id
      where t.study_id = $1 and r.epoch >= 2 and t.checkpoint_id is not null and t.state = 'running'`,
     [id],
+    MS,
   );
   const [pid, ...more] = pidsOf('slow');
   expect(more).toEqual([]);
   process.kill(pid as number, 'SIGKILL');
-  expect(await studyEnd(db, id)).toMatchObject({ state: 'completed' });
+  expect(await studyEnd(db, id, MS)).toMatchObject({ state: 'completed' });
   expect(await trials(id)).toEqual([{ family: 'softmax', state: 'completed', attempt: 1, error: null }]);
   const reports = await db.query<{ epoch: number; attempt: number }>(
     `select r.epoch, r.attempt from rafiki.report r join rafiki.trial t on t.id = r.trial_id
@@ -119,14 +122,14 @@ test('cancelled, it is killed', async () => {
   const id = await train('cancelled', `families => '{softmax}', max_trials => 1`);
   await expect.poll(() => pidsOf('endless').length).toBe(1);
   await db.query('select rafiki_cancel($1)', [id]);
-  await studyEnd(db, id);
+  await studyEnd(db, id, MS);
   await expect.poll(() => pidsOf('endless')).toEqual([]);
 });
 
 test('a family that fails leaves the study to others, and the trial says why', async () => {
   await start([await softmax('nonsense')]);
   const id = await train('others', `families => '{softmax,linear}', max_trials => 4, knobs => '{"epochs": 3}'`);
-  expect(await studyEnd(db, id)).toMatchObject({ state: 'completed' });
+  expect(await studyEnd(db, id, MS)).toMatchObject({ state: 'completed' });
   const failed = (await trials(id)).filter(({ state }) => state === 'failed');
   expect(failed.length).toBeGreaterThan(0);
   for (const { family, error } of failed) {
@@ -134,7 +137,7 @@ test('a family that fails leaves the study to others, and the trial says why', a
     expect(error).toBe('the command of the family wrote something else than a message');
   }
   const alone = await train('alone', `families => '{softmax}', max_trials => 4`);
-  expect(await studyEnd(db, alone)).toMatchObject({ state: 'failed', error: { sqlstate: '38000' } });
+  expect(await studyEnd(db, alone, MS)).toMatchObject({ state: 'failed', error: { sqlstate: '38000' } });
 });
 
 test('without a running worker a study that names it waits, and says so; one that names none has the others', async () => {
@@ -143,13 +146,13 @@ test('without a running worker a study that names it waits, and says so; one tha
   const [{ id } = { id: 0 }] = await db.query<{ id: number }>(`select id from rafiki.study where model = 'waits'`);
   await start([]);
   const waits = `select from rafiki.studies where study = $1 and notice like '%no running worker has family softmax%'`;
-  await eventually(db, waits, [id]);
+  await eventually(db, waits, [id], MS);
   const other = await train('all', `max_trials => 2, knobs => '{"epochs": 2}'`);
-  expect(await studyEnd(db, other)).toMatchObject({ state: 'completed' });
+  expect(await studyEnd(db, other, MS)).toMatchObject({ state: 'completed' });
   expect((await trials(other)).map(({ family }) => family)).not.toContain('softmax');
   await processes?.stop();
   await start([await softmax()]);
-  expect(await studyEnd(db, id)).toMatchObject({ state: 'completed' });
+  expect(await studyEnd(db, id, MS)).toMatchObject({ state: 'completed' });
   await expect(train('unheard', `families => '{unheard}'`)).rejects.toMatchObject({ code: '42704' });
 });
 

@@ -132,7 +132,7 @@ as $$
     advisor => null, collaborative => null, max_trials => null, max_time => max_time, target_score => null, validation => validation,
     seed => null, deploy => null, on_bad_row => on_bad_row, validation_source => validation_source,
     validation_split => validation_split, validation_after => validation_after, metric => metric, class_weights => null,
-    replace => null, workers_per_trial => null, ensemble => null)) c
+    replace => null, workers_per_trial => null, ensemble => null, start => null)) c
 $$;
 
 comment on function rafiki_check is $$Checks the rows before training, with the arguments of rafiki_train. Reports the rows used and left out, the classes,

@@ -11,7 +11,8 @@ select s.id as study, s.model, s.state,
                                                         'rows skipped: ' || nullif(s.skipped_rows, 0),
                                                         'no running worker has family ' || w.missing,
                                                         coalesce(s.notice, nullif(concat_ws(' ', s.closed, s.warning), ''))), '')) as notice,
-       s.plan
+       s.plan,
+       (select m.name || ' ' || v.version from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.id = s.start_version) as start
 from rafiki.study s
 cross join lateral (
   select count(*) filter (where t.ended_at is not null and t.refits is null) as done, count(*) filter (where t.state = 'running') as running,
@@ -24,7 +25,7 @@ left join lateral ( -- trials that wait for a worker with their family
 order by s.id desc;
 comment on view rafiki.studies is
   'Studies, newest first: state, trials done, running and asked for, best score, time left, why they failed; what those whose trials take long do '
-  'with their time';
+  'with their time; start: the model and version whose weights their trials may start from';
 
 create or replace view rafiki.trials with (security_invoker = true) as
 select t.study_id as study, t.number as trial, t.family, t.state, t.attempt,

@@ -43,6 +43,8 @@ comment on column rafiki.study.closed is 'Why no further trials are started alth
 comment on column rafiki.trial.parent_id is 'The trial that gave most of its initial weights; null: random weights';
 comment on column rafiki.trial.warm_share is 'Share of its initial weights that came from other trials';
 comment on column rafiki.study.ensemble is 'How the members of its model decide together; null: as its validation rows prefer';
+comment on column rafiki.study.start_version is 'The version of a model whose weights its trials may start from';
+comment on column rafiki.model_member.weights_id is 'Its published weights, which trials of other studies may start from; null: it has none';
 comment on column rafiki.study.workers_per_trial is 'How many workers train a trial together; null: idle ones of other machines join one that takes long';
 comment on column rafiki.trial.full_seconds is 'Seconds that all of its epochs take on one worker; 0: little, and not measured';
 comment on column rafiki.trial.rung is 'Of a study whose trials take long: 1 for its candidates; the best of a rung continue in the next one, from their weights';

@@ -79,8 +79,9 @@ export interface NewMember {
 
 export async function insertMember(on: Queryable, versionId: number, member: NewMember): Promise<void> {
   const sql = `
-    insert into rafiki.model_member (version_id, rank, trial_id, family, precision, score, params_id, refit_params_id, weight, temperature, variant_of)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
+    insert into rafiki.model_member (version_id, rank, trial_id, family, precision, score, params_id, refit_params_id, weight, temperature, variant_of, weights_id)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+      (select t.published_id from rafiki.trial t where t.id = $3 and $5 = 'float32'))`;
   const { rank, trialId, family, precision, score, paramsId, refitParamsId, weight, temperature, variantOf } = member;
   const values = [rank, trialId, family, precision, score, paramsId, refitParamsId, weight, temperature, variantOf];
   await on.query(sql, [versionId, ...values]);

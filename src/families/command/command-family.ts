@@ -15,7 +15,7 @@ import { featureSize, fitChosen } from './command-features.ts';
 import { CommandLearner } from './command-learner.ts';
 import { CommandProcess } from './command-process.ts';
 import type { CommandDescription } from './description.ts';
-import { keptRows } from './kept-rows-of.ts';
+import { explainedRows } from './explained-rows.ts';
 import { targetTensors } from './target-tensors.ts';
 import { writeRows, writeTensors } from './trial-files.ts';
 import { PROTOCOL, wrong } from './wrong-message.ts';
@@ -70,7 +70,7 @@ async function startCommand(
     );
     const limitMs = parts === undefined ? EPOCH_MS : 1000 * parts.epochSeconds;
     const ready = readyOf(await process.receive({ limitMs: Math.min(READY_MS, limitMs), what: '"ready"' }));
-    const explaining = keptRows(data.train.inputs);
+    const explaining = explainedRows(data.train.inputs);
     return new CommandLearner({
       ...{ process, folder, features, valid, spec, limitMs, clean, ...ready },
       ...(explaining === undefined ? {} : { explaining }),

@@ -33,7 +33,7 @@ export interface StartedCommand {
 }
 
 /** What an epoch has left behind. */
-interface Made {
+interface MadeEpoch {
   onnx: Buffer;
   checkpoint?: Buffer;
   weights?: PublishedWeights;
@@ -45,7 +45,7 @@ interface Made {
  */
 export class CommandLearner implements Learner {
   readonly #started: StartedCommand;
-  #made: Made | undefined;
+  #made: MadeEpoch | undefined;
   #epochs = 0;
   /** Writes the file that the next epoch begins with: its path by what it is. */
   #begin: (() => Promise<Record<string, string>>) | undefined;
@@ -129,12 +129,12 @@ export class CommandLearner implements Learner {
     await this.#started.clean();
   }
 
-  #current(): Made {
+  #current(): MadeEpoch {
     if (this.#made !== undefined) return this.#made;
     throw new RangeError('the command of a family has made no model yet');
   }
 
-  async #read(made: object): Promise<Made> {
+  async #read(made: object): Promise<MadeEpoch> {
     const { folder, weights: declared, hasCheckpoints } = this.#started;
     const { model, checkpoint, weights }: { model?: unknown; checkpoint?: unknown; weights?: unknown } = made;
     const file = (what: string, name: unknown, maxBytes: number): Promise<Buffer> =>

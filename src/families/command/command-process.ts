@@ -43,7 +43,7 @@ export interface Patience {
 /** How often it is asked whether an answer is still wanted. */
 const LOOK_MS = 100;
 
-type Message = Readonly<Record<string, unknown>>;
+type CommandMessage = Readonly<Record<string, unknown>>;
 
 /**
  * A family's command: messages are lines of JSON on its standard input and output. It has none of our environment but PATH: no URL, no password.
@@ -51,7 +51,7 @@ type Message = Readonly<Record<string, unknown>>;
  */
 export class CommandProcess {
   readonly #child: ChildProcess;
-  readonly #pending: Message[] = [];
+  readonly #pending: CommandMessage[] = [];
   #failure: Error | undefined;
   #wake: () => void = () => undefined;
   #line: Buffer[] = [];
@@ -85,12 +85,12 @@ export class CommandProcess {
     });
   }
 
-  send(message: Message): void {
+  send(message: CommandMessage): void {
     this.#child.stdin?.write(`${JSON.stringify(message)}\n`);
   }
 
   /** Its next message; null if it is not wanted any more. */
-  async receive({ limitMs, what, isOver = () => false }: Patience): Promise<Message | null> {
+  async receive({ limitMs, what, isOver = () => false }: Patience): Promise<CommandMessage | null> {
     const deadline = performance.now() + limitMs;
     for (;;) {
       const message = this.#pending.shift();
@@ -179,10 +179,10 @@ function kill(pid: number): void {
   }
 }
 
-function messageIn(line: string): Message | undefined {
+function messageIn(line: string): CommandMessage | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Message) : undefined;
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as CommandMessage) : undefined;
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import { createSession } from '../../engine/session.ts';
 import { FamilyFailed } from '../../errors/errors.ts';
 
 /** What a model has to answer for a row: probabilities of so many classes, or one number. */
-export interface AnswerShape {
+export interface WantedAnswers {
   classes: number;
   threads: number;
 }
@@ -16,7 +16,7 @@ const TOLERANCE = 1e-3;
  * The answers of a command's ONNX file on the rows, as a server computes them, [rows, classes] or [rows, 1]. Throws {@link FamilyFailed} if it has
  * other inputs than the rows, another output, or answers that are none.
  */
-export async function answersOfMade(onnx: Uint8Array, rows: EvaluationRows, shape: AnswerShape): Promise<TensorData> {
+export async function answersOfMade(onnx: Uint8Array, rows: EvaluationRows, shape: WantedAnswers): Promise<TensorData> {
   const [one] = await checkNames(onnx, rows, shape);
   const answers = await answerAll(onnx, rows, shape.threads).catch((cause: unknown) => {
     throw noModel('it cannot be run on the validation rows', messageOf(cause), dynamic, cause);
@@ -32,7 +32,7 @@ const dynamic = 'Rows, and the length of texts, vary: export the graph with dyna
 async function checkNames(
   onnx: Uint8Array,
   rows: EvaluationRows,
-  { threads }: AnswerShape,
+  { threads }: WantedAnswers,
 ): Promise<(TensorData | undefined)[]> {
   const session = await createSession(onnx, threads).catch((cause: unknown) => {
     const detail = cause instanceof Error && 'detail' in cause ? String(cause.detail) : messageOf(cause);
@@ -60,7 +60,7 @@ async function checkNames(
   }
 }
 
-function checkAnswers({ dtype, shape, data }: TensorData, rows: number, { classes }: AnswerShape): void {
+function checkAnswers({ dtype, shape, data }: TensorData, rows: number, { classes }: WantedAnswers): void {
   const width = Math.max(1, classes);
   if (dtype !== 'float32' || !(data instanceof Float32Array) || data.length !== rows * width || shape[0] !== rows) {
     const detail = `It answers ${rows} rows with ${dtype} [${shape.join(', ')}].`;

@@ -9,7 +9,7 @@ import { trainingRowsOf } from '../../features/columns/table-rows.ts';
 const KEPT_ROWS = 32;
 
 /** Undefined for texts and images, whose explanations need none. */
-export function keptRows(inputs: readonly RawInput[]): ExplanationData | undefined {
+export function explainedRows(inputs: readonly RawInput[]): ExplanationData | undefined {
   if (!(inputs[0] instanceof TableRow)) return undefined;
   const some = Array.from(spread(inputs.length, KEPT_ROWS), (i) => inputs[i] as RawInput);
   return { kind: 'rows', columns: keepRows(trainingRowsOf(some)) };
