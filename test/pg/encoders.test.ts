@@ -117,7 +117,9 @@ test('a study tries all that its owner may use, and a knob names one', async () 
   expect(both.state).toBe('completed');
   expect(await tried(both.id)).toEqual(['two', 'one']); // the newest first
   await db.query(`select rafiki_predict('on_both', 'gamma 5 5')`);
-  const named = await study(`model => 'on_one', max_trials => 1, max_time => '5 min', knobs => '{"encoder": "one", "epochs": 2}'`);
+  const named = await study(
+    `model => 'on_one', max_trials => 1, max_time => '5 min', knobs => '{"encoder": "one", "epochs": 2}'`,
+  );
   expect([named.state, await tried(named.id)]).toEqual(['completed', ['one']]);
   await expect(study(`knobs => '{"encoder": "none"}'`)).rejects.toMatchObject({
     code: '42704',

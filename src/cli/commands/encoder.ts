@@ -138,7 +138,9 @@ const actions: Readonly<Record<string, EncoderAction>> = {
 function vectorText({ state }: FittedFeatures): string {
   const output = typeof state['output'] === 'string' ? `its output ${state['output']}` : 'its first output';
   if (state['pooling'] === 'cls') return `the first token of ${output} is the vector`;
-  return state['pooling'] === 'mean' ? `the mean over tokens or pixels of ${output} is the vector` : `${output} is the vector`;
+  return state['pooling'] === 'mean'
+    ? `the mean over tokens or pixels of ${output} is the vector`
+    : `${output} is the vector`;
 }
 
 const wrongUsage = (words: readonly string[]): InvalidParameter =>
