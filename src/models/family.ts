@@ -89,7 +89,13 @@ interface AnyFamily {
   minTrials?: number;
   /** Whether it stands on a pretrained encoder: studies without one do not have it. */
   needsEncoder?: boolean;
-  space(task: Task): HyperSpace;
+  space(task: Task, inputs?: SpaceInputs): HyperSpace;
+}
+
+/** What the knobs of a family depend on besides its task. */
+export interface SpaceInputs {
+  /** Names of the pretrained encoders that a study has, in the order in which they are tried. */
+  encoders: readonly string[];
 }
 
 /** A family that is no network: it trains by itself. */

@@ -3,7 +3,7 @@ import { InvalidParameter, NameTaken } from '../errors/errors.ts';
 import { fasterRcnn } from './detection/faster-rcnn.ts';
 import { ssd } from './detection/ssd.ts';
 import { yolo } from './detection/yolo.ts';
-import type { Family, NetworkFamily } from './family.ts';
+import type { Family, NetworkFamily, SpaceInputs } from './family.ts';
 import { inception } from './image/inception.ts';
 import { resnet } from './image/resnet.ts';
 import { squeezenet } from './image/squeezenet.ts';
@@ -80,8 +80,8 @@ const isFor = ({ input, outputs }: Family, task: Task): boolean =>
   [input].flat().includes(inputOf(task)) && outputs.includes(outputOf(task));
 
 /** Without those on a pretrained encoder, unless there is one. */
-export const familiesFor = (task: Task, { hasEncoder = false } = {}): readonly Family[] =>
-  all().filter((family) => isFor(family, task) && (hasEncoder || family.needsEncoder !== true));
+export const familiesFor = (task: Task, { encoders = [] }: Partial<SpaceInputs> = {}): readonly Family[] =>
+  all().filter((family) => isFor(family, task) && (encoders.length > 0 || family.needsEncoder !== true));
 export const tasksOf = (family: Family): readonly Task[] => tasks.filter((task) => isFor(family, task));
 
 /** The families of a study: those that its owner named, or all of its task that fit the number of trials. */
@@ -89,8 +89,8 @@ export const studyFamilies = (study: {
   task: Task;
   families: readonly string[] | null;
   maxTrials: number;
-  /** Whether it has a pretrained encoder. */
-  hasEncoder: boolean;
+  /** Names of its pretrained encoders. */
+  encoders: readonly string[];
 }): readonly Family[] =>
   familiesFor(study.task, study).filter(({ name, minTrials = 0 }) =>
     study.families === null ? minTrials <= study.maxTrials : study.families.includes(name),

@@ -49,7 +49,7 @@ export async function prepareAssignment(
       ...{ shareSeconds, workers, rung, plannedSeconds },
       limits: study.hasRungs
         ? {
-            families: studyFamilies({ ...study, hasEncoder: study.encoder !== null }).length,
+            families: studyFamilies({ ...study, encoders: study.encoders.map(({ name }) => name) }).length,
             maxTrials: study.maxTrials,
           }
         : null,
@@ -77,12 +77,14 @@ export async function prepareAssignment(
   };
 }
 
-/** The encoder of a trial whose family stands on one, on the local disk. */
+/** The encoder of a trial whose family stands on one, on the local disk: the one that its knob names. */
 async function pretrainedOf(
-  { family, study: { encoder } }: ClaimedTrial,
+  { family, knobs, study: { encoders } }: ClaimedTrial,
   { files, vectorDir }: TrialRunOptions,
 ): Promise<Pick<TrialInput, 'pretrained'>> {
-  if (familyByName(family).needsEncoder !== true || encoder === null) return {};
+  // families from elsewhere may have no such knob
+  const encoder = knobs['encoder'] === undefined ? encoders[0] : encoders.find(({ name }) => name === knobs['encoder']);
+  if (familyByName(family).needsEncoder !== true || encoder === undefined) return {};
   return { pretrained: { ...encoder, file: await files.fetch(encoder.paramsId), cacheDir: vectorDir } };
 }
 

@@ -84,8 +84,8 @@ select e.name, e.input, e.width, pg_size_pretty(e.bytes) as size, e.licence, e.s
 from rafiki.encoder e
 order by e.input, e.id desc;
 comment on view rafiki.encoders is
-  'Pretrained encoders, of each kind of input the newest first, which studies of yours use if it is usable by you: the family encoder '
-  'stands on it. width: numbers of a vector';
+  'Pretrained encoders, of each kind of input the newest first. Studies of yours try those that are usable by you: the family encoder '
+  'stands on them, and its knob encoder names one. width: numbers of a vector';
 
 create or replace view rafiki.families with (security_invoker = true) as
 select f.name as family, array_agg(f.task order by f.task) as tasks, f.title,

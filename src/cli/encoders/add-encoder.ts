@@ -49,9 +49,15 @@ const sampleTexts = [
   'An idea that sounds good on paper, told with warmth and wit, and not a minute too long.',
 ];
 
+const sampleSizes = [
+  { width: 1, height: 1 },
+  { width: 640, height: 20 },
+  { width: 256, height: 256 },
+];
+
 /** The width of its vectors. Throws if inputs have none, if they are not finite, or if they do not depend on the input. */
 async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<number> {
-  const samples: RawInput[] = input === 'text' ? sampleTexts : [await sampleImage()];
+  const samples: RawInput[] = input === 'text' ? sampleTexts : await Promise.all(sampleSizes.map(sampleImage));
   const embedder = await Embedder.load(model, { threads: 1 });
   try {
     const vectors = (await embedder.embed(samples)) ?? new Float32Array(0);

@@ -5,7 +5,7 @@ import { IMPORT_PART_BYTES, MAX_IMPORT_BYTES } from '../../domain/import-limits.
 import { BadData, DataTooLarge, InvalidParameter, UndefinedObject } from '../../errors/errors.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 import { command } from '../commands/command.ts';
-import { convertedGraph } from '../encoders/encoder-source.ts';
+import { convertedGraph } from '../encoders/converted-graph.ts';
 import { userSettings, withUser } from './user-session.ts';
 
 export const importFileCommand = command({

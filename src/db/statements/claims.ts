@@ -51,8 +51,8 @@ export interface ClaimedTrial extends Ownership {
     refit: boolean;
     /** Whether it may have rungs. */
     hasRungs: boolean;
-    /** What its trials on a pretrained encoder stand on. */
-    encoder: PretrainedEncoder | null;
+    /** What its trials on a pretrained encoder stand on, by the knob `encoder`. */
+    encoders: PretrainedEncoder[];
     /** Null: as many as there are idle. */
     workersPerTrial: number | null;
     /** Knobs that the user fixed or narrowed. */
@@ -137,7 +137,8 @@ const claim = `
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'families', s.families,
       'maxTrials', s.max_trials, 'refit', s.refit, 'hasRungs', s.workers_per_trial is null, 'workersPerTrial', s.workers_per_trial, 'collaborative', s.collaborative,
-      'encoder', (select jsonb_build_object('name', e.name, 'paramsId', e.params_id) from rafiki.encoder e where e.id = s.encoder_id),
+      'encoders', (select coalesce(jsonb_agg(jsonb_build_object('name', e.name, 'paramsId', e.params_id) order by i.place), '[]')
+        from unnest(s.encoder_ids) with ordinality i (id, place) join rafiki.encoder e on e.id = i.id),
       'metric', s.metric, 'balanced', s.class_weights is not null,
       'secondsLeft', extract(epoch from
         coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time + s.paused_for - now())::float8

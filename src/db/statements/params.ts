@@ -182,10 +182,17 @@ export function selectEncoders(on: Queryable): Promise<Record<string, unknown>[]
   return on.query('select name, input, width, size, licence, source, granted_to as "only for" from rafiki.encoders');
 }
 
+/** The parameters that an encoder is; undefined if there is none of that name. */
+export async function selectEncoderParams(on: Queryable, name: string): Promise<number | undefined> {
+  const sql = 'select params_id as "paramsId" from rafiki.encoder where name = $1';
+  const [row] = await on.query<{ paramsId: number }>(sql, [name]);
+  return row?.paramsId;
+}
+
 /** Open studies whose trials stand on an encoder. */
 export function selectEncoderStudies(on: Queryable, name: string): Promise<{ id: number; model: string }[]> {
   const sql = `
-    select s.id, s.model from rafiki.study s join rafiki.encoder e on e.id = s.encoder_id
+    select s.id, s.model from rafiki.study s join rafiki.encoder e on e.id = any(s.encoder_ids)
     where e.name = $1 and s.state in ('queued', 'running') order by s.id limit 10`;
   return on.query(sql, [name]);
 }

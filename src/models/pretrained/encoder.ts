@@ -5,6 +5,8 @@ import { choiceKnob, countKnob, numberKnob } from '../knobs.ts';
 import { createHeadLearner } from './head-learner.ts';
 
 const kernels = ['linear', 'rbf', 'polynomial'] as const;
+/** The knob's value where no study says which encoders there are. */
+const NEWEST = 'newest';
 const normalisations = ['none', 'unit', 'standard'] as const;
 
 /** A pretrained encoder as it is, with a kernel machine on its vectors. Regularisation and kernels are those of the paper's table 1. */
@@ -15,8 +17,12 @@ export const encoder: LearnerFamily = {
   outputs: ['label', 'number'],
   needsEncoder: true,
 
-  space: () =>
+  space: (_, { encoders } = { encoders: [] }) =>
     new HyperSpace()
+      .addCategoricalKnob('encoder', encoders.length > 0 ? encoders : [NEWEST], {
+        ...{ group: 'preprocessing', initial: encoders[0] ?? NEWEST },
+        valuesFrom: 'encoders',
+      })
       .addCategoricalKnob('normalisation', normalisations, { group: 'preprocessing', initial: 'unit' })
       .addCategoricalKnob('kernel', kernels, { group: 'architecture', initial: 'rbf' })
       .addCategoricalKnob('landmarks', [256, 512, 1024], { group: 'architecture', initial: 1024 })

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { Packr } from 'msgpackr';
 import type { ModelFile, TrainedModel } from '../../../src/domain/training.ts';
 import { OnnxWriter } from '../../../src/encoders/tfjs/onnx-writer.ts';
+import { type Preprocessing, preprocessingState } from '../../../src/features/pretrained/preprocessing.ts';
 import { DiskCache } from '../../../src/runtime/disk/disk-cache.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
@@ -31,6 +32,25 @@ export function tinyEncoder(seed = 5): TrainedModel {
   return {
     onnx: write.encode('tiny'),
     features: { encoder: 'pieces', state: { pieces, maxTokens: 64, reserved: 1 }, classes: [] },
+  };
+}
+
+/** An image encoder of random weights: tanh of mixed colours of 8 × 8 pixels. */
+export function tinyImageEncoder(seed = 7): TrainedModel {
+  const rng = createRng(seed);
+  const write = new OnnxWriter();
+  const image = write.input('pixels', ['N', 3, 8, 8], 'float');
+  const pixels = write.node('Reshape', [image, write.ints([0, -1])]);
+  const weights = Float32Array.from({ length: 192 * tinyWidth }, () => rng.normal() / 8);
+  const mixed = write.node('MatMul', [pixels, write.constant(weights, [192, tinyWidth], 'float')]);
+  write.output(write.node('Tanh', [mixed]), 'vectors', ['N', tinyWidth]);
+  const preprocessing: Preprocessing = {
+    ...{ resize: { kind: 'stretched', width: 8, height: 8 }, crop: null, resampling: 'linear', input: 'pixels' },
+    ...{ scale: [1 / 128, 1 / 128, 1 / 128], offset: [-1, -1, -1] },
+  };
+  return {
+    onnx: write.encode('tiny'),
+    features: { encoder: 'preprocessed', state: preprocessingState(preprocessing), classes: [] },
   };
 }
 
