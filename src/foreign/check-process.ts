@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Task } from '../domain/task.ts';
 import { reportedError } from '../errors/reported.ts';
-import { LimitedProcess } from '../runtime/limited-process.ts';
+import { LimitedProcess } from '../runtime/limited/limited-process.ts';
 import type { CheckedImport, CheckReport } from './messages.ts';
 import { endError, isEnd } from './process-end.ts';
 
@@ -31,7 +31,13 @@ export async function checkInProcess({
   signal,
   limitMs = CHECK_MS,
 }: CheckOptions): Promise<CheckedImport> {
-  const child = new LimitedProcess({ entry, memoryBytes, reads: [path.dirname(file)], nice: NICE, onEnd: () => undefined });
+  const child = new LimitedProcess({
+    entry,
+    memoryBytes,
+    reads: [path.dirname(file)],
+    nice: NICE,
+    onEnd: () => undefined,
+  });
   const stop = (): void => void child.kill();
   signal.addEventListener('abort', stop, { once: true });
   try {

@@ -3,12 +3,18 @@ import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { fencedOff } from '../../../src/runtime/fence.ts';
-import { LimitedProcess } from '../../../src/runtime/limited-process.ts';
+import { fencedOff } from '../../../src/runtime/limited/fence.ts';
+import { LimitedProcess } from '../../../src/runtime/limited/limited-process.ts';
 
 const entry = new URL('./limited-child.ts', import.meta.url);
 const limited = (): LimitedProcess =>
-  new LimitedProcess({ entry, memoryBytes: 2 ** 30, reads: [path.dirname(entry.pathname)], nice: 1, onEnd: () => undefined });
+  new LimitedProcess({
+    entry,
+    memoryBytes: 2 ** 30,
+    reads: [path.dirname(entry.pathname)],
+    nice: 1,
+    onEnd: () => undefined,
+  });
 
 test('it has no environment, and reaches neither files nor the network nor its parent, where the system can see to that', async () => {
   const dir = mkdtempSync(path.join(homedir(), '.rafiki-test-'));
