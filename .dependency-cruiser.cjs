@@ -11,19 +11,21 @@ const rooms = {
   encoders: ['errors', 'runtime', 'domain', 'graph', 'features', 'engine'],
   foreign: ['errors', 'runtime', 'domain', 'graph', 'features', 'engine', 'encoders', 'params'],
   models: ['errors', 'runtime', 'domain', 'graph', 'features', 'trees', 'linear', 'encoders'],
+  families: ['errors', 'runtime', 'domain', 'features', 'engine', 'models'],
   advisors: ['errors', 'runtime', 'domain'],
   db: ['errors', 'runtime', 'domain'],
   datasets: ['errors', 'runtime', 'domain', 'features', 'db'],
   params: ['errors', 'runtime', 'domain', 'db'],
   coordinator: ['errors', 'runtime', 'domain', 'db', 'params', 'advisors', 'models', 'foreign'],
-  training: ['errors', 'runtime', 'domain', 'datasets', 'models', 'features', 'graph', 'engine', 'encoders'],
-  worker: ['errors', 'runtime', 'domain', 'db', 'datasets', 'params', 'models', 'engine', 'training'],
+  training: ['errors', 'runtime', 'domain', 'datasets', 'models', 'families', 'features', 'graph', 'engine', 'encoders'],
+  worker: ['errors', 'runtime', 'domain', 'db', 'datasets', 'params', 'models', 'families', 'engine', 'training'],
   protocol: ['errors', 'domain'],
   explain: ['errors', 'runtime', 'domain', 'features', 'trees'],
   serving: ['errors', 'runtime', 'domain', 'db', 'params', 'features', 'engine', 'encoders', 'protocol', 'explain', 'foreign'],
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
   http: ['errors', 'runtime', 'domain', 'db', 'protocol'],
   metrics: ['errors', 'runtime'],
+  dashboard: ['http'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -62,6 +64,19 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/http/' },
       to: { path: 'node_modules/(fastify|typebox)/' },
+    },
+    {
+      name: 'dashboard-runs-in-browsers',
+      comment: 'of the rest it knows the types of answers alone',
+      severity: 'error',
+      from: { path: '^src/dashboard/' },
+      to: { path: '^src/', pathNot: '^src/dashboard/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'only-dashboard-knows-preact',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/dashboard/' },
+      to: { path: 'node_modules/(preact|uplot)/|^src/dashboard/' },
     },
     {
       name: 'only-metrics-knows-prom-client',

@@ -151,6 +151,17 @@ export class NameTaken extends RafikiError {
   readonly sqlstate = '42710';
 }
 
+/** A family from elsewhere does not keep to the protocol, or what it made is no model (38000, external routine exception). */
+export class FamilyFailed extends RafikiError {
+  readonly sqlstate = '38000';
+}
+
+/** A signal ended the command of a family (58000): another attempt continues from the checkpoint. */
+export class FamilyKilled extends RafikiError {
+  readonly sqlstate = '58000';
+  override readonly retryable = true;
+}
+
 /** Postgres refused a statement that was run for the caller, such as reading the source; its message is passed on. */
 export class StatementRefused extends RafikiError {
   readonly sqlstate: string;

@@ -163,6 +163,7 @@ begin
     raise warning using message = 'no worker with a GPU is running', detail = 'Until one is, no trial begins: rafiki.gpu is on.',
       hint = 'Start one with: rafiki worker --device cuda; or, before you train: reset rafiki.gpu;';
   end if;
+  perform rafiki._warn_of_families(request.families);
   return rafiki._enqueue(request);
 end $$;
 

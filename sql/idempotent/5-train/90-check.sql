@@ -93,8 +93,8 @@ begin
     union all select 2, 'left out', format('%s whose "%s" is null', facts.no_input, left(request.features[1], 30)) where facts.no_input > 0
     union all select 2, case request.on_bad_row when 'skip' then 'left out' else 'bad rows' end,
                      format('%s whose "%s" is no number', facts.no_number, left(request.target, 30)) where facts.no_number > 0
-    union all select 3, 'numbers', format('%s different, from %s to %s, median %s', facts.numbers, left(facts.least::text, 12),
-                                          left(facts.most::text, 12), left(facts.middle::text, 12)) where facts.used > 0
+    union all select 3, 'numbers', format('%s different, from %s to %s, median %s', facts.numbers, rafiki._short_number(facts.least),
+                                          rafiki._short_number(facts.most), rafiki._short_number(facts.middle)) where facts.used > 0
     union all select 4, 'few rows', 'there is nothing to learn' where facts.used = 0
     union all select 4, 'few rows', 'one number only: there is nothing to learn' where facts.numbers = 1
     union all select 7, c.finding, c.detail from rafiki._column_findings(request) c

@@ -9,6 +9,7 @@ select s.id as study, s.model, s.state,
          (coalesce(s.paused_at, now()) - s.paused_for - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
        coalesce(s.error ->> 'message', nullif(concat_ws('; ', case when s.paused_at is not null then 'paused' end,
                                                         'rows skipped: ' || nullif(s.skipped_rows, 0),
+                                                        'no running worker has family ' || w.missing,
                                                         coalesce(s.notice, nullif(concat_ws(' ', s.closed, s.warning), ''))), '')) as notice,
        s.plan
 from rafiki.study s
@@ -16,6 +17,10 @@ cross join lateral (
   select count(*) filter (where t.ended_at is not null and t.refits is null) as done, count(*) filter (where t.state = 'running') as running,
          max(t.score) as best, min(t.started_at) as began -- max_time does not include waiting for a worker
   from rafiki.trial t where t.study_id = s.id) t
+left join lateral ( -- trials that wait for a worker with their family
+  select string_agg(distinct t.family, ', ') as missing from rafiki.trial t join rafiki.family f on f.name = t.family and f.task = s.task
+  where t.study_id = s.id and t.state = 'waiting' and f.of_workers and rafiki._workers_with(f.name) = 0) w
+  on s.state in ('queued', 'running')
 order by s.id desc;
 comment on view rafiki.studies is
   'Studies, newest first: state, trials done, running and asked for, best score, time left, why they failed; what those whose trials take long do '
@@ -80,6 +85,14 @@ order by e.input, e.id desc;
 comment on view rafiki.encoders is
   'Pretrained encoders, of each kind of input the newest first, which studies of yours use if it is usable by you: the family encoder '
   'stands on it. width: numbers of a vector';
+
+create or replace view rafiki.families with (security_invoker = true) as
+select f.name as family, array_agg(f.task order by f.task) as tasks, f.title,
+       case when f.of_workers then rafiki._workers_with(f.name) end as workers
+from rafiki.family f group by f.name, f.title, f.of_workers
+order by f.of_workers, f.name;
+comment on view rafiki.families is
+  'The model families: the tasks that each can learn; of those that only some workers have, how many of these are running';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
 select m.name as model, v.version, d.state,
@@ -151,6 +164,18 @@ group by m.name
 order by m.name;
 comment on view rafiki.stat_predict is
   'Prediction calls per model since the servers started; p50 and p99 of the slowest server';
+
+create or replace view rafiki.stat_batches with (security_barrier) as
+select m.name as model, p.id as process, p.host, sum(s.refused)::bigint as refused, max(s.latencies) as latencies, max(s.batch_sizes) as batch_sizes,
+       (array_agg(s.members))[1] as members -- one row for each process and model: the aggregates are for the reason above
+from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id join rafiki.process p on p.id = s.process_id
+where pg_has_role(m.owner, 'usage')
+group by m.name, p.id
+order by m.name, p.id;
+comment on view rafiki.stat_batches is
+  'How each server answered the calls of your models: how many it refused because they could not be in time or too many waited; latencies: calls by '
+  'their time, up to 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500 ms, 1, 2.5, 5, 10, 30 s and above; batch_sizes: batches by their rows, up to 1, 2, 4, 8, 16, 32, '
+  '64, 128, 256, 512 and above; members: rows by the members that computed them, as the sum of 2 ^ place over their places from 0';
 
 create or replace view rafiki.attachment_error with (security_barrier) as
 select a.id, e.error ->> case when pg_has_role(c.relowner, 'usage') then 'message' else 'sqlstate' end as message

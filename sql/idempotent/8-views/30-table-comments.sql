@@ -6,6 +6,9 @@ comment on table rafiki.column_kind is 'Kinds of columns that a model of several
 comment on table rafiki.metric is 'Metrics to compare the trials of a study by; the first for each kind of output is the default';
 comment on table rafiki.advisor is 'Advisors, which propose the knobs of trials: the argument advisor of rafiki_train';
 comment on table rafiki.family is 'The model zoo: what each family can learn, and its knobs; see rafiki_knobs(task)';
+comment on column rafiki.family.of_workers is 'Whether only workers that were started with it have it: see rafiki.families';
+comment on column rafiki.family.min_trials is 'A study with fewer trials uses it only if it names it';
+comment on table rafiki.worker_family is 'Which families from elsewhere each running worker has';
 comment on column rafiki.family.knobs is 'For each knob: group, kind, domain and a value that works without tuning';
 comment on table rafiki.process is 'Running processes; each sends a heartbeat every 5 s';
 comment on table rafiki.study is 'Studies, each one request for a model: its source, budget and knobs; see the view rafiki.studies';
@@ -44,6 +47,7 @@ comment on column rafiki.study.workers_per_trial is 'How many workers train a tr
 comment on column rafiki.trial.full_seconds is 'Seconds that all of its epochs take on one worker; 0: little, and not measured';
 comment on column rafiki.trial.rung is 'Of a study whose trials take long: 1 for its candidates; the best of a rung continue in the next one, from their weights';
 comment on column rafiki.trial.refits is 'The trial whose network it trains again on all rows, after the scores are known: it has none itself';
+comment on column rafiki.trial.worker is 'The process that trains it, or trained it last';
 comment on column rafiki.trial.planned_seconds is 'Seconds that it has in its rung; null in the last one: all that is left';
 comment on table rafiki.encoder is 'Pretrained encoders, which the family encoder stands on; see the view rafiki.encoders';
 comment on table rafiki.encoder_grant is 'Which roles may train with an encoder that is not for every role';

@@ -91,7 +91,7 @@ grant execute on function rafiki._check_ticket(text) to public;
 
 -- Any role may compare these columns even in rows that policies hide (see 1-base/50-access.sql). So they hold only names, states, settings, scores
 -- and times; columns with data of sources or weights are left out: skipped_example, predictions, kept_answers, validation_hash, classes.
-grant select on rafiki.task, rafiki.family, rafiki.advisor, rafiki.metric, rafiki.column_kind, rafiki.process, rafiki.report, rafiki.model,
+grant select on rafiki.task, rafiki.family, rafiki.worker_family, rafiki.advisor, rafiki.metric, rafiki.column_kind, rafiki.process, rafiki.report, rafiki.model,
   rafiki.model_grant, rafiki.model_member, rafiki.deployment, rafiki.quota, rafiki.attachment_mark, rafiki.encoder, rafiki.encoder_grant to public;
 grant select (id, model_id, target, owner, reader, ticket, created_at, waiting_since, to_come, filled, filled_at, failures, retry_at)
   on rafiki.attachment to public;
@@ -104,14 +104,15 @@ grant select (id, owner, task, source, model, target, features, families, knobs,
   on rafiki.study to public;
 grant select (id, study_id, number, family, knobs, seed, state, attempt, process_id, lease_until, stop_requested, epoch, epochs, score,
   seconds, checkpoint_id, params_id, start, parent_id, warm_share, published_id, published_score, error, created_at, started_at, ended_at,
-  full_seconds, rung, rung_size, planned_seconds, refits)
+  full_seconds, rung, rung_size, planned_seconds, refits, worker)
   on rafiki.trial to public;
 grant select (id, model_id, version, study_id, score, accuracies, created_at, metric, judged_rows, features, kinds, rule, imported_as) on rafiki.model_version to public;
 grant select (id, owner, model, task, bytes, deploy, state, attempt, version, error, created_at, started_at, ended_at) on rafiki.import to public;
 grant select (trial_id, process_id, attempt, lease_until, round, rows_per_second) on rafiki.trial_worker to public;
 grant select (trial_id, attempt, number, rows_per_second, exchange_share) on rafiki.trial_round to public;
 grant select on rafiki.studies, rafiki.imports, rafiki.trials, rafiki.trial_workers, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
-  rafiki.stat_predict, rafiki.stat_memory, rafiki.attachments, rafiki.encoders, rafiki.top_studies, rafiki.top_trials, rafiki.top_models,
+  rafiki.stat_predict, rafiki.stat_memory, rafiki.stat_batches, rafiki.attachments, rafiki.encoders, rafiki.families, rafiki.top_studies, rafiki.top_trials,
+  rafiki.top_models,
   rafiki.top_workers, rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership,
   rafiki.version_classes, rafiki.trained_inputs, rafiki.attachment_error to public;
 
@@ -129,7 +130,8 @@ grant select on rafiki.model_grant, rafiki.encoder, rafiki.encoder_grant to rafi
 grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
-  rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers(), rafiki._forget_roles() to rafiki_service;
+  rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers(), rafiki._forget_roles(),
+  rafiki._tell_family(bigint, text, text, int, boolean, jsonb) to rafiki_service;
 
 grant create on schema rafiki_reader to public;
 grant usage on schema rafiki_reader to rafiki_reader;

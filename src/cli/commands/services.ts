@@ -18,6 +18,7 @@ import { notifySupervisor, startAliveMessages } from '../up/supervisor.ts';
 import { command, loggerOf } from './command.ts';
 import { compute } from './compute.ts';
 import { requireUrl } from './database-url.ts';
+import { familySettings, familySources } from './family-sources.ts';
 import { untilSignal } from './signals.ts';
 import { storageOf, storageSettings } from './storage.ts';
 
@@ -41,13 +42,15 @@ export const workerCommand = command({
   title: 'trains trials',
   settings: [
     ...(['databaseUrl', 'readerUrl', 'threads', 'dataLimit', 'device', 'engine'] as const),
+    ...familySettings,
     ...metricsSettings,
     ...storageSettings,
   ],
   async run({ settings }) {
     await compute(settings);
     const { threads = 'shared', readerUrl, dataLimit: dataLimitBytes } = settings;
-    const own = { cores: availableParallelism(), readerUrl, dataLimitBytes, ...storageOf(settings) };
+    const sources = await familySources(settings);
+    const own = { cores: availableParallelism(), readerUrl, dataLimitBytes, sources, ...storageOf(settings) };
     await runService('worker', settings, (common) => createWorker({ ...common, ...own, threads }));
   },
 });

@@ -6,6 +6,7 @@ import { logLevels } from '../../runtime/logger.ts';
 import { DEFAULT_POLICY, policies } from '../../serving/policies/registry.ts';
 import { BRIDGE_PORT, POSTGRES_PORT } from '../up/free-port.ts';
 import { encoderTable } from './encoder-table.ts';
+import { familyTable } from './family-table.ts';
 import { httpTable } from './http-table.ts';
 import type { Kind } from './kinds.ts';
 import * as kind from './kinds.ts';
@@ -106,6 +107,7 @@ export const settingsTable = {
     about: `the device for training and predictions: ${deviceNames.join(', ')}`,
     default: 'cpu',
   },
+  ...familyTable,
   data: { flag: 'data', kind: kind.filePath('FILE'), about: 'for demo: a CSV file with the columns label and text' },
   ...encoderTable,
   target: {
