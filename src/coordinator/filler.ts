@@ -11,7 +11,7 @@ import {
   type WaitingAttachment,
   yieldFill,
 } from '../db/statements/attachments.ts';
-import { fillerVersion, selectDeferred } from '../db/statements/filler-session.ts';
+import { fillerVersion, selectDeferred } from '../db/filler-session.ts';
 import { admitReader } from '../db/statements/readings.ts';
 import { InvalidState } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
