@@ -6,6 +6,9 @@ comment on table rafiki.column_kind is 'Kinds of columns that a model of several
 comment on table rafiki.metric is 'Metrics to compare the trials of a study by; the first for each kind of output is the default';
 comment on table rafiki.advisor is 'Advisors, which propose the knobs of trials: the argument advisor of rafiki_train';
 comment on table rafiki.family is 'The model zoo: what each family can learn, and its knobs; see rafiki_knobs(task)';
+comment on column rafiki.family.of_workers is 'Whether only workers that were started with it have it: see rafiki.families';
+comment on column rafiki.family.min_trials is 'A study with fewer trials uses it only if it names it';
+comment on table rafiki.worker_family is 'Which families from elsewhere each running worker has';
 comment on column rafiki.family.knobs is 'For each knob: group, kind, domain and a value that works without tuning';
 comment on table rafiki.process is 'Running processes; each sends a heartbeat every 5 s';
 comment on table rafiki.study is 'Studies, each one request for a model: its source, budget and knobs; see the view rafiki.studies';
@@ -30,12 +33,18 @@ comment on column rafiki.model_member.temperature is 'By which the logarithms of
 comment on column rafiki.model_member.variant_of is 'The rank of the member that it is a quicker variant of';
 comment on column rafiki.study.warning is 'What was strange about its columns when it was requested';
 comment on column rafiki.study.notice is 'What its owner should know, such as why the version was not deployed';
+comment on table rafiki.import is 'Imports of models from ONNX files; see the view rafiki.imports';
+comment on column rafiki.import.spec is 'What its file does not say';
+comment on table rafiki.import_part is 'The files of imports that have not ended';
+comment on column rafiki.model_version.imported_as is 'The task of an imported version; null: a study made it';
 comment on table rafiki.trial is 'Trials, each one set of knob values tried for a study; see the view rafiki.trials';
 comment on column rafiki.trial.attempt is 'Counts claims: a worker with an older attempt has lost the trial';
 comment on column rafiki.study.closed is 'Why no further trials are started although no limit is reached';
 comment on column rafiki.trial.parent_id is 'The trial that gave most of its initial weights; null: random weights';
 comment on column rafiki.trial.warm_share is 'Share of its initial weights that came from other trials';
 comment on column rafiki.study.ensemble is 'How the members of its model decide together; null: as its validation rows prefer';
+comment on column rafiki.study.start_version is 'The version of a model whose weights its trials may start from';
+comment on column rafiki.model_member.weights_id is 'Its published weights, which trials of other studies may start from; null: it has none';
 comment on column rafiki.study.workers_per_trial is 'How many workers train a trial together; null: idle ones of other machines join one that takes long';
 comment on column rafiki.trial.full_seconds is 'Seconds that all of its epochs take on one worker; 0: little, and not measured';
 comment on column rafiki.trial.rung is 'Of a study whose trials take long: 1 for its candidates; the best of a rung continue in the next one, from their weights';

@@ -7,6 +7,7 @@ import { Up, USER_URL } from '../up/up.ts';
 import type { UpOptions } from '../up/up-options.ts';
 import { command } from './command.ts';
 import { compute } from './compute.ts';
+import { familySources } from './family-sources.ts';
 import { untilSignal } from './signals.ts';
 import { upOptions, upSettings } from './up-options.ts';
 
@@ -17,6 +18,7 @@ export const upCommand = command({
     const { settings } = given;
     const { databaseUrl, readerUrl, json = false, log = 'warn' } = settings;
     await compute(settings);
+    await familySources(settings); // a fault is shown here, not in the log of workers that do not start
     const options = { ...upOptions(given), databaseUrl, readerUrl };
     const all = new Up(options, createLogger('up', log));
     const stopped = untilSignal();

@@ -85,6 +85,7 @@ const trainBody = Type.Object(
     class_weights: Type.Optional(Type.String({ maxLength: 100 })),
     replace: Type.Optional(Type.Boolean()),
     workers_per_trial: Type.Optional(Type.Integer()),
+    start: Type.Optional(nameSchema),
   },
   { additionalProperties: false },
 );
