@@ -1,3 +1,5 @@
+import { fieldsOf, textOf } from './protobuf-reader.ts';
+
 /** A value of a graph as the file declares it. */
 export interface OnnxValue {
   name: string;
@@ -101,42 +103,4 @@ function readValue(bytes: Uint8Array): OnnxValue {
     }
   }
   return { name, type, rank };
-}
-
-const utf8 = new TextDecoder();
-const textOf = (bytes: Uint8Array): string => utf8.decode(bytes);
-
-interface Field {
-  field: number;
-  /** Of wire type 2. */
-  bytes?: Uint8Array;
-  /** Of wire type 0. */
-  value?: number;
-}
-
-/** The fields of a protobuf message, in order. */
-function* fieldsOf(bytes: Uint8Array): Generator<Field> {
-  let at = 0;
-  const varint = (): number => {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++];
-      if (byte === undefined || shift > 63) throw new RangeError('it is cut off, or no ONNX file');
-      value += (byte & 127) * 2 ** shift; // beyond 2^53 imprecise, which only lengths must not be
-      if (byte < 128) return value;
-    }
-  };
-  while (at < bytes.length) {
-    const key = varint();
-    const [field, wire] = [Math.floor(key / 8), key % 8];
-    if (field === 0) throw new RangeError('it is no ONNX file');
-    if (wire === 0) {
-      yield { field, value: varint() };
-      continue;
-    }
-    const length = wire === 2 ? varint() : wire === 5 ? 4 : wire === 1 ? 8 : -1;
-    if (length < 0 || at + length > bytes.length) throw new RangeError('it is cut off, or no ONNX file');
-    if (wire === 2) yield { field, bytes: bytes.subarray(at, at + length) };
-    at += length;
-  }
 }
