@@ -2,6 +2,8 @@ import type { HyperSpace, Knobs } from '../domain/hyper-space.ts';
 import type { Examples, InputKind, Labels, OutputKind, RawInput, Task } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures, TrainingSpec } from '../domain/training.ts';
+import type { ImportedEncoder } from '../encoders/tuned/import-encoder.ts';
+import type { LinearLayer } from '../encoders/tuned/linear-start.ts';
 import type { Weight } from '../graph/inference-graph.ts';
 import type { Network } from '../graph/network.ts';
 import type { OptimiserName } from '../graph/optimisers/registry.ts';
@@ -67,6 +69,15 @@ export interface Draw {
   progress: number;
 }
 
+/** A pretrained encoder that becomes a part of a network. */
+export interface PretrainedBody {
+  encoder: ImportedEncoder;
+  /** Identifies the encoder: what one trial made of its weights is a start for others. */
+  from: string;
+  /** The weights with which the layer after it starts. */
+  head: LinearLayer;
+}
+
 /** What a trial has before its rows are encoded. */
 export interface Fitted {
   features: FittedFeatures;
@@ -102,8 +113,11 @@ export interface LearnerFamily extends AnyFamily {
 export interface NetworkFamily extends AnyFamily {
   /** Knobs of the next smaller network, which trains several times faster; null if there is none. */
   smaller?(knobs: Knobs): Knobs | null;
-  fit(data: FitData, knobs: Knobs): FittedFeatures | Promise<FittedFeatures>;
-  network(features: FittedFeatures, knobs: Knobs): Network;
+  /** Reads the study's encoder, for a family that trains it further; throws `InvalidState` without one. The spec has all knobs. */
+  open?(spec: TrainingSpec): Promise<PretrainedBody>;
+  /** `body` is what `open` has read. */
+  fit(data: FitData, knobs: Knobs, body?: PretrainedBody): FittedFeatures | Promise<FittedFeatures>;
+  network(features: FittedFeatures, knobs: Knobs, body?: PretrainedBody): Network;
   recipe(knobs: Knobs): Recipe;
   /** Changes a training batch in place, such as by crops and flips. */
   augment?(batch: Record<string, TensorData>, knobs: Knobs, rng: Rng): void;

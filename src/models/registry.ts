@@ -10,6 +10,7 @@ import { squeezenet } from './image/squeezenet.ts';
 import { vgg } from './image/vgg.ts';
 import { xception } from './image/xception.ts';
 import { encoder } from './pretrained/encoder.ts';
+import { encoderTuned } from './pretrained/encoder-tuned.ts';
 import { gradientBoosting } from './tabular/gradient-boosting.ts';
 import { linear } from './tabular/linear.ts';
 import { mlp } from './tabular/mlp.ts';
@@ -24,6 +25,7 @@ export const families: readonly Family[] = [
   linearText,
   fasttext,
   temporalCnn,
+  encoderTuned,
   charRnn,
   resnet,
   vgg,

@@ -50,8 +50,9 @@ export async function prepareTrial({ fitTo, ...given }: TrainingSpec): Promise<P
   const family = networkFamily(given.family);
   const spec = { ...given, knobs: { ...family.space(given.task).initial(), ...given.knobs } };
   const recipe = family.recipe(spec.knobs);
-  const features = await family.fit({ ...(fitTo ?? train), classes }, spec.knobs);
-  const network = family.network(features, spec.knobs);
+  const body = await family.open?.(fitTo === undefined ? spec : { ...spec, fitTo });
+  const features = await family.fit({ ...(fitTo ?? train), classes }, spec.knobs, body);
+  const network = family.network(features, spec.knobs, body);
   const encoder = createEncoder(features);
   const parts = { spec, kind, family, recipe, features, network };
   return {

@@ -1,8 +1,8 @@
 import { HyperSpace } from '../../domain/hyper-space.ts';
-import { InvalidState } from '../../errors/errors.ts';
 import type { LearnerFamily } from '../family.ts';
 import { choiceKnob, countKnob, numberKnob } from '../knobs.ts';
 import { createHeadLearner } from './head-learner.ts';
+import { noEncoder } from './no-encoder.ts';
 
 const kernels = ['linear', 'rbf', 'polynomial'] as const;
 const normalisations = ['none', 'unit', 'standard'] as const;
@@ -41,9 +41,3 @@ export const encoder: LearnerFamily = {
     });
   },
 };
-
-const noEncoder = (): InvalidState =>
-  new InvalidState('the study has no pretrained encoder', {
-    detail: 'It was removed, or its owner may no longer use it.',
-    hint: 'select * from rafiki.encoders shows those that there are.',
-  });

@@ -1,10 +1,10 @@
-import type { ImportedEncoder } from '../../encoders/tuned/import-encoder.ts';
 import type { Constant } from '../../graph/graph.ts';
 import { emitImported } from '../../graph/imported/emit-imported.ts';
 import type { Network, ParameterSpec } from '../../graph/network.ts';
 import { dropout } from '../../graph/ops/dropout.ts';
 import { dense } from '../../graph/ops/matmul.ts';
 import { type Answers, answering, answerWidth } from '../answering.ts';
+import type { PretrainedBody } from '../family.ts';
 
 export interface TunedSettings {
   /** Share of the matrices of weights that are trained: those next to the answer. */
@@ -15,17 +15,7 @@ export interface TunedSettings {
   headRate: number;
 }
 
-/** Weights of the head, [width, outputs] and [outputs]. */
-export interface TunedHead {
-  w: Float32Array;
-  b: Float32Array;
-}
-
-export interface TunedParts extends Answers {
-  encoder: ImportedEncoder;
-  /** Identifies the encoder: its weights are a start for trials on the same one. */
-  from: string;
-  head: TunedHead;
+export interface TunedParts extends Answers, PretrainedBody {
   settings: TunedSettings;
 }
 

@@ -67,11 +67,8 @@ const sliced: ForeignGradient = (op, dy) => {
   const padded = paddedSlice(op, dy);
   if (padded !== null) return [padded];
   const count = g.node('Size', [x], [], { dtype: 'int64' });
-  const [zero, one] = [0, 1].map((value) => g.constant(BigInt64Array.of(BigInt(value)), [], { dtype: 'int64' })) as [
-    Value,
-    Value,
-  ];
-  const range = g.node('Range', [zero, count, one], ['all'], { dtype: 'int64' });
+  const whole = (value: bigint): Value => g.constant(BigInt64Array.of(value), [], { dtype: 'int64' });
+  const range = g.node('Range', [whole(0n), count, whole(1n)], ['all'], { dtype: 'int64' });
   const places = g.node('Slice', [likeShape(g, range, x), ...bounds], op.y.shape, { dtype: 'int64' });
   const flat = (v: Value): Value => g.node('Reshape', [v, g.ints([-1])], ['some'], { dtype: v.dtype });
   const zeros = g.node('ConstantOfShape', [emit.reshape(g, count, [1])], ['all']);
@@ -188,7 +185,6 @@ const scattered: ForeignGradient = (op, dy, needs) => {
   return [needs(0) ? data() : null, null, needs(2) ? g.node('GatherND', [dy, index], updates.shape) : null];
 };
 
-/** A copy without gradient where the padding is constant. */
 const open = (what: string): NotSupported =>
   new NotSupported(`the encoder ${what}, which has no gradient here`, {
     hint: "It can be used as it is: families => '{encoder}'.",

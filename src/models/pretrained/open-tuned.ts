@@ -1,0 +1,26 @@
+import type { PretrainedParts, TrainingSpec } from '../../domain/training.ts';
+import { embedData } from '../../encoders/embedded-data.ts';
+import { importEncoder } from '../../encoders/tuned/import-encoder.ts';
+import { linearStart } from '../../encoders/tuned/linear-start.ts';
+import { readModel } from '../../engine/model-file.ts';
+import { answersOf, answerWidth, fitAnswers } from '../answering.ts';
+import type { PretrainedBody } from '../family.ts';
+import { headTargets } from './head-targets.ts';
+
+/** Reads the encoder, and finds the head that its network starts with: on vectors of the training rows, which the worker's cache keeps. */
+export async function openTuned(
+  { data, fitTo = data.train, balanced = false, seed, threads }: TrainingSpec,
+  { file, cacheDir, paramsId }: PretrainedParts,
+  l2: number,
+): Promise<PretrainedBody> {
+  const encoder = await importEncoder(await readModel(file));
+  const answers = answersOf({ encoder: '', state: {}, ...fitAnswers({ ...fitTo, classes: data.classes }) });
+  const { inputs, labels } = data.train;
+  const vectors = await embedData(inputs, { file, cacheDir, threads });
+  const head = await linearStart({
+    ...{ vectors: { data: vectors, rows: inputs.length, width: vectors.length / inputs.length }, l2, seed, threads },
+    ...{ outputs: answerWidth(answers), unit: answers.target },
+    ...headTargets(labels, answers, { balanced }),
+  });
+  return { encoder, from: `encoder ${paramsId}`, head };
+}
