@@ -145,10 +145,10 @@ function searchOf(study: Study): Pick<StudyView, 'search' | 'isSlow'> {
   }
   const search = {
     families: byExperience(chosen, experience).map((own) => {
-      const { name, space } = own;
+      const { name, space, minSeconds = 0 } = own;
       const earlier = experience.find(({ family }) => family === name)?.knobs ?? null;
       const isKnown = earlier !== null && !hasSizes(own); // the size of a slow network depended on the time
-      return { name, space: space(task), ...(isKnown ? { initial: earlier } : {}) };
+      return { name, space: space(task), minSeconds, ...(isKnown ? { initial: earlier } : {}) };
     }),
     overrides: knobs,
     seed,

@@ -135,6 +135,9 @@ export interface ModelFile {
   bytes: number;
 }
 
+/** What a study has of pretrained encoders: none, one to be used as it is, or one whose weights can be trained further. */
+export type EncoderKind = 'none' | 'fixed' | 'trainable';
+
 /** The stored encoder that a model's inputs go through. */
 export interface PretrainedEncoder {
   name: string;

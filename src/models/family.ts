@@ -46,6 +46,8 @@ export interface Recipe {
    * few. If not given, batches are smaller instead.
    */
   stepsPerEpoch?: number;
+  /** Maximum of steps per epoch, for slow families: an epoch then has some of the rows if they are many, others each time. */
+  maxStepsPerEpoch?: number;
 }
 
 /** Training rows as batches of inputs and targets. */
@@ -98,8 +100,10 @@ interface AnyFamily {
   outputs: readonly OutputKind[];
   /** A study with fewer trials uses it only if requested, because it takes much longer than the task's other families. */
   minTrials?: number;
-  /** Whether it stands on a pretrained encoder: studies without one do not have it. */
-  needsEncoder?: boolean;
+  /** The pretrained encoder that it stands on: any, or one that can be trained further. Studies without one do not have it. */
+  needsEncoder?: 'any' | 'trainable';
+  /** A study uses it only if requested, or if it has this much time left: a trial takes much longer than those of the task's other families. */
+  minSeconds?: number;
   space(task: Task): HyperSpace;
 }
 

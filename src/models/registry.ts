@@ -1,4 +1,5 @@
 import { inputOf, outputOf, type Task, tasks } from '../domain/task.ts';
+import type { EncoderKind } from '../domain/training.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import { fasterRcnn } from './detection/faster-rcnn.ts';
 import { ssd } from './detection/ssd.ts';
@@ -58,8 +59,12 @@ const isFor = ({ input, outputs }: Family, task: Task): boolean =>
   [input].flat().includes(inputOf(task)) && outputs.includes(outputOf(task));
 
 /** Without those on a pretrained encoder, unless there is one. */
-export const familiesFor = (task: Task, { hasEncoder = false } = {}): readonly Family[] =>
-  families.filter((family) => isFor(family, task) && (hasEncoder || family.needsEncoder !== true));
+export const familiesFor = (task: Task, { encoder = 'none' }: { encoder?: EncoderKind } = {}): readonly Family[] =>
+  families.filter((family) => isFor(family, task) && standsOn(family, encoder));
+
+const standsOn = ({ needsEncoder }: Family, there: EncoderKind): boolean =>
+  needsEncoder === undefined || there === 'trainable' || (needsEncoder === 'any' && there === 'fixed');
+
 export const tasksOf = (family: Family): readonly Task[] => tasks.filter((task) => isFor(family, task));
 
 /** The families of a study: those that its owner named, or all of its task that fit the number of trials. */
@@ -67,8 +72,7 @@ export const studyFamilies = (study: {
   task: Task;
   families: readonly string[] | null;
   maxTrials: number;
-  /** Whether it has a pretrained encoder. */
-  hasEncoder: boolean;
+  encoder: EncoderKind;
 }): readonly Family[] =>
   familiesFor(study.task, study).filter(({ name, minTrials = 0 }) =>
     study.families === null ? minTrials <= study.maxTrials : study.families.includes(name),

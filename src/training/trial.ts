@@ -66,12 +66,12 @@ export async function prepareTrial({ fitTo, ...given }: TrainingSpec): Promise<P
 
 /** Number of batches in an epoch. */
 export function epochOf(
-  { batch, stepsPerEpoch }: Recipe,
+  { batch, stepsPerEpoch, maxStepsPerEpoch = Number.POSITIVE_INFINITY }: Recipe,
   rows: number,
 ): Pick<PreparedTrial, 'batch' | 'passes' | 'stepsPerEpoch'> {
   if (stepsPerEpoch === undefined) {
     const fitting = Math.min(batch, Math.ceil(rows / minStepsPerEpoch));
-    return { batch: fitting, passes: 1, stepsPerEpoch: Math.floor(rows / fitting) };
+    return { batch: fitting, passes: 1, stepsPerEpoch: Math.min(maxStepsPerEpoch, Math.floor(rows / fitting)) };
   }
   const passes = Math.max(1, Math.ceil((stepsPerEpoch * batch) / rows));
   return { batch, passes, stepsPerEpoch: Math.floor((rows * passes) / batch) };

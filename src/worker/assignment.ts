@@ -48,7 +48,7 @@ export async function prepareAssignment(
       ...{ shareSeconds, workers, rung, plannedSeconds },
       limits: study.hasRungs
         ? {
-            families: studyFamilies({ ...study, hasEncoder: study.encoder !== null }).length,
+            families: studyFamilies({ ...study, encoder: study.encoder?.kind ?? 'none' }).length,
             maxTrials: study.maxTrials,
           }
         : null,
@@ -77,12 +77,13 @@ export async function prepareAssignment(
 }
 
 /** The encoder of a trial whose family stands on one, on the local disk. */
-async function pretrainedOf(
-  { family, study: { encoder } }: ClaimedTrial,
+export async function pretrainedOf(
+  { family, study: { encoder } }: Pick<JoinedTrial, 'family' | 'study'>,
   { files, vectorDir }: TrialRunOptions,
 ): Promise<Pick<TrialInput, 'pretrained'>> {
-  if (familyByName(family).needsEncoder !== true || encoder === null) return {};
-  return { pretrained: { ...encoder, file: await files.fetch(encoder.paramsId), cacheDir: vectorDir } };
+  if (familyByName(family).needsEncoder === undefined || encoder === null) return {};
+  const { name, paramsId } = encoder;
+  return { pretrained: { name, paramsId, file: await files.fetch(encoder.paramsId), cacheDir: vectorDir } };
 }
 
 /** What every training process of a trial gets, whether it leads or has joined. */

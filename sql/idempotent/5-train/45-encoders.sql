@@ -15,10 +15,18 @@ create or replace function rafiki._check_encoder(request rafiki.study, asker reg
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  encoder rafiki.encoder;
 begin
-  if request.families is null or not 'encoder' = any (request.families)
-    or rafiki._encoder_for(asker, request.task) is not null then return; end if;
-  raise exception using errcode = 'undefined_object', message = 'there is no encoder for the family "encoder"',
-    detail = format('Role %s may use none whose input is %s.', asker, (select t.input from rafiki.task t where t.name = request.task)),
-    hint = 'An administrator adds one with: rafiki encoder add NAME …; select * from rafiki.encoders shows those that there are.';
+  if request.families is null or not request.families && '{encoder,encoder_tuned}' then return; end if;
+  select * into encoder from rafiki.encoder e where e.id = rafiki._encoder_for(asker, request.task);
+  if encoder.id is null then
+    raise exception using errcode = 'undefined_object', message = 'there is no encoder for the family "encoder"',
+      detail = format('Role %s may use none whose input is %s.', asker, (select t.input from rafiki.task t where t.name = request.task)),
+      hint = 'An administrator adds one with: rafiki encoder add NAME …; select * from rafiki.encoders shows those that there are.';
+  end if;
+  if 'encoder_tuned' = any (request.families) and encoder.obstacle is not null then
+    raise exception using errcode = 'feature_not_supported', message = format('encoder "%s" cannot be trained further', encoder.name),
+      detail = encoder.obstacle, hint = 'It can be used as it is: families => ''{encoder}''.';
+  end if;
 end $$;

@@ -65,12 +65,13 @@ create or replace view rafiki.encoders with (security_invoker = true) as
 select e.name, e.input, e.width, pg_size_pretty(e.bytes) as size, e.licence, e.source,
        e.is_public or exists (select from rafiki.encoder_grant g where g.encoder_id = e.id and pg_has_role(g.role::oid, 'usage')) as usable,
        (select array_agg(pg_get_userbyid(g.role::oid) order by 1) from rafiki.encoder_grant g where g.encoder_id = e.id) as granted_to,
-       e.created_at
+       e.created_at,
+       e.obstacle is null as trainable, e.obstacle
 from rafiki.encoder e
 order by e.input, e.id desc;
 comment on view rafiki.encoders is
   'Pretrained encoders, of each kind of input the newest first, which studies of yours use if it is usable by you: the family encoder '
-  'stands on it. width: numbers of a vector';
+  'stands on it, and encoder_tuned trains it further if it is trainable; obstacle says why it is not. width: numbers of a vector';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
 select m.name as model, v.version, d.state,

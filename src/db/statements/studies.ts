@@ -3,6 +3,7 @@ import type { KnobOverride, Knobs } from '../../domain/hyper-space.ts';
 import type { Metric } from '../../domain/metrics.ts';
 import type { StudyState } from '../../domain/state.ts';
 import { isTask, type Task, tasks } from '../../domain/task.ts';
+import type { EncoderKind } from '../../domain/training.ts';
 import { NotSupported, RowLocked } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
@@ -60,8 +61,8 @@ export interface Study {
   experience: { family: string; knobs: Knobs | null }[];
   /** What it does with its time, as its owner sees it. */
   plan: string | null;
-  /** Whether there is a pretrained encoder for its inputs. */
-  hasEncoder: boolean;
+  /** What there is of pretrained encoders for its inputs. */
+  encoder: EncoderKind;
   /** Number of rows of which scores are a share; null before the first trial has ended, and if scores are not such shares. */
   validationRows: number | null;
   /** Set when the model is written; it then remains to be deployed. */
@@ -71,7 +72,8 @@ export interface Study {
 const openStudies = `
   select s.id, s.owner::oid::int8 as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
     s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed, s.plan,
-    coalesce(s.encoder_id, case when s.state = 'queued' then rafiki._encoder_for(s.owner, s.task) end) is not null as "hasEncoder", coalesce(s.experience, '[]') as experience,
+    coalesce((select case when e.obstacle is null then 'trainable' else 'fixed' end from rafiki.encoder e where e.id =
+      coalesce(s.encoder_id, case when s.state = 'queued' then rafiki._encoder_for(s.owner, s.task) end)), 'none') as encoder, coalesce(s.experience, '[]') as experience,
     (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v
      where v.study_id = s.id and s.metric = 'accuracy') as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",

@@ -86,7 +86,8 @@ function constantOf(name: string, attributes: Node['attributes']): Constant {
   throw unread('a constant that is no number', `It is "${name}".`);
 }
 
-const int64 = (values: readonly number[]): BigInt64Array<ArrayBuffer> => BigInt64Array.from(values, (value) => BigInt(value));
+const int64 = (values: readonly number[]): BigInt64Array<ArrayBuffer> =>
+  BigInt64Array.from(values, (value) => BigInt(value));
 
 function readNode(bytes: Uint8Array): Node {
   const [inputs, outputs]: [string[], string[]] = [[], []];

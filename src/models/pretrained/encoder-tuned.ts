@@ -6,13 +6,20 @@ import { numberKnob, regularisationKnobs, trainingKnobs } from '../knobs.ts';
 import { noEncoder } from './no-encoder.ts';
 import { tunedNetwork } from './tuned-network.ts';
 
+/** An epoch of a small encoder takes half a minute on one core. */
+const MIN_SECONDS = 90;
+
+/** Steps of an epoch at most. */
+const EPOCH_STEPS = 100;
+
 /** A pretrained encoder whose own weights are trained further, with a linear head that starts from the best one on its vectors as they are. */
 export const encoderTuned: NetworkFamily = {
   name: 'encoder_tuned',
   title: 'pretrained encoder (if one was added): its weights are trained further',
   input: ['text', 'image'],
   outputs: ['label', 'number'],
-  needsEncoder: true,
+  needsEncoder: 'trainable',
+  minSeconds: MIN_SECONDS,
 
   space: () =>
     new HyperSpace()
@@ -57,5 +64,6 @@ export const encoderTuned: NetworkFamily = {
     clipNorm: 1,
     schedule: { kind: 'linear', warmUp: 0.1 },
     stepsPerRun: 4,
+    maxStepsPerEpoch: EPOCH_STEPS,
   }),
 };

@@ -17,7 +17,7 @@ export const newStudy = (changes: Partial<Study> = {}): Study => ({
   terminator: true,
   closed: null,
   plan: null,
-  hasEncoder: false,
+  encoder: 'none',
   refit: false,
   refitSeconds: 0,
   gpu: false,
