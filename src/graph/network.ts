@@ -46,6 +46,8 @@ export interface Network {
   targets: Readonly<Record<string, InputSpec>>;
   /** The scalar that training minimises, of a batch. */
   loss(t: Tape, values: StepValues): Value;
+  /** Whether it has operators of a foreign graph, which only ONNX Runtime runs. */
+  isForeign?: boolean;
   /** The exported model's only output: [N, …], float32. */
   answer(t: Tape, inputs: Values, parameters: Values): Answer;
 }

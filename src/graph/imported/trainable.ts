@@ -4,8 +4,13 @@ import type { OnnxGraph } from './read-onnx.ts';
 
 /** What can be trained of a foreign graph. */
 export interface Trainable {
-  /** Its weights whose gradients can be computed, in the order of their use. */
+  /** Its weights whose gradients can be computed, in the order of their use, without tables. */
   weights: readonly Constant[];
+  /**
+   * Tables of vectors, from which rows are taken. They stay as they are: most of their rows are in no text of a study, and a step would update all of
+   * them, a third of its time; and the row of padding, often zeros that are added up, must not change.
+   */
+  tables: readonly Constant[];
   /** Operators without gradients, between weights and the output, by name. */
   missing: readonly string[];
 }
@@ -41,12 +46,17 @@ export function trainable({ constants, weights }: OnnxGraph, nodes: readonly Nod
     });
   }
   const used = [...new Set(nodes.flatMap(({ inputs }) => inputs))];
-  const trained = used.flatMap((name) => {
+  const found = used.flatMap((name) => {
     const weight = constants.get(name);
-    const isTrained = weights.has(name) && live.has(name) && !blocked.has(name);
-    return weight !== undefined && isTrained && isWeight(weight) ? [weight] : [];
+    const isFree = weights.has(name) && live.has(name) && !blocked.has(name);
+    return weight !== undefined && isFree && isWeight(weight) ? [weight] : [];
   });
-  return { weights: trained, missing: [...missing].sort() };
+  const gathered = new Set(nodes.flatMap(({ op, inputs }) => (op.startsWith('Gather') ? inputs.slice(0, 1) : [])));
+  return {
+    weights: found.filter(({ name }) => !gathered.has(name)),
+    tables: found.filter(({ name }) => gathered.has(name)),
+    missing: [...missing].sort(),
+  };
 }
 
 const isWeight = ({ dtype, shape, data }: Constant): boolean =>

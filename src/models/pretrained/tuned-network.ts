@@ -29,7 +29,7 @@ export function tunedNetwork({ encoder, from, head, settings, ...answers }: Tune
     `body.${name}`,
     { shape: shape.map(Number), init: given(data as Float32Array, name), rate },
   ]);
-  return answering(answers, {
+  const network = answering(answers, {
     inputs,
     parameters: {
       ...Object.fromEntries(body),
@@ -44,6 +44,7 @@ export function tunedNetwork({ encoder, from, head, settings, ...answers }: Tune
       return dense(t, dropout(t, vectors, ratio), parameters.of('out.w'), parameters.of('out.b'));
     },
   });
+  return { ...network, isForeign: true };
 }
 
 export interface RatedWeight {

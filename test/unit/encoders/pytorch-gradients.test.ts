@@ -46,7 +46,7 @@ const int64 = (values: readonly number[]) => ({
 });
 
 /** Loss, vectors and gradients of all weights by name, on the batch that PyTorch had. */
-async function computed({ graph, trainable: { weights } }: ImportedEncoder, threads: number) {
+async function computed({ graph }: ImportedEncoder, weights: readonly Constant[], threads: number) {
   const g = new Graph('check');
   const t = Tape.forTraining(g, { noise: () => g.scalar(1), threaded: threads > 1 });
   const given = inputs.map((name) => [name, g.input(name, [rows, 'T'], 'int64')] as const);
@@ -103,11 +103,17 @@ describe.each([11, 17])('an encoder as PyTorch exports it with operators of vers
     const imported = await importEncoder(modelOf(opset));
     expect(imported).toMatchObject({ width: 8, trainable: { missing: [] } });
     expect(imported.inputs['input_ids']).toEqual({ shape: ['T'], dtype: 'int64' });
-    expect(imported.trainable.weights).toHaveLength(pytorch.parameters.length);
-    const of = await computed(imported, threads);
+    expect(imported.trainable.tables.map(({ name }) => name)).toEqual([
+      'words.weight',
+      'places.weight',
+      'types.weight',
+    ]);
+    const weights = [...imported.trainable.tables, ...imported.trainable.weights];
+    expect(weights).toHaveLength(pytorch.parameters.length);
+    const of = await computed(imported, weights, threads);
     expect(of('loss')[0]).toBeCloseTo(pytorch.loss, 5);
     expect(difference(of('vectors'), numbers(pytorch.vectors))).toBeLessThan(1e-4);
-    for (const weight of imported.trainable.weights) {
+    for (const weight of weights) {
       const theirs = gradientOf(weight);
       expect(theirs, weight.name).toBeDefined();
       const scale = Math.max(0.01, ...(theirs ?? []).map(Math.abs));

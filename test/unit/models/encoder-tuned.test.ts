@@ -25,11 +25,10 @@ const on = (knobs: TrainingSpec['knobs'], data = memorable()): TrainingSpec => (
 });
 
 describe('the family "encoder_tuned"', () => {
-  it('memorises 64 rows that its encoder as it is does not tell apart', async () => {
-    const hooks = watched();
-    const { score, model } = await trainTrial(on({ epochs: 10, learning_rate: 0.02, first_rate: 1 }), hooks);
-    expect(score).toBeGreaterThanOrEqual(0.98);
-    expect(hooks.reports[0]?.score).toBeLessThan(score);
+  it('learns rows by heart that its encoder as it is does not tell apart', async () => {
+    const { score, model } = await trainTrial(on({ epochs: 20, learning_rate: 0.05, l2: 0.001 }), watched());
+    const frozen = { ...on({ kernel: 'linear', normalisation: 'standard', l2: 0.001 }), family: 'encoder' };
+    expect(score).toBeGreaterThan((await trainTrial(frozen, watched())).score + 0.1);
     expect(model.features).toMatchObject({ encoder: 'pieces', classes: ['a', 'b', 'c'] });
     expect(model.features.pretrained).toBeUndefined(); // its file is all that a server needs
   });
@@ -69,8 +68,8 @@ describe('the family "encoder_tuned"', () => {
     const { train } = memorable();
     const examples = { ...train, labels: Float64Array.from(train.inputs, (input) => 1000 + String(input).length) };
     const data = { classes: [], train: examples, valid: examples };
-    const spec = { ...on({ epochs: 8, learning_rate: 0.01 }, data), task: 'text_regression' as const };
-    expect((await trainTrial(spec, watched())).score).toBeGreaterThan(0.8);
+    const spec = { ...on({ epochs: 8, learning_rate: 0.01, l2: 0.01 }, data), task: 'text_regression' as const };
+    expect((await trainTrial(spec, watched())).score).toBeGreaterThan(0.7);
   });
 
   it('shares the weights of an encoder with trials on the same one', async () => {
