@@ -6,7 +6,7 @@ import { NotSupported } from '../../errors/errors.ts';
 import { sampleImage } from '../../features/images.ts';
 import { createEncoder } from '../../features/registry.ts';
 import type { ImportedGraph } from '../../graph/imported/emit-imported.ts';
-import { shapesFile, shapesOf } from '../../graph/imported/probe.ts';
+import { probedShapes, shapesFile } from '../../graph/imported/probe.ts';
 import { type OnnxGraph, readOnnx } from '../../graph/imported/read-onnx.ts';
 import { neededNodes, type Trainable, trainable } from '../../graph/imported/trainable.ts';
 import { upgraded } from '../../graph/imported/upgrade.ts';
@@ -36,7 +36,7 @@ export async function importEncoder({ onnx, features }: TrainedModel): Promise<I
   if (!found.weights.some(({ shape }) => shape.length > 1)) throw untrainable(found);
   const needed: OnnxGraph = { ...whole, nodes, outputs: [output] };
   const runs = await probed(needed, features);
-  const shapes = shapesOf(needed, runs);
+  const shapes = probedShapes(needed, runs);
   const width = shapes.get(output)?.[1];
   if (typeof width !== 'number') throw new RangeError('an encoder answers with vectors of one width');
   return {
@@ -52,12 +52,12 @@ const probes = [
   [1, 2, 5, 3, 5],
 ] as const;
 
-type Tensors = Readonly<Record<string, TensorData>>;
+type ProbeFeeds = Readonly<Record<string, TensorData>>;
 
 /** What the graph was fed with, and the shapes of all its values. */
 interface ProbeRun {
   rows: number;
-  feeds: Tensors;
+  feeds: ProbeFeeds;
   shapes: Readonly<Record<string, ArrayLike<bigint | number>>>;
 }
 

@@ -35,7 +35,7 @@ export type ProbedShapes = Readonly<Record<string, ArrayLike<bigint | number>>>;
  * The shape of each computed value from several runs on batches that differ in all sizes: what was the same in all runs is a number, and other
  * sizes are named by what they were, so that equal ones have equal names. `rows` are those of each run's batch.
  */
-export function shapesOf(
+export function probedShapes(
   graph: OnnxGraph,
   runs: readonly { rows: number; shapes: ProbedShapes }[],
 ): Map<string, Shape> {

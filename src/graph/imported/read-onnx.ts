@@ -16,7 +16,7 @@ export interface OnnxGraph {
   outputs: readonly string[];
 }
 
-type Reading = {
+type OpenGraph = {
   opset: number;
   nodes: Node[];
   constants: Map<string, Constant>;
@@ -27,7 +27,7 @@ type Reading = {
 
 /** Throws a RangeError for bytes that are no ONNX file, and {@link NotSupported} for what is not read of one: inner graphs, and other types of numbers. */
 export function readOnnx(bytes: Uint8Array): OnnxGraph {
-  const graph: Reading = {
+  const graph: OpenGraph = {
     ...{ opset: 0, nodes: [], constants: new Map<string, Constant>(), weights: new Set<string>() },
     ...{ inputs: [], outputs: [] },
   };
@@ -39,7 +39,7 @@ export function readOnnx(bytes: Uint8Array): OnnxGraph {
   return graph;
 }
 
-function readOpset(bytes: Uint8Array, graph: Reading): void {
+function readOpset(bytes: Uint8Array, graph: OpenGraph): void {
   let [domain, version] = ['', 0];
   for (const { field, bytes: part, value } of fieldsOf(bytes)) {
     if (field === 1 && part !== undefined) domain = textOf(part);
@@ -50,7 +50,7 @@ function readOpset(bytes: Uint8Array, graph: Reading): void {
 
 const ownDomain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
 
-function readGraph(bytes: Uint8Array, graph: Reading): void {
+function readGraph(bytes: Uint8Array, graph: OpenGraph): void {
   const inputs: OnnxGraph['inputs'][number][] = [];
   for (const { field, bytes: part } of fieldsOf(bytes)) {
     if (part === undefined) continue;
@@ -65,7 +65,7 @@ function readGraph(bytes: Uint8Array, graph: Reading): void {
   graph.inputs.push(...inputs.filter(({ name }) => !graph.weights.has(name)));
 }
 
-function addNode(node: Node, graph: Reading): void {
+function addNode(node: Node, graph: OpenGraph): void {
   if (node.op !== 'Constant') graph.nodes.push(node);
   else {
     const [name = ''] = node.outputs;

@@ -63,7 +63,7 @@ it.skipIf(!isThere)(
       return Number(answer['loss']?.data[0]);
     };
     for (const [i, { name, data }] of weights.entries()) {
-      const gradient = (found[`d.${i}`]?.data as Float32Array).slice();
+      const gradient = found[`d.${i}`]?.data as Float32Array;
       const slope = lengthOf(gradient);
       const direction = gradient.map((value) => value / slope);
       const step = 0.01 * Math.max(1, lengthOf(data as Float32Array));

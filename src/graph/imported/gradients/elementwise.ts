@@ -2,7 +2,7 @@ import { NotSupported } from '../../../errors/errors.ts';
 import * as emit from '../../emit.ts';
 import type { Graph, Value } from '../../graph.ts';
 import { backTo } from '../sizes.ts';
-import { type ForeignGradient, type ForeignOp, floatAttribute, type GradientRule } from './gradient.ts';
+import { type ForeignGradient, type ForeignOp, type GradientRule, realAttribute } from './gradient.ts';
 
 /** Of one input: dx = dy · slope(x, y). */
 const unary =
@@ -104,9 +104,9 @@ export const elementwise: Readonly<Record<string, GradientRule>> = {
   ':Sigmoid': { gradient: unary((g, _, y) => emit.mul(g, y, emit.sub(g, one(g), y))) },
   ':Softplus': { gradient: unary((g, x) => emit.unary(g, 'Sigmoid', x)) },
   ':Relu': { gradient: unary((g, _, y) => emit.isPositive(g, y)) },
-  ':LeakyRelu': { gradient: unary((g, x, _, op) => leaky(g, x, g.scalar(floatAttribute(op, 'alpha', 0.01)))) },
+  ':LeakyRelu': { gradient: unary((g, x, _, op) => leaky(g, x, g.scalar(realAttribute(op, 'alpha', 0.01)))) },
   ':Elu': {
-    gradient: unary((g, x, y, op) => leaky(g, x, emit.add(g, y, g.scalar(floatAttribute(op, 'alpha', 1))))),
+    gradient: unary((g, x, y, op) => leaky(g, x, emit.add(g, y, g.scalar(realAttribute(op, 'alpha', 1))))),
   },
   // erf'(x) = 2/√π · e^(−x²)
   ':Erf': {

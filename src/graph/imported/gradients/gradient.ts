@@ -26,17 +26,17 @@ export interface GradientRule {
   through?: readonly number[];
 }
 
-export const intAttribute = ({ node }: Pick<ForeignOp, 'node'>, name: string, otherwise: number): number => {
+export const wholeAttribute = ({ node }: Pick<ForeignOp, 'node'>, name: string, otherwise: number): number => {
   const value = node.attributes[name];
   return typeof value === 'number' ? value : otherwise;
 };
 
-export const intsAttribute = ({ node }: ForeignOp, name: string): readonly number[] | undefined => {
+export const wholesAttribute = ({ node }: ForeignOp, name: string): readonly number[] | undefined => {
   const value = node.attributes[name];
   return Array.isArray(value) ? (value as readonly number[]) : undefined;
 };
 
-export const floatAttribute = ({ node }: ForeignOp, name: string, otherwise: number): number => {
+export const realAttribute = ({ node }: ForeignOp, name: string, otherwise: number): number => {
   const value: Attribute | undefined = node.attributes[name];
   return typeof value === 'object' && 'float' in value ? value.float : otherwise;
 };

@@ -1,12 +1,12 @@
 import * as emit from '../../emit.ts';
 import type { Graph, Value } from '../../graph.ts';
 import { backTo, plainAxis } from '../sizes.ts';
-import { type ForeignGradient, floatAttribute, type GradientRule, intAttribute } from './gradient.ts';
+import { type ForeignGradient, type GradientRule, realAttribute, wholeAttribute } from './gradient.ts';
 
 /** dx = y ⊙ (dy − Σ dy ⊙ y) along the axis. */
 const softmax: ForeignGradient = (op, dy) => {
   const { g, y } = op;
-  const axis = plainAxis(intAttribute(op, 'axis', -1), y.shape.length);
+  const axis = plainAxis(wholeAttribute(op, 'axis', -1), y.shape.length);
   const both = emit.mul(g, dy, y);
   return [emit.sub(g, both, emit.mul(g, y, emit.reduce(g, 'ReduceSum', both, [axis])))];
 };
@@ -14,7 +14,7 @@ const softmax: ForeignGradient = (op, dy) => {
 /** dx = dy − eʸ Σ dy along the axis. */
 const logSoftmax: ForeignGradient = (op, dy) => {
   const { g, y } = op;
-  const axis = plainAxis(intAttribute(op, 'axis', -1), y.shape.length);
+  const axis = plainAxis(wholeAttribute(op, 'axis', -1), y.shape.length);
   const sum = emit.reduce(g, 'ReduceSum', dy, [axis]);
   return [emit.sub(g, dy, emit.mul(g, emit.unary(g, 'Exp', y), sum))];
 };
@@ -30,11 +30,11 @@ const layerNorm: ForeignGradient = (op, dy, needs) => {
   const { g } = op;
   const [x, scale, bias] = op.inputs as [Value, Value, Value | undefined];
   const rank = x.shape.length;
-  const first = plainAxis(intAttribute(op, 'axis', -1), rank);
+  const first = plainAxis(wholeAttribute(op, 'axis', -1), rank);
   const axes = Array.from({ length: rank - first }, (_, i) => first + i);
   const mean = (v: Value): Value => emit.reduce(g, 'ReduceMean', v, axes);
   const centred = emit.sub(g, x, mean(x));
-  const s = inverseRoot(g, mean(emit.mul(g, centred, centred)), floatAttribute(op, 'epsilon', 1e-5));
+  const s = inverseRoot(g, mean(emit.mul(g, centred, centred)), realAttribute(op, 'epsilon', 1e-5));
   const normal = emit.mul(g, centred, s);
   const dx = (): Value => {
     const h = emit.mul(g, dy, scale);
@@ -54,7 +54,7 @@ const batchNorm: ForeignGradient = (op, dy, needs) => {
   const [x, scale, bias, mean, variance] = op.inputs as [Value, Value, Value, Value, Value];
   const perChannel = (v: Value): Value =>
     emit.reshape(g, v, [v.shape[0] ?? 1, ...Array.from({ length: x.shape.length - 2 }, () => 1)]);
-  const s = perChannel(inverseRoot(g, variance, floatAttribute(op, 'epsilon', 1e-5)));
+  const s = perChannel(inverseRoot(g, variance, realAttribute(op, 'epsilon', 1e-5)));
   const axes = x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
   const total = (v: Value): Value => emit.reshape(g, emit.reduce(g, 'ReduceSum', v, axes), bias.shape);
   const normal = (): Value => emit.mul(g, emit.sub(g, x, perChannel(mean)), s);

@@ -2,7 +2,7 @@ import { NotSupported } from '../../../errors/errors.ts';
 import * as emit from '../../emit.ts';
 import type { Graph, Value } from '../../graph.ts';
 import { backTo } from '../sizes.ts';
-import { type ForeignGradient, type ForeignOp, floatAttribute, type GradientRule, intAttribute } from './gradient.ts';
+import { type ForeignGradient, type ForeignOp, type GradientRule, realAttribute, wholeAttribute } from './gradient.ts';
 
 interface Transposed {
   ta: boolean;
@@ -54,12 +54,12 @@ const scaled = (g: Graph, x: Value, factor: number): Value => (factor === 1 ? x 
 
 /** alpha · a·b, each matrix transposed if its attribute says so. */
 const fusedMatmul: ForeignGradient = (op, dy, needs) => {
-  const flag = (name: string): boolean => intAttribute(op, name, 0) === 1;
+  const flag = (name: string): boolean => wholeAttribute(op, name, 0) === 1;
   if (flag('transBatchA') || flag('transBatchB'))
     throw new NotSupported('the encoder has a product of transposed stacks, which has no gradient here', {
       hint: NO_TRAINING,
     });
-  const scale = scaled(op.g, dy, floatAttribute(op, 'alpha', 1));
+  const scale = scaled(op.g, dy, realAttribute(op, 'alpha', 1));
   return gradients(op, scale, needs, { ta: flag('transA'), tb: flag('transB') });
 };
 
@@ -67,13 +67,13 @@ const fusedMatmul: ForeignGradient = (op, dy, needs) => {
 const gemm: ForeignGradient = (op, dy, needs) => {
   const { g, inputs } = op;
   const [, , c] = inputs;
-  const flag = (name: string): boolean => intAttribute(op, name, 0) === 1;
-  const product = scaled(g, dy, floatAttribute(op, 'alpha', 1));
+  const flag = (name: string): boolean => wholeAttribute(op, name, 0) === 1;
+  const product = scaled(g, dy, realAttribute(op, 'alpha', 1));
   const both = gradients({ ...op, inputs: inputs.slice(0, 2) }, product, needs, {
     ta: flag('transA'),
     tb: flag('transB'),
   });
-  const dc = c !== undefined && needs(2) ? backTo(g, scaled(g, dy, floatAttribute(op, 'beta', 1)), c) : null;
+  const dc = c !== undefined && needs(2) ? backTo(g, scaled(g, dy, realAttribute(op, 'beta', 1)), c) : null;
   return [...both, dc];
 };
 

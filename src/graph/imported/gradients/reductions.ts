@@ -2,20 +2,20 @@ import { NotSupported } from '../../../errors/errors.ts';
 import * as emit from '../../emit.ts';
 import type { Value } from '../../graph.ts';
 import { plainAxis, ratioOfSizes, sizesOf } from '../sizes.ts';
-import { constantInts, type ForeignGradient, type ForeignOp, type GradientRule, intAttribute } from './gradient.ts';
+import { constantInts, type ForeignGradient, type ForeignOp, type GradientRule, wholeAttribute } from './gradient.ts';
 
 /** The axes that are reduced, from the first one on. */
 function axesOf(op: ForeignOp): readonly number[] {
   const [x, axes] = op.inputs as [Value, Value | undefined];
   const all = x.shape.map((_, axis) => axis);
-  if (axes === undefined || axes.name === '') return intAttribute(op, 'noop_with_empty_axes', 0) === 1 ? [] : all;
+  if (axes === undefined || axes.name === '') return wholeAttribute(op, 'noop_with_empty_axes', 0) === 1 ? [] : all;
   const given = constantInts(op, 1);
   if (given === undefined) {
     throw new NotSupported('the encoder reduces axes that are computed, which has no gradient here', {
       hint: "It can be used as it is: families => '{encoder}'.",
     });
   }
-  if (given.length === 0) return intAttribute(op, 'noop_with_empty_axes', 0) === 1 ? [] : all;
+  if (given.length === 0) return wholeAttribute(op, 'noop_with_empty_axes', 0) === 1 ? [] : all;
   return given.map((axis) => plainAxis(axis, x.shape.length));
 }
 
@@ -24,7 +24,7 @@ function kept(op: ForeignOp, value: Value): Value {
   const { g } = op;
   const [x] = op.inputs as [Value];
   const axes = axesOf(op);
-  if (intAttribute(op, 'keepdims', 1) === 1 || axes.length === 0) return value;
+  if (wholeAttribute(op, 'keepdims', 1) === 1 || axes.length === 0) return value;
   const shape = x.shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim));
   return g.node('Unsqueeze', [value, g.ints([...axes].sort((a, b) => a - b))], shape);
 }

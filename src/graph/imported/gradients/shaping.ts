@@ -7,8 +7,8 @@ import {
   type ForeignGradient,
   type ForeignOp,
   type GradientRule,
-  intAttribute,
-  intsAttribute,
+  wholeAttribute,
+  wholesAttribute,
 } from './gradient.ts';
 
 /** The same numbers in another shape. */
@@ -16,7 +16,7 @@ const reshaped: ForeignGradient = ({ g, inputs }, dy) => [likeShape(g, dy, input
 
 const transposed: ForeignGradient = (op, dy) => {
   const rank = op.y.shape.length;
-  const perm = intsAttribute(op, 'perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
+  const perm = wholesAttribute(op, 'perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
   return [
     emit.transpose(
       op.g,
@@ -38,7 +38,7 @@ function sizeAlong(g: Graph, x: Value, axis: number): Value {
 /** Each part gets its part of dy. */
 const concatenated: ForeignGradient = (op, dy) => {
   const { g, inputs } = op;
-  const axis = plainAxis(intAttribute(op, 'axis', 0), op.y.shape.length);
+  const axis = plainAxis(wholeAttribute(op, 'axis', 0), op.y.shape.length);
   const sizes = emit.concat(
     g,
     inputs.map((x) => sizeAlong(g, x, axis)),
@@ -53,7 +53,7 @@ const concatenated: ForeignGradient = (op, dy) => {
 const split: ForeignGradient = (op, dy) => {
   const { g, outputs, place } = op;
   const [x] = op.inputs as [Value];
-  const axis = plainAxis(intAttribute(op, 'axis', 0), x.shape.length);
+  const axis = plainAxis(wholeAttribute(op, 'axis', 0), x.shape.length);
   const sizes = outputs.map(({ shape }) => shape[axis]);
   if (!sizes.every((size) => typeof size === 'number')) throw open('is split into parts whose sizes are not fixed');
   const sum = (parts: readonly number[]): number => parts.reduce((a, b) => a + b, 0);
@@ -101,7 +101,7 @@ function paddedSlice(op: ForeignOp, dy: Value): Value | null {
 const gathered: ForeignGradient = (op, dy) => {
   const { g } = op;
   const [x, index] = op.inputs as [Value, Value];
-  const axis = plainAxis(intAttribute(op, 'axis', 0), x.shape.length);
+  const axis = plainAxis(wholeAttribute(op, 'axis', 0), x.shape.length);
   const toFront = (first: number, count: number, rank: number): number[] => {
     const moved = Array.from({ length: count }, (_, i) => first + i);
     return [...moved, ...Array.from({ length: rank }, (_, i) => i).filter((i) => !moved.includes(i))];
@@ -154,7 +154,7 @@ const gatheredNd: ForeignGradient = (op, dy) => {
   const { g } = op;
   const [x, index] = op.inputs as [Value, Value];
   const depth = index.shape.at(-1);
-  if (intAttribute(op, 'batch_dims', 0) !== 0 || typeof depth !== 'number') throw open('gathers in stacks');
+  if (wholeAttribute(op, 'batch_dims', 0) !== 0 || typeof depth !== 'number') throw open('gathers in stacks');
   if (!op.threaded) {
     const zeros = g.node('ConstantOfShape', [sizesOf(g, x)], x.shape);
     return [g.node('ScatterND', [zeros, index, dy], x.shape, { attributes: { reduction: 'add' } })];
