@@ -72,7 +72,10 @@ const benches: Record<string, Bench> = {
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N', 'learn FILE', 'images N'] },
   shards: { run: shardsBench, flags: ['rows N', 'workers N'] },
   soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
-  study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },
+  study: {
+    run: studyBench,
+    flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N', 'trials N', 'encoder PACKAGE'],
+  },
   tables: { run: tablesBench, flags: ['data NAME'] },
   trees: { run: treesBench, flags: ['data NAME', 'rows N', 'threads N'] },
   tuning: {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { Inbox } from '../support/inbox.ts';
 import { reply } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -10,7 +11,7 @@ const inbox = new Inbox();
 /** The inputs of a request. */
 const inputsOf = (fields: readonly string[]): string[] => {
   const said = fields.at(-1) ?? '';
-  return fields[0] === 'P' ? [said] : (JSON.parse(said) as string[]);
+  return fields[0] === 'P' ? [said] : (readInputs(said) as string[]);
 };
 const say = (input: string): string => {
   const { age, city } = JSON.parse(input) as { age?: unknown; city?: unknown };

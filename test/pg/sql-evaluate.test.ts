@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { averagePrecision, type Detection } from '../../src/domain/average-precision.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { createRng } from '../../src/runtime/rng.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
@@ -19,7 +20,7 @@ beforeEach(async () => {
   db = database.db;
   bridge = new ScriptedBridge();
   bridge.answer = (fields) => {
-    const inputs = JSON.parse(fields.at(-1) ?? '') as (string | null)[];
+    const inputs = readInputs(fields.at(-1) ?? '');
     const say = (input: string): string =>
       /[AB]/.test(fields[0] ?? '') ? input.slice(0, 1) : String(atob(input).length);
     if (fields[0] === 'B') {

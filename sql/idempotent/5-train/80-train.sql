@@ -96,9 +96,9 @@ begin
   request.knobs := knobs;
   request.advisor := advisor;
   request.collaborative := coalesce(collaborative, true);
-  -- a trial of a table is short: more of them use the time
-  request.max_trials := coalesce(max_trials, case chosen.input when 'columns' then 200 else 16 end);
-  request.max_time := max_time;
+  -- trials of tables are short, and a given time is there to be used
+  request.max_trials := coalesce(max_trials, case when chosen.input = 'columns' or max_time is not null then 200 else 16 end);
+  request.max_time := coalesce(max_time, '10 min');
   request.target_score := target_score;
   request.validation := rafiki._validation_share(validation, validation_source is not null or validation_split is not null or validation_after is not null);
   request.seed := coalesce(seed, (random() * 2147483647)::int);
@@ -169,7 +169,7 @@ end $$;
 create or replace function rafiki_train(
   task text, source regclass, model text default null, target name default null, features name[] default null,
   families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
-  max_trials int default null, max_time interval default '10 min', target_score float8 default null,
+  max_trials int default null, max_time interval default null, target_score float8 default null,
   validation float8 default null, seed int default null, deploy boolean default true, on_bad_row text default 'error',
   validation_source regclass default null, validation_split name default null, validation_after timestamptz default null,
   metric text default null, class_weights text default null, replace boolean default false,
@@ -205,8 +205,8 @@ Arguments:
   collaborative: whether trials may start from weights that earlier trials published. The probability of random weights
     falls from the setting rafiki.alpha_first (1) to rafiki.alpha_last (0.1) by the middle of the study; a trial publishes
     its weights when their score beats the best of their family by rafiki.delta (0.005)
-  max_trials: how many trials at most, 10000 or less; 16 if it is not given, 200 for a table
-  max_time: how long they may take together, @max_study_days@ days or less
+  max_trials: how many trials at most, 10000 or less; 16 if neither it nor max_time is given, 200 for a table or with max_time
+  max_time: how long they may take together, @max_study_days@ days or less; 10 min if it is not given
   target_score: a score in (0, 1] that is good enough to end
   validation: share of the rows that trials are scored on, 0.2 if it is not given
   seed: makes a study repeatable; default: random. Without it, earlier studies of yours decide what is tried first

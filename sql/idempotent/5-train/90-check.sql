@@ -122,7 +122,7 @@ end $$;
 create or replace function rafiki_check(
   task text, source regclass, target name default null, features name[] default null, validation float8 default null,
   on_bad_row text default 'error', validation_source regclass default null, validation_split name default null,
-  validation_after timestamptz default null, metric text default null, max_time interval default '10 min'
+  validation_after timestamptz default null, metric text default null, max_time interval default null
 ) returns table (finding text, detail text)
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -152,7 +152,7 @@ Arguments:
   validation_split: a boolean column, true where trials are scored on the row
   validation_after: trials are scored on rows later than this
   metric: what trials are compared by
-  max_time: how long trials may take together
+  max_time: how long trials may take together; 10 min if it is not given
 
 Result: findings, each with its detail
 

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { CsvError, parse } from 'csv-parse/sync';
 import { type Connection, Database, type Queryable } from '../../db/database.ts';
 import { BadData } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { csvRecords } from '../terminal/csv-file.ts';
 import { formatTable } from '../terminal/format-table.ts';
 import { LiveLine } from '../terminal/live-line.ts';
 import { demoDir } from '../up/data-dir.ts';
@@ -80,17 +79,10 @@ async function ownData(session: Connection, file: string): Promise<DemoTables> {
 }
 
 function rowsOf(file: string): Record<string, string>[] {
-  const bytes = readFileSync(file);
-  try {
-    return parse(bytes, { columns: true, bom: true, skip_empty_lines: true }) as Record<string, string>[];
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    throw new BadData(`${file} is not a CSV file`, {
-      detail: `${error.code.toLowerCase().replaceAll('_', ' ')}, at line ${error['lines'] ?? '?'}.`,
-      hint: 'It needs a header line with the columns label and text; quote texts that contain quotes or line breaks.',
-      cause: error,
-    });
-  }
+  const hint =
+    'It needs a header line with the columns label and text; quote texts that contain quotes or line breaks.';
+  const [header = [], ...rows] = csvRecords(file, hint);
+  return rows.map((row) => Object.fromEntries(header.map((name, i) => [name, row[i] ?? ''])));
 }
 
 const ROWS_PER_INSERT = 500;

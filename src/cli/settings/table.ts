@@ -126,7 +126,12 @@ export const settingsTable = {
     about: 'for train: the table that the file becomes',
     otherwise: "the file's name",
   },
-  minutes: { flag: 'minutes', kind: kind.wholeNumber(10_000), about: 'for train: the time', default: '10' },
+  minutes: {
+    flag: 'minutes',
+    kind: kind.wholeNumber(10_000),
+    about: 'for train: the time, which is used up',
+    otherwise: '16 trials, or 200 of a table, in 10 minutes',
+  },
   column: {
     flag: 'column',
     kind: kind.text('NAME'),

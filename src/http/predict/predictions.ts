@@ -1,10 +1,10 @@
 import { InvalidEncoding, InvalidParameter, StatementRefused } from '../../errors/errors.ts';
+import { readArrayLiteral } from '../../protocol/array-literal.ts';
 import { MAX_INPUTS } from '../../protocol/input-array.ts';
 import { type LatencyOptions, parseLatencyOptions } from '../../protocol/latency-options.ts';
 import { SEPARATOR } from '../../protocol/request.ts';
 import type { FairGate } from '../fair-gate.ts';
 import type { SignedIn } from '../sign-in/signed-in.ts';
-import { readArrayLiteral } from './array-literal.ts';
 import type { BridgePool } from './bridge-pool.ts';
 import type { UsableModel, UsableModels } from './usable-models.ts';
 
