@@ -25,7 +25,7 @@ export const encoderTuned: NetworkFamily = {
     new HyperSpace()
       .addCategoricalKnob('trained', [0.25, 0.5, 1], { group: 'architecture', initial: 1 })
       .addRangeKnob('epochs', 'int', 2, 10, { group: 'training', initial: 4 })
-      .addCategoricalKnob('batch', [16, 32, 64], { group: 'training', initial: 32 })
+      .addCategoricalKnob('batch', [16, 32, 64], { group: 'training', initial: 64 })
       .addRangeKnob('learning_rate', 'float', 1e-5, 1e-3, { group: 'training', initial: 2e-4, log: true })
       .addRangeKnob('first_rate', 'float', 0.05, 1, { group: 'training', initial: 0.3, log: true })
       .addRangeKnob('head_rate', 'float', 1, 20, { group: 'training', initial: 5, log: true })

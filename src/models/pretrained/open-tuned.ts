@@ -16,9 +16,12 @@ export async function openTuned(
   const encoder = await importEncoder(await readModel(file));
   const answers = answersOf({ encoder: '', state: {}, ...fitAnswers({ ...fitTo, classes: data.classes }) });
   const { inputs, labels } = data.train;
-  const vectors = await embedData(inputs, { file, cacheDir, threads });
+  // with the validation rows, as for a head on frozen vectors: the cache then has them
+  const vectors = await embedData([...inputs, ...data.valid.inputs], { file, cacheDir, threads });
+  const { width } = encoder;
+  const trained = vectors.subarray(0, inputs.length * width);
   const head = await linearStart({
-    ...{ vectors: { data: vectors, rows: inputs.length, width: vectors.length / inputs.length }, l2, seed, threads },
+    ...{ vectors: { data: trained, rows: inputs.length, width }, l2, seed, threads },
     ...{ outputs: answerWidth(answers), unit: answers.target },
     ...headTargets(labels, answers, { balanced }),
   });
