@@ -3,7 +3,7 @@ const utf8 = new TextDecoder();
 export const textOf = (bytes: Uint8Array): string => utf8.decode(bytes);
 
 /** A field of a protobuf message. */
-export interface ProtobufField {
+interface ProtobufField {
   field: number;
   /** Of wire type 2, and of numbers with a fixed width (1 and 5). */
   bytes?: Uint8Array;

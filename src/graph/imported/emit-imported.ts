@@ -17,7 +17,7 @@ export interface ImportedGraph {
   shapes: ReadonlyMap<string, Shape>;
 }
 
-export interface GivenValues {
+interface GivenValues {
   /** The graph's inputs, with a batch of rows as the first dimension. */
   inputs: ReadonlyMap<string, Value>;
   /** Its weights that are trained, in place of its constants. */

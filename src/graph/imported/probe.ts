@@ -29,7 +29,7 @@ export function shapesFile(graph: OnnxGraph): Uint8Array {
 }
 
 /** What runs of that file answered: the outputs by name. */
-export type ProbedShapes = Readonly<Record<string, ArrayLike<bigint | number>>>;
+type ProbedShapes = Readonly<Record<string, ArrayLike<bigint | number>>>;
 
 /**
  * The shape of each computed value from several runs on batches that differ in all sizes: what was the same in all runs is a number, and other

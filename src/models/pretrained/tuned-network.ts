@@ -6,7 +6,7 @@ import { dense } from '../../graph/ops/matmul.ts';
 import { type Answers, answering, answerWidth } from '../answering.ts';
 import type { PretrainedBody } from '../family.ts';
 
-export interface TunedSettings {
+interface TunedSettings {
   /** Share of the matrices of weights that are trained: those next to the answer. */
   share: number;
   /** Learning rate of the first one, as a share of that of the last one; between them it grows by equal factors. */
@@ -15,7 +15,7 @@ export interface TunedSettings {
   headRate: number;
 }
 
-export interface TunedParts extends Answers, PretrainedBody {
+interface TunedParts extends Answers, PretrainedBody {
   settings: TunedSettings;
 }
 
@@ -47,7 +47,7 @@ export function tunedNetwork({ encoder, from, head, settings, ...answers }: Tune
   return { ...network, isForeign: true };
 }
 
-export interface RatedWeight {
+interface RatedWeight {
   weight: Constant;
   rate: number;
 }

@@ -43,7 +43,7 @@ const float32 = (value: number): Omit<Constant, 'name'> => ({
 });
 
 /** Dimensions of x as if they were known only when the graph runs. */
-export type Hidden = (shape: Shape) => Shape;
+type Hidden = (shape: Shape) => Shape;
 const known: Hidden = (shape) => shape;
 
 export function caseOf(name: string, given: ForeignCase, hidden = known): OpCase {
