@@ -1,6 +1,7 @@
 import type { RawInput } from '../../domain/task.ts';
 import type { TensorData } from '../../domain/tensor.ts';
-import type { FittedFeatures, TrainedModel } from '../../domain/training.ts';
+import type { FittedFeatures, ModelFile, TrainedModel } from '../../domain/training.ts';
+import { readModel } from '../../engine/model-file.ts';
 import { createSession } from '../../engine/session.ts';
 import { NotSupported } from '../../errors/errors.ts';
 import { sampleImage } from '../../features/images.ts';
@@ -24,6 +25,10 @@ export interface ImportedEncoder {
   /** What the features are turned into, by name. */
   inputs: Readonly<Record<string, InputSpec>>;
 }
+
+/** As {@link importEncoder}, of a file on the local disk. */
+export const importEncoderFile = async (file: ModelFile): Promise<ImportedEncoder> =>
+  importEncoder(await readModel(file));
 
 /** Reads the graph of an encoder. Throws {@link NotSupported} if none of its matrices of weights can be trained. */
 export async function importEncoder({ onnx, features }: TrainedModel): Promise<ImportedEncoder> {

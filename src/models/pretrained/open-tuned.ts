@@ -1,8 +1,7 @@
 import type { PretrainedParts, TrainingSpec } from '../../domain/training.ts';
 import { embedData } from '../../encoders/embedded-data.ts';
-import { importEncoder } from '../../encoders/tuned/import-encoder.ts';
+import { importEncoderFile } from '../../encoders/tuned/import-encoder.ts';
 import { linearStart } from '../../encoders/tuned/linear-start.ts';
-import { readModel } from '../../engine/model-file.ts';
 import { answersOf, answerWidth, fitAnswers } from '../answering.ts';
 import type { PretrainedBody } from '../family.ts';
 import { headTargets } from './head-targets.ts';
@@ -13,7 +12,7 @@ export async function openTuned(
   { file, cacheDir, paramsId }: PretrainedParts,
   l2: number,
 ): Promise<PretrainedBody> {
-  const encoder = await importEncoder(await readModel(file));
+  const encoder = await importEncoderFile(file);
   const answers = answersOf({ encoder: '', state: {}, ...fitAnswers({ ...fitTo, classes: data.classes }) });
   const { inputs, labels } = data.train;
   // with the validation rows, as for a head on frozen vectors: the cache then has them
