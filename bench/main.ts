@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { InvalidParameter } from '../src/errors/errors.ts';
 import { augmentBench } from './augment.ts';
 import { checkBench } from './check.ts';
+import { dashboardBench } from './dashboard.ts';
 import { engineBench } from './engine.ts';
 import { type EnsemblesOptions, ensemblesBench } from './ensembles.ts';
 import { type FaultOptions, faultsBench } from './faults.ts';
@@ -53,6 +54,7 @@ interface Bench {
 const benches: Record<string, Bench> = {
   augment: { run: augmentBench, flags: [] },
   check: { run: checkBench, flags: [] },
+  dashboard: { run: dashboardBench, flags: [] },
   engine: { run: engineBench, flags: [] },
   ensembles: { run: ensemblesBench, flags: ['data NAME', 'seeds N'] },
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },

@@ -11,6 +11,8 @@ import type { MeasuredService } from '../runtime/measured.ts';
 import type { Service } from '../runtime/service.ts';
 import { AnswerCounts } from './answer-counts.ts';
 import { addRoutes, createApp, type TlsFiles } from './app.ts';
+import { chartRoutes } from './charts/routes.ts';
+import { addDashboard } from './dashboard.ts';
 import { FairGate } from './fair-gate.ts';
 import { addHealth } from './health.ts';
 import { addInference } from './inference/routes.ts';
@@ -27,8 +29,11 @@ import { eventRoutes, Streams } from './routes/events.ts';
 import { modelRoutes } from './routes/models.ts';
 import { predictRoutes } from './routes/predict.ts';
 import { serviceRoutes } from './routes/service.ts';
+import { sessionRoutes } from './routes/session.ts';
 import { studyRoutes } from './routes/studies.ts';
 import { trialRoutes } from './routes/trials.ts';
+import { addPageSessions } from './sign-in/page-sessions.ts';
+import { PageSessions } from './sign-in/sessions.ts';
 import { SignIns } from './sign-in/sign-ins.ts';
 
 export interface CreateHttpOptions {
@@ -82,6 +87,8 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       const api = await apiSchema(database);
       signIns = new SignIns({ databaseUrl: database.url, api, limits, clock: systemClock, logger });
       app = createApp({ tls, corsOrigins: options.corsOrigins ?? [], limits, logger });
+      const sessions = new PageSessions(limits, systemClock);
+      addPageSessions(app, sessions, tls !== undefined);
       const gate = new FairGate({
         what: 'predictions',
         places: limits.predictions,
@@ -98,12 +105,15 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
         ...modelRoutes(),
         ...predictRoutes(predictions, limits),
         ...evaluationRoutes(limits),
+        ...sessionRoutes(sessions, tls !== undefined),
+        ...chartRoutes(predictions, limits),
       ];
       const document = openApi(routes);
       answers.count(app);
       addRoutes(app, routes, signIns);
       addHealth(app, { pool, document });
       addInference(app, { signIns, predictions, pool });
+      addDashboard(app, logger);
       await pool.start();
       await listener.start();
       await listen(app, options);

@@ -100,8 +100,10 @@ interface AnyFamily {
   outputs: readonly OutputKind[];
   /** A study with fewer trials uses it only if requested, because it takes much longer than the task's other families. */
   minTrials?: number;
-  /** The pretrained encoder that it stands on: any, or one that can be trained further. Studies without one do not have it. */
-  needsEncoder?: 'any' | 'trainable';
+  /** Whether it stands on a pretrained encoder: studies without one do not have it. */
+  needsEncoder?: boolean;
+  /** Whether it trains that encoder's own weights further, so that it must be one of which they can be. */
+  trainsEncoder?: boolean;
   /** A study uses it only if requested, or if it has this much time left: a trial takes much longer than those of the task's other families. */
   minSeconds?: number;
   space(task: Task): HyperSpace;

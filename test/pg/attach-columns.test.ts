@@ -102,6 +102,26 @@ describe('a statement', () => {
   });
 });
 
+test('a column of the table may have any name', async () => {
+  await inbox.db.query(`alter table people add nth int, add input text, add label text, add bytes int`);
+  await attach();
+  await inbox.filled(`insert into people (id, age, city, nth) select i, i, 'Bern', -i from generate_series(1, 1000) i`);
+  expect(await wrong()).toEqual([]);
+});
+
+test('numbers that are there already are not overwritten by those of a regression', async () => {
+  await inbox.db.query(
+    `alter table people add price float8; insert into people (id, age, city, price) values (1, 2, 'Bern', 38700)`,
+  );
+  const attachPrices = (more = ''): Promise<unknown> =>
+    inbox.db.query(`select rafiki_attach('prices', 'people', output => 'price'${more})`);
+  await expect(attachPrices()).rejects.toMatchObject({
+    code: '42P10',
+    detail: 'One is 38700; predictions would overwrite it.',
+  });
+  await attachPrices(', keep => true');
+});
+
 describe('a column', () => {
   test('that is renamed is sent under the name that the model knows', async () => {
     await inbox.db.query(`insert into people (id, age, city) values (1, 1, 'Bern')`);

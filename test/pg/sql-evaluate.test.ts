@@ -367,7 +367,11 @@ test('rafiki_export gives the owner the ONNX file of the deployed version, of an
      select v.id, p.id - (select min(id) from params), 'f', 1, p.id from version v, params p`,
     [file, file.length],
   );
-  expect(await db.query(`select rafiki_export('letters') as onnx`)).toEqual([{ onnx: file }]);
+  const [exported] = await db.query<{ onnx: Buffer }>(`select rafiki_export('letters') as onnx`);
+  expect(exported?.onnx.subarray(0, file.length)).toEqual(file);
+  const described = exported?.onnx.toString('latin1') ?? '';
+  for (const part of ['rafiki.model', '"variant_of"', 'rafiki.params.0', 'rafiki.params.1', 'rafiki.blob.02'])
+    expect(described).toContain(part);
   await db.query(
     `with kept as (insert into rafiki.object (hash) values ('\\x01') returning id)
      update rafiki.blob set data = null, object_id = kept.id from kept where hash = '\\x01'`,

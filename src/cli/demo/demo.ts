@@ -6,7 +6,7 @@ import { csvRecords } from '../terminal/csv-file.ts';
 import { formatTable } from '../terminal/format-table.ts';
 import { LiveLine } from '../terminal/live-line.ts';
 import { demoDir } from '../up/data-dir.ts';
-import { Up } from '../up/up.ts';
+import { Up, USER_URL } from '../up/up.ts';
 import type { UpOptions } from '../up/up-options.ts';
 import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
 
@@ -157,5 +157,5 @@ function printNextSteps(up: Up, { task, relation, model }: DemoTables, dataDir: 
   print('  SELECT * FROM rafiki.top_studies;  \\watch 2');
   print('  \\df+ rafiki_*');
   if (up.httpUrl !== undefined)
-    print(`  over HTTP, with the same role and its password: ${up.httpUrl}   # docs/http.md`);
+    print(`  the dashboard, with the same role and its password (${path.join(dataDir, USER_URL)}):\n  ${up.httpUrl}`);
 }

@@ -1,6 +1,6 @@
 import { NotSupported } from '../../errors/errors.ts';
 import { type Attribute, type Constant, type ElementType, elementTypes, type Node, type Shape } from '../graph.ts';
-import { fieldsOf, intsOf, textOf } from '../protobuf-reader.ts';
+import { fieldsOf, int64sOf, type OnnxField, textOf } from '../onnx-fields.ts';
 
 /** The graph of an ONNX file. */
 export interface OnnxGraph {
@@ -117,11 +117,11 @@ function readAttribute(bytes: Uint8Array): [string, Attribute] {
   for (const field of fieldsOf(bytes)) {
     const { bytes: part, value = 0 } = field;
     if (field.field === 20) kind = value;
-    else if (field.field === 3) int = value;
+    else if (field.field === 3) int = intsOf(field)[0] ?? 0;
+    else if (field.field === 2) float = floatsOf(field.whole.subarray(1))[0] ?? 0;
     else if (field.field === 8) ints.push(...intsOf(field));
     else if (part === undefined) continue;
     else if (field.field === 1) name = textOf(part);
-    else if (field.field === 2) float = floatsOf(part)[0] ?? 0;
     else if (field.field === 4) text = textOf(part);
     else if (field.field === 5) tensor = readTensor(part);
     else if (field.field === 7) floats.push(...floatsOf(part));
@@ -204,6 +204,8 @@ function listed(
   if (dtype === 'float32') return Float32Array.from(floats);
   return dtype === 'int64' ? int64(ints) : arrays[dtype].from(ints);
 }
+
+const intsOf = (field: OnnxField): number[] => int64sOf(field).map(Number);
 
 const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(new Uint8Array(bytes).buffer);
 

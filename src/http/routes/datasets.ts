@@ -23,7 +23,7 @@ const datasetSchema = Type.Object(
   { $id: 'Dataset' },
 );
 
-type Dataset = Static<typeof datasetSchema>;
+export type DatasetAnswer = Static<typeof datasetSchema>;
 
 const datasetSql = `
   select format('%I.%I', n.nspname, c.relname) as name, n.nspname as schema, c.relname as table,
@@ -55,7 +55,7 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     query: pageQuery,
     answer: Type.Object({ datasets: Type.Array(datasetSchema) }),
     handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0 } }) => ({
-      datasets: await role.rows<Dataset>(`${datasetSql} order by n.nspname, c.relname limit $1 offset $2`, [
+      datasets: await role.rows<DatasetAnswer>(`${datasetSql} order by n.nspname, c.relname limit $1 offset $2`, [
         limit,
         offset,
       ]),
@@ -69,7 +69,7 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     params: datasetParams,
     answer: datasetSchema,
     async handle({ role, params: { dataset } }) {
-      const [found] = await role.rows<Dataset>(`${datasetSql} and c.oid = $1`, [await relationOf(role, dataset)]);
+      const [found] = await role.rows<DatasetAnswer>(`${datasetSql} and c.oid = $1`, [await relationOf(role, dataset)]);
       if (found !== undefined) return found;
       throw new UndefinedObject(`data set "${dataset}" does not exist`, {
         hint: 'GET /v1/datasets lists those that you may read.',

@@ -23,6 +23,9 @@ const metricSchema = Type.Object({
   high: nullableNumber,
 });
 const confusionSchema = Type.Object({ actual: nullableText, predicted: nullableText, row_count: Type.Integer() });
+export type MetricAnswer = Static<typeof metricSchema>;
+export type ConfusionAnswer = Static<typeof confusionSchema>;
+
 const classSchema = Type.Object({ label: nullableText, row_count: Type.Integer(), ...metricSchema.properties });
 
 /** The rows of a function that measures a model on labelled rows. */

@@ -28,21 +28,24 @@ const versionSchema = Type.Object(
     classes: nullable(Type.Integer()),
     families: nullableText,
     deployment: nullableText,
+    rule: nullableText,
   },
   { $id: 'Version' },
 );
-type ModelVersion = Static<typeof versionSchema>;
+export type ModelVersionAnswer = Static<typeof versionSchema>;
 
 const modelSchema = Type.Object(
   { model: Type.String(), task: Type.String(), owner: Type.String(), versions: Type.Array(versionSchema) },
   { $id: 'Model' },
 );
 
-const versionsSql = `
-  select v.model, v.version, v.task, v.owner::text, v.metric, v.score, v.low, v.high, v.classes, v.families, v.deployment from rafiki.models v`;
+export type ModelAnswer = Static<typeof modelSchema>;
 
-async function versionsOf(role: SignedIn, model: string): Promise<[ModelVersion, ...ModelVersion[]]> {
-  const [first, ...rest] = await role.rows<ModelVersion>(`${versionsSql} where v.model = $1 limit 1000`, [model]);
+const versionsSql = `
+  select v.model, v.version, v.task, v.owner::text, v.metric, v.score, v.low, v.high, v.classes, v.families, v.deployment, v.rule from rafiki.models v`;
+
+async function versionsOf(role: SignedIn, model: string): Promise<[ModelVersionAnswer, ...ModelVersionAnswer[]]> {
+  const [first, ...rest] = await role.rows<ModelVersionAnswer>(`${versionsSql} where v.model = $1 limit 1000`, [model]);
   if (first !== undefined) return [first, ...rest];
   throw new UndefinedObject(`model "${model}" does not exist`, {
     detail: 'Or it belongs to another role that has not granted it to you.',
@@ -82,11 +85,10 @@ export const modelRoutes = (): HttpRoute[] => [
     query: Type.Object({ ...pageQuery.properties, task: Type.Optional(nameSchema) }, { additionalProperties: false }),
     answer: Type.Object({ models: Type.Array(versionSchema) }),
     handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0, task = null } }) => ({
-      models: await role.rows<ModelVersion>(`${versionsSql} where $3::text is null or v.task = $3 limit $1 offset $2`, [
-        limit,
-        offset,
-        task,
-      ]),
+      models: await role.rows<ModelVersionAnswer>(
+        `${versionsSql} where $3::text is null or v.task = $3 limit $1 offset $2`,
+        [limit, offset, task],
+      ),
     }),
   }),
   route({

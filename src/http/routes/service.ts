@@ -19,6 +19,8 @@ const workerSchema = Type.Object(
   { $id: 'Worker' },
 );
 
+export type WorkerAnswer = Static<typeof workerSchema>;
+
 const statSchema = Type.Object(
   {
     model: Type.String(),
@@ -71,7 +73,7 @@ export const serviceRoutes = (): HttpRoute[] => [
     summary: 'Running processes, as rafiki.workers',
     answer: Type.Object({ workers: Type.Array(workerSchema) }),
     handle: async ({ role }) => ({
-      workers: await role.rows<Static<typeof workerSchema>>('select w.* from rafiki.workers w limit 10000'),
+      workers: await role.rows<WorkerAnswer>('select w.* from rafiki.workers w limit 10000'),
     }),
   }),
   route({

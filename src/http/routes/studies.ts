@@ -23,6 +23,7 @@ export const studySchema = Type.Object(
     task: Type.String(),
     source: nullableText,
     state: Type.String(),
+    paused: Type.Boolean(),
     done: Type.Integer(),
     running: Type.Integer(),
     total: Type.Integer(),
@@ -42,9 +43,12 @@ export const studySchema = Type.Object(
   { $id: 'Study' },
 );
 
+export type StudyAnswer = Static<typeof studySchema>;
+
 /** `where` is a condition on study s. */
 const studySql = (where: string): string => `
-  select s.id as study, v.model, s.task, c.oid::regclass::text as source, v.state, v.done, v.running, v.total, v.best, s.metric, s.version,
+  select s.id as study, v.model, s.task, c.oid::regclass::text as source, v.state,
+    s.paused_at is not null as paused, v.done, v.running, v.total, v.best, s.metric, s.version,
     v.eta::text, v.notice, v.plan::text, case when s.error is not null then json_build_object('code', s.error ->> 'sqlstate', 'message', s.error ->> 'message',
       'detail', s.error ->> 'detail', 'hint', s.error ->> 'hint') end as error, s.created_at, s.started_at, s.ended_at
   from rafiki.study s join rafiki.studies v on v.study = s.id
@@ -81,6 +85,7 @@ const trainBody = Type.Object(
     class_weights: Type.Optional(Type.String({ maxLength: 100 })),
     replace: Type.Optional(Type.Boolean()),
     workers_per_trial: Type.Optional(Type.Integer()),
+    start: Type.Optional(nameSchema),
   },
   { additionalProperties: false },
 );
@@ -122,14 +127,17 @@ async function train(role: SignedIn, body: Static<typeof trainBody>): Promise<nu
   });
 }
 
-export async function studyOf(role: SignedIn, study: string): Promise<Static<typeof studySchema>> {
-  const [found] = await role.rows<Static<typeof studySchema>>(studySql('s.id = $1::bigint'), [study]);
+export async function studyOf(role: SignedIn, study: string): Promise<StudyAnswer> {
+  const [found] = await role.rows<StudyAnswer>(studySql('s.id = $1::bigint'), [study]);
   if (found !== undefined) return found;
   throw new UndefinedObject(`study ${study} does not exist`, {
     detail: 'Or it belongs to another role.',
     hint: 'GET /v1/studies lists yours.',
   });
 }
+
+export const newestStudies = (role: SignedIn): Promise<StudyAnswer[]> =>
+  role.rows<StudyAnswer>(`${studySql('true')} limit ${DEFAULT_PAGE}`);
 
 const steps = ['cancel', 'finish', 'pause', 'resume'] as const;
 
@@ -161,7 +169,7 @@ export const studyRoutes = (): HttpRoute[] => [
     ),
     answer: Type.Object({ studies: Type.Array(studySchema) }),
     handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0, model = null, state = null } }) => ({
-      studies: await role.rows<Static<typeof studySchema>>(
+      studies: await role.rows<StudyAnswer>(
         `${studySql('($3::text is null or s.model = $3) and ($4::text is null or s.state = $4)')} limit $1 offset $2`,
         [limit, offset, model, state],
       ),

@@ -29,6 +29,8 @@ const trialSchema = Type.Object(
   { $id: 'Trial' },
 );
 
+export type TrialAnswer = Static<typeof trialSchema>;
+
 const trialSql = `
   select t.study_id as study, t.number as trial, t.family, t.state, t.attempt, t.epoch, t.epochs, t.score, t.seconds, p.number as parent,
     t.warm_share, f.number as refits, t.knobs, t.error ->> 'message' as error, t.started_at, t.ended_at
@@ -56,11 +58,8 @@ const reportSql = `
   where t.study_id = $1::bigint and ($4::int is null or t.number = $4)
   order by t.number, r.epoch limit $2 offset $3`;
 
-async function trialOf(
-  role: SignedIn,
-  { study, trial }: Static<typeof trialParams>,
-): Promise<Static<typeof trialSchema>> {
-  const [found] = await role.rows<Static<typeof trialSchema>>(`${trialSql} and t.number = $2::int`, [study, trial]);
+async function trialOf(role: SignedIn, { study, trial }: Static<typeof trialParams>): Promise<TrialAnswer> {
+  const [found] = await role.rows<TrialAnswer>(`${trialSql} and t.number = $2::int`, [study, trial]);
   if (found !== undefined) return found;
   throw new UndefinedObject(`trial ${trial} of study ${study} does not exist`, {
     hint: `GET /v1/studies/${study}/trials lists them.`,
@@ -78,19 +77,20 @@ export const trialRoutes = (): HttpRoute[] => [
       {
         ...pageQuery.properties,
         order: Type.Optional(Type.Union([Type.Literal('number'), Type.Literal('best')])),
+        state: Type.Optional(Type.String({ maxLength: 20 })),
       },
       { additionalProperties: false },
     ),
     answer: Type.Object({ trials: Type.Array(trialSchema) }),
-    async handle({ role, params: { study }, query: { limit = DEFAULT_PAGE, offset = 0, order = 'number' } }) {
+    async handle({ role, params: { study }, query }) {
+      const { limit = DEFAULT_PAGE, offset = 0, order = 'number', state = null } = query;
       await studyOf(role, study);
       const by = order === 'best' ? 't.score desc nulls last, t.number' : 't.number';
       return {
-        trials: await role.rows<Static<typeof trialSchema>>(`${trialSql} order by ${by} limit $2 offset $3`, [
-          study,
-          limit,
-          offset,
-        ]),
+        trials: await role.rows<TrialAnswer>(
+          `${trialSql} and ($4::text is null or t.state = $4) order by ${by} limit $2 offset $3`,
+          [study, limit, offset, state],
+        ),
       };
     },
   }),

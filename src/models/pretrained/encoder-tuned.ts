@@ -18,7 +18,8 @@ export const encoderTuned: NetworkFamily = {
   title: 'pretrained encoder (if one was added): its weights are trained further',
   input: ['text', 'image'],
   outputs: ['label', 'number'],
-  needsEncoder: 'trainable',
+  needsEncoder: true,
+  trainsEncoder: true,
   minSeconds: MIN_SECONDS,
 
   space: () =>

@@ -13,7 +13,7 @@ export const encoder: LearnerFamily = {
   title: 'pretrained encoder (if one was added): frozen, with a kernel machine',
   input: ['text', 'image'],
   outputs: ['label', 'number'],
-  needsEncoder: 'any',
+  needsEncoder: true,
 
   space: () =>
     new HyperSpace()
