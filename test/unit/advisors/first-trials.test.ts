@@ -26,13 +26,23 @@ function firstOf(advisor: (typeof advisors)[number], given: SearchSpace, count: 
 
 const guided = advisors.filter(({ name }) => name !== 'grid');
 
-it.each(guided.map((advisor) => [advisor.name, advisor] as const))('%s tries each encoder once, then the other families', (_, advisor) => {
-  expect(firstOf(advisor, search(['new', 'old']), 3)).toEqual(['encoder new', 'encoder old', 'linear_text']);
-  expect(firstOf(advisor, search(['new']), 2)).toEqual(['encoder new', 'linear_text']);
-});
+it.each(guided.map((advisor) => [advisor.name, advisor] as const))(
+  '%s tries each encoder once, then the other families',
+  (_, advisor) => {
+    expect(firstOf(advisor, search(['new', 'old']), 3)).toEqual(['encoder new', 'encoder old', 'linear_text']);
+    expect(firstOf(advisor, search(['new']), 2)).toEqual(['encoder new', 'linear_text']);
+  },
+);
 
-it.each(guided.map((advisor) => [advisor.name, advisor] as const))('%s tries those that the user names', (_, advisor) => {
-  expect(firstOf(advisor, search(['new', 'old'], { encoder: 'old' }), 2)).toEqual(['encoder old', 'linear_text']);
-  const some = { encoder: { list: ['old', 'new'] } };
-  expect(firstOf(advisor, search(['new', 'old', 'older'], some), 3)).toEqual(['encoder old', 'encoder new', 'linear_text']);
-});
+it.each(guided.map((advisor) => [advisor.name, advisor] as const))(
+  '%s tries those that the user names',
+  (_, advisor) => {
+    expect(firstOf(advisor, search(['new', 'old'], { encoder: 'old' }), 2)).toEqual(['encoder old', 'linear_text']);
+    const some = { encoder: { list: ['old', 'new'] } };
+    expect(firstOf(advisor, search(['new', 'old', 'older'], some), 3)).toEqual([
+      'encoder old',
+      'encoder new',
+      'linear_text',
+    ]);
+  },
+);

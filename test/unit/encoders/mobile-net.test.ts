@@ -66,12 +66,16 @@ beforeAll(async () => {
   pixels = tf.image.resizeBilinear(tf.tensor4d(values, [1, 24, 24, 3]), [224, 224]);
 });
 
-it.skipIf(!isThere)('a layers model with weights in 8 bits answers as in TensorFlow.js', { timeout: 300_000 }, async () => {
-  const { json, bytes, load } = bundled('mobilenet_v2');
-  const theirs = (await loadLayersModel({ load })).predict(pixels) as tf.Tensor;
-  const model = readLayersModel(json, bytes);
-  await expectNear(await answerOf(convertLayers(model), 'input0', pixels), theirs);
-});
+it.skipIf(!isThere)(
+  'a layers model with weights in 8 bits answers as in TensorFlow.js',
+  { timeout: 300_000 },
+  async () => {
+    const { json, bytes, load } = bundled('mobilenet_v2');
+    const theirs = (await loadLayersModel({ load })).predict(pixels) as tf.Tensor;
+    const model = readLayersModel(json, bytes);
+    await expectNear(await answerOf(convertLayers(model), 'input0', pixels), theirs);
+  },
+);
 
 it.skipIf(!isThere)('a graph model with fused ops answers as in TensorFlow.js', { timeout: 300_000 }, async () => {
   const { json, bytes, load } = bundled('mobilenet_v2_mid');
@@ -90,7 +94,13 @@ it.skipIf(!isThere)('a graph model with fused ops answers as in TensorFlow.js', 
 it.skipIf(!isThere)('the encoder reads images of any size, and gives vectors of its layers', async () => {
   const { model, input } = await packageEncoder(folder, { side: 64 });
   expect(input).toBe('image');
-  const files = await Promise.all([{ width: 32, height: 32 }, { width: 200, height: 150 }, { width: 1, height: 9 }].map(sampleImage));
+  const files = await Promise.all(
+    [
+      { width: 32, height: 32 },
+      { width: 200, height: 150 },
+      { width: 1, height: 9 },
+    ].map(sampleImage),
+  );
   const embedder = await Embedder.load(model, { threads: 1 });
   const vectors = await embedder.embed(files);
   await embedder.release();
