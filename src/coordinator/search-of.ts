@@ -7,7 +7,7 @@ import { hasSizes, studyFamilies } from '../models/registry.ts';
 import type { StudyView } from './study-view.ts';
 
 /** A family as the coordinator knows it: of those that only workers have, their description. */
-type Searched = Pick<Family, 'name' | 'space'>;
+type Searched = Pick<Family, 'name' | 'space' | 'minSeconds'>;
 
 /** What a study searches: its families, those with experience first, and what is known of them. */
 export function searchOf(
@@ -25,10 +25,10 @@ export function searchOf(
     });
   }
   const search = {
-    families: byExperience(chosen, experience).map(({ name, space }) => {
+    families: byExperience(chosen, experience).map(({ name, space, minSeconds = 0 }) => {
       const earlier = experience.find(({ family }) => family === name)?.knobs ?? null;
       const isKnown = earlier !== null && !own.some((each) => each.name === name && hasSizes(each)); // the size of a slow network depended on the time
-      return { name, space: space(task, study), ...(isKnown ? { initial: earlier } : {}) };
+      return { name, space: space(task, study), minSeconds, ...(isKnown ? { initial: earlier } : {}) };
     }),
     overrides: knobs,
     seed,

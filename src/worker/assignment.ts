@@ -49,7 +49,7 @@ export async function prepareAssignment(
       ...{ shareSeconds, workers, rung, plannedSeconds },
       limits: study.hasRungs
         ? {
-            families: studyFamilies({ ...study, encoders: study.encoders.map(({ name }) => name) }).length,
+            families: studyFamilies(study).length,
             maxTrials: study.maxTrials,
           }
         : null,
@@ -78,14 +78,15 @@ export async function prepareAssignment(
 }
 
 /** The encoder of a trial whose family stands on one, on the local disk: the one that its knob names. */
-async function pretrainedOf(
-  { family, knobs, study: { encoders } }: ClaimedTrial,
+export async function pretrainedOf(
+  { family, knobs, study: { encoders } }: Pick<JoinedTrial, 'family' | 'knobs' | 'study'>,
   { files, vectorDir }: TrialRunOptions,
 ): Promise<Pick<TrialInput, 'pretrained'>> {
   // families from elsewhere may have no such knob
   const encoder = knobs['encoder'] === undefined ? encoders[0] : encoders.find(({ name }) => name === knobs['encoder']);
   if (familyByName(family).needsEncoder !== true || encoder === undefined) return {};
-  return { pretrained: { ...encoder, file: await files.fetch(encoder.paramsId), cacheDir: vectorDir } };
+  const { name, paramsId } = encoder;
+  return { pretrained: { name, paramsId, file: await files.fetch(encoder.paramsId), cacheDir: vectorDir } };
 }
 
 /** What every training process of a trial gets, whether it leads or has joined. */

@@ -84,10 +84,46 @@ test('a study takes it by itself, and its model answers; the vectors of an input
   expect(parts[0]?.contribution).toBeGreaterThan(0);
 });
 
+test('a study that asks for it trains the weights further, and the model needs the encoder no more', async () => {
+  const [row] = await db.query<{ trainable: boolean }>('select trainable from rafiki.encoders');
+  expect(row).toEqual({ trainable: true });
+  const { id, state } = await study(
+    `model => 'tuned', families => '{encoder_tuned}', max_trials => 1, max_time => '5 min', knobs => '{"epochs": 3}'`,
+  );
+  expect(state).toBe('completed');
+  expect(await families(id)).toEqual(['encoder_tuned']);
+  const [right] = await db.query<{ share: number }>(
+    `select avg((p.a = p.label)::int)::float8 as share from
+       (select n.label, rafiki_predict('tuned', n.body) as a from notes n where id <= 40) p`,
+  );
+  expect(right?.share).toBeGreaterThan(0.9);
+  const parts = await db.query<{ feature: string; value: string }>(
+    `select feature, value from rafiki_explain('tuned', $1)`,
+    [`${words[0]} 5 5`],
+  );
+  expect(parts[0]).toMatchObject({ feature: 'word 1', value: words[0] });
+  const [stands] = await db.query<{ n: number }>(
+    `select count(*)::int as n from rafiki.params p join rafiki.model_member m on m.params_id = p.id
+     join rafiki.trial t on t.id = m.trial_id where t.study_id = $1 and p.stands_on is not null`,
+    [id],
+  );
+  expect(stands).toEqual({ n: 0 });
+});
+
+test('one that cannot be trained says why', async () => {
+  await db.query(`update rafiki.encoder set obstacle = 'It has an operator without a gradient: Odd.'`);
+  await expect(study(`families => '{encoder_tuned}'`)).rejects.toMatchObject({
+    code: '0A000',
+    detail: 'It has an operator without a gradient: Odd.',
+  });
+  await db.query('update rafiki.encoder set obstacle = null');
+});
+
 test('its weights stay as long as a model stands on them, also if it is removed', async () => {
   expect(await deleteEncoder(db, 'tiny')).toBe(true);
   await db.query(`update rafiki.params set created_at = now() - interval '1 day'`);
   const store = createParamStore(database.service, {});
+  await db.query(`select rafiki_drop_model('tuned')`);
   await store.collectGarbage();
   const [kept] = await db.query<{ n: number }>(
     `select count(*)::int as n from rafiki.params e where exists (select from rafiki.params m where m.stands_on = e.id)`,

@@ -33,7 +33,7 @@ declare
     select v #>> '{}' from jsonb_array_elements(case when given ? 'list' then given -> 'list' else jsonb_build_array(given) end) v
     where v #>> '{}' <> all (usable) limit 1);
 begin
-  if cardinality(usable) = 0 and 'encoder' = any (request.families) then
+  if cardinality(usable) = 0 and request.families && '{encoder,encoder_tuned}' then
     raise exception using errcode = 'undefined_object', message = 'there is no encoder for the family "encoder"',
       detail = format('Role %s may use none whose input is %s.', asker, (select t.input from rafiki.task t where t.name = request.task)),
       hint = 'An administrator adds one with: rafiki encoder add NAME …; select * from rafiki.encoders shows those that there are.';
@@ -41,5 +41,10 @@ begin
     raise exception using errcode = 'undefined_object', message = format('there is no encoder "%s" for this study', unknown),
       detail = format('Role %s may use for %s: %s.', asker, request.task, coalesce(nullif(array_to_string(usable, ', '), ''), 'none')),
       hint = 'select * from rafiki.encoders shows those that there are; an administrator adds more with: rafiki encoder add NAME …';
+  elsif 'encoder_tuned' = any (request.families)
+        and not exists (select from rafiki.encoder e where e.name = any (usable) and e.obstacle is null) then
+    raise exception using errcode = 'feature_not_supported', message = format('encoder "%s" cannot be trained further', usable[1]),
+      detail = (select e.obstacle from rafiki.encoder e where e.name = usable[1]),
+      hint = 'It can be used as it is: families => ''{encoder}''.';
   end if;
 end $$;

@@ -103,7 +103,8 @@ begin
     return;
   elsif bytes * 1.4 > most_bytes then
     raise exception using errcode = 'program_limit_exceeded', message = 'the model is too large to be exported as one value',
-      detail = format('Its members have %s together.', rafiki._size_text(bytes));
+      detail = format('Its members have %s together.', rafiki._size_text(bytes)),
+      hint = 'Import it from where it came, or deploy a version with fewer members.';
   end if;
   -- the file is stored as a tensor of bytes, whose data is at the end of the stored blob
   onnx := substr(main.data, octet_length(main.data) - main.size + 1)

@@ -94,8 +94,9 @@ const actions: Readonly<Record<string, EncoderAction>> = {
       const params = createParamStore(database, storageOf(settings));
       const roles = settings.for?.split(',').map((role) => role.trim()) ?? null;
       const source = await sourceOf(settings);
-      const { width, bytes } = await addEncoder(name, source, { database, params, roles });
-      return `encoder "${name}" is added: ${source.input} → ${width} numbers, ${sizeText(bytes)}, licence ${source.licence ?? 'unknown'}`;
+      const { width, bytes, obstacle } = await addEncoder(name, source, { database, params, roles });
+      const added = `encoder "${name}" is added: ${source.input} → ${width} numbers, ${sizeText(bytes)}, licence ${source.licence ?? 'unknown'}`;
+      return obstacle === null ? added : `${added}\nIt is used as it is, and not trained further: ${obstacle}`;
     },
   },
   list: { words: 0, run: async (database) => formatTable(await selectEncoders(database)) },

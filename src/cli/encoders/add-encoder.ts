@@ -3,6 +3,7 @@ import { encoderExists, insertEncoder } from '../../db/statements/params.ts';
 import type { RawInput } from '../../domain/task.ts';
 import type { TrainedModel } from '../../domain/training.ts';
 import { Embedder } from '../../encoders/embedder.ts';
+import { obstacleOf } from '../../encoders/tuned/check-trainable.ts';
 import { BadData, InvalidParameter, InvalidState } from '../../errors/errors.ts';
 import { sampleImage } from '../../features/images.ts';
 import { packModel } from '../../params/model-codec.ts';
@@ -16,6 +17,8 @@ export interface AddedEncoder {
   name: string;
   width: number;
   bytes: number;
+  /** Why its weights cannot be trained further; null if they can. */
+  obstacle: string | null;
 }
 
 const encoderName = /^[a-z][a-z0-9_-]{0,62}$/;
@@ -39,8 +42,9 @@ export async function addEncoder(
   const width = await tried(model, input);
   const paramsId = await params.save('model', packModel(model));
   const bytes = model.onnx.length;
-  await insertEncoder(database, { name, input, width, paramsId, source, licence, bytes, roles });
-  return { name, width, bytes };
+  const obstacle = await obstacleOf(model);
+  await insertEncoder(database, { name, input, width, paramsId, source, licence, bytes, roles, obstacle });
+  return { name, width, bytes, obstacle };
 }
 
 const sampleTexts = [

@@ -1,12 +1,11 @@
 import { HyperSpace } from '../../domain/hyper-space.ts';
-import { InvalidState } from '../../errors/errors.ts';
 import type { LearnerFamily } from '../family.ts';
 import { choiceKnob, countKnob, numberKnob } from '../knobs.ts';
+import { addEncoderKnob } from './encoder-knob.ts';
 import { createHeadLearner } from './head-learner.ts';
+import { noEncoder } from './no-encoder.ts';
 
 const kernels = ['linear', 'rbf', 'polynomial'] as const;
-/** The knob's value where no study says which encoders there are. */
-const NEWEST = 'newest';
 const normalisations = ['none', 'unit', 'standard'] as const;
 
 /** A pretrained encoder as it is, with a kernel machine on its vectors. Regularisation and kernels are those of the paper's table 1. */
@@ -18,11 +17,7 @@ export const encoder: LearnerFamily = {
   needsEncoder: true,
 
   space: (_, { encoders } = { encoders: [] }) =>
-    new HyperSpace()
-      .addCategoricalKnob('encoder', encoders.length > 0 ? encoders : [NEWEST], {
-        ...{ group: 'preprocessing', initial: encoders[0] ?? NEWEST },
-        valuesFrom: 'encoders',
-      })
+    addEncoderKnob(new HyperSpace(), encoders)
       .addCategoricalKnob('normalisation', normalisations, { group: 'preprocessing', initial: 'unit' })
       .addCategoricalKnob('kernel', kernels, { group: 'architecture', initial: 'rbf' })
       .addCategoricalKnob('landmarks', [256, 512, 1024], { group: 'architecture', initial: 1024 })
@@ -47,9 +42,3 @@ export const encoder: LearnerFamily = {
     });
   },
 };
-
-const noEncoder = (): InvalidState =>
-  new InvalidState('the study has no pretrained encoder', {
-    detail: 'It was removed, or its owner may no longer use it.',
-    hint: 'select * from rafiki.encoders shows those that there are.',
-  });

@@ -12,7 +12,7 @@ import { createRng } from '../../../src/runtime/rng.ts';
 const tinyWidth = 48;
 const characters = 96;
 
-/** A text encoder of random weights: tanh of the mean of vectors of characters and of pairs, whose numbers are pieces. */
+/** A text encoder of random weights: a layer with tanh on the mean of vectors of characters and of pairs, whose numbers are pieces. */
 export function tinyEncoder(seed = 5): TrainedModel {
   const letters = Array.from({ length: characters }, (_, i): [string, number] => [String.fromCharCode(32 + i), -3]);
   const pairs = ['al', 'be', 'ga', 'de', 'ep', 'ze', 'et', 'th', 'io', 'ka', 'ro', 'w1', 'w2', 'w3'];
@@ -28,7 +28,10 @@ export function tinyEncoder(seed = 5): TrainedModel {
   const sums = write.node('ReduceSum', [vectors, write.ints([1])], { attributes: { keepdims: 0 } });
   const given = write.cast(write.node('Greater', [ids, write.constant([0], [], 'int')], { kind: 'bool' }), 'float');
   const counts = write.node('ReduceSum', [given, write.ints([1])], { attributes: { keepdims: 1 } });
-  write.output(write.node('Tanh', [write.node('Div', [sums, counts])]), 'vectors', ['N', tinyWidth]);
+  const mixed = Float32Array.from({ length: tinyWidth ** 2 }, () => rng.normal() / Math.sqrt(tinyWidth));
+  const mean = write.node('Div', [sums, counts]);
+  const layer = write.node('MatMul', [mean, write.constant(mixed, [tinyWidth, tinyWidth], 'float')]);
+  write.output(write.node('Tanh', [layer]), 'vectors', ['N', tinyWidth]);
   return {
     onnx: write.encode('tiny'),
     features: { encoder: 'pieces', state: { pieces, maxTokens: 64, reserved: 1 }, classes: [] },
