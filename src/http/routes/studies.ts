@@ -16,7 +16,7 @@ import { relationOf } from './relations.ts';
 
 const tag = 'studies';
 
-export const studySchema = Type.Object(
+const studySchema = Type.Object(
   {
     study: Type.Integer(),
     model: Type.String(),
