@@ -101,7 +101,9 @@ describe('the family "encoder_tuned"', () => {
     expect(names(fixed)).toContain('encoder');
     expect(names(fixed)).not.toContain('encoder_tuned');
     expect(names(fixed, trainable)).toContain('encoder_tuned');
-    const knobs = familyByName('encoder_tuned').space('sentiment', { encoders: [fixed, trainable] }).knobs();
+    const knobs = familyByName('encoder_tuned')
+      .space('sentiment', { encoders: [fixed, trainable] })
+      .knobs();
     expect(knobs.find(({ name }) => name === 'encoder')).toMatchObject({ domain: { list: ['trainable'] } });
   });
 });
