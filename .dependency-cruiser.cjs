@@ -23,6 +23,7 @@ const rooms = {
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
   http: ['errors', 'runtime', 'domain', 'db', 'protocol'],
   metrics: ['errors', 'runtime'],
+  client: [],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */

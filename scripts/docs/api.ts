@@ -23,6 +23,7 @@ export const themes: Readonly<Record<string, readonly string[]>> = {
   Evaluate: ['evaluate', 'class_report', 'confusion', 'feature_importance', 'explain', 'explain_detail'],
   Attach: ['attach', 'detach'],
   Models: ['deploy', 'undeploy', 'rollback', 'drop_model', 'grant', 'revoke', 'set_owner', 'export'],
+  Tokens: ['create_token', 'revoke_token'],
 };
 
 /** A function or procedure that users call. */

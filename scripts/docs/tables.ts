@@ -11,6 +11,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   Weights: ['params', 'params_tensor', 'blob', 'object'],
   'Pretrained encoders': ['encoder', 'encoder_grant'],
   'Attached tables': ['attachment', 'attachment_mark', 'unanswered'],
+  Tokens: ['token'],
   Processes: ['process', 'leader', 'predict_stat', 'policy_weights', 'bridge', 'bridge_address', 'quota', 'migration'],
 };
 

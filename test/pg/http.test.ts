@@ -209,7 +209,7 @@ describe('from a file to a model', () => {
     expect(body.tasks.find(({ task }) => task === 'sentiment')?.families).toContain('fasttext');
     expect((await ann('GET', '/v1/tasks/sentiment/knobs')).body).toMatchObject({ knobs: expect.any(Array) });
     const { body: working } = await ann<{ workers: { kind: string }[] }>('GET', '/v1/workers');
-    expect(working.workers.map(({ kind }) => kind).sort()).toEqual(['coordinator', 'serving', 'worker']);
+    expect(working.workers.map(({ kind }) => kind).sort()).toEqual(['coordinator', 'http', 'serving', 'worker']);
   });
 });
 

@@ -1,0 +1,4 @@
+export interface RafikiApi {
+  Study: { state: string };
+  [name: string]: any;
+}
