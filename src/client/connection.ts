@@ -48,7 +48,9 @@ export class HttpConnection {
 
   /** The answer as JSON. */
   async json<Answer>(path: string, request: SentRequest = {}): Promise<Answer> {
-    return this.#within(request, async (signal) => (await this.open(path, { ...request, signal })).json()) as Promise<Answer>;
+    return this.#within(request, async (signal) =>
+      (await this.open(path, { ...request, signal })).json(),
+    ) as Promise<Answer>;
   }
 
   async bytes(path: string, request: SentRequest = {}): Promise<Uint8Array> {
@@ -60,7 +62,11 @@ export class HttpConnection {
 
   /** An answer whose body is not read yet, and which has no time limit. Throws a RequestError. */
   async open(path: string, request: SentRequest): Promise<Response> {
-    const { method = request.json === undefined && request.body === undefined ? 'GET' : 'POST', query = {}, signal } = request;
+    const {
+      method = request.json === undefined && request.body === undefined ? 'GET' : 'POST',
+      query = {},
+      signal,
+    } = request;
     const { fetch: send = fetch } = this.#options;
     const given = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
@@ -73,7 +79,12 @@ export class HttpConnection {
       ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
       ...request.headers,
     };
-    const init: RequestInit = { method, headers, ...(body === undefined ? {} : { body }), ...(signal === undefined ? {} : { signal }) };
+    const init: RequestInit = {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body }),
+      ...(signal === undefined ? {} : { signal }),
+    };
     const response = await send(`${this.#url}${path}${search}`, init).catch((cause: unknown) => {
       if (signal?.aborted) throw signal.reason;
       throw unreachable(this.#url, cause);
@@ -84,7 +95,10 @@ export class HttpConnection {
   }
 
   /** Until the time is up or the caller aborts. */
-  async #within<T>({ signal, timeoutMs, isLong = false }: SentRequest, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #within<T>(
+    { signal, timeoutMs, isLong = false }: SentRequest,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const ms = timeoutMs ?? this.#options.timeoutMs ?? (isLong ? LONG_MS : TIMEOUT_MS);
     const controller = new AbortController();
     const timer = ms > 0 ? setTimeout(() => controller.abort(timedOut(ms)), ms) : undefined;
@@ -135,4 +149,8 @@ const unreachable = (url: string, cause: unknown): Unavailable =>
   });
 
 const timedOut = (ms: number): TimedOut =>
-  new TimedOut(`no answer within ${ms} ms`, { status: 0, code: '57014', hint: 'Give the request more time: timeoutMs.' });
+  new TimedOut(`no answer within ${ms} ms`, {
+    status: 0,
+    code: '57014',
+    hint: 'Give the request more time: timeoutMs.',
+  });

@@ -5,7 +5,6 @@ import { type ListOptions, pathOf, StudyRequests } from './study-requests.ts';
 
 export type { RafikiApi } from './api.ts';
 export type { ConnectionOptions, RequestOptions } from './connection.ts';
-export type { ListOptions, UploadFile } from './study-requests.ts';
 export {
   Conflict,
   InvalidRequest,
@@ -18,6 +17,7 @@ export {
   TooMany,
   Unavailable,
 } from './http-errors.ts';
+export type { ListOptions, UploadFile } from './study-requests.ts';
 
 /** A text; the bytes of an image file; or a row, by the names of its columns. */
 export type QueryInput = string | Uint8Array | ArrayBuffer | Blob | { readonly [column: string]: unknown };
@@ -89,7 +89,11 @@ export class Rafiki extends StudyRequests {
 
   /** With probabilities or boxes, versions, and times: as rafiki_predict_detail. */
   detail(model: string, query: QueryInput, options?: PredictOptions): Promise<RafikiApi['Detail'] | null>;
-  detail(model: string, queries: readonly QueryInput[], options?: PredictOptions): Promise<(RafikiApi['Detail'] | null)[]>;
+  detail(
+    model: string,
+    queries: readonly QueryInput[],
+    options?: PredictOptions,
+  ): Promise<(RafikiApi['Detail'] | null)[]>;
   async detail(
     model: string,
     asked: QueryInput | readonly QueryInput[],
@@ -100,23 +104,38 @@ export class Rafiki extends StudyRequests {
   }
 
   /** Scores on labelled rows, with confidence intervals. */
-  async evaluate(model: string, rows: RafikiApi['LabelledRows'], options?: RequestOptions): Promise<RafikiApi['Metric'][]> {
+  async evaluate(
+    model: string,
+    rows: RafikiApi['LabelledRows'],
+    options?: RequestOptions,
+  ): Promise<RafikiApi['Metric'][]> {
     const path = pathOf`/v1/models/${model}/evaluate`;
     return (await this.#measure<{ metrics: RafikiApi['Metric'][] }>(path, rows, options)).metrics;
   }
 
-  async confusion(model: string, rows: RafikiApi['LabelledRows'], options?: RequestOptions): Promise<RafikiApi['ConfusionCell'][]> {
+  async confusion(
+    model: string,
+    rows: RafikiApi['LabelledRows'],
+    options?: RequestOptions,
+  ): Promise<RafikiApi['ConfusionCell'][]> {
     const path = pathOf`/v1/models/${model}/confusion`;
     return (await this.#measure<{ cells: RafikiApi['ConfusionCell'][] }>(path, rows, options)).cells;
   }
 
-  async classReport(model: string, rows: RafikiApi['LabelledRows'], options?: RequestOptions): Promise<RafikiApi['ClassScore'][]> {
+  async classReport(
+    model: string,
+    rows: RafikiApi['LabelledRows'],
+    options?: RequestOptions,
+  ): Promise<RafikiApi['ClassScore'][]> {
     const path = pathOf`/v1/models/${model}/class_report`;
     return (await this.#measure<{ classes: RafikiApi['ClassScore'][] }>(path, rows, options)).classes;
   }
 
   /** The token, which is shown this once. Needs the role's password. */
-  async createToken(name: string, { validFor, ...options }: RequestOptions & { validFor?: string } = {}): Promise<string> {
+  async createToken(
+    name: string,
+    { validFor, ...options }: RequestOptions & { validFor?: string } = {},
+  ): Promise<string> {
     const json = { name, ...(validFor === undefined ? {} : { valid_for: validFor }) };
     return (await this.http.json<RafikiApi['NewToken']>('/v1/tokens', { json, ...options })).token;
   }
@@ -135,12 +154,18 @@ export class Rafiki extends StudyRequests {
     { latencyBudget, onOverdue, ...options }: PredictOptions = {},
     detail = false,
   ): Promise<RafikiApi['Prediction']> {
-    const inputs = Array.isArray(asked) ? { queries: await Promise.all(asked.map(inputOf)) } : { query: await inputOf(asked as QueryInput) };
+    const inputs = Array.isArray(asked)
+      ? { queries: await Promise.all(asked.map(inputOf)) }
+      : { query: await inputOf(asked as QueryInput) };
     const headers = {
       ...(latencyBudget === undefined ? {} : { 'rafiki-latency-budget': latencyBudget }),
       ...(onOverdue === undefined ? {} : { 'rafiki-on-overdue': onOverdue }),
     };
-    return this.http.json(pathOf`/v1/models/${model}/predict`, { json: { ...inputs, ...(detail ? { detail } : {}) }, headers, ...options });
+    return this.http.json(pathOf`/v1/models/${model}/predict`, {
+      json: { ...inputs, ...(detail ? { detail } : {}) },
+      headers,
+      ...options,
+    });
   }
 
   #measure<Answer>(path: string, rows: RafikiApi['LabelledRows'], options?: RequestOptions): Promise<Answer> {

@@ -77,7 +77,11 @@ export class StudyRequests {
     return this.http.json(pathOf`/v1/studies/${study}`, options);
   }
 
-  async studies({ model, state, ...options }: ListOptions & { model?: string; state?: string } = {}): Promise<RafikiApi['Study'][]> {
+  async studies({
+    model,
+    state,
+    ...options
+  }: ListOptions & { model?: string; state?: string } = {}): Promise<RafikiApi['Study'][]> {
     return (await this.list<'studies', RafikiApi['Study']>('/v1/studies', options, { model, state })).studies;
   }
 
@@ -92,12 +96,17 @@ export class StudyRequests {
     study: number,
     { order, ...options }: ListOptions & { order?: 'number' | 'best' } = {},
   ): Promise<RafikiApi['Trial'][]> {
-    return (await this.list<'trials', RafikiApi['Trial']>(pathOf`/v1/studies/${study}/trials`, options, { order })).trials;
+    return (await this.list<'trials', RafikiApi['Trial']>(pathOf`/v1/studies/${study}/trials`, options, { order }))
+      .trials;
   }
 
   /** Learning curves: of all trials of the study, or of one. */
-  async reports(study: number, { trial, ...options }: ListOptions & { trial?: number } = {}): Promise<RafikiApi['Report'][]> {
-    const path = trial === undefined ? pathOf`/v1/studies/${study}/reports` : pathOf`/v1/studies/${study}/trials/${trial}/reports`;
+  async reports(
+    study: number,
+    { trial, ...options }: ListOptions & { trial?: number } = {},
+  ): Promise<RafikiApi['Report'][]> {
+    const path =
+      trial === undefined ? pathOf`/v1/studies/${study}/reports` : pathOf`/v1/studies/${study}/trials/${trial}/reports`;
     return (await this.list<'reports', RafikiApi['Report']>(path, options)).reports;
   }
 

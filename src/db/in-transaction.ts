@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { Cancelled } from '../errors/errors.ts';
+import { Cancelled, DatabaseUnreachable } from '../errors/errors.ts';
 import { cancelStatement } from './cancel-statement.ts';
 
 /**
@@ -12,7 +12,7 @@ export async function onConnection<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   if (signal?.aborted) throw gone();
-  const client = await pool.connect();
+  const client = await connected(pool);
   let broken: Error | undefined;
   const spoil = (error: Error): void => {
     broken = error;
@@ -28,7 +28,7 @@ export async function onConnection<T>(
     if (signal?.aborted) throw gone();
     return await work(client, spoil);
   } catch (error) {
-    throw signal?.aborted ? gone(error) : error;
+    throw signal?.aborted ? gone(error) : explained(error);
   } finally {
     signal?.removeEventListener('abort', onAbort);
     client.off('error', onLost);
@@ -37,6 +37,23 @@ export async function onConnection<T>(
 }
 
 const gone = (cause?: unknown): Cancelled => new Cancelled('the client has disconnected', { cause });
+
+const connected = (pool: pg.Pool): Promise<pg.PoolClient> =>
+  pool.connect().catch((error: unknown) => {
+    throw explained(error);
+  });
+
+/** pg's own errors of a slow or lost connection have no code. */
+function explained(error: unknown): unknown {
+  const { code, message = '' } = error as { code?: string; message?: string };
+  if (code !== undefined || !/timeout exceeded when trying to connect|^Connection terminated/.test(message))
+    return error;
+  return new DatabaseUnreachable('the database does not answer', {
+    detail: message,
+    hint: 'Repeat the request in a moment.',
+    cause: error,
+  });
+}
 
 /** Runs `work` in one transaction on a connection of the pool: committed when it returns, rolled back when it throws. */
 export function inTransaction<T>(

@@ -21,11 +21,7 @@ export function acceptFiles(app: FastifyInstance, { imageBytes, uploadBytes }: H
     (_: FastifyRequest, body: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, body),
   );
   const accept = (types: string | RegExp | string[], bodyLimit: number): void =>
-    app.addContentTypeParser(
-      types,
-      { parseAs: 'buffer', bodyLimit },
-      async (_: FastifyRequest, body: Buffer) => body,
-    );
+    app.addContentTypeParser(types, { parseAs: 'buffer', bodyLimit }, async (_: FastifyRequest, body: Buffer) => body);
   accept(/^image\//, imageBytes);
   accept('application/octet-stream', imageBytes);
   accept(whole, uploadBytes);

@@ -68,7 +68,10 @@ const bodyOf = (type: string, schema: TSchema, schemas: Components): Json =>
 
 function parametersOf(schema: TSchema | undefined, place: 'path' | 'query', schemas: Components): Json[] {
   if (schema === undefined) return [];
-  const { properties, required = [] } = plain(schema, schemas) as { properties: TObject['properties']; required?: string[] };
+  const { properties, required = [] } = plain(schema, schemas) as {
+    properties: TObject['properties'];
+    required?: string[];
+  };
   return Object.entries(properties).map(([name, its]) => ({
     name,
     in: place,

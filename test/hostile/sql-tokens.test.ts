@@ -202,7 +202,9 @@ test('nobody makes a token for a role that has not logged in', async () => {
   expect(await failureOf(mallory, `select ${victimRole}.make()`)).toMatchObject({ code: '42501' });
   expect(await failureOf(db, `select rafiki_create_token('mine')`)).toMatchObject({ code: '42501' }); // a superuser
   expect(await failureOf(reader, `select public.rafiki_create_token('mine')`)).toMatchObject({ code: '42501' });
-  expect(await failureOf(database.service, `select public.rafiki_create_token('mine')`)).toMatchObject({ code: '42501' });
+  expect(await failureOf(database.service, `select public.rafiki_create_token('mine')`)).toMatchObject({
+    code: '42501',
+  });
 });
 
 test('nobody registers a function of another role, nor one of its own with another text as a token', async () => {
@@ -232,13 +234,14 @@ test('a function that its owner has replaced is not called', async () => {
 
 test("a session of the reader calls no token's function without the service and the token", async () => {
   const call = `select ${await callOf(victimRole)}`;
-  expect(await failureOf(reader, call.replace('$1', `'${sha256(victimToken)}'`).replace('$2', `'me'`))).toMatchObject({ code: '42501' });
+  expect(await failureOf(reader, call.replace('$1', `'${sha256(victimToken)}'`).replace('$2', `'me'`))).toMatchObject({
+    code: '42501',
+  });
   // admitted by the service, as code within a session of that token is
   const [backend] = await reader.query<{ pid: number }>('select pg_backend_pid() as pid');
-  await database.service.query(
-    `insert into rafiki.reading (pid, ticket) select $1, ticket from rafiki.token`,
-    [backend?.pid],
-  );
+  await database.service.query(`insert into rafiki.reading (pid, ticket) select $1, ticket from rafiki.token`, [
+    backend?.pid,
+  ]);
   for (const proof of [victimToken, sha256(sha256(victimToken)), '', 'null'])
     await expect(reader.query(call, [proof, 'me'])).rejects.toMatchObject({ code: '28000' });
   expect(await reader.query(call, [sha256(victimToken), 'me'])).toHaveLength(1);
@@ -249,7 +252,9 @@ test("a session of the reader calls no token's function without the service and 
 /** A view of `owner` whose reading runs `code`, a block of PL/pgSQL, with the rights of its reader; and a table that keeps what it finds. */
 async function trap(owner: Database, role: string, code: string): Promise<string> {
   await owner.query(`create table ${role}.found (what text); grant insert, select on ${role}.found to public`);
-  await owner.query(`create function ${role}.look(text) returns text language plpgsql as $f$ begin ${code} return $1; end $f$`);
+  await owner.query(
+    `create function ${role}.look(text) returns text language plpgsql as $f$ begin ${code} return $1; end $f$`,
+  );
   await owner.query(
     `create view ${role}.rows as select l as label, ${role}.look(b) as body from (values ('pos', 'good'), ('neg', 'bad'), ('pos', 'fine')) v (l, b)`,
   );
@@ -258,7 +263,11 @@ async function trap(owner: Database, role: string, code: string): Promise<string
 }
 
 const evaluate = (client: HttpClient, source: string) =>
-  client<{ error?: { code: string; message: string } }>('POST', '/v1/models/open/evaluate', { source, target: 'label', feature: 'body' });
+  client<{ error?: { code: string; message: string } }>('POST', '/v1/models/open/evaluate', {
+    source,
+    target: 'label',
+    feature: 'body',
+  });
 
 test('code that runs during a call has the rights of the role, and cannot leave it', async () => {
   const kept = (what: string): string => `insert into ${malloryRole}.found values (${what});`;
@@ -274,14 +283,19 @@ test('code that runs during a call has the rights of the role, and cannot leave 
      begin perform public.rafiki_create_token('stolen'); ${kept(`'token'`)} exception when others then ${kept('sqlstate')} end;`,
   );
   // the role reads it itself, with a function that may write
-  await mallory.query(`create or replace function ${malloryRole}.look_volatile(text) returns text language sql as 'select 1::text'`);
+  await mallory.query(
+    `create or replace function ${malloryRole}.look_volatile(text) returns text language sql as 'select 1::text'`,
+  );
   const asMallory = tokenClient(http.url, await create(mallory, 'app'));
   await evaluate(asMallory, source);
   const answer = await evaluate(asVictim, source);
   expect([200, 400, 403, 409]).toContain(answer.status);
-  const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(({ what }) => what);
+  const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(
+    ({ what }) => what,
+  );
   const all = found.join('\n');
-  for (const secret of [victimToken, sha256(victimToken), sha256(sha256(victimToken))]) expect(all).not.toContain(secret);
+  for (const secret of [victimToken, sha256(victimToken), sha256(sha256(victimToken))])
+    expect(all).not.toContain(secret);
   expect(all).not.toMatch(/after (reset|set|default)|^token$/m);
   expect(found.filter((what) => what.startsWith('current '))).toEqual(
     expect.arrayContaining([`current ${malloryRole}`, `current ${victimRole}`].filter((what) => found.includes(what))),
@@ -292,7 +306,9 @@ test('code that runs during a call has the rights of the role, and cannot leave 
 test('what runs after a call is the reader at most, which reaches nothing', async () => {
   // before PostgreSQL 18 a deferred trigger fires as the role of the session
   const call = (await callOf(victimRole)).replace('$1', `''`).replace('$2', `'models'`).replaceAll("'", "''");
-  await mallory.query(`create table ${malloryRole}.found (what text); grant insert, select on ${malloryRole}.found to public`);
+  await mallory.query(
+    `create table ${malloryRole}.found (what text); grant insert, select on ${malloryRole}.found to public`,
+  );
   await mallory.query(`
     create function ${malloryRole}.late() returns trigger language plpgsql security invoker as $f$
     begin
@@ -312,7 +328,9 @@ test('what runs after a call is the reader at most, which reaches nothing', asyn
     create view ${malloryRole}.rows as select l as label, ${malloryRole}.put(b) as body from (values ('pos', 'good'), ('neg', 'bad')) v (l, b)`);
   await mallory.query(`grant usage on schema ${malloryRole} to public; grant select on ${malloryRole}.rows to public`);
   await evaluate(asVictim, `${malloryRole}.rows`);
-  const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(({ what }) => what);
+  const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(
+    ({ what }) => what,
+  );
   expect(found).not.toEqual(expect.arrayContaining(['called']));
   expect(found).not.toEqual(expect.arrayContaining(['keys']));
   expect(found).not.toEqual(expect.arrayContaining(['tokens']));
@@ -344,8 +362,12 @@ test('no role finds the tokens of another one', async () => {
     expect(await failureOf(mallory, sql)).toMatchObject({ code: '42501' });
   expect(await mallory.query('select * from rafiki.tokens')).toEqual([]);
   expect(await mallory.query('select * from rafiki.token_ownership')).toEqual([]);
-  expect(await failureOf(mallory, `select rafiki_revoke_token('app', '${victimRole}')`)).toMatchObject({ code: '42704' });
-  expect(await mallory.query('select rafiki._remove_token(gen_random_uuid()) as removed')).toEqual([{ removed: false }]);
+  expect(await failureOf(mallory, `select rafiki_revoke_token('app', '${victimRole}')`)).toMatchObject({
+    code: '42704',
+  });
+  expect(await mallory.query('select rafiki._remove_token(gen_random_uuid()) as removed')).toEqual([
+    { removed: false },
+  ]);
   // comparisons that could be made before the right is checked
   const plan = await mallory.query<{ 'QUERY PLAN': string }>(
     `explain (verbose, costs off) select from rafiki.tokens where name = 'app'`,

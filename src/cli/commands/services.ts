@@ -73,7 +73,16 @@ export const serveCommand = command({
 
 export const httpCommand = command({
   title: 'answers HTTP: REST, and the Open Inference Protocol',
-  settings: ['databaseUrl', 'readerUrl', 'httpHost', 'httpPort', 'httpTlsCert', 'httpTlsKey', 'httpCors', ...metricsSettings],
+  settings: [
+    'databaseUrl',
+    'readerUrl',
+    'httpHost',
+    'httpPort',
+    'httpTlsCert',
+    'httpTlsKey',
+    'httpCors',
+    ...metricsSettings,
+  ],
   run({ settings }) {
     const { httpHost: host, httpPort: port = HTTP_PORT, httpTlsCert: tlsCert, httpTlsKey: tlsKey, httpCors } = settings;
     const { readerUrl } = settings;

@@ -30,6 +30,8 @@ export function credentialsOf(header: string | undefined): Credentials {
     return { role, password };
   throw new AuthenticationFailed(
     header === undefined ? 'this path needs a role and its password, or a token' : 'role or password is wrong',
-    { hint: 'Send a Postgres role and its password by HTTP Basic: curl --user ROLE …; or a token: Authorization: Bearer …' },
+    {
+      hint: 'Send a Postgres role and its password by HTTP Basic: curl --user ROLE …; or a token: Authorization: Bearer …',
+    },
   );
 }

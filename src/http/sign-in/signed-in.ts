@@ -53,10 +53,7 @@ export class SignedIn {
   }
 
   /** Several statements in one transaction. Throws {@link HttpRefusal} with a token: its function makes our calls only. */
-  transaction<T>(
-    work: (on: RoleTransaction) => Promise<T>,
-    options: Omit<CallOptions, 'signal'> = {},
-  ): Promise<T> {
+  transaction<T>(work: (on: RoleTransaction) => Promise<T>, options: Omit<CallOptions, 'signal'> = {}): Promise<T> {
     const { sessions, statements } = this.#options;
     if (!(sessions instanceof RoleLogin)) throw needsPassword();
     const { signal } = this;

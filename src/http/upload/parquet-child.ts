@@ -54,6 +54,10 @@ try {
   const columns = parquetColumns(parquetSchema(metadata));
   await pipeline(Readable.from(lines(file, metadata, columns)), process.stdout);
 } catch (error) {
-  process.stderr.write(`refused: ${String((error as Error).message).replaceAll(/\s+/g, ' ').slice(0, 500)}\n`);
+  process.stderr.write(
+    `refused: ${String((error as Error).message)
+      .replaceAll(/\s+/g, ' ')
+      .slice(0, 500)}\n`,
+  );
   process.exitCode = 1;
 }

@@ -57,7 +57,8 @@ export function copyValue({ type, isFile }: Pick<ParquetColumn, 'type' | 'isFile
   const value = isFile ? (given as { bytes?: unknown } | null | undefined)?.bytes : given;
   if (value === null || value === undefined) return '\\N';
   if (type === 'jsonb') return copyText(JSON.stringify(value, asJson));
-  if (value instanceof Uint8Array) return type === 'bytea' ? copyBytea(value) : copyText(Buffer.from(value).toString('utf8'));
+  if (value instanceof Uint8Array)
+    return type === 'bytea' ? copyBytea(value) : copyText(Buffer.from(value).toString('utf8'));
   if (value instanceof Date) return type === 'date' ? value.toISOString().slice(0, 10) : value.toISOString();
   if (typeof value === 'object') return copyText(JSON.stringify(value, asJson));
   return type === 'bytea' ? copyBytea(Buffer.from(String(value))) : copyText(String(value));

@@ -26,13 +26,21 @@ const MAX_HEADER_BYTES = 2 ** 20;
 const MAX_UNPACKED_BYTES = 2 ** 30;
 const MAX_ERROR_CHARS = 2_000;
 
-const processes = new FairGate({ what: 'Parquet files', places: MAX_PROCESSES, placesOfRole: MAX_PROCESSES, waitingOfRole: 16 });
+const processes = new FairGate({
+  what: 'Parquet files',
+  places: MAX_PROCESSES,
+  placesOfRole: MAX_PROCESSES,
+  waitingOfRole: 16,
+});
 
 /**
  * Makes a table of a Parquet file, with its types. A process of its own reads it: a few bytes of a file can claim any number of values, and a process
  * that runs out of memory ends. Throws {@link BadData}.
  */
-export function loadParquet(on: RoleTransaction, file: ParquetFile): Promise<{ columns: UploadedColumn[]; rows: number }> {
+export function loadParquet(
+  on: RoleTransaction,
+  file: ParquetFile,
+): Promise<{ columns: UploadedColumn[]; rows: number }> {
   return processes.run('', () => load(on, file));
 }
 
@@ -65,10 +73,13 @@ async function load(
     await on.query(
       `create table ${name} (${header.columns.map((column) => `${quoted(column.name)} ${column.type}`).join(', ')})`,
     );
-    await on.copyIn(`copy ${name} from stdin`, restOf(header.rest, output, async () => {
-      const code = await ended;
-      if (code !== 0) throw failed(code, said, signal);
-    }));
+    await on.copyIn(
+      `copy ${name} from stdin`,
+      restOf(header.rest, output, async () => {
+        const code = await ended;
+        if (code !== 0) throw failed(code, said, signal);
+      }),
+    );
     const [count] = await on.query<{ rows: number }>(`select count(*) as rows from ${name}`);
     return { columns: header.columns, rows: count?.rows ?? 0 };
   } finally {
@@ -117,7 +128,11 @@ async function headerOf(output: AsyncGenerator<Buffer>): Promise<ParquetHeader |
 }
 
 /** The rows; an error before their end if the process failed, so that nothing is committed. */
-async function* restOf(first: Buffer, output: AsyncGenerator<Buffer>, end: () => Promise<void>): AsyncGenerator<Buffer> {
+async function* restOf(
+  first: Buffer,
+  output: AsyncGenerator<Buffer>,
+  end: () => Promise<void>,
+): AsyncGenerator<Buffer> {
   if (first.length > 0) yield first;
   yield* output;
   await end();
@@ -128,7 +143,9 @@ function failed(code: number | null, said: string, signal: AbortSignal | undefin
   if (signal?.aborted) return new Cancelled('the client has disconnected');
   const [, detail] = /^refused: (.*)$/m.exec(said) ?? [];
   return new BadData('the Parquet file cannot be read', {
-    detail: detail?.slice(0, 300) ?? (code === null ? 'Reading it took too long, or too much memory.' : 'Reading it took too much memory.'),
+    detail:
+      detail?.slice(0, 300) ??
+      (code === null ? 'Reading it took too long, or too much memory.' : 'Reading it took too much memory.'),
     hint: 'Write it with smaller row groups, or send CSV.',
   });
 }

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { RequestTooLarge } from '../../errors/errors.ts';
@@ -8,9 +8,6 @@ import { loadTexts, type UploadedColumn } from './texts.ts';
 import { loadImages } from './zipped-images.ts';
 
 export type UploadFormat = 'csv' | 'json-lines' | 'parquet' | 'zip';
-
-
-
 
 export interface UploadOptions {
   schema: string;

@@ -45,7 +45,8 @@ export async function loadImages(
     const entries = await entriesOf(file, maxImageBytes);
     const labels = entries.find(({ fileName }) => path.posix.basename(fileName).toLowerCase() === LABELS);
     const files = entries.filter((entry) => entry !== labels);
-    if (files.length === 0) throw new BadData('the archive has no images', { hint: 'Zip image files in a folder for each class.' });
+    if (files.length === 0)
+      throw new BadData('the archive has no images', { hint: 'Zip image files in a folder for each class.' });
     const labelOf = labels === undefined ? folderOf : await labelledBy(file, labels, files);
     await on.query(`create table ${name} (name text, label text, image bytea)`);
     await on.copyIn(`copy ${name} (name, label, image) from stdin`, rowsOf(file, files, labelOf));
@@ -78,11 +79,16 @@ async function entriesOf(file: ZipFile, maxImageBytes: number): Promise<Entry[]>
     checkName(fileName);
     const isLabels = path.posix.basename(fileName).toLowerCase() === LABELS;
     if (!isLabels && !images.test(fileName)) {
-      throw unreadable(`"${shown(fileName)}" is no image, and not ${LABELS}.`, 'Leave it out: archives within it and other files are not read.');
+      throw unreadable(
+        `"${shown(fileName)}" is no image, and not ${LABELS}.`,
+        'Leave it out: archives within it and other files are not read.',
+      );
     }
-    if ((entry.generalPurposeBitFlag & 1) !== 0) throw unreadable(`"${shown(fileName)}" is encrypted.`, 'Zip it without a password.');
+    if ((entry.generalPurposeBitFlag & 1) !== 0)
+      throw unreadable(`"${shown(fileName)}" is encrypted.`, 'Zip it without a password.');
     const max = isLabels ? MAX_LABELS_BYTES : maxImageBytes;
-    if (uncompressedSize > max) throw tooMuch(`"${shown(fileName)}" has ${uncompressedSize} bytes; the maximum is ${max}.`);
+    if (uncompressedSize > max)
+      throw tooMuch(`"${shown(fileName)}" has ${uncompressedSize} bytes; the maximum is ${max}.`);
     bytes += uncompressedSize;
     if (bytes > MAX_UNPACKED_BYTES) throw tooMuch(`Its files have more than ${MAX_UNPACKED_BYTES} bytes together.`);
     entries.push(entry);
@@ -101,16 +107,24 @@ async function labelledBy(file: ZipFile, labels: Entry, files: readonly Entry[])
   const folder = path.posix.dirname(labels.fileName);
   const known = new Set(files.map(({ fileName }) => fileName));
   const [header = [], ...rows] = recordsOf(await bytesOf(file, labels));
-  const place = (names: readonly string[]): number => header.findIndex((name) => names.includes(name.trim().toLowerCase()));
+  const place = (names: readonly string[]): number =>
+    header.findIndex((name) => names.includes(name.trim().toLowerCase()));
   const [ofFile, ofLabel] = [place(fileColumns), place(labelColumns)];
   if (ofFile < 0 || ofLabel < 0) {
-    throw unreadable(`The columns of ${LABELS} are ${header.slice(0, 10).join(', ').slice(0, 200)}.`, 'Name two of them file and label.');
+    throw unreadable(
+      `The columns of ${LABELS} are ${header.slice(0, 10).join(', ').slice(0, 200)}.`,
+      'Name two of them file and label.',
+    );
   }
   const found = new Map<string, string>();
   for (const row of rows) {
     const given = (row[ofFile] ?? '').trim();
     const fileName = [path.posix.join(folder, given), path.posix.normalize(given)].find((each) => known.has(each));
-    if (fileName === undefined) throw unreadable(`${LABELS} names "${shown(given)}", which is not in the archive.`, 'Name files as they are in it.');
+    if (fileName === undefined)
+      throw unreadable(
+        `${LABELS} names "${shown(given)}", which is not in the archive.`,
+        'Name files as they are in it.',
+      );
     const label = (row[ofLabel] ?? '').trim();
     if (label !== '') found.set(fileName, label);
   }
@@ -121,16 +135,24 @@ function recordsOf(bytes: Buffer): string[][] {
   try {
     return parse(bytes, { bom: true, skip_empty_lines: true });
   } catch (cause) {
-    throw new BadData(`${LABELS} in the archive is not CSV`, { detail: (cause as Error).message.slice(0, 300), hint: 'Write it by RFC 4180.', cause });
+    throw new BadData(`${LABELS} in the archive is not CSV`, {
+      detail: (cause as Error).message.slice(0, 300),
+      hint: 'Write it by RFC 4180.',
+      cause,
+    });
   }
 }
 
 function opened(archive: Buffer): Promise<ZipFile> {
   return new Promise((resolve, reject) => {
-    fromBuffer(archive, { lazyEntries: true, autoClose: false, strictFileNames: true, validateEntrySizes: true }, (error, file) => {
-      if (error === null && file !== undefined) resolve(file);
-      else reject(notZip(error));
-    });
+    fromBuffer(
+      archive,
+      { lazyEntries: true, autoClose: false, strictFileNames: true, validateEntrySizes: true },
+      (error, file) => {
+        if (error === null && file !== undefined) resolve(file);
+        else reject(notZip(error));
+      },
+    );
   });
 }
 
@@ -183,7 +205,8 @@ async function bytesOf(file: ZipFile, entry: Entry): Promise<Buffer> {
 
 const shown = (fileName: string): string => fileName.slice(0, 100);
 
-const notZip = (cause: unknown): BadData => unreadable((cause as Error | null)?.message.slice(0, 200) ?? '', 'Send a zip file.', cause);
+const notZip = (cause: unknown): BadData =>
+  unreadable((cause as Error | null)?.message.slice(0, 200) ?? '', 'Send a zip file.', cause);
 
 const unreadable = (detail: string, hint: string, cause?: unknown): BadData =>
   new BadData('the archive cannot be read', { detail, hint, cause });

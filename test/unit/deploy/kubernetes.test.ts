@@ -103,16 +103,19 @@ test.skipIf(!hasKubectl)('KEDA alone decides on the number of workers, where it 
   expect(worker?.spec?.replicas).toBeUndefined();
 });
 
-test.skipIf(!hasKubectl)('the service of HTTP finds the port of its pods, which may reach the prediction servers', () => {
-  const manifests = built('base') as (Manifest & { spec: Record<string, unknown> })[];
-  const of = (kind: string, name: string) =>
-    manifests.find((each) => each.kind === kind && each.metadata.name === name)?.spec;
-  expect(of('Service', 'rafiki-http')).toMatchObject({ ports: [{ port: 80, targetPort: 'http' }] });
-  expect(of('Deployment', 'rafiki-http')).toMatchObject({
-    template: { spec: { containers: [{ ports: [{ name: 'http', containerPort: 54322 }, { name: 'metrics' }] }] } },
-  });
-  expect(of('NetworkPolicy', 'rafiki-http')).toMatchObject({
-    ingress: [{ ports: [{ port: 54322 }] }],
-    egress: [{ ports: [{ port: 54321 }] }],
-  });
-});
+test.skipIf(!hasKubectl)(
+  'the service of HTTP finds the port of its pods, which may reach the prediction servers',
+  () => {
+    const manifests = built('base') as (Manifest & { spec: Record<string, unknown> })[];
+    const of = (kind: string, name: string) =>
+      manifests.find((each) => each.kind === kind && each.metadata.name === name)?.spec;
+    expect(of('Service', 'rafiki-http')).toMatchObject({ ports: [{ port: 80, targetPort: 'http' }] });
+    expect(of('Deployment', 'rafiki-http')).toMatchObject({
+      template: { spec: { containers: [{ ports: [{ name: 'http', containerPort: 54322 }, { name: 'metrics' }] }] } },
+    });
+    expect(of('NetworkPolicy', 'rafiki-http')).toMatchObject({
+      ingress: [{ ports: [{ port: 54322 }] }],
+      egress: [{ ports: [{ port: 54321 }] }],
+    });
+  },
+);
