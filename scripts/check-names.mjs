@@ -18,7 +18,7 @@ const add = (names, name, file) => names.set(name, [...(names.get(name) ?? []), 
 
 for (const room of ['src', 'test', 'bench']) {
   for (const entry of readdirSync(path.join(root, room), { withFileTypes: true, recursive: true })) {
-    if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+    if (!entry.isFile() || !/\.tsx?$/.test(entry.name)) continue;
     const file = path.relative(root, path.join(entry.parentPath, entry.name));
     const text = readFileSync(path.join(root, file), 'utf8');
     for (const [, name] of text.matchAll(typeDeclaration)) add(types, name, file);

@@ -9,7 +9,7 @@ export type { Knobs } from './domain/hyper-space.ts';
 export { type DataSet, type Task, tasks } from './domain/task.ts';
 export type { TrainedModel, TrainingHooks, TrainingResult, TrainingSpec } from './domain/training.ts';
 export { RafikiError } from './errors/rafiki-error.ts';
-export type { Family } from './models/family.ts';
+export type { Family, LearnerFamily, NetworkFamily } from './models/family.ts';
 export { families } from './models/registry.ts';
 export { version } from './runtime/version.ts';
 export type { Policy, PolicyOptions } from './serving/policies/policy.ts';

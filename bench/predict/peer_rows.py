@@ -8,6 +8,11 @@ import onnxruntime as ort
 NULL, UNKNOWN = 0.0, 1.0
 
 
+def floats(buffer):
+    """Of a Buffer as Node writes it as JSON."""
+    return np.frombuffer(bytes(buffer["data"]), "<f4")
+
+
 class Model:
     def __init__(self, onnx, columns, classes, threads):
         options = ort.SessionOptions()
@@ -16,26 +21,33 @@ class Model:
         options.log_severity_level = 3
         self.session = ort.InferenceSession(bytes(onnx), options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0].name
-        self.columns = [(column["name"], self.codes(column)) for column in json.loads(columns)]
+        self.lookups = [lookup for column in json.loads(columns) for lookup in self.lookups_of(column)]
         self.classes = classes
 
     @staticmethod
-    def codes(column):
-        """The numbers of a column's categories; None for a column of numbers."""
+    def lookups_of(column):
+        """The features of a column: its name, their values by text with NULL's, and that of other texts; no values for a number."""
+        name, state = column["name"], column["state"]
         if column["kind"] == "number":
-            return None
-        if column["kind"] != "text":
+            return [(name, None, None)]
+        if column["kind"] != "text" or "words" in state:
             raise ValueError("the comparison reads numbers and categories only")
-        return {None: NULL} | {value: UNKNOWN + 1 + i for i, value in enumerate(column["state"]["values"])}
+        features = [(name, {None: NULL} | {value: UNKNOWN + 1 + i for i, value in enumerate(state["values"])}, UNKNOWN)]
+        if statistics := state.get("statistics"):
+            means = floats(statistics["means"]).reshape(-1, statistics["width"])
+            for k, prior in enumerate(floats(statistics["prior"])):
+                known = dict(zip(statistics["values"], means[:, k].tolist()))
+                features.append((name, {None: float("nan")} | known, float(prior)))
+        return features
 
     def run(self, rows):
-        features = np.empty((len(rows), len(self.columns)), np.float32)
-        for place, (name, codes) in enumerate(self.columns):
-            if codes is None:
+        features = np.empty((len(rows), len(self.lookups)), np.float32)
+        for place, (name, values, other) in enumerate(self.lookups):
+            if values is None:
                 features[:, place] = [row[name] for row in rows]  # None becomes NaN
             else:
-                code = codes.get
-                features[:, place] = [code(row[name], UNKNOWN) for row in rows]
+                value_of = values.get
+                features[:, place] = [value_of(row[name], other) for row in rows]
         return self.session.run(None, {self.input: features})[0].argmax(1).tolist()
 
     def predict(self, row):

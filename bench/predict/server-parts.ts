@@ -86,6 +86,7 @@ async function startSession(file: Awaited<ReturnType<ModelFiles['fetch']>>) {
     versionId: 1,
     version: 1,
     columns: null,
+    foreignOwner: null,
     score: 0.9,
     accuracies: null,
     rule: 'vote',

@@ -128,6 +128,7 @@ async function* forms({ session, admin }: PredictStage, peer: RowsPeer | null, r
     for (const [n, form] of (['bulk', 'jsonb', 'plain'] as const).entries()) {
       await freshRows(session, 3 * round + n);
       times[form satisfies Form].push(await timed(session, sql[form]));
+      console.error(form, round, times[form].at(-1));
     }
     for (const [form, ms] of Object.entries((await peer?.times()) ?? {}))
       theirs[form as PeerForm] = [...(theirs[form as PeerForm] ?? []), ms];

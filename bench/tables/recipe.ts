@@ -1,13 +1,15 @@
-import { bestEnsemble, bestOfFamilies } from '../../src/coordinator/ensemble.ts';
+import { ensembleCandidates } from '../../src/coordinator/ensemble.ts';
 import type { LabelledRow } from '../../src/datasets/data-file.ts';
 import { splitRows, validationHash } from '../../src/datasets/split.ts';
-import { unweighted } from '../../src/domain/ensembles/rule.ts';
+import { chooseEnsemble, MIN_ROWS } from '../../src/domain/ensembles/choose.ts';
+import type { EnsembleRule, MemberWeight } from '../../src/domain/ensembles/rule.ts';
 import { kindOf } from '../../src/domain/kinds/registry.ts';
 import type { DataSet, Task } from '../../src/domain/task.ts';
 import type { TrainedModel, TrainingResult, TrainingSpec } from '../../src/domain/training.ts';
 import { answerAll } from '../../src/engine/evaluate.ts';
 import { createEncoder } from '../../src/features/registry.ts';
 import { familiesFor } from '../../src/models/registry.ts';
+import { createRng } from '../../src/runtime/rng.ts';
 import { refitSpec } from '../../src/training/refit.ts';
 import { trainTrial } from '../../src/training/train.ts';
 import { type FoldLoss, type FoldPlace, partsOf, type StudyTable } from './folds.ts';
@@ -27,9 +29,12 @@ interface Trial {
   validationHash: Buffer;
 }
 
-interface ScoredModel {
+interface Member extends MemberWeight {
+  trial: Trial;
+}
+
+interface WeightedModel extends MemberWeight {
   model: TrainedModel;
-  score: number;
 }
 
 export interface RecipeResult extends FoldLoss {
@@ -49,12 +54,12 @@ export async function recipeLoss(table: StudyTable, place: FoldPlace): Promise<R
   const trials: Trial[] = [];
   for (const [id, { name }] of familiesFor(task).entries())
     trials.push(await trialOf({ task, family: name, knobs: {}, seed: place.fold, threads: 1, data }, id));
-  const members = membersOf(task, data, trials);
-  const models: ScoredModel[] = [];
-  for (const member of members) models.push({ model: await refitted(member), score: member.score });
-  const loss = await lossOf(task, models, { classes: data.classes, test });
+  const { rule, members } = ensembleOf(task, data, trials);
+  const models: WeightedModel[] = [];
+  for (const { trial, ...weight } of members) models.push({ ...weight, model: await refitted(trial) });
+  const loss = await lossOf(task, { rule, models }, { classes: data.classes, test });
   const { user, system } = process.cpuUsage(before);
-  return { loss, seconds: (user + system) / 1e6, families: members.map(({ family }) => family) };
+  return { loss, seconds: (user + system) / 1e6, families: members.map(({ trial }) => trial.family) };
 }
 
 async function trialOf(spec: TrainingSpec, id: number): Promise<Trial> {
@@ -72,14 +77,21 @@ async function trialOf(spec: TrainingSpec, id: number): Promise<Trial> {
 }
 
 /** As the coordinator concludes a study. */
-function membersOf(task: Task, data: DataSet, trials: readonly Trial[]): Trial[] {
-  const ranked = bestOfFamilies(trials);
+function ensembleOf(task: Task, data: DataSet, trials: readonly Trial[]): { rule: EnsembleRule; members: Member[] } {
+  const ranked = ensembleCandidates(trials);
   const kind = kindOf(task);
-  if (!kind.votes()) return ranked.slice(0, 1);
-  const ballots = ranked.map(({ result, score }) => ({ ballots: result.predictions, score }));
-  const truth = kind.truth(data.valid.labels);
-  const { members } = bestEnsemble(ballots, (some) => kind.scoreBallots(some, truth, { classes: data.classes.length }));
-  return ranked.slice(0, members);
+  const kept = ranked.map(({ result }) => ({ ballots: result.predictions, kept: result.kept }));
+  const panel = kind.panel(kept, kind.truth(data.valid.labels), { classes: data.classes.length });
+  if (panel === undefined || panel.rows < MIN_ROWS) throw new RangeError('too few rows to fit weights to');
+  const { rule, members } = chooseEnsemble(panel, {
+    families: ranked.map(({ family }) => family),
+    rules: kind.votes() ? ['weighted', 'vote', 'best'] : ['weighted', 'best'],
+    uniform: createRng(trials[0]?.spec.seed ?? 0).uniform,
+  });
+  return {
+    rule,
+    members: members.map(({ candidate, ...weight }) => ({ ...weight, trial: ranked[candidate] as Trial })),
+  };
 }
 
 /** Trained again on all rows for as many epochs as were best; as it was, if that made it worse. */
@@ -95,7 +107,7 @@ async function refitted({ spec, result, best, score }: Trial): Promise<TrainedMo
 /** Of the answers that `rafiki_predict` gives. */
 async function lossOf(
   task: Task,
-  models: readonly ScoredModel[],
+  { rule, models }: { rule: EnsembleRule; models: readonly WeightedModel[] },
   { classes, test }: { classes: readonly string[]; test: readonly LabelledRow[] },
 ): Promise<number> {
   const inputs = test.map(({ input }) => input);
@@ -105,8 +117,8 @@ async function lossOf(
     const answers = await answerAll(onnx, await createEncoder(features).prepare(inputs), 1);
     outputs.push(answers.data as Float32Array);
   }
-  const { answer } = kindOf(task).answers(classes, 'vote');
-  const batch = { outputs, members: models.map(({ score }) => unweighted(score)), rows: test.length };
+  const { answer } = kindOf(task).answers(classes, rule);
+  const batch = { outputs, members: models, rows: test.length };
   const answers = test.map((_, row) => answer(batch, row));
   if (task === 'tabular_classification')
     return answers.filter((label, row) => label !== test[row]?.label).length / test.length;

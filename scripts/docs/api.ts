@@ -22,7 +22,18 @@ export const themes: Readonly<Record<string, readonly string[]>> = {
   ],
   Evaluate: ['evaluate', 'class_report', 'confusion', 'feature_importance', 'explain', 'explain_detail'],
   Attach: ['attach', 'detach'],
-  Models: ['deploy', 'undeploy', 'rollback', 'drop_model', 'grant', 'revoke', 'set_owner', 'export'],
+  Models: [
+    'deploy',
+    'undeploy',
+    'rollback',
+    'drop_model',
+    'grant',
+    'revoke',
+    'set_owner',
+    'import',
+    'wait_import',
+    'export',
+  ],
   Tokens: ['create_token', 'revoke_token'],
 };
 

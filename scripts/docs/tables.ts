@@ -10,6 +10,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   Models: ['model', 'model_key', 'model_grant', 'model_version', 'model_member', 'deployment'],
   Weights: ['params', 'params_tensor', 'blob', 'object'],
   'Pretrained encoders': ['encoder', 'encoder_grant'],
+  'Imported models': ['import', 'import_part'],
   'Attached tables': ['attachment', 'attachment_mark', 'unanswered'],
   Tokens: ['token'],
   Processes: ['process', 'leader', 'predict_stat', 'policy_weights', 'bridge', 'bridge_address', 'quota', 'migration'],

@@ -3,6 +3,7 @@ import type { Connection, Queryable } from '../db/database.ts';
 import { isLocked, isTransient } from '../db/persist.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { setExperience } from '../db/statements/experience.ts';
+import { selectWorkerFamilies, type WorkerFamily } from '../db/statements/families.ts';
 import { lockLeadership } from '../db/statements/leadership.ts';
 import { countIdleWorkers } from '../db/statements/processes.ts';
 import {
@@ -17,16 +18,14 @@ import {
 } from '../db/statements/studies.ts';
 import { type TransitionContext, transitionStudy, transitionTrial } from '../db/statements/transitions.ts';
 import { insertTrial, requestStop, selectTrials, type TrialRow } from '../db/statements/trials.ts';
-import { InvalidParameter, LeaseLost, RowLocked } from '../errors/errors.ts';
+import { LeaseLost, RowLocked } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
-import type { Family } from '../models/family.ts';
-import { hasSizes, studyFamilies } from '../models/registry.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
 import { describePlan } from './describe-plan.ts';
 import { type Action, planStudy } from './plan.ts';
 import { refitReserve, withoutRefits } from './refits.ts';
-import type { StudyView } from './study-view.ts';
+import { searchOf } from './search-of.ts';
 
 /** The leading coordinator. */
 export interface Leader {
@@ -40,9 +39,11 @@ export interface Leader {
 export async function advanceStudies(leader: Leader): Promise<boolean> {
   const { connection } = leader;
   let moved = false;
-  for (const study of await selectOpenStudies(connection)) {
+  const open = await selectOpenStudies(connection);
+  const ofWorkers = open.length === 0 ? [] : await selectWorkerFamilies(connection);
+  for (const study of open) {
     try {
-      moved = (await advanceStudy(leader, study)) || moved;
+      moved = (await advanceStudy(leader, study, ofWorkers)) || moved;
     } catch (error) {
       await failStudy(leader, study, translatePostgresError(error));
     }
@@ -68,11 +69,11 @@ async function failStudy(leader: Leader, { id, state }: Study, error: unknown): 
   }
 }
 
-async function advanceStudy(leader: Leader, study: Study): Promise<boolean> {
+async function advanceStudy(leader: Leader, study: Study, ofWorkers: readonly WorkerFamily[]): Promise<boolean> {
   const { connection, logger } = leader;
   const trials = await selectTrials(connection, study.id);
   const idleWorkers = await countIdleWorkers(connection, study);
-  const view = { study, trials, ...searchOf(study), idleWorkers };
+  const view = { study, trials, ...searchOf(study, ofWorkers), idleWorkers };
   const described = { plan: describePlan(view), refitSeconds: refitReserve(study, withoutRefits(trials)) };
   const isChanged = described.plan !== study.plan || described.refitSeconds !== study.refitSeconds;
   const actions = planStudy(view, advisorByName(study.advisor));
@@ -132,34 +133,6 @@ async function execute(context: TransitionContext, { study, trials, action }: St
 async function cancelTrial(context: TransitionContext, { id, state }: TrialRow): Promise<void> {
   if (await transitionTrial(context, { id, from: state, event: 'cancel' })) return;
   throw new RowLocked(`trial ${id} is locked by another session`);
-}
-
-function searchOf(study: Study): Pick<StudyView, 'search' | 'isSlow'> {
-  const { task, families, knobs, seed, experience } = study;
-  const chosen = studyFamilies(study);
-  if (chosen.length === 0) {
-    throw new InvalidParameter('the study names no family of this version', {
-      detail: `families: ${families?.join(', ')}`,
-      hint: 'rafiki_knobs(task) lists the families.',
-    });
-  }
-  const search = {
-    families: byExperience(chosen, experience).map((own) => {
-      const { name, space } = own;
-      const earlier = experience.find(({ family }) => family === name)?.knobs ?? null;
-      const isKnown = earlier !== null && !hasSizes(own); // the size of a slow network depended on the time
-      return { name, space: space(task), ...(isKnown ? { initial: earlier } : {}) };
-    }),
-    overrides: knobs,
-    seed,
-  };
-  return { search, isSlow: chosen.some(hasSizes) };
-}
-
-/** Families of which earlier studies had the best scores come first; the others keep the zoo's order. */
-function byExperience(families: readonly Family[], experience: Study['experience']): readonly Family[] {
-  const known = experience.flatMap(({ family }) => families.filter(({ name }) => name === family));
-  return [...known, ...families.filter((family) => !known.includes(family))];
 }
 
 /** Rolled back if another coordinator has taken the leadership. */

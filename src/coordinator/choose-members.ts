@@ -2,7 +2,7 @@ import type { Queryable } from '../db/database.ts';
 import { type Study, selectValidation } from '../db/statements/studies.ts';
 import type { TrialRow } from '../db/statements/trials.ts';
 import { selectVariantVotes, selectVotes, type TrialVotes } from '../db/statements/votes.ts';
-import { allRows, chooseEnsemble, MIN_ROWS } from '../domain/ensembles/choose.ts';
+import { allRows, bestPart, chooseEnsemble, MIN_ROWS } from '../domain/ensembles/choose.ts';
 import type { Panel, PanelMember } from '../domain/ensembles/panel.ts';
 import { type EnsembleRule, type MemberWeight, unweighted } from '../domain/ensembles/rule.ts';
 import type { Ballots, KeptMember, MemberBallots, TaskKind } from '../domain/kinds/kind.ts';
@@ -10,7 +10,7 @@ import { kindOf } from '../domain/kinds/registry.ts';
 import { baseline, type Metric } from '../domain/metrics.ts';
 import { InvalidState } from '../errors/errors.ts';
 import { createRng } from '../runtime/rng.ts';
-import { belowWhole, bestEnsemble, bestOfFamilies, ensembleCandidates, subsetScores } from './ensemble.ts';
+import { belowWhole, bestOfFamilies, ensembleCandidates, subsetScores } from './ensemble.ts';
 import { isScored } from './study-view.ts';
 
 /** A trial, or its variant, as a member of a model. */
@@ -147,8 +147,7 @@ async function byVote(
         truth,
         { classes: classes.length, metric: by },
       );
-  const { members: count, score } = bestEnsemble(isAlone ? members.slice(0, 1) : members, scoreBy(metric));
-  const exact = members.slice(0, count);
+  const { members: exact, score } = bestPart(isAlone ? members.slice(0, 1) : members, scoreBy(metric));
   const all = [...exact, ...(await variantsOf(on, exact))];
   return { rule, members: all, score, accuracies: subsetScores(all, scoreBy()) };
 }

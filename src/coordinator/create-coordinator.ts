@@ -7,6 +7,8 @@ import { reportError } from '../errors/rafiki-error.ts';
 import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { defaultCacheDir } from '../runtime/disk/cache-dir.ts';
+import { defaultImportMemory } from '../runtime/import-memory.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Measured, MeasuredService } from '../runtime/measured.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
@@ -15,12 +17,15 @@ import { Wake } from '../runtime/wake.ts';
 import { advanceStudies, type Leader } from './advance-studies.ts';
 import { Filler } from './filler.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { Importer } from './importer.ts';
 import { measuredWork } from './measured-work.ts';
 
 export interface CoordinatorOptions extends StorageOptions {
   database: Database;
   /** Connection of the reader login that fills attached tables; derived from the service's if absent. */
   readerUrl?: string | undefined;
+  /** Maximum of a process that checks an imported model; default: {@link defaultImportMemory}. */
+  importMemoryBytes?: number | undefined;
   logger: Logger;
 }
 
@@ -49,7 +54,7 @@ class Coordinator implements Service, MeasuredService {
     this.#heartbeat = new Heartbeat({ database, kind: 'coordinator', logger });
     this.#listener = new Listener({
       url: database.url,
-      channels: ['rafiki_study', 'rafiki_report', 'rafiki_deployment', 'rafiki_fill'],
+      channels: ['rafiki_study', 'rafiki_report', 'rafiki_deployment', 'rafiki_fill', 'rafiki_import'],
       onNotify: () => this.#wake.notify(),
       onConnect: () => this.#wake.notify(),
       logger,
@@ -101,14 +106,16 @@ class Coordinator implements Service, MeasuredService {
       this.#isLeading = true;
       const leader = { connection, processId, logger };
       const housekeeping = new Housekeeping({ connection, params: this.#params, clock: systemClock, logger });
-      const filler = new Filler({ database, readerUrl, onTurn: () => this.#wake.notify(), logger });
+      const onTurn = (): void => this.#wake.notify();
+      const filler = new Filler({ database, readerUrl, onTurn, logger });
+      const importer = this.#importer(onTurn);
       try {
         while (!lost && !signal.aborted && this.#heartbeat.id === processId && (await leads())) {
-          await this.#tick(leader, housekeeping, filler);
+          await this.#tick(leader, housekeeping, [filler, importer]);
         }
       } finally {
         this.#isLeading = false;
-        await Promise.all([housekeeping.stop(), filler.stop()]);
+        await Promise.all([housekeeping.stop(), filler.stop(), importer.stop()]);
         if (!lost) await releaseLeadership(connection, processId);
       }
     } finally {
@@ -116,9 +123,20 @@ class Coordinator implements Service, MeasuredService {
     }
   }
 
-  async #tick(leader: Leader, housekeeping: Housekeeping, filler: Filler): Promise<void> {
+  #importer(onTurn: () => void): Importer {
+    const { database, cacheDir = defaultCacheDir(), importMemoryBytes, logger } = this.#options;
+    const memoryBytes = importMemoryBytes ?? defaultImportMemory();
+    return new Importer({ database, params: this.#params, cacheDir, memoryBytes, onTurn, logger });
+  }
+
+  /** `inBackground` start what waits. */
+  async #tick(
+    leader: Leader,
+    housekeeping: Housekeeping,
+    inBackground: readonly { run(): Promise<void> }[],
+  ): Promise<void> {
     if (await advanceStudies(leader)) this.#wake.notify();
-    await filler.run();
+    for (const each of inBackground) await each.run();
     await housekeeping.run();
     await this.#wake.wait(TICK_MS, this.#stopping.signal);
   }

@@ -38,19 +38,8 @@ const bestFirst = (a: Candidate, b: Candidate): number => b.score - a.score || a
 export const bestOfFamilies = <C extends Candidate>(trials: readonly C[]): C[] =>
   bestOfEach(ensembleCandidates(trials), ({ family }) => family);
 
-export interface Ensemble {
-  members: number;
-  score: number;
-}
-
 /** The score of what some ranked members decide together, in [0, 1], larger is better. */
 type ScoreOf<M> = (members: readonly M[]) => number;
-
-/** The number of ranked members that makes the best ensemble on the validation rows; among equals, the largest. */
-export function bestEnsemble<M>(ranked: readonly M[], scoreOf: ScoreOf<M>): Ensemble {
-  const ensembles = ranked.map((_, last) => ({ members: last + 1, score: scoreOf(ranked.slice(0, last + 1)) }));
-  return ensembles.reduce((best, next) => (next.score >= best.score ? next : best));
-}
 
 /**
  * The score of each subset of the ranked members, by its bits: bit m is the member of rank m; the paper's a(M[v]). 0 for the empty

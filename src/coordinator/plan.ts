@@ -52,7 +52,7 @@ export function planStudy({ trials: all, ...rest }: StudyView, advisor: Advisor)
   const open = all.filter(isOpen);
   const proposed = why === null ? startTrials(view, advisor) : [];
   if (open.length === 0 && proposed.length === 0) return [endOf(study, trials)];
-  if (why === null) return [...stopDecisions(view, advisor), ...proposed];
+  if (why === null) return [...stopDecisions(view, advisor), ...stranded(view), ...proposed];
   const closed = trials.filter(isOpen).flatMap((trial) => close(trial, { why, study, trials }));
   return over === null ? closed : [...closed, ...cancelAll(refits)];
 }
@@ -114,6 +114,14 @@ function stopDecisions({ trials }: StudyView, advisor: Advisor): Action[] {
     .map((trial) => ({ kind: 'stop-trial', trial, why: 'the advisor expects no more progress' }));
 }
 
+/** Trials that wait for a worker with their family, while there is none, and the study has other families. */
+function stranded({ trials, search, someWorkers }: StudyView): Action[] {
+  const isGone = (family: string): boolean => someWorkers?.get(family) === 0;
+  if (search.families.every(({ name }) => isGone(name))) return [];
+  const known = new Set(search.families.map(({ name }) => name));
+  return cancelAll(trials.filter(({ state, family }) => state === 'waiting' && (isGone(family) || !known.has(family))));
+}
+
 function startTrials(view: StudyView, advisor: Advisor): Action[] {
   if (view.study.closed !== null) return cancelAll(view.trials.filter(({ state }) => state === 'waiting'));
   const next = proposals(view, advisor);
@@ -129,7 +137,7 @@ const cancelAll = (trials: readonly TrialRow[]): Action[] =>
  * Errors for which other knobs or another family may help, or another worker: classes of connections, resources and the
  * system.
  */
-const knobFaults = new Set(['22003', '22023', 'XX000', 'XX001']);
+const knobFaults = new Set(['22003', '22023', '38000', 'XX000', 'XX001']);
 const isWorkerFault = ({ sqlstate }: ErrorReport): boolean => /^(08|53|58)/.test(sqlstate);
 
 /** Why no trial can succeed: the data cannot be read or used, or too many trials failed in sequence. */

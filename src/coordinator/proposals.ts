@@ -60,7 +60,7 @@ const seedOf = (study: Study, number: number): number => deriveSeed(study.seed, 
 
 /** `count` trials as the advisor proposes them, candidates of the first rung if there are rungs. */
 function proposeTrials(
-  { study, trials, search }: StudyView,
+  { study, trials, search, someWorkers }: StudyView,
   advisor: Advisor,
   { count, rung }: { count: number; rung?: RungStep['place'] },
 ): NewTrial[] {
@@ -69,10 +69,12 @@ function proposeTrials(
   const timely = { ...search, families: withinTheirShare(families, trials) };
   const proposed: NewTrial[] = [];
   while (proposed.length < count && timely.families.length > 0) {
+    const free = withFreeWorkers(timely.families, [...trials, ...proposed], someWorkers);
+    if (free.length === 0) break;
     const number = history.length + 1;
     const seed = seedOf(study, number);
     const allowed = initialWeightsOf(study, { number, seed });
-    const proposal = advisor.propose(timely, history, allowed);
+    const proposal = advisor.propose({ ...timely, families: free }, history, allowed);
     if (proposal === null) break;
     const { family, knobs, initialWeights = allowed } = proposal;
     const trial = { studyId: study.id, number, family, knobs, seed, initialWeights };
@@ -81,6 +83,24 @@ function proposeTrials(
     history.push({ number, family, knobs, scores: [], parent, ended: false });
   }
   return proposed;
+}
+
+/**
+ * Families of which another trial would be trained now. Of one that only some workers have, as many trials are open as there are such workers:
+ * more would wait, and other workers with them. If nothing is open, a trial of such a family waits for a worker.
+ */
+function withFreeWorkers<F extends { name: string }>(
+  families: readonly F[],
+  trials: readonly (Pick<NewTrial, 'family'> & Partial<Pick<TrialRow, 'state'>>)[],
+  someWorkers: StudyView['someWorkers'],
+): readonly F[] {
+  if (someWorkers === undefined) return families;
+  const open = trials.filter(({ state }) => state === undefined || !trialEnded(state)).map(({ family }) => family);
+  const free = families.filter(({ name }) => {
+    const workers = someWorkers.get(name);
+    return workers === undefined || open.filter((family) => family === name).length < workers;
+  });
+  return free.length === 0 && open.length === 0 ? families : free;
 }
 
 /** Minimum share of what a family's quickest trial took: a trial that is cut shorter has hardly learnt. */
@@ -148,8 +168,12 @@ function reasonToEnd({ study, trials, search }: StudyView, history: readonly Tri
   );
 }
 
-/** Whether a new trial of a collaborative study may start from published weights. */
+/**
+ * Whether a new trial of a collaborative study may start from published weights. In one that starts from a model, whether collaborative or not, the
+ * first trial does: that is what its owner asked for.
+ */
 function initialWeightsOf(study: Study, { number, seed }: { number: number; seed: number }): InitialWeights {
+  if (study.startsFromModel && number === 1) return 'open';
   if (!study.collaborative) return 'random';
   const progress = Math.max((number - 1) / study.maxTrials, study.elapsedMs / study.maxTimeMs);
   const alpha = { first: study.alphaFirst, last: study.alphaLast };

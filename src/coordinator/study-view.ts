@@ -11,6 +11,8 @@ export interface StudyView {
   /** Whether how long a trial takes depends on the data, and is measured before it is trained. */
   isSlow: boolean;
   idleWorkers: number;
+  /** Running workers by family, of the families that not all workers have. */
+  someWorkers?: ReadonlyMap<string, number>;
 }
 
 /** Workers that this study has or could have. */

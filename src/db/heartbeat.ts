@@ -10,6 +10,8 @@ export interface PresenceOptions {
   kind: ProcessKind;
   threads?: number;
   device?: string;
+  /** Called with the id of each row of this process, before others can see it as its own. */
+  onRegistered?: (id: number) => Promise<void>;
   logger: Logger;
 }
 
@@ -49,9 +51,11 @@ export class Heartbeat implements Service {
     });
   }
 
-  #register(): Promise<number> {
-    const { database, kind, threads = 1, device = 'cpu' } = this.#options;
-    return insertProcess(database, { kind, host: hostname(), pid: process.pid, threads, device, version });
+  async #register(): Promise<number> {
+    const { database, kind, threads = 1, device = 'cpu', onRegistered } = this.#options;
+    const id = await insertProcess(database, { kind, host: hostname(), pid: process.pid, threads, device, version });
+    await onRegistered?.(id);
+    return id;
   }
 
   async #beat(): Promise<void> {

@@ -27,6 +27,18 @@ export interface TrainingSpec {
   balanced?: boolean;
   /** What families on a pretrained encoder get. */
   pretrained?: PretrainedParts;
+  /** What the command of a family gets. */
+  command?: CommandLimits;
+}
+
+/** The limits of a family that is a command. */
+export interface CommandLimits {
+  /** A private folder for its files. */
+  folder: string;
+  /** What is left of the study. */
+  seconds: number;
+  /** How long an epoch may take. */
+  epochSeconds: number;
 }
 
 /** A pretrained encoder of a study, and where what it computes is kept. */

@@ -17,6 +17,12 @@ export interface GraphSession {
   release(): Promise<void>;
 }
 
+/** One that says the names of its inputs and outputs. */
+export interface NamedSession extends GraphSession {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
 /** Compiles a graph, or reuses an equal one that was released before. */
 export async function borrowSession(
   model: Uint8Array,
@@ -38,7 +44,7 @@ export async function createSession(
   threads: number,
   device: DeviceName = 'cpu',
   { longLived = false } = {},
-): Promise<GraphSession> {
+): Promise<NamedSession> {
   const native = await create(model, { threads, device, planned: true, longLived });
   return wrapSession(native, () => native.release());
 }
@@ -94,9 +100,11 @@ export const unloadable = (device: DeviceName, cause: unknown): EnvironmentUnfit
     cause,
   });
 
-function wrapSession(native: ort.InferenceSession, onRelease: () => Promise<void>): GraphSession {
+function wrapSession(native: ort.InferenceSession, onRelease: () => Promise<void>): NamedSession {
   let released = false;
   return {
+    inputs: native.inputNames,
+    outputs: native.outputNames,
     async run(feeds) {
       const tensors: Record<string, ort.Tensor> = {};
       for (const name in feeds) tensors[name] = toRuntime(feeds[name] as TensorData);

@@ -69,6 +69,11 @@ export class ShuttingDown extends RafikiError {
   override readonly retryable = true;
 }
 
+/** What an imported model runs ended badly: it took too long, too much memory, or its process died (38000); DETAIL says which. */
+export class ExternalFailure extends RafikiError {
+  readonly sqlstate = '38000';
+}
+
 /** A row of the caller's data cannot be used (22000); DETAIL identifies the row. */
 export class BadData extends RafikiError {
   readonly sqlstate = '22000';
@@ -150,6 +155,17 @@ export class TooManyConnections extends RafikiError {
 /** The model's name belongs to another role, or to a model of another task (42710). */
 export class NameTaken extends RafikiError {
   readonly sqlstate = '42710';
+}
+
+/** A family from elsewhere does not keep to the protocol, or what it made is no model (38000, external routine exception). */
+export class FamilyFailed extends RafikiError {
+  readonly sqlstate = '38000';
+}
+
+/** A signal ended the command of a family (58000): another attempt continues from the checkpoint. */
+export class FamilyKilled extends RafikiError {
+  readonly sqlstate = '58000';
+  override readonly retryable = true;
 }
 
 /** Postgres refused a statement that was run for the caller, such as reading the source; its message is passed on. */

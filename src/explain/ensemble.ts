@@ -82,8 +82,14 @@ const calibrated = ({ start, added }: ScoreParts, temperature: number): ScorePar
 /** As `rafiki_predict` answers, from scores [members][classes]. */
 function answeredClass(members: readonly Float64Array[], counts: readonly number[], rule: EnsembleRule): number {
   if (rule === 'vote') return majorityVote(members.map((scores) => scores.indexOf(Math.max(...scores))));
-  const odds = Array.from(members[0] ?? [], (_, about) => logOdds(members, about, counts));
-  return odds.indexOf(Math.max(...odds));
+  const each = probabilitiesOf(members);
+  const means = Array.from(members[0] ?? [], (_, about) =>
+    weightedSum(
+      each.map((shares) => shares[about] as number),
+      counts,
+    ),
+  );
+  return means.indexOf(means.reduce((most, mean) => Math.max(most, mean), Number.NEGATIVE_INFINITY));
 }
 
 /** Of the mean of the probabilities of a class, from scores [members][classes]; each member `counts` so much. */
@@ -97,16 +103,20 @@ function sharesOf(
   members: readonly Float64Array[],
   about: number,
 ): { own: number[]; others: number[]; each: Float64Array[] } {
-  const each = members.map((scores) => {
+  const each = probabilitiesOf(members);
+  const own = each.map((shares) => shares[about] as number);
+  const others = each.map((shares) => shares.reduce((sum, share, s) => (s === about ? sum : sum + share), 0));
+  return { own, others, each };
+}
+
+/** [members][classes], from scores. */
+const probabilitiesOf = (members: readonly Float64Array[]): Float64Array[] =>
+  members.map((scores) => {
     const largest = scores.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
     const powers = scores.map((value) => Math.max(LEAST, Math.exp(value - largest)));
     const total = powers.reduce((sum, value) => sum + value, 0);
     return powers.map((value) => value / total);
   });
-  const own = each.map((shares) => shares[about] as number);
-  const others = each.map((shares) => shares.reduce((sum, share, s) => (s === about ? sum : sum + share), 0));
-  return { own, others, each };
-}
 
 /** Of probabilities, so that log odds are finite. */
 const LEAST = 1e-300;

@@ -73,6 +73,16 @@ export async function decodeWhole(file: Uint8Array, side: number, fit: 'inside' 
   });
 }
 
+/** Interleaved red, green and blue of exactly this size: the middle of the image, or all of it stretched. */
+export const decodeSized = (
+  file: Uint8Array,
+  { width, height }: ImageSize,
+  fit: 'cover' | 'fill',
+): Promise<Uint8Array> =>
+  decodeWith(file, (image) =>
+    image.resize(width, height, { fit }).flatten({ background: 'white' }).toColourspace('srgb').raw().toBuffer(),
+  );
+
 /** An image file of a decoded image, without loss. */
 export const pictureFile = ({ pixels, width, height }: Picture): Promise<Buffer> =>
   sharp(pixels, { raw: { width, height, channels: 3 } })
@@ -125,11 +135,8 @@ export const sampleImage = (): Promise<Buffer> =>
     .toBuffer();
 
 /** Interleaved red, green, blue of side × side pixels. */
-function decode(file: Uint8Array, side: number): Promise<Uint8Array> {
-  return decodeWith(file, (image) =>
-    image.resize(side, side, { fit: 'cover' }).flatten({ background: 'white' }).toColourspace('srgb').raw().toBuffer(),
-  );
-}
+const decode = (file: Uint8Array, side: number): Promise<Uint8Array> =>
+  decodeSized(file, { width: side, height: side }, 'cover');
 
 /** Interleaved red, green and blue to planes. */
 export function toPlanes(interleaved: Uint8Array, planes: Uint8Array): void {

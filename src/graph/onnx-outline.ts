@@ -1,39 +1,59 @@
+import { fieldsOf, int64sOf, textOf } from './onnx-fields.ts';
+
 /** A value of a graph as the file declares it. */
 export interface OnnxValue {
   name: string;
   /** ONNX' number of its element type; 0 if it is no tensor. */
   type: number;
+  /** Its dimensions, null for one that is not fixed; null if the file does not say. */
+  dims: (number | null)[] | null;
   rank: number | null;
+}
+
+/** A node that makes maps of class to probability out of a tensor of probabilities, as converters of scikit-learn add it. */
+export interface ZipMap {
+  input: string;
+  output: string;
 }
 
 /** What a foreign ONNX file says of itself, without its weights. */
 export interface OnnxOutline {
-  /** Of its nodes, those of inner graphs included: domain and op. */
+  /** Of its nodes, those of inner graphs and functions included: domain and op. */
   ops: ReadonlySet<string>;
   /** Inputs that are no weights. */
   inputs: readonly OnnxValue[];
   outputs: readonly OnnxValue[];
   /** Whether weights are in further files. */
   hasExternalData: boolean;
-  /** Whether it defines functions of its own. */
-  hasFunctions: boolean;
+  /** The functions that it defines itself: domain and name. */
+  functions: ReadonlySet<string>;
+  /** What its maker wrote into it, by key. */
+  metadata: ReadonlyMap<string, string>;
+  /** The classes that its last classifier of `ai.onnx.ml` answers with. */
+  classes: readonly string[] | null;
+  zipMaps: readonly ZipMap[];
 }
 
 /** Levels of graphs in graphs: more are no model, but an attack on the stack. */
 const MAX_DEPTH = 8;
 
+const classLabels = new Set(['classlabels_strings', 'classlabels_int64s', 'classlabels_ints']);
+
 /** Throws a RangeError for bytes that are no ONNX file, or one that is cut off. */
 export function outlineOnnx(bytes: Uint8Array): OnnxOutline {
-  const outline = {
-    ...{ ops: new Set<string>(), inputs: [] as OnnxValue[], outputs: [] as OnnxValue[] },
-    ...{ hasExternalData: false, hasFunctions: false },
+  const outline: Mutable = {
+    ...{ ops: new Set(), inputs: [], outputs: [], hasExternalData: false, functions: new Set() },
+    ...{ metadata: new Map(), classes: null, zipMaps: [] },
   };
   let graphs = 0;
   for (const { field, bytes: part } of fieldsOf(bytes)) {
-    if (field === 25) outline.hasFunctions = true;
-    if (field !== 7 || part === undefined) continue;
-    graphs++;
-    readGraph(part, outline, 0);
+    if (part === undefined) continue;
+    if (field === 25) readFunction(part, outline);
+    else if (field === 14) outline.metadata.set(...readEntry(part));
+    else if (field === 7) {
+      graphs++;
+      readGraph(part, outline, 0);
+    }
   }
   if (graphs !== 1) throw new RangeError('it has no graph');
   return outline;
@@ -43,7 +63,30 @@ type Mutable = { -readonly [K in keyof OnnxOutline]: OnnxOutline[K] } & {
   ops: Set<string>;
   inputs: OnnxValue[];
   outputs: OnnxValue[];
+  functions: Set<string>;
+  metadata: Map<string, string>;
+  zipMaps: ZipMap[];
 };
+
+function readEntry(bytes: Uint8Array): [string, string] {
+  let [key, value] = ['', ''];
+  for (const { field, bytes: part } of fieldsOf(bytes)) {
+    if (field === 1 && part !== undefined) key = textOf(part);
+    else if (field === 2 && part !== undefined) value = textOf(part);
+  }
+  return [key, value];
+}
+
+function readFunction(bytes: Uint8Array, outline: Mutable): void {
+  let [name, domain] = ['', ''];
+  for (const { field, bytes: part } of fieldsOf(bytes)) {
+    if (part === undefined) continue;
+    if (field === 1) name = textOf(part);
+    else if (field === 10) domain = textOf(part);
+    else if (field === 7) readNode(part, outline, 1);
+  }
+  outline.functions.add(`${domain}:${name}`);
+}
 
 function readGraph(bytes: Uint8Array, outline: Mutable, depth: number): void {
   if (depth > MAX_DEPTH) throw new RangeError('its graphs are nested too deeply');
@@ -53,6 +96,7 @@ function readGraph(bytes: Uint8Array, outline: Mutable, depth: number): void {
     if (part === undefined) continue;
     if (field === 1) readNode(part, outline, depth);
     else if (field === 5) weights.add(readWeight(part, outline));
+    else if (field === 15) weights.add(readSparseWeight(part, outline));
     else if (field === 11) inputs.push(readValue(part));
     else if (field === 12 && depth === 0) outline.outputs.push(readValue(part));
   }
@@ -61,19 +105,37 @@ function readGraph(bytes: Uint8Array, outline: Mutable, depth: number): void {
 
 function readNode(bytes: Uint8Array, outline: Mutable, depth: number): void {
   let [op, domain] = ['', ''];
+  const [inputs, outputs]: [string[], string[]] = [[], []];
+  let classes: string[] = [];
   for (const { field, bytes: part } of fieldsOf(bytes)) {
     if (part === undefined) continue;
-    if (field === 4) op = textOf(part);
+    if (field === 1) inputs.push(textOf(part));
+    else if (field === 2) outputs.push(textOf(part));
+    else if (field === 4) op = textOf(part);
     else if (field === 7) domain = textOf(part);
-    else if (field === 5) {
-      for (const inner of fieldsOf(part)) {
-        if (inner.bytes === undefined) continue;
-        if (inner.field === 6 || inner.field === 11) readGraph(inner.bytes, outline, depth + 1);
-        else if (inner.field === 5) readWeight(inner.bytes, outline);
-      }
-    }
+    else if (field === 5) classes = readAttribute(part, outline, depth) ?? classes;
   }
+  if (classes.length > 0 && depth === 0) outline.classes = classes;
+  if (op === 'ZipMap' && inputs.length === 1 && outputs.length === 1 && depth === 0)
+    outline.zipMaps.push({ input: inputs[0] ?? '', output: outputs[0] ?? '' });
   outline.ops.add(`${domain === 'ai.onnx' ? '' : domain}:${op}`);
+}
+
+/** The classes that it lists, if it does. */
+function readAttribute(bytes: Uint8Array, outline: Mutable, depth: number): string[] | undefined {
+  let name = '';
+  const listed: string[] = [];
+  for (const inner of fieldsOf(bytes)) {
+    const { field, bytes: part } = inner;
+    if (field === 1 && part !== undefined) name = textOf(part);
+    else if (field === 8 && classLabels.has(name)) listed.push(...int64sOf(inner).map(String));
+    if (part === undefined) continue;
+    if (field === 9 && classLabels.has(name)) listed.push(textOf(part));
+    else if (field === 6 || field === 11) readGraph(part, outline, depth + 1);
+    else if (field === 5 || field === 10) readWeight(part, outline);
+    else if (field === 22 || field === 23) readSparseWeight(part, outline);
+  }
+  return listed.length > 0 ? listed : undefined;
 }
 
 /** The name of a weight. Field 13 has the places of external data, 14 is 1 for them. */
@@ -86,57 +148,41 @@ function readWeight(bytes: Uint8Array, outline: Mutable): string {
   return name;
 }
 
+/** Its values have its name. */
+function readSparseWeight(bytes: Uint8Array, outline: Mutable): string {
+  let name = '';
+  for (const { field, bytes: part } of fieldsOf(bytes)) {
+    if (part === undefined || field > 2) continue;
+    const own = readWeight(part, outline);
+    if (field === 1) name = own;
+  }
+  return name;
+}
+
 function readValue(bytes: Uint8Array): OnnxValue {
-  let [name, type, rank]: [string, number, number | null] = ['', 0, null];
+  const value: OnnxValue = { name: '', type: 0, dims: null, rank: null };
   for (const { field, bytes: part } of fieldsOf(bytes)) {
     if (part === undefined) continue;
-    if (field === 1) name = textOf(part);
+    if (field === 1) value.name = textOf(part);
     if (field !== 2) continue;
     for (const kind of fieldsOf(part)) {
       if (kind.field !== 1 || kind.bytes === undefined) continue;
-      for (const { field: own, bytes: shape, value = 0 } of fieldsOf(kind.bytes)) {
-        if (own === 1) type = value;
-        else if (own === 2 && shape !== undefined) rank = [...fieldsOf(shape)].filter((dim) => dim.field === 1).length;
+      for (const { field: own, bytes: shape, value: type = 0 } of fieldsOf(kind.bytes)) {
+        if (own === 1) value.type = type;
+        else if (own === 2 && shape !== undefined) value.dims = readDims(shape);
       }
     }
   }
-  return { name, type, rank };
+  value.rank = value.dims?.length ?? null;
+  return value;
 }
 
-const utf8 = new TextDecoder();
-const textOf = (bytes: Uint8Array): string => utf8.decode(bytes);
-
-interface Field {
-  field: number;
-  /** Of wire type 2. */
-  bytes?: Uint8Array;
-  /** Of wire type 0. */
-  value?: number;
-}
-
-/** The fields of a protobuf message, in order. */
-function* fieldsOf(bytes: Uint8Array): Generator<Field> {
-  let at = 0;
-  const varint = (): number => {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++];
-      if (byte === undefined || shift > 63) throw new RangeError('it is cut off, or no ONNX file');
-      value += (byte & 127) * 2 ** shift; // beyond 2^53 imprecise, which only lengths must not be
-      if (byte < 128) return value;
-    }
-  };
-  while (at < bytes.length) {
-    const key = varint();
-    const [field, wire] = [Math.floor(key / 8), key % 8];
-    if (field === 0) throw new RangeError('it is no ONNX file');
-    if (wire === 0) {
-      yield { field, value: varint() };
-      continue;
-    }
-    const length = wire === 2 ? varint() : wire === 5 ? 4 : wire === 1 ? 8 : -1;
-    if (length < 0 || at + length > bytes.length) throw new RangeError('it is cut off, or no ONNX file');
-    if (wire === 2) yield { field, bytes: bytes.subarray(at, at + length) };
-    at += length;
+function readDims(bytes: Uint8Array): (number | null)[] {
+  const dims: (number | null)[] = [];
+  for (const { field, bytes: dim } of fieldsOf(bytes)) {
+    if (field !== 1 || dim === undefined) continue;
+    const fixed = [...fieldsOf(dim)].find((own) => own.field === 1)?.value;
+    dims.push(fixed !== undefined && fixed > 0 && Number.isSafeInteger(fixed) ? fixed : null);
   }
+  return dims;
 }

@@ -6,6 +6,7 @@ import { errorAnswer, HttpRefusal } from './error-answer.ts';
 import { parseJson } from './json-body.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpRoute } from './route.ts';
+import { PAGE_KEY } from './sign-in/page-sessions.ts';
 import type { SignIns } from './sign-in/sign-ins.ts';
 import type { SignedIn } from './sign-in/signed-in.ts';
 import { validatorCompiler } from './validate.ts';
@@ -103,7 +104,8 @@ function refuseBodies(app: FastifyInstance): void {
 function sendError(error: unknown, reply: FastifyReply): void {
   const { status, report, retryAfter } = errorAnswer(error);
   const { sqlstate: code, ...rest } = report;
-  if (status === 401) void reply.header('www-authenticate', challenge);
+  // a page of ours asks by itself: the browser's own question would be in its way
+  if (status === 401 && reply.request.headers[PAGE_KEY] === undefined) void reply.header('www-authenticate', challenge);
   if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
   void reply
     .code(status)

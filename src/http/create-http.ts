@@ -12,6 +12,8 @@ import type { MeasuredService } from '../runtime/measured.ts';
 import type { Service } from '../runtime/service.ts';
 import { AnswerCounts } from './answer-counts.ts';
 import { addRoutes, createApp, type TlsFiles } from './app.ts';
+import { chartRoutes } from './charts/routes.ts';
+import { addDashboard } from './dashboard.ts';
 import { FairGate } from './fair-gate.ts';
 import { addHealth } from './health.ts';
 import { addInference } from './inference/routes.ts';
@@ -28,9 +30,12 @@ import { eventRoutes, Streams } from './routes/events.ts';
 import { modelRoutes } from './routes/models.ts';
 import { predictRoutes } from './routes/predict.ts';
 import { serviceRoutes } from './routes/service.ts';
+import { sessionRoutes } from './routes/session.ts';
 import { studyRoutes } from './routes/studies.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { trialRoutes } from './routes/trials.ts';
+import { addPageSessions } from './sign-in/page-sessions.ts';
+import { PageSessions } from './sign-in/sessions.ts';
 import { SignIns } from './sign-in/sign-ins.ts';
 
 export interface CreateHttpOptions {
@@ -87,6 +92,8 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       const api = await apiSchema(database);
       signIns = new SignIns({ database, readerUrl: options.readerUrl, api, limits, clock: systemClock, logger });
       app = createApp({ tls, corsOrigins: options.corsOrigins ?? [], limits, logger });
+      const sessions = new PageSessions(limits, systemClock);
+      addPageSessions(app, sessions, tls !== undefined);
       const gate = new FairGate({
         what: 'predictions',
         places: limits.predictions,
@@ -104,12 +111,15 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
         ...modelRoutes(),
         ...predictRoutes(predictions, limits),
         ...evaluationRoutes(limits),
+        ...sessionRoutes(sessions, tls !== undefined),
+        ...chartRoutes(predictions, limits),
       ];
       const document = openApi(routes);
       answers.count(app);
       addRoutes(app, routes, signIns);
       addHealth(app, { pool, document });
       addInference(app, { signIns, predictions, pool });
+      addDashboard(app, logger);
       await pool.start();
       await listener.start();
       await listen(app, options);

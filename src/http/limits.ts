@@ -36,6 +36,11 @@ export interface HttpLimits {
   /** Streams of events: of all roles, and of one. */
   streams: number;
   streamsOfRole: number;
+  /** Sessions of browsers: of all roles, and of one; one that is not used ends, and each after the longer time. */
+  sessions: number;
+  sessionsOfRole: number;
+  sessionIdleMs: number;
+  sessionMaxMs: number;
   /** Attempts to sign in that are checked at the same time, and that wait for it. */
   signIns: number;
   waitingSignIns: number;
@@ -70,6 +75,10 @@ export const defaultHttpLimits: HttpLimits = {
   waitingPredictions: 1024,
   streams: 256,
   streamsOfRole: 16,
+  sessions: 1024,
+  sessionsOfRole: 16,
+  sessionIdleMs: 2 * 3_600_000,
+  sessionMaxMs: 12 * 3_600_000,
   signIns: 4,
   waitingSignIns: 64,
   signInRefreshMs: 30_000,

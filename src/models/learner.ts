@@ -49,6 +49,8 @@ export interface Learner {
   readonly steps: number;
   /** Epochs without a better score after which training is over; without it all epochs are trained. */
   readonly patience?: number;
+  /** Whether its state is enough to continue; if not, a trial that lost its worker begins again. Default: it is. */
+  readonly savesState?: boolean;
   /** Absent if trials have nothing to start from. */
   readonly sharing?: WeightSharing;
   /**

@@ -1,5 +1,5 @@
 import { inputOf, outputOf, type Task, tasks } from '../domain/task.ts';
-import { InvalidParameter } from '../errors/errors.ts';
+import { InvalidParameter, NameTaken } from '../errors/errors.ts';
 import { fasterRcnn } from './detection/faster-rcnn.ts';
 import { ssd } from './detection/ssd.ts';
 import { yolo } from './detection/yolo.ts';
@@ -38,7 +38,28 @@ export const families: readonly Family[] = [
   linear,
 ];
 
-export const familyNames: readonly string[] = families.map(({ name }) => name);
+/** Families that whoever runs this process has added: of a worker and its training processes. */
+let added: readonly Family[] = [];
+const all = (): readonly Family[] => [...families, ...added];
+
+/** Adds families to those of this process, in place of any that were added before. Throws {@link NameTaken}. */
+export function addFamilies(own: readonly Family[]): void {
+  const names = [...families, ...own].map(({ name }) => name);
+  const twice = names.find((name, place) => names.indexOf(name) < place);
+  if (twice !== undefined) {
+    throw new NameTaken(`there are two model families "${twice}"`, {
+      detail: families.some(({ name }) => name === twice) ? 'One of them is of Rafiki itself.' : 'Both were added.',
+      hint: 'Give the added one another name.',
+    });
+  }
+  added = own;
+}
+
+/** All that this process can train. */
+export const familyNames = (): readonly string[] => all().map(({ name }) => name);
+
+/** Whether a family is one of Rafiki itself, by its name. */
+export const isBuiltIn = (name: string): boolean => families.some((family) => family.name === name);
 
 export const isNetwork = (family: Family): family is NetworkFamily => 'network' in family;
 
@@ -46,18 +67,21 @@ export const isNetwork = (family: Family): family is NetworkFamily => 'network' 
 export const hasSizes = (family: Family): boolean => isNetwork(family) && family.smaller !== undefined;
 
 /** Families whose trials several workers can train together. */
-export const sharedFamilyNames: readonly string[] = families.filter(isNetwork).map(({ name }) => name);
+export const sharedFamilyNames = (): readonly string[] =>
+  all()
+    .filter(isNetwork)
+    .map(({ name }) => name);
 
 /** Whether trials of a family, by its name, find their end themselves: a forest is good late if its steps are small. */
 export const endsByItself = (name: string): boolean =>
-  families.some((family) => family.name === name && !isNetwork(family));
+  all().some((family) => family.name === name && !isNetwork(family));
 
 const isFor = ({ input, outputs }: Family, task: Task): boolean =>
   [input].flat().includes(inputOf(task)) && outputs.includes(outputOf(task));
 
 /** Without those on a pretrained encoder, unless there is one. */
 export const familiesFor = (task: Task, { hasEncoder = false } = {}): readonly Family[] =>
-  families.filter((family) => isFor(family, task) && (hasEncoder || family.needsEncoder !== true));
+  all().filter((family) => isFor(family, task) && (hasEncoder || family.needsEncoder !== true));
 export const tasksOf = (family: Family): readonly Task[] => tasks.filter((task) => isFor(family, task));
 
 /** The families of a study: those that its owner named, or all of its task that fit the number of trials. */
@@ -73,10 +97,10 @@ export const studyFamilies = (study: {
   );
 
 export function familyByName(name: string): Family {
-  const family = families.find((candidate) => candidate.name === name);
+  const family = all().find((candidate) => candidate.name === name);
   if (family !== undefined) return family;
   throw new InvalidParameter(`there is no model family "${name}"`, {
-    hint: `Families: ${families.map((known) => known.name).join(', ')}.`,
+    hint: `Families: ${familyNames().join(', ')}.`,
   });
 }
 
@@ -85,6 +109,6 @@ export function networkFamily(name: string): NetworkFamily {
   const family = familyByName(name);
   if (isNetwork(family)) return family;
   throw new InvalidParameter(`the model family "${name}" is no network`, {
-    hint: `Networks: ${sharedFamilyNames.join(', ')}.`,
+    hint: `Networks: ${sharedFamilyNames().join(', ')}.`,
   });
 }

@@ -29,6 +29,11 @@ export class ModelFiles {
     this.#disk = new DiskCache({ dir: this.#dir, maxBytes: cacheLimitBytes });
   }
 
+  /** Where the files are. */
+  get dir(): string {
+    return this.#dir;
+  }
+
   /** Resolves with the file of a stored model when it is on disk. */
   async fetch(paramsId: number): Promise<ModelFile> {
     const known = this.#known.get(paramsId);

@@ -1,6 +1,6 @@
 import type { InputKind } from '../domain/task.ts';
 import { ProtocolViolation, RequestTooLarge } from '../errors/errors.ts';
-import { parseInputs } from './input-array.ts';
+import { parseInputs, readInputs } from './input-array.ts';
 import { type LatencyOptions, parseLatencyOptions } from './latency-options.ts';
 
 export const SEPARATOR = '\x1f';
@@ -34,7 +34,7 @@ export type BridgeRequest =
   | ({ verb: 'A' | 'B'; latency: LatencyOptions } & ArrayInputs)
   | ({ verb: 'E'; latency: LatencyOptions } & ExplainRequest)
   /** Rows that the database read ahead. Only the session that requested them parses them. */
-  | ({ verb: 'V'; place: string; json: string } & ModelRequest)
+  | ({ verb: 'V'; place: string; rows: string } & ModelRequest)
   | { verb: 'R'; ticket: string };
 
 /** Verbs with a key. In lower case their inputs are images in base64. */
@@ -88,9 +88,9 @@ export function parseRequest(request: string): BridgeRequest {
   if (verb === 'R') return { verb, ticket: request.slice(2) };
   const fields = new Fields(request);
   const model: ModelRequest = { key: fields.next('key'), inputKind: inputKindOf(request), role: fields.next('role') };
-  if (verb === 'V') return { verb, ...model, place: fields.next('place'), json: fields.rest() };
+  if (verb === 'V') return { verb, ...model, place: fields.next('place'), rows: fields.rest() };
   const latency = parseLatencyOptions(fields.next('budget'), fields.next('on_overdue'));
-  if (verb === 'A' || verb === 'B') return { verb, ...model, latency, inputs: parseInputs(fields.rest()) };
+  if (verb === 'A' || verb === 'B') return { verb, ...model, latency, inputs: readInputs(fields.rest()) };
   if (verb === 'E') return { verb, ...model, latency, about: classIn(fields.next('class')), input: fields.rest() };
   if (verb === 'D') return { verb, ...model, latency, input: fields.rest() };
   return { verb, ...model, latency, statement: fields.next('statement'), input: fields.rest() };

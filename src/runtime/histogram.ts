@@ -26,6 +26,11 @@ export class Histogram {
     return this.#sum;
   }
 
+  /** Of each bucket alone; the last is for what is above all bounds. */
+  counts(): readonly number[] {
+    return this.#counts;
+  }
+
   buckets(): MeasuredBuckets {
     let below = 0;
     const counts = this.#bounds.map((_, i) => {

@@ -15,6 +15,8 @@ export interface CreateServingOptions extends StorageOptions {
   database: Database;
   /** Maximum for all loaded models together. */
   modelMemoryBytes?: number | undefined;
+  /** Maximum for the imported models of one owner. */
+  importMemoryBytes?: number | undefined;
   /** The policy's name. */
   policy?: string | undefined;
   /** For measurements only. */
@@ -32,12 +34,13 @@ const MIN_THREADS = 2;
 
 export function createServing(options: CreateServingOptions): Serving {
   const { database, cacheDir = defaultCacheDir(), cacheLimitBytes, policy = DEFAULT_POLICY, logger } = options;
-  const { modelMemoryBytes = defaultModelMemory(), synthetic = null } = options;
+  const { modelMemoryBytes = defaultModelMemory(), importMemoryBytes, synthetic = null } = options;
   const isWebgpu = computing().device === 'webgpu';
   return new Serving({
     database,
     files: new ModelFiles(createParamStore(database, options, { cacheBytes: 1 }), cacheDir, cacheLimitBytes),
     memory: new ModelMemory(modelMemoryBytes),
+    importMemoryBytes,
     policy: policyByName(policy),
     threads: isWebgpu ? 0 : Math.max(MIN_THREADS, Math.min(availableParallelism(), MAX_THREADS)),
     synthetic,

@@ -65,9 +65,7 @@ export class ServedModel {
       answerMaker: kindOf(row.task).answers(row.classes, row.rule),
       members: row.members,
       budgetMs: row.budgetMs ?? DEFAULT_BUDGET_MS,
-      onBatch: () => {
-        stat.batches++;
-      },
+      onBatch: (rows, subset) => stat.batch(rows, subset),
       onUnloaded: () => {
         stat.cold++;
       },

@@ -5,6 +5,7 @@ import { kindOf } from '../domain/kinds/registry.ts';
 import { computing } from '../engine/computing.ts';
 import type { ModelFiles } from '../params/model-files.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { defaultImportMemory } from '../runtime/import-memory.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Measured, MeasuredService } from '../runtime/measured.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
@@ -14,6 +15,7 @@ import { InferenceThreads } from './devices/inference-threads.ts';
 import { ModelLoader } from './devices/model-loader.ts';
 import type { ModelMemory } from './devices/model-memory.ts';
 import type { SyntheticTiming } from './devices/synthetic-device.ts';
+import { OwnerProcesses } from './foreign/owner-processes.ts';
 import { Machine } from './machine/machine.ts';
 import { measuredModels } from './measured-models.ts';
 import { assumedAccuracies, ServedFleet } from './policies/fleet.ts';
@@ -31,6 +33,8 @@ export interface ServingOptions {
   policy: PolicyKind;
   /** Inference threads; also the number of one model's parallel batches. */
   threads: number;
+  /** Maximum for the imported models of one owner. */
+  importMemoryBytes?: number | undefined;
   /** For measurements only. */
   synthetic: SyntheticTiming | null;
   logger: Logger;
@@ -42,6 +46,7 @@ export class Serving implements Service, MeasuredService {
   readonly #cache = new AnswerCache();
   readonly #stats = new Map<number, PredictStat>();
   readonly #threads: InferenceThreads;
+  readonly #processes: OwnerProcesses;
   readonly #loader: ModelLoader;
   readonly #machine: Machine;
   readonly #deployments: Deployments;
@@ -52,13 +57,15 @@ export class Serving implements Service, MeasuredService {
     const { database, logger, threads } = options;
     this.#options = options;
     this.#threads = new InferenceThreads({ threads, logger });
-    this.#loader = new ModelLoader({ ...options, pool: this.#threads });
+    const { importMemoryBytes: memoryBytes = defaultImportMemory(), files } = options;
+    this.#processes = new OwnerProcesses({ memoryBytes, modelDir: files.dir, logger });
+    this.#loader = new ModelLoader({ ...options, pool: this.#threads, processes: this.#processes });
     this.#machine = new Machine({ slots: this.#loader.servers, clock: systemClock });
     this.#deployments = new Deployments({ database, logger, serve: (row) => this.#serve(row) });
     const heartbeat = new Heartbeat({ database, kind: 'serving', threads, device: computing().device, logger });
     const stats = new StatWriter({ database, heartbeat, logger, stats: () => this.#stats });
     this.#weights = new WeightKeeper({ database, logger, models: () => this.#deployments.models() });
-    this.#services = [this.#threads, this.#deployments, heartbeat, stats, this.#weights];
+    this.#services = [this.#threads, this.#processes, this.#deployments, heartbeat, stats, this.#weights];
   }
 
   start(): Promise<void> {
@@ -87,7 +94,9 @@ export class Serving implements Service, MeasuredService {
     const areAsked = row.rule === 'weighted' || kindOf(row.task).votes();
     const members = areAsked ? row.members : row.members.slice(0, 1);
     const accuracy = row.accuracies ?? assumedAccuracies(members, row.score);
-    const fleet = new ServedFleet({ members, accuracy, servers: this.#loader.servers });
+    const { foreignOwner } = row;
+    const servers = foreignOwner === null ? this.#loader.servers : 1;
+    const fleet = new ServedFleet({ members, accuracy, servers });
     const stat = this.#statOf(row.modelId);
     const onMeasured = async (): Promise<void> => {
       await this.#weights.restore(model);
@@ -101,7 +110,7 @@ export class Serving implements Service, MeasuredService {
       policy,
       cache: this.#cache,
       stat,
-      machine: this.#machine,
+      machine: foreignOwner === null ? this.#machine : this.#processes.machineOf(foreignOwner),
       clock: systemClock,
     });
     return model;

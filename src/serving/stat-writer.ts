@@ -53,11 +53,29 @@ export class StatWriter implements Service {
     if (this.#processId === undefined) return;
     try {
       for (const [modelId, stat] of stats()) {
-        const { calls, rows, cached, batches, overdue, cold, loads, bytes } = stat;
-        const state = [calls, rows, loads, bytes].join();
+        const { calls, rows, cached, batches, overdue, refused, cold, loads, bytes } = stat;
+        const state = [calls, rows, refused, loads, bytes].join();
         if (this.#written.get(modelId) === state) continue;
         const quantiles = { p50Ms: stat.quantile(0.5), p99Ms: stat.quantile(0.99) };
-        const row = { modelId, calls, rows, cached, batches, overdue, cold, loads, bytes, ...quantiles };
+        const counts = {
+          latencies: stat.latency.counts(),
+          batchSizes: stat.batchSizes.counts(),
+          members: Object.fromEntries(stat.members),
+        };
+        const row = {
+          modelId,
+          calls,
+          rows,
+          cached,
+          batches,
+          overdue,
+          refused,
+          cold,
+          loads,
+          bytes,
+          ...quantiles,
+          ...counts,
+        };
         await writePredictStat(database, this.#processId, row);
         this.#written.set(modelId, state);
       }

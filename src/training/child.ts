@@ -1,35 +1,30 @@
 import { EventEmitter } from 'node:events';
-import { readShard } from '../datasets/data-file.ts';
-import { countTrained, snapshotHash, splitRows, trainedInputs, validationHash } from '../datasets/split.ts';
+import { countTrained, snapshotHash, trainedInputs, validationHash } from '../datasets/split.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { DataSet } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
-import { computeWith } from '../engine/computing.ts';
+import { FamilyKilled } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
-import { createLogger } from '../runtime/logger.ts';
-import { yieldPriority } from '../runtime/priority.ts';
 import { type FittedRun, fitTrial } from './fit-trial.ts';
 import { scoreIncumbent } from './incumbent.ts';
 import { basisOf } from './joint/basis.ts';
 import { trainShares } from './joint/shares.ts';
 import { leadOf, teamOf } from './joint/ways.ts';
-import type { Assignment, FromChild, JoinAssignment, ToChild, TrialInput } from './messages.ts';
+import type { Assignment, FromChild, JoinAssignment, ToChild } from './messages.ts';
+import { prepare, readSplit } from './prepare.ts';
 import { otherRows, type Refit, refitSpec, worseThanBefore } from './refit.ts';
 import { trainTrial } from './train.ts';
-import { REFIT_SHARE, type TrialTime, timeOf } from './trial-time.ts';
+import { commandTime, REFIT_SHARE, type TrialTime, timeOf } from './trial-time.ts';
 
 // Entry point of the process that trains one trial. It has no database connection and no access to other trials: if it
 // dies, only this attempt is lost. It runs until the parent, which has received all messages, ends it.
 
 /** Larger weights are published only once, at the end of the trial: storing them takes longer than an epoch. */
 const LARGE_BYTES = 64 * 2 ** 20;
-
-/** A niceness at which predictions on the same machine come first. */
-const YIELD = 10;
 
 type Message<Kind extends ToChild['kind']> = Extract<ToChild, { kind: Kind }>;
 
@@ -82,7 +77,8 @@ async function run(assignment: Assignment): Promise<void> {
     if (fitted !== null) await send({ kind: 'fitted', ...fitted });
     const threads = time.isAlone ? assignment.machineThreads : assignment.threads;
     const hooks = hooksOf({ ...assignment, time, epochSeconds }, snapshotHash(data));
-    const result = await trainTrial({ ...requested, knobs, threads }, hooks);
+    const command = { folder: assignment.folder, ...commandTime(timeLeft(time)) };
+    const result = await trainTrial({ ...requested, knobs, threads, command }, hooks);
     const validated = {
       hash: validationHash(data),
       classes: data.classes,
@@ -91,13 +87,15 @@ async function run(assignment: Assignment): Promise<void> {
     };
     await send({ kind: 'finished', result, validated });
   } catch (error) {
-    await send({ kind: 'failed', error: reportError(error) });
+    await send(error instanceof FamilyKilled ? { kind: 'crashed', cause: error.message } : failed(error));
   }
 }
 
+const failed = (error: unknown): FromChild => ({ kind: 'failed', error: reportError(error) });
+
 /** Trains a chosen network again on all rows. Its scores mean nothing, so they are not reported. */
 async function trainAgain(spec: TrainingSpec, assignment: Assignment & { refit: Refit }): Promise<void> {
-  const { time, threads, machineThreads } = assignment;
+  const { time, threads, machineThreads, folder } = assignment;
   const { continues, until, seconds, epochSeconds, score } = assignment.refit;
   if (validationHash(spec.data).toString('hex') !== assignment.refit.validationHash) throw otherRows();
   const all = refitSpec(spec, assignment.refit);
@@ -109,7 +107,7 @@ async function trainAgain(spec: TrainingSpec, assignment: Assignment & { refit: 
     snapshotHash(spec.data),
   );
   const result = await trainTrial(
-    { ...all, threads: continues ? machineThreads : threads },
+    { ...all, threads: continues ? machineThreads : threads, command: { folder, ...commandTime(timeLeft(whole)) } },
     {
       ...{ ...hooks, keepsLast: true, stopNow: () => false },
       ...(continues ? {} : { timeLeft: () => WHOLE_SCHEDULE }),
@@ -136,35 +134,8 @@ async function join(assignment: JoinAssignment): Promise<void> {
     await trainShares(spec, leadOf(assignment, { send, next }), basisOf({ data: first }));
     await send({ kind: 'left' });
   } catch (error) {
-    await send({ kind: 'failed', error: reportError(error) });
+    await send(failed(error));
   }
-}
-
-/** Sets up the process, and reads the rows. */
-async function prepare(assignment: Assignment | JoinAssignment): Promise<TrainingSpec> {
-  const { shard, computing, logLevel, task, family, knobs, seed, threads, metric, balanced, pretrained } = assignment;
-  computeWith({ ...computing, logger: createLogger('engine', logLevel) });
-  yieldPriority(YIELD);
-  const data = await readSplit(assignment, shard.index);
-  const noise = assignment.kind === 'join' ? { noiseSeed: assignment.noiseSeed } : {};
-  return {
-    task,
-    family,
-    knobs,
-    seed,
-    threads,
-    data,
-    metric,
-    balanced,
-    ...noise,
-    ...(pretrained === undefined ? {} : { pretrained }),
-  };
-}
-
-/** The rows of a shard. */
-async function readSplit({ dataFile, task, validation, shard }: TrialInput, index: number): Promise<DataSet> {
-  const { rows, ...known } = await readShard(dataFile, task, { ...shard, index });
-  return splitRows(rows, { task, validation, ...known });
 }
 
 function timeLeft(time: TrialTime): TrialTime {

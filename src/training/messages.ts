@@ -19,6 +19,7 @@ import type { ModelFile, PretrainedParts, TrainedModel, TrainingReport, Training
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import type { Computing } from '../engine/computing.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
+import type { FamilySource } from '../families/sources.ts';
 import type { FittedTrial } from './fit-to-time.ts';
 import type { ShownRound } from './joint/team.ts';
 import type { Refit } from './refit.ts';
@@ -42,6 +43,8 @@ export interface TrialInput {
   balanced: boolean;
   /** The pretrained encoder, for a family that stands on one. */
   pretrained?: PretrainedParts;
+  /** Where the family may come from, if it is none of Rafiki itself. */
+  sources: readonly FamilySource[];
 }
 
 /** Train a trial. */
@@ -54,7 +57,7 @@ export interface Assignment extends TrialInput {
   chosenKnobs: readonly string[];
   /** Time until the first checkpoint, and between two later ones; between the first ones it doubles. */
   checkpointMs: { first: number; later: number };
-  /** Of the files that it exchanges with other workers of this machine. */
+  /** Of the files that it exchanges with other workers of this machine, or with the command of its family. */
   folder: string;
   /** The last round of earlier workers that led the attempt; 0: there was none. */
   lastRound: number;
@@ -147,4 +150,6 @@ export type FromChild =
   | { kind: 'finished'; result: TrainingResult; validated: Validated }
   /** A network that was trained again; `trained`: all inputs, see `trainedInputs`. */
   | { kind: 'refitted'; result: TrainingResult; trained: BigInt64Array }
-  | { kind: 'failed'; error: ErrorReport };
+  | { kind: 'failed'; error: ErrorReport }
+  /** What trains the trial outside of this process was killed: another attempt may succeed. */
+  | { kind: 'crashed'; cause: string };

@@ -73,7 +73,7 @@ async function trainEpoch({ learner, hooks, progress }: TrainingRun): Promise<bo
     progress.lossSum += trained.lossSum;
     progress.step += trained.steps;
     progress.seconds += (systemClock.nowMs() - startedMs) / 1000;
-    await hooks.onCheckpoint(() => writeCheckpoint(progress, learner));
+    if (learner.savesState !== false) await hooks.onCheckpoint(() => writeCheckpoint(progress, learner));
   }
   return true;
 }

@@ -1,5 +1,5 @@
 import { type CandidateLimits, candidatesOf, rungSeconds, rungSizes } from '../domain/rungs.ts';
-import { affordableTrials, type StudyTime, type TimeLeft } from '../domain/training.ts';
+import { affordableTrials, type CommandLimits, type StudyTime, type TimeLeft } from '../domain/training.ts';
 
 /** What a worker knows of a trial's time when it begins, in seconds. */
 export interface GivenTime extends StudyTime {
@@ -62,3 +62,17 @@ export function timeOf(given: GivenTime, fullSeconds: number): TrialTime {
   const seconds = rungSeconds(studySeconds, rungSizes(candidates), workers);
   return seconds === null ? alone : ofRung(seconds, candidates);
 }
+
+/** An epoch of a family's command may take as long as the whole trial, and this at least. */
+const MIN_EPOCH_SECONDS = 60;
+/** After the end of the study; the coordinator cancels a trial that is still training later on. */
+const LATE_SECONDS = 30;
+
+/** What the command of a family is told of the time, and how long it may be silent. */
+export const commandTime = ({
+  studySeconds,
+  shareSeconds,
+}: TimeLeft): Pick<CommandLimits, 'seconds' | 'epochSeconds'> => ({
+  seconds: Math.max(0, studySeconds),
+  epochSeconds: Math.min(Math.max(MIN_EPOCH_SECONDS, shareSeconds), Math.max(0, studySeconds) + LATE_SECONDS),
+});

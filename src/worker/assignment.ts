@@ -4,12 +4,12 @@ import { isTransient } from '../db/persist.ts';
 import { type ClaimedTrial, isWorkerNeeded } from '../db/statements/claims.ts';
 import type { JoinedTrial } from '../db/statements/joint-training.ts';
 import { selectMemberParams, selectTrained } from '../db/statements/models.ts';
-import { selectPublished, setOrigin, setWarmStartSources } from '../db/statements/warm-starts.ts';
+import { selectPublished, selectStartWeights, setOrigin, setWarmStartSources } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import { computing } from '../engine/computing.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
-import { familyByName, familyNames, sharedFamilyNames, studyFamilies } from '../models/registry.ts';
+import { familyByName, familyNames, isBuiltIn, sharedFamilyNames, studyFamilies } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import type { WarmStart, WarmStartRequest } from '../params/param-store.ts';
 import { rankWarmStarts } from '../params/warm-start-ranking.ts';
@@ -33,7 +33,8 @@ export async function prepareAssignment(
   const claimedMs = systemClock.nowMs();
   const { study, shareSeconds, workers, rung, plannedSeconds } = trial;
   const { machineThreads, checkpointEveryMs } = options;
-  const isNeeded = (): Promise<boolean> => isWorkerNeeded(options.database, trial.processId, { families: familyNames });
+  const isNeeded = (): Promise<boolean> =>
+    isWorkerNeeded(options.database, trial.processId, { families: familyNames() });
   const dataFile = await options.cache.file(study, { signal, isWorkerNeeded: isNeeded });
   const isWarm = trial.initialWeights !== 'random';
   const resume = await loadCheckpoint(trial, options);
@@ -68,7 +69,7 @@ export async function prepareAssignment(
       : {
           refit: {
             ...trial.refit,
-            continues: rung !== null && sharedFamilyNames.includes(trial.family),
+            continues: rung !== null && sharedFamilyNames().includes(trial.family),
             keepsFeatures: isWarm,
           },
         }),
@@ -88,7 +89,7 @@ async function pretrainedOf(
 /** What every training process of a trial gets, whether it leads or has joined. */
 export function trialInput(
   { study, family, knobs, seed }: Pick<JoinedTrial, 'study' | 'family' | 'knobs' | 'seed'>,
-  { threads, logger }: Pick<TrialRunOptions, 'threads' | 'logger'>,
+  { threads, logger, sources }: Pick<TrialRunOptions, 'threads' | 'logger' | 'sources'>,
   file: Pick<TrialInput, 'dataFile' | 'shard'>,
 ): TrialInput {
   const { device, engine } = computing();
@@ -97,6 +98,7 @@ export function trialInput(
     ...{ task, family, knobs, seed, threads, ...file, validation, metric, balanced },
     computing: { device, engine },
     logLevel: logger.level,
+    sources: isBuiltIn(family) ? [] : sources,
   };
 }
 
@@ -147,7 +149,8 @@ export async function loadWarmStart(
 ): Promise<Record<string, TensorData>> {
   if (trial.initialWeights === 'open') {
     const published = await selectPublished(database, trial.trialId);
-    await setWarmStartSources(database, trial, rankWarmStarts(published, trial.family));
+    const ofModel = await selectStartWeights(database, trial.trialId);
+    await setWarmStartSources(database, trial, rankWarmStarts(published, trial.family), ofModel);
   }
   const none: WarmStart = { tensors: {}, origin: { paramsId: null, share: 0 } };
   const start = await params.warmStart(trial.trialId, request).catch((error: unknown) => {

@@ -9,7 +9,9 @@ import { claimTrial } from '../db/statements/claims.ts';
 import { joinTrial } from '../db/statements/joint-training.ts';
 import { countWorkersOn } from '../db/statements/processes.ts';
 import { computing } from '../engine/computing.ts';
-import { endsByItself, familyNames, sharedFamilyNames } from '../models/registry.ts';
+import { type FamilySource, loadFamilies } from '../families/sources.ts';
+import type { Family } from '../models/family.ts';
+import { addFamilies, endsByItself, familyNames, sharedFamilyNames } from '../models/registry.ts';
 import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import { ModelFiles } from '../params/model-files.ts';
 import type { ParamStore } from '../params/param-store.ts';
@@ -25,6 +27,7 @@ import { Wake } from '../runtime/wake.ts';
 import { JoinedRun } from './joined-run.ts';
 import { RoundFolders } from './round-folders.ts';
 import type { TrialRunOptions } from './run-options.ts';
+import { tellFamilies } from './tell-families.ts';
 import { TrialRun } from './trial-run.ts';
 import { WorkerCounts } from './worker-counts.ts';
 
@@ -42,6 +45,8 @@ export interface WorkerOptions extends StorageOptions {
   checkpointEveryMs?: number;
   /** Time limits for reading a source. */
   readTimes?: Partial<ReadTimes>;
+  /** Families from elsewhere. */
+  sources?: readonly FamilySource[];
 }
 
 /** Fallback for a lost NOTIFY. */
@@ -78,6 +83,8 @@ class Worker implements Service, MeasuredService {
   #returnedInRow = 0;
   #sweptMs = Number.NEGATIVE_INFINITY;
   readonly #counts = new WorkerCounts();
+  /** Families from elsewhere. */
+  #own: readonly Family[] = [];
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -94,7 +101,8 @@ class Worker implements Service, MeasuredService {
     this.#files = new ModelFiles(this.#params, cacheDir, options.cacheLimitBytes);
     this.#cache = new DataCache({ database, dir: cacheDir, readerUrl, limitBytes, times: readTimes, logger });
     this.#roundFolders = new RoundFolders(cacheDir);
-    this.#heartbeat = new Heartbeat({ database, kind: 'worker', device: computing().device, logger });
+    const onRegistered = (processId: number): Promise<void> => tellFamilies(database, processId, this.#own);
+    this.#heartbeat = new Heartbeat({ database, kind: 'worker', device: computing().device, onRegistered, logger });
     this.#listener = new Listener({
       url: database.url,
       channels: ['rafiki_trial', 'rafiki_stop', 'rafiki_round'],
@@ -106,6 +114,8 @@ class Worker implements Service, MeasuredService {
 
   async start(): Promise<void> {
     await ensureUsableDir(this.#cacheDir);
+    this.#own = await loadFamilies(this.#options.sources ?? []);
+    addFamilies(this.#own);
     await startAll([this.#heartbeat, this.#listener]);
     this.#loop = this.#work();
   }
@@ -149,8 +159,9 @@ class Worker implements Service, MeasuredService {
     const processId = this.#heartbeat.id;
     if (processId === undefined) return false;
     const [cached, beingRead] = await Promise.all([this.#cache.cachedStudies(), this.#cache.beingRead()]);
-    const ending = familyNames.filter(endsByItself);
-    const trial = await claimTrial(database, processId, { families: familyNames, ending, cached, beingRead });
+    const families = familyNames();
+    const ending = families.filter(endsByItself);
+    const trial = await claimTrial(database, processId, { families, ending, cached, beingRead });
     if (trial === undefined) {
       await this.#sweep();
       return this.#join(processId);
@@ -169,7 +180,7 @@ class Worker implements Service, MeasuredService {
   /** Trains together with another worker until the trial ends or another one waits; false if there is no such trial, or it could not. */
   async #join(processId: number): Promise<boolean> {
     const { database, logger } = this.#options;
-    const trial = await joinTrial(database, processId, { families: sharedFamilyNames, avoided: this.#avoided });
+    const trial = await joinTrial(database, processId, { families: sharedFamilyNames(), avoided: this.#avoided });
     if (trial === undefined) return false;
     logger.info({ trial: trial.trialId, family: trial.family }, 'joined a trial of another worker');
     this.#joined = new JoinedRun(trial, await this.#runOptions());
@@ -182,13 +193,13 @@ class Worker implements Service, MeasuredService {
   }
 
   async #runOptions(): Promise<TrialRunOptions> {
-    const { database, logger, checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
+    const { database, logger, sources = [], checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
     const threads = await this.#threads();
     const machineThreads = this.#options.threads === 'shared' ? this.#options.cores : threads;
     return {
       ...{ database, params: this.#params, cache: this.#cache, roundFolders: this.#roundFolders },
       ...{ files: this.#files, vectorDir: path.join(this.#cacheDir, 'vectors') },
-      ...{ threads, machineThreads, checkpointEveryMs, logger },
+      ...{ threads, machineThreads, checkpointEveryMs, sources, logger },
     };
   }
 

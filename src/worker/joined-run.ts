@@ -105,7 +105,7 @@ export class JoinedRun {
     const { cache, database, roundFolders } = this.#options;
     const { study, seed, processId, shard } = this.#trial;
     const { signal } = this.#ended;
-    const isWorkerNeeded = (): Promise<boolean> => isTrialWaiting(database, processId, familyNames);
+    const isWorkerNeeded = (): Promise<boolean> => isTrialWaiting(database, processId, familyNames());
     const dataFile = await cache.file(study, { signal, isWorkerNeeded });
     return {
       kind: 'join',
@@ -121,7 +121,7 @@ export class JoinedRun {
     try {
       const continues =
         (await renewJoining(database, this.#trial, this.#trained)) &&
-        !(await isTrialWaiting(database, this.#trial.processId, familyNames));
+        !(await isTrialWaiting(database, this.#trial.processId, familyNames()));
       if (!continues) this.leave();
     } catch (error) {
       logger.warn({ trial: this.trialId, err: reportError(error).message }, 'heartbeat failed');

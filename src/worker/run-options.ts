@@ -1,5 +1,6 @@
 import type { DataCache } from '../datasets/data-cache.ts';
 import type { Database } from '../db/database.ts';
+import type { FamilySource } from '../families/sources.ts';
 import type { ModelFiles } from '../params/model-files.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -14,6 +15,8 @@ export interface TrialRunOptions {
   /** Of the vectors that encoders compute. */
   vectorDir: string;
   roundFolders: RoundFolders;
+  /** Families from elsewhere. */
+  sources: readonly FamilySource[];
   threads: number;
   /** Threads of a trial that has this machine to itself. */
   machineThreads: number;

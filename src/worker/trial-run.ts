@@ -177,8 +177,8 @@ export class TrialRun {
         return this.#collect(message.wanted);
       case 'finished':
       case 'refitted':
-        return this.#decide(message);
       case 'failed':
+      case 'crashed':
         return this.#decide(message);
       case 'next-round':
       case 'change':

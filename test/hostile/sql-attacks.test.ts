@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { RightsWatch } from '../../src/coordinator/rights-watch.ts';
 import { DataCache } from '../../src/datasets/data-cache.ts';
 import { readDataFile } from '../../src/datasets/data-file.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import {
   createAttackedStage,
@@ -75,7 +76,7 @@ describe('with a server that requests rows with each answer', () => {
   }
 
   const rowsSent = (): string[][] => bridge.requests.filter(([verb]) => verb === 'V' && bridge.requests.length > 0);
-  const textsSent = (): string[] => rowsSent().flatMap((fields) => JSON.parse(fields.at(-1) ?? '[]') as string[]);
+  const textsSent = (): string[] => rowsSent().flatMap((fields) => readInputs(fields.at(-1) ?? '[]') as string[]);
 
   test.each([
     [

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -22,7 +23,11 @@ beforeEach(async () => {
   bridge.requests = [];
   bridge.answer = (fields) =>
     fields[0] === 'A'
-      ? reply(`{${(JSON.parse(fields.at(-1) ?? '') as string[]).map((text) => JSON.stringify(`<${text}>`)).join()}}`)
+      ? reply(
+          `{${readInputs(fields.at(-1) ?? '')
+            .map((text) => JSON.stringify(`<${text}>`))
+            .join()}}`,
+        )
       : fields[0] === 'D'
         ? reply('{}')
         : reply(`<${fields.at(-1)}>`);

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { Inbox } from '../support/inbox.ts';
 import { reply } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -10,7 +11,7 @@ const inbox = new Inbox();
 /** The inputs of a request. */
 const inputsOf = (fields: readonly string[]): string[] => {
   const said = fields.at(-1) ?? '';
-  return fields[0] === 'P' ? [said] : (JSON.parse(said) as string[]);
+  return fields[0] === 'P' ? [said] : (readInputs(said) as string[]);
 };
 const say = (input: string): string => {
   const { age, city } = JSON.parse(input) as { age?: unknown; city?: unknown };
@@ -99,6 +100,26 @@ describe('a statement', () => {
     await inbox.filled(`insert into high (id, age, city) select i, i, 'Basel' from generate_series(200, 300) i`);
     expect(await wrong('parts')).toEqual([]);
   });
+});
+
+test('a column of the table may have any name', async () => {
+  await inbox.db.query(`alter table people add nth int, add input text, add label text, add bytes int`);
+  await attach();
+  await inbox.filled(`insert into people (id, age, city, nth) select i, i, 'Bern', -i from generate_series(1, 1000) i`);
+  expect(await wrong()).toEqual([]);
+});
+
+test('numbers that are there already are not overwritten by those of a regression', async () => {
+  await inbox.db.query(
+    `alter table people add price float8; insert into people (id, age, city, price) values (1, 2, 'Bern', 38700)`,
+  );
+  const attachPrices = (more = ''): Promise<unknown> =>
+    inbox.db.query(`select rafiki_attach('prices', 'people', output => 'price'${more})`);
+  await expect(attachPrices()).rejects.toMatchObject({
+    code: '42P10',
+    detail: 'One is 38700; predictions would overwrite it.',
+  });
+  await attachPrices(', keep => true');
 });
 
 describe('a column', () => {

@@ -23,7 +23,10 @@ let http: TestHttp;
 let role: string;
 let ann: Rafiki;
 
-const csv = ['label,body', ...Array.from({ length: 80 }, (_, i) => `${i % 2 ? 'pos' : 'neg'},film ${i} was ${i % 2 ? 'great' : 'awful'}`)];
+const csv = [
+  'label,body',
+  ...Array.from({ length: 80 }, (_, i) => `${i % 2 ? 'pos' : 'neg'},film ${i} was ${i % 2 ? 'great' : 'awful'}`),
+];
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -113,7 +116,14 @@ describe('errors', () => {
     ['a name that is taken', () => ann.upload('reviews', csv.join('\n')), Conflict, '42P07'],
     ['a wrong password', () => new Rafiki({ url: http.url, role, password: 'x' }).me(), NotSignedIn, '28P01'],
     ['no server', () => new Rafiki({ url: 'http://127.0.0.1:1', role }).me(), Unavailable, '08001'],
-    ['a study of nobody', async () => { for await (const _ of ann.watch(999_999)); }, NotFound, '42704'],
+    [
+      'a study of nobody',
+      async () => {
+        for await (const _ of ann.watch(999_999));
+      },
+      NotFound,
+      '42704',
+    ],
   ])('%s', async (_, work, kind, code) => {
     const error = await work().then(
       () => undefined,

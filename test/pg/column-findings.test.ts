@@ -29,6 +29,33 @@ const check = async (args: string): Promise<string[]> =>
 /** Of statements that leave nothing behind. */
 const noticed = (sql: string): Promise<string[]> => noticesOf(db, `begin; ${sql}; rollback`);
 
+test('large numbers are told rounded, not cut', async () => {
+  await db.query('create table big as select 1234567890123 + i as y, i % 10 as a from generate_series(1, 200) i');
+  expect(await check(`'tabular_regression', 'big', target => 'y'`)).toContain(
+    'numbers: 200 different, from 1.235e+12 to 1.235e+12, median 1.235e+12',
+  );
+});
+
+test('prices as texts are no keys', async () => {
+  await db.query(
+    `create table priced as select i % 2 as y, (i * 1.25)::text as price, 'K' || i as code from generate_series(1, 200) i`,
+  );
+  expect(await noticed(`select rafiki_train('tabular_classification', 'priced', target => 'y')`)).toEqual([
+    'left out: code (all values differ)',
+    'column "price": numbers as texts: cast it in a view',
+  ]);
+});
+
+test('a list of very many columns is shortened', async () => {
+  const [made] = await db.query<{ sql: string }>(
+    `select format('create view all_keys as select 1 as y, %s', string_agg(format('gen_random_uuid() as column_%s', i), ', ')) as sql from generate_series(1, 800) i`,
+  );
+  await db.query(made?.sql ?? '');
+  const { detail } = await failureOf(db, `select rafiki_train('tabular_classification', 'all_keys', target => 'y')`);
+  expect(detail).toMatch(/^Left out: column_1 \(.*\) and 780 more\.$/);
+  expect(detail?.length).toBeLessThan(1500);
+});
+
 describe('a feature that alone tells the target', () => {
   test('is named for classes, by rafiki_check, a notice, and the notice of the study', async () => {
     const told = '"letter" alone tells 100 % of "buys"';
@@ -40,6 +67,16 @@ describe('a feature that alone tells the target', () => {
     await db.query(train);
     expect(await db.query('select notice from rafiki.studies')).toEqual([{ notice: `Leak? ${told}.` }]);
     await db.query('select rafiki_cancel(study) from rafiki.studies');
+  });
+
+  test.each(['1e309', '1e-400', 'NaN'])('is named beside a number that no float8 has, %s', async (strange) => {
+    await db.query(
+      `create table wide as select i % 2 as y, i % 2 as copy, case when i = 7 then '${strange}'::numeric else i end as other from generate_series(1, 500) i`,
+    );
+    expect(await check(`'tabular_classification', 'wide', target => 'y', features => '{copy,other}'`)).toContain(
+      'leak?: "copy" alone tells 100 % of "y"',
+    );
+    await db.query('drop table wide');
   });
 
   test('is named for numbers, whatever the curve', async () => {

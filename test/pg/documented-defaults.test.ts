@@ -12,7 +12,6 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 test.each([
-  ['rafiki_train', 'max_time', `select rafiki_train('sentiment', 'reviews', max_time => '0')`],
   ['rafiki_class_report', 'confidence', `select * from rafiki_class_report('m', 'reviews', confidence => 2)`],
 ])('the hint of %s names the default of %s', async (name, argument, call) => {
   const [found] = await database.db.query<{ arguments: string }>(
@@ -26,7 +25,13 @@ test.each([
 });
 
 test.each([
-  ['max_trials', '0', /default is (\d+), and (\d+) for a table/, /; (\d+) if it is not given, (\d+) for a table/],
+  [
+    'max_trials',
+    '0',
+    /default is (\d+), and (\d+) for a table/,
+    /; (\d+) if neither it nor max_time is given, (\d+) for a table/,
+  ],
+  ['max_time', "'0'", /default is '(.+)'/, /; (.+) if it is not given/],
   ['validation', '2', /default is (0\.\d+)/, /, (0\.\d+) if it is not given/],
 ])(
   'the hint of rafiki_train names the default of %s, which is in its comment',

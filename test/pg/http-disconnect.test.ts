@@ -17,7 +17,9 @@ beforeAll(async () => {
   const ann = await database.as('ann');
   await db.query(`create schema authorization ${role}`);
   // statements that take long, and one that does not let itself be cancelled
-  await ann.query(`create function ${role}.wait() returns text language plpgsql as $$ begin perform pg_sleep(300); return 'x'; end $$`);
+  await ann.query(
+    `create function ${role}.wait() returns text language plpgsql as $$ begin perform pg_sleep(300); return 'x'; end $$`,
+  );
   await ann.query(`
     create function ${role}.stubborn() returns text language plpgsql as $$
     begin
@@ -27,7 +29,9 @@ beforeAll(async () => {
       return 'x';
     end $$`);
   for (const name of ['wait', 'stubborn'])
-    await ann.query(`create view ${role}.${name}_rows as select ${role}.${name}() as body, 'pos'::text as label from generate_series(1, 3)`);
+    await ann.query(
+      `create view ${role}.${name}_rows as select ${role}.${name}() as body, 'pos'::text as label from generate_series(1, 3)`,
+    );
   const [token] = await ann.query<{ token: string }>(`select rafiki_create_token('app') as token`);
   headers['password'] = basic(role);
   headers['token'] = `Bearer ${token?.token}`;
@@ -50,22 +54,28 @@ test.each([
   ['token', 'wait'],
   ['password', 'stubborn'],
   ['token', 'stubborn'],
-] as const)('by %s, over %s', async (by, view) => {
-  const client = new AbortController();
-  const asked = fetch(`${http.url}/v1/studies`, {
-    method: 'POST',
-    headers: { authorization: headers[by] ?? '', 'content-type': 'application/json' },
-    body: JSON.stringify({ task: 'sentiment', source: `${role}.${view}_rows`, features: ['body'], target: 'label' }),
-    signal: client.signal,
-  });
-  asked.catch(() => undefined);
-  await expect.poll(running, { timeout: 20_000 }).toBe(1);
-  client.abort();
-  await expect(asked).rejects.toThrow();
-  await expect.poll(running, { timeout: 25_000 }).toBe(0);
-  // its place is free again
-  const answers = await Promise.all(
-    Array.from({ length: 5 }, () => fetch(`${http.url}/v1/studies`, { headers: { authorization: headers[by] ?? '' } })),
-  );
-  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
-}, 60_000);
+] as const)(
+  'by %s, over %s',
+  async (by, view) => {
+    const client = new AbortController();
+    const asked = fetch(`${http.url}/v1/studies`, {
+      method: 'POST',
+      headers: { authorization: headers[by] ?? '', 'content-type': 'application/json' },
+      body: JSON.stringify({ task: 'sentiment', source: `${role}.${view}_rows`, features: ['body'], target: 'label' }),
+      signal: client.signal,
+    });
+    asked.catch(() => undefined);
+    await expect.poll(running, { timeout: 20_000 }).toBe(1);
+    client.abort();
+    await expect(asked).rejects.toThrow();
+    await expect.poll(running, { timeout: 25_000 }).toBe(0);
+    // its place is free again
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () =>
+        fetch(`${http.url}/v1/studies`, { headers: { authorization: headers[by] ?? '' } }),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+  },
+  60_000,
+);

@@ -23,7 +23,9 @@ afterAll(async () => {
 const file = (name: string, text = name): ZippedFile => ({ name, bytes: Buffer.from(text) });
 
 const uploadZip = (name: string, files: readonly ZippedFile[] | Buffer) =>
-  ann('POST', `/v1/datasets/${name}`, Buffer.isBuffer(files) ? files : zipOf(files), { 'content-type': 'application/zip' });
+  ann('POST', `/v1/datasets/${name}`, Buffer.isBuffer(files) ? files : zipOf(files), {
+    'content-type': 'application/zip',
+  });
 
 const rows = (name: string): Promise<unknown[]> =>
   database.db.query(`select name, label, convert_from(image, 'utf8') as image from public.${name} order by name`);
@@ -33,10 +35,20 @@ const noTable = async (name: string): Promise<void> =>
 
 describe('a zip of images', () => {
   test('folders are classes', async () => {
-    const files = [file('flowers/daisy/1.jpg'), file('flowers/rose/2.PNG'), file('3.webp'), file('__MACOSX/._1.jpg'), file('flowers/.DS_Store')];
+    const files = [
+      file('flowers/daisy/1.jpg'),
+      file('flowers/rose/2.PNG'),
+      file('3.webp'),
+      file('__MACOSX/._1.jpg'),
+      file('flowers/.DS_Store'),
+    ];
     expect(await uploadZip('flowers', files)).toMatchObject({
       status: 201,
-      body: { dataset: 'public.flowers', rows: 3, columns: [{ type: 'text' }, { type: 'text' }, { name: 'image', type: 'bytea' }] },
+      body: {
+        dataset: 'public.flowers',
+        rows: 3,
+        columns: [{ type: 'text' }, { type: 'text' }, { name: 'image', type: 'bytea' }],
+      },
     });
     expect(await rows('flowers')).toEqual([
       { name: '3.webp', label: null, image: '3.webp' },
@@ -47,7 +59,9 @@ describe('a zip of images', () => {
 
   test('or labels.csv has them', async () => {
     const labels = 'file,label\nimg/1.jpg,"a, b"\n2.jpg,\n';
-    expect(await uploadZip('labelled', [file('set/img/1.jpg'), file('set/2.jpg'), file('set/labels.csv', labels)])).toMatchObject({
+    expect(
+      await uploadZip('labelled', [file('set/img/1.jpg'), file('set/2.jpg'), file('set/labels.csv', labels)]),
+    ).toMatchObject({
       status: 201,
     });
     expect(await rows('labelled')).toMatchObject([{ name: 'set/2.jpg', label: null }, { label: 'a, b' }]);
@@ -65,10 +79,20 @@ describe('a zip of images', () => {
     ['a long name', [file(`${'a'.repeat(1_001)}.jpg`)], 400, /too long/],
     ['encryption', [{ ...file('a/1.jpg'), flags: 1 }], 400, /encrypted/],
     ['a file that is large', [{ name: 'a/1.jpg', bytes: big }], 413, /40000000 bytes/],
-    ['a bomb of many files', Array.from({ length: 10 }, (_, i) => ({ name: `a/${i}.jpg`, bytes: big.subarray(0, 32_000_000) })), 413, /together/],
+    [
+      'a bomb of many files',
+      Array.from({ length: 10 }, (_, i) => ({ name: `a/${i}.jpg`, bytes: big.subarray(0, 32_000_000) })),
+      413,
+      /together/,
+    ],
     ['a file that is larger than it says', [{ name: 'a/1.jpg', bytes: big, claims: 10 }], 400, /1.jpg/],
     ['a file that is smaller than it says', [{ ...file('a/1.jpg'), claims: 1000 }], 400, /1.jpg/],
-    ['labels of files that are not there', [file('1.jpg'), file('labels.csv', 'file,label\n2.jpg,a')], 400, /not in the archive/],
+    [
+      'labels of files that are not there',
+      [file('1.jpg'), file('labels.csv', 'file,label\n2.jpg,a')],
+      400,
+      /not in the archive/,
+    ],
     ['labels without their columns', [file('1.jpg'), file('labels.csv', 'a,b\n1.jpg,a')], 400, /columns/],
     ['labels that are no CSV', [file('1.jpg'), file('labels.csv', 'file,label\n"1.jpg')], 400, /not CSV/],
   ])('%s is refused, and leaves nothing', async (_, files, status, message) => {
@@ -127,13 +151,18 @@ describe('Parquet', () => {
     ['zeros', Buffer.alloc(1000)],
   ])('%s is refused, and leaves nothing', async (_, bytes) => {
     const answer = await send('refused', bytes);
-    expect([answer.status, answer.body]).toMatchObject([400, { error: { code: expect.any(String), hint: expect.any(String) } }]);
+    expect([answer.status, answer.body]).toMatchObject([
+      400,
+      { error: { code: expect.any(String), hint: expect.any(String) } },
+    ]);
     await noTable('refused');
   });
 
   test('a file with changed bytes is refused or read, and the server goes on', async () => {
     const good = new Uint8Array(
-      parquetWriteBuffer({ columnData: [{ name: 'text', data: Array.from({ length: 500 }, (_, i) => `text ${i % 7}`), type: 'STRING' }] }),
+      parquetWriteBuffer({
+        columnData: [{ name: 'text', data: Array.from({ length: 500 }, (_, i) => `text ${i % 7}`), type: 'STRING' }],
+      }),
     );
     for (let i = 0; i < 6; i++) {
       const bad = Buffer.from(good);

@@ -53,7 +53,10 @@ describe('signing in', () => {
     const nobody = httpClient(http.url);
     for (const client of [nobody, httpClient(http.url, annRole, 'wrong'), httpClient(http.url, 'nobody_at_all')]) {
       const { status, headers, body } = await client('GET', '/v1/studies');
-      expect([status, headers.get('www-authenticate')]).toEqual([401, 'Basic realm="rafiki", charset="UTF-8"']);
+      expect([status, headers.get('www-authenticate')]).toEqual([
+        401,
+        'Basic realm="rafiki", charset="UTF-8", Bearer realm="rafiki"',
+      ]);
       expect(body).toMatchObject({ error: { code: '28P01', hint: expect.any(String) } });
     }
     expect((await nobody('POST', '/v1/models/m/predict', { query: 'x' })).status).toBe(401);

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { commands } from '../../src/cli/commands/registry.ts';
 import { extensionDir } from '../../src/cli/install/script-parts.ts';
 import type { Database } from '../../src/db/database.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { version } from '../../src/runtime/version.ts';
 import { catalogue } from '../support/catalogue.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
@@ -23,7 +24,9 @@ beforeEach(async () => {
   bridge.answer = (fields) => {
     if (!/^a/i.test(fields[0] ?? '')) return reply(`<${fields.at(-1)}>`);
     return reply(
-      `{${(JSON.parse(fields.at(-1) ?? '') as string[]).map((text) => JSON.stringify(`<${text}>`)).join()}}`,
+      `{${readInputs(fields.at(-1) ?? '')
+        .map((text) => JSON.stringify(`<${text}>`))
+        .join()}}`,
     );
   };
   await bridge.listen({ announceTo: db });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { type AskingSession, startAsking } from '../support/asking-session.ts';
 import { protocol } from '../support/protocol-fixtures.ts';
 import { reply } from '../support/scripted-bridge.ts';
@@ -40,6 +41,16 @@ describe('the protocol fixtures', () => {
       request.map((field) => names.reduce((text, [name, value]) => text.replaceAll(name, value), field)),
     );
     expect(bridge.requests).toEqual(expected);
+  });
+
+  test.each(['UTF8', 'LATIN1'])('SQL sends the texts of an array as they are to a client in %s', async (encoding) => {
+    const texts = ['', 'a\x1fb', '"\\', 'NULL', '{"a": "b\\n"}', ...(encoding === 'UTF8' ? ['é', '日本', '😀'] : [])];
+    const [row] = await asking.db.query<{ packed: string }>(
+      `with encoding as materialized (select set_config('client_encoding', $2, true) as set)
+       select rafiki._packed(array_append($1::text[], null)) as packed from encoding where set is not null`,
+      [texts, encoding],
+    );
+    expect(readInputs(row?.packed ?? '')).toEqual([...texts, null]);
   });
 
   test.each(protocol.fingerprints)('the SQL fingerprint of $model, $input', async (request) => {

@@ -231,7 +231,7 @@ describe.each([
       rafiki_train_wait: wait,
       _request: request,
     } = Object.fromEntries(parameters.map(({ name, ...each }) => [name, each]));
-    expect(train?.all).toContain("max_time interval DEFAULT '00:10:00'");
+    expect(train?.all).toContain('max_time interval DEFAULT NULL');
     expect(wait?.all).toBe(train?.all);
     expect(request?.named).toBe(train?.named);
   });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { averagePrecision, type Detection } from '../../src/domain/average-precision.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { createRng } from '../../src/runtime/rng.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
@@ -19,7 +20,7 @@ beforeEach(async () => {
   db = database.db;
   bridge = new ScriptedBridge();
   bridge.answer = (fields) => {
-    const inputs = JSON.parse(fields.at(-1) ?? '') as (string | null)[];
+    const inputs = readInputs(fields.at(-1) ?? '');
     const say = (input: string): string =>
       /[AB]/.test(fields[0] ?? '') ? input.slice(0, 1) : String(atob(input).length);
     if (fields[0] === 'B') {
@@ -366,7 +367,11 @@ test('rafiki_export gives the owner the ONNX file of the deployed version, of an
      select v.id, p.id - (select min(id) from params), 'f', 1, p.id from version v, params p`,
     [file, file.length],
   );
-  expect(await db.query(`select rafiki_export('letters') as onnx`)).toEqual([{ onnx: file }]);
+  const [exported] = await db.query<{ onnx: Buffer }>(`select rafiki_export('letters') as onnx`);
+  expect(exported?.onnx.subarray(0, file.length)).toEqual(file);
+  const described = exported?.onnx.toString('latin1') ?? '';
+  for (const part of ['rafiki.model', '"variant_of"', 'rafiki.params.0', 'rafiki.params.1', 'rafiki.blob.02'])
+    expect(described).toContain(part);
   await db.query(
     `with kept as (insert into rafiki.object (hash) values ('\\x01') returning id)
      update rafiki.blob set data = null, object_id = kept.id from kept where hash = '\\x01'`,

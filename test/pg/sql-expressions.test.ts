@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 
@@ -39,7 +40,7 @@ async function sentFor(argument: string, from = 'texts', session = alice): Promi
   await session.query(`select ${argument} from (select * from ${from} limit 3) t`);
   const sent = bridge.requests
     .filter(([verb]) => verb === 'V')
-    .map((fields) => JSON.parse(fields[4] ?? '') as string[]);
+    .map((fields) => readInputs(fields[4] ?? '') as string[]);
   expect(sent.length).toBeLessThanOrEqual(1);
   return (sent[0] ?? []).filter((text) => text !== null);
 }
@@ -82,7 +83,7 @@ describe('an expression of texts is read ahead', () => {
     await alice.query(`select rafiki_predict('m', title || '!') from (select * from texts limit 4) t`);
     const sent = bridge.requests
       .filter(([verb]) => verb === 'V')
-      .map((fields) => JSON.parse(fields[4] ?? '') as string[]);
+      .map((fields) => readInputs(fields[4] ?? '') as string[]);
     expect(sent.map((texts) => texts.at(-1))).toEqual(['Title 65!', 'Title 165!', 'Title 200!']);
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -29,7 +30,7 @@ beforeEach(async () => {
     const read = (text: string): string => (verb === verb.toLowerCase() ? atob(text) : text);
     if (/d/i.test(verb)) return reply(JSON.stringify(detail(read(input))));
     if (/[np]/i.test(verb)) return reply(detail(read(input)).label);
-    const texts = (JSON.parse(input) as (string | null)[]).map((text) => (text === null ? null : detail(read(text))));
+    const texts = readInputs(input).map((text) => (text === null ? null : detail(read(text))));
     return reply(literal(texts.map((each) => each && (/b/i.test(verb) ? JSON.stringify(each) : each.label))));
   };
   await bridge.listen({ announceTo: db });
@@ -81,9 +82,7 @@ describe('details and probabilities', () => {
     expect(
       await ask(`cardinality(rafiki_probabilities('letters', array(select 'a9' from generate_series(1, 30))))`),
     ).toBe(30);
-    expect(bridge.requests.map((fields) => (JSON.parse(fields.at(-1) ?? '') as unknown[]).length)).toEqual([
-      9, 9, 9, 3,
-    ]);
+    expect(bridge.requests.map((fields) => readInputs(fields.at(-1) ?? '').length)).toEqual([9, 9, 9, 3]);
   });
 
   test('are refused for detectors', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
@@ -21,7 +22,7 @@ beforeEach(async () => {
   asked = [];
   before = () => undefined;
   bridge.answer = async ([verb = '', ...fields]) => {
-    const inputs = JSON.parse(fields.at(-1) ?? '') as (string | null)[];
+    const inputs = readInputs(fields.at(-1) ?? '');
     asked.push(inputs.length);
     await before();
     const say = (text: string | null): string => {

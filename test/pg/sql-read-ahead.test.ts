@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import type { Reply } from '../../src/protocol/reply.ts';
 import { type AskingSession, startAsking } from '../support/asking-session.ts';
 import { reply, type ScriptedBridge } from '../support/scripted-bridge.ts';
@@ -21,7 +22,7 @@ describe('reading ahead', () => {
   const sent = (): [string, (string | null)[]][] =>
     bridge.requests
       .filter(([verb]) => verb?.toUpperCase() === 'V')
-      .map((fields) => [fields[3] ?? '', JSON.parse(fields[4] ?? '')]);
+      .map((fields) => [fields[3] ?? '', readInputs(fields[4] ?? '')]);
   const ends = (texts: readonly (string | null)[]): unknown[] => [texts[0], texts.at(-1), texts.length];
 
   /** Answers each request with the next read request; `place` in it is the last one that was sent. */

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import type { Reply } from '../../src/protocol/reply.ts';
 import { type AskingSession, startAsking } from '../support/asking-session.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
@@ -45,7 +46,11 @@ describe('a request', () => {
 
   test('of many texts keeps order and nulls', async () => {
     bridge.answer = (fields) =>
-      reply(`{${(JSON.parse(fields.at(-1) ?? '') as string[]).map((text) => `"${text}!"`).join()}}`);
+      reply(
+        `{${readInputs(fields.at(-1) ?? '')
+          .map((text) => `"${text}!"`)
+          .join()}}`,
+      );
     expect(await ask(`rafiki_predict('m', array['a', null, 'b'])`)).toEqual(['a!', null, 'b!']);
     expect(await ask(`rafiki_predict('m', array['a', 'b'])`)).toEqual(['a!', 'b!']);
     expect(bridge.requests.every(([verb]) => verb === 'A')).toBe(true);
@@ -61,7 +66,11 @@ describe('a request', () => {
   describe('of any size', () => {
     const lengths = (fields: string[]): Reply => {
       if (/^n/i.test(fields[0] ?? '')) return reply(String(fields.slice(6).join('\x1f').length));
-      return reply(`{${(JSON.parse(fields.slice(5).join('\x1f')) as string[]).map((text) => text.length).join()}}`);
+      return reply(
+        `{${readInputs(fields.slice(5).join('\x1f'))
+          .map((text) => text?.length)
+          .join()}}`,
+      );
     };
     beforeEach(() => {
       bridge.answer = lengths;
@@ -341,7 +350,7 @@ describe('an image', () => {
 
   test('of many keeps order and nulls, in parts of 16 MB', async () => {
     bridge.answer = (fields) => {
-      const images = JSON.parse(fields.at(-1) ?? '') as string[];
+      const images = readInputs(fields.at(-1) ?? '') as string[];
       return reply(`{${images.map((image) => decoded(image).length).join()}}`);
     };
     const images = `array[${hex}, null, ''::bytea, decode(repeat('ab', 17 * 1024 * 1024), 'hex'), ${hex}]`;
@@ -359,7 +368,7 @@ describe('an image', () => {
     bridge.answer = (fields) => (fields[0] === 'v' ? reply(null) : reply('x', 'h', '?;512'));
     await alice.query(`select rafiki_predict('m', image) from (select image from photos limit 1) t`);
     const [, , , place, images] = bridge.requests.find(([verb]) => verb === 'v') ?? [];
-    const sent = (JSON.parse(images ?? '[]') as (string | null)[]).map((image) => image && decoded(image));
+    const sent = readInputs(images ?? '[]').map((image) => image && decoded(image));
     expect(sent.map((image) => image && [image[0], image.length])).toEqual([
       null,
       ...[18, 19].map((first) => [first, 1_500_000]),

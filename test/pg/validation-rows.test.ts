@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,6 +9,7 @@ import { createRng } from '../../src/runtime/rng.ts';
 import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { askPython, hasPython } from '../support/python-peer.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, studyEnd } from '../support/studies.ts';
 
@@ -245,14 +245,7 @@ describe('intervals', () => {
   });
 });
 
-const hasScikit = ((): boolean => {
-  try {
-    execFileSync('/usr/bin/python3', ['-c', 'import sklearn'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
+const hasScikit = hasPython('sklearn');
 const peer = `
 import json, sys, numpy as np
 from sklearn import metrics as m
@@ -264,12 +257,7 @@ print(json.dumps({c: {"precision": p[i], "recall": r[i], "f1": f[i],
 
 describe('rafiki_class_report', () => {
   test.skipIf(!hasScikit)("equals scikit-learn's", async () => {
-    const theirs = JSON.parse(
-      execFileSync('/usr/bin/python3', ['-c', peer], {
-        input: JSON.stringify(details),
-        stdio: ['pipe', 'pipe', 'ignore'],
-      }).toString(),
-    ) as Record<string, Record<string, number>>;
+    const theirs = askPython(peer, details) as Record<string, Record<string, number>>;
     const ours = await db.query<Scored>('select * from rafiki._class_report($1, rafiki._z(0.95))', [
       JSON.stringify(details),
     ]);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import type { Database } from '../../src/db/database.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import type { Service } from '../../src/runtime/service.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
@@ -53,7 +54,7 @@ export class Inbox {
     started.answer = (fields) => {
       const [verb = ''] = fields;
       const said = fields.at(-1) ?? '';
-      const inputs = /p/i.test(verb) ? [said] : (JSON.parse(said) as (string | null)[]);
+      const inputs = /p/i.test(verb) ? [said] : readInputs(said);
       if (inputs.some((input) => input?.startsWith('!'))) return refusal;
       const say = (input: string): string => (/[AP]/.test(verb) ? input.slice(0, 1) : String(atob(input).length));
       if (/p/i.test(verb)) return reply(say(said));

@@ -1,7 +1,7 @@
 import { createCertificate } from '../../src/bridge/certificate.ts';
 import { BridgeServer } from '../../src/bridge/server.ts';
 import type { Queryable } from '../../src/db/database.ts';
-import { parseInputs } from '../../src/protocol/input-array.ts';
+import { readInputs } from '../../src/protocol/input-array.ts';
 import type { Reply } from '../../src/protocol/reply.ts';
 import { checkSize } from '../../src/protocol/request.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -33,7 +33,7 @@ export class ScriptedBridge {
       converse: () => ({
         admit: checkSize,
         answer: (request) => {
-          if (/^a/i.test(request)) parseInputs(request.split('\x1f').slice(5).join('\x1f'));
+          if (/^a/i.test(request)) readInputs(request.split('\x1f').slice(5).join('\x1f'));
           const fields = request.split('\x1f');
           this.requests.push(fields);
           return this.answer(fields);

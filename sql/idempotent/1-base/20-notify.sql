@@ -105,6 +105,9 @@ create or replace trigger notify_end after update of state on rafiki.trial
   for each row when (old.state <> new.state and new.state in ('completed', 'stopped', 'failed', 'cancelled'))
   execute function rafiki._notify_study('rafiki_report');
 
+create or replace trigger notify_new after update of state on rafiki.import
+  for each row when (old.state <> new.state and new.state = 'queued') execute function rafiki._notify_id('rafiki_import');
+
 create or replace trigger notify_new after insert on rafiki.report
   for each row execute function rafiki._notify_report();
 

@@ -20,7 +20,9 @@ insert into rafiki.column_kind (name, title, types, categories)
 select w.name, w.title, w.types, w.categories
 from jsonb_to_recordset('@column_kind@') w (name text, title text, types text[], categories text[]);
 
-delete from rafiki.family;
+-- a family from elsewhere gives way to one of Rafiki with its name
+delete from rafiki.family f
+where not f.of_workers or f.name in (select w.name from jsonb_to_recordset('@family@') w (name text));
 insert into rafiki.family (name, task, title, knobs)
 select w.name, w.task, w.title, w.knobs
 from jsonb_to_recordset('@family@') w (name text, task text, title text, knobs jsonb);

@@ -11,13 +11,14 @@ begin
     execute format('drop policy %I on rafiki.%I', policy.policyname, policy.tablename);
   end loop;
   foreach relation in array array['study', 'trial', 'trial_round', 'trial_worker', 'report', 'model', 'model_grant', 'model_version',
-                                  'model_member', 'deployment', 'attachment', 'attachment_mark', 'unanswered'] loop
+                                  'model_member', 'deployment', 'import', 'attachment', 'attachment_mark', 'unanswered'] loop
     execute format('alter table rafiki.%I enable row level security', relation);
     execute format('create policy service on rafiki.%I to rafiki_service using (true)', relation);
   end loop;
 end $$;
 
 create policy own on rafiki.study for select using (pg_has_role(owner, 'usage'));
+create policy own on rafiki.import for select using (pg_has_role(owner, 'usage'));
 create policy seen on rafiki.trial for select using (exists (select from rafiki.study s where s.id = study_id));
 create policy seen on rafiki.trial_round for select using (exists (select from rafiki.trial t where t.id = trial_id));
 create policy seen on rafiki.trial_worker for select using (exists (select from rafiki.trial t where t.id = trial_id));

@@ -63,3 +63,11 @@ begin
       detail = 'Nothing was changed.', hint = 'Check where the value comes from: a query may have found no row.';
   end if;
 end $$;
+
+-- A list in a message: its first items, and how many more there are; '' for none.
+create or replace function rafiki._listed(items text[]) returns text
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select concat(array_to_string(items[:20], ', '), case when cardinality(items) > 20 then format(' and %s more', cardinality(items) - 20) end)
+$$;

@@ -57,7 +57,8 @@ begin
   if fields > 0 and octet_length(input) > @max_text_bytes@ then
     raise exception using errcode = 'program_limit_exceeded', message = 'a text is too large to be sent to the server',
       detail = format('It has %s bytes; the maximum is %s.', octet_length(input), @max_text_bytes@),
-      hint = 'Models read the first few thousand words of a text: give left(body, 100000).';
+      hint = case when input like '{%' then 'Give only the columns that the model reads: rafiki_predict(model, r) from (select a, b from t) r.'
+                  else 'Models read the first few thousand words of a text: give left(body, 100000).' end;
   end if;
 end $$;
 

@@ -197,5 +197,5 @@ begin
     into sent from rafiki._window(words[3]::oid, words[4]::int2, words[5]::tid, false, words[2]::int) w;
   end if;
   reply := rafiki._send_rows(model_key, pg_typeof(input) = 'bytea'::regtype, coalesce(sent.place, ''),
-                             coalesce(array_to_json(sent.texts)::text, '[]'));
+                             coalesce(rafiki._packed(sent.texts), '[]'));
 end $$;

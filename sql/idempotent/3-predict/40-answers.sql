@@ -193,6 +193,15 @@ as $$
   from rafiki.model m join rafiki.model_version v on v.model_id = m.id join rafiki.version_classes c on c.id = v.id where m.name = model
 $$;
 
+-- An array of inputs as requests have it. array_send takes a quarter of the time of array_to_json, since it escapes nothing, but writes texts in
+-- the client's encoding. A function of SQL, which the planner inlines.
+create or replace function rafiki._packed(inputs text[]) returns text
+language sql stable parallel safe
+as $$
+  select case when pg_catalog.current_setting('client_encoding') = 'UTF8' then pg_catalog.encode(pg_catalog.array_send(inputs), 'base64')
+              else pg_catalog.array_to_json(inputs)::text end
+$$;
+
 -- Like _request() for an array of inputs, split into requests small enough that parsing one does not delay others: 4 MB of JSON take the server
 -- about 15 ms. It refuses longer requests, and more inputs, than a part has (src/protocol). A part holds the inputs that begin within part_bytes
 -- of JSON, escapes included, so it is at most twice as long. Longer inputs are sent alone.
@@ -202,28 +211,31 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   part_bytes constant int := @part_bytes@;
+  packed_bytes constant int := 1.5 * part_bytes; -- base64 takes a third more
   part_rows constant int := least(@part_rows@, case form when 'details' then rafiki._detail_rows(model) end);
   part record;
   whole text;
   answers text[] := '{}';
 begin
   if pg_column_size(inputs) <= part_bytes and cardinality(inputs) <= part_rows then
-    whole := array_to_json(inputs)::text;
-    if octet_length(whole) <= part_bytes then
+    whole := rafiki._packed(inputs);
+    if octet_length(whole) <= packed_bytes then
       return rafiki._request(model, is_image, form, terms, whole);
     end if;
   end if;
   for part in
     select bool_or(b.bytes > part_bytes) as is_long, string_agg(b.input, '') filter (where b.bytes > part_bytes) as input,
-           json_agg(b.input order by b.place) filter (where b.bytes <= part_bytes) as inputs
+           array_agg(b.input order by b.place) filter (where b.bytes <= part_bytes) as inputs, sum(b.bytes) as bytes
     from (select a.*, (sum(a.bytes) over (order by a.place) - a.bytes) / part_bytes as bytes_part, (a.place - 1) / part_rows as rows_part,
                  count(*) filter (where a.bytes > part_bytes) over (order by a.place) as longs
           from (select u.input, u.place, coalesce(octet_length(to_json(u.input)::text), 4) + 2 as bytes
                 from unnest(inputs) with ordinality u(input, place)) a) b
     group by b.rows_part, b.bytes_part, b.longs order by min(b.place)
   loop
-    answers := answers || case when part.is_long then array[rafiki._request(model, is_image, rtrim(form, 's'), terms, part.input)]
-                               else rafiki._request(model, is_image, form, terms, part.inputs::text)::text[] end;
+    answers := answers || case
+      when part.is_long then array[rafiki._request(model, is_image, rtrim(form, 's'), terms, part.input)]
+      else rafiki._request(model, is_image, form, terms, case when part.bytes <= packed_bytes then rafiki._packed(part.inputs)
+                                                               else array_to_json(part.inputs)::text end)::text[] end;
   end loop;
   return answers;
 end $$;

@@ -43,7 +43,7 @@ declare
   columns pg_catalog.text;
   candidates pg_catalog.text[];
 begin
-  select pg_catalog.string_agg(pg_catalog.concat(c.name, ' ', c.type), ', '),
+  select rafiki._listed(pg_catalog.array_agg(pg_catalog.concat(c.name, ' ', c.type))),
          pg_catalog.array_agg(c.name) filter (where coalesce(c.name = named::pg_catalog.text, true) and pg_catalog.btrim(c.type, '"') = any (
            case input_kind when 'image' then '{bytea}'::pg_catalog.text[] else '{text,"character varying",character,name}' end))
   into columns, candidates from rafiki._query_columns(query) c;
@@ -74,12 +74,12 @@ begin
   if named is not null then
     perform rafiki._refuse_feature(model, 'input');
   end if;
-  select pg_catalog.string_agg(pg_catalog.format('"%s"', f), ', ') into missing
-  from pg_catalog.unnest(reads.features::pg_catalog.text[]) f where f <> all (names);
-  if missing is not null then
+  missing := rafiki._listed(array(
+    select pg_catalog.format('"%s"', f) from pg_catalog.unnest(reads.features::pg_catalog.text[]) f where f <> all (names)));
+  if missing <> '' then
     raise exception using errcode = 'undefined_column', message = pg_catalog.format('the query has no column %s', missing),
-      detail = pg_catalog.format('The model reads %s; the query has %s.', pg_catalog.array_to_string(reads.features, ', '),
-                                 pg_catalog.array_to_string(names, ', ')),
+      detail = pg_catalog.format('The model reads %s; the query has %s.', rafiki._listed(reads.features::pg_catalog.text[]),
+                                 rafiki._listed(names)),
       hint = 'Add it to the query; names are matched exactly.';
   end if;
   return rafiki._input_expression(reads.features, reads.kinds);

@@ -82,7 +82,7 @@ as $$
   where b.relation <> source and i.identifies is not null group by b.attname
 $$;
 
--- Texts that look like keys: short, without spaces, and all different in the first rows. The query is the caller's own.
+-- Texts that look like keys: short, without spaces, and all different in the first rows; numbers with a decimal point are prices rather than keys. The query is the caller's own.
 create or replace function rafiki._key_like(source regclass, texts name[]) returns name[]
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -99,7 +99,8 @@ begin
     part := texts[start:start + columns_at_once - 1];
     execute format('select array_remove(array[%s], null) from (select %s from %s limit %s) r',
       (select string_agg(format('case when count(%1$I) >= %2$s and count(distinct %1$I::text) = count(*) and max(length(%1$I::text)) <= 64 '
-                                'and not bool_or(%1$I::text collate "C" ~ ''[[:space:]]'') then %3$L end', t, least_rows, t), ', ' order by n)
+                                'and not bool_or(%1$I::text collate "C" ~ ''[[:space:]]'') '
+                                'and not (bool_and(%1$I::text collate "C" ~ ''^-?[0-9]*[.]?[0-9]+$'') and bool_or(strpos(%1$I::text, ''.'') > 0)) then %3$L end', t, least_rows, t), ', ' order by n)
        from unnest(part) with ordinality u (t, n)),
       (select string_agg(quote_ident(t), ', ' order by n) from unnest(part) with ordinality u (t, n)), source, first_rows) into like_keys;
     found := found || like_keys;
@@ -179,7 +180,7 @@ begin
       and c.name not in (select l.name from rafiki._left_out(source, target, split) l) order by c.place));
   if features = '{}' then
     raise exception using errcode = 'undefined_column', message = format('no column of %s is left to learn from', source),
-      detail = format('Left out: %s.', (select string_agg(format('%s (%s)', l.name, l.reason), ', ') from rafiki._left_out(source, target, split) l)),
+      detail = format('Left out: %s.', rafiki._listed(array(select format('%s (%s)', l.name, l.reason) from rafiki._left_out(source, target, split) l))),
       hint = 'Name columns with features => ''{…}'', or make some in a view.';
   end if;
   select c.name, c.type into unreadable from rafiki._column_kinds(source) c where c.name = any (features) and c.kind is null limit 1;
@@ -198,9 +199,9 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  left_out constant text := (select string_agg(format('%s (%s)', l.name, l.reason), ', ') from rafiki._left_out(source, target, split) l);
+  left_out constant text := rafiki._listed(array(select format('%s (%s)', l.name, l.reason) from rafiki._left_out(source, target, split) l));
 begin
-  if left_out is not null then
+  if left_out <> '' then
     raise notice using message = format('left out: %s', left_out), hint = 'Columns that are named are used: features => ''{…}''.';
   end if;
 end $$;

@@ -91,14 +91,14 @@ language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  columns text := (select string_agg(format('%s %s', c.name, c.type), ', ') from rafiki._source_columns(source) c);
+  columns text := rafiki._listed(array(select format('%s %s', c.name, c.type) from rafiki._source_columns(source) c));
 begin
   if cardinality(candidates) = 1 then
     return candidates[1];
   elsif cardinality(candidates) > 1 then
     raise exception using errcode = 'ambiguous_column',
       message = format('several columns of %s could be the %s', source, role),
-      detail = format('Candidates: %s.', array_to_string(candidates, ', ')),
+      detail = format('Candidates: %s.', rafiki._listed(candidates::text[])),
       hint = format('Choose one with %s.', format(example, candidates[1]));
   end if;
   raise exception using errcode = 'undefined_column', message = format('no column of %s can be the %s', source, role),

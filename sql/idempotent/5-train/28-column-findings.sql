@@ -1,13 +1,13 @@
 -- What is strange about the columns that a model of several is to learn from, in a sample of rows, read with the caller's rights. Nothing of it is an
 -- error: it is for the owner to judge.
 
--- A value that has an order as a number, so that its place among the others can be told; null for a category.
+-- A value that has an order as a number, so that its place among the others can be told; null for a category. numeric has room for any.
 create or replace function rafiki._feature_number(feature name, kind text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select format(case kind when 'number' then '%I::float8' when 'time' then 'extract(epoch from %I)::float8'
-                          when 'interval' then 'extract(epoch from %I)::float8' else 'null::float8' end, feature)
+  select format(case kind when 'number' then '%I::numeric' when 'time' then 'extract(epoch from %I)::numeric'
+                          when 'interval' then 'extract(epoch from %I)::numeric' else 'null::numeric' end, feature)
 $$;
 
 -- A query for the values of the features in a sample of the labelled rows, one row each: which half of the sample it is in, the target, name, kind, the

@@ -22,7 +22,7 @@ as $$
 begin
   if (max_trials >= 1) is not true then
     raise exception using errcode = 'invalid_parameter_value', message = 'max_trials must be at least 1',
-      detail = format('It is %s.', coalesce(max_trials::text, 'null')), hint = 'The default is 16, and 200 for a table.';
+      detail = format('It is %s.', coalesce(max_trials::text, 'null')), hint = 'The default is 16, and 200 for a table or with max_time.';
   elsif max_trials > 10000 then
     raise exception using errcode = 'invalid_parameter_value', message = 'max_trials must be at most 10000',
       detail = format('It is %s.', max_trials), hint = 'A study that is not done by then: train its model again.';

@@ -16,6 +16,7 @@ begin
   perform rafiki._check_aims(request.task, request.metric, request.class_weights);
   perform rafiki._check_workers_per_trial(request.workers_per_trial);
   perform rafiki._check_ensemble(request.ensemble);
+  perform rafiki._check_start(request, asker);
   perform rafiki._check_model_name(request.model, asker);
   perform rafiki._check_model_task(request);
 end $$;
@@ -45,12 +46,12 @@ begin
   insert into rafiki.study (owner, task, source, model, target, features, kinds, families, knobs, advisor, collaborative, alpha_first,
                             alpha_last, delta, terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy,
                             on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
-                            workers_per_trial, ensemble, experience, refit, warning, reader, ticket)
+                            workers_per_trial, ensemble, start_version, experience, refit, warning, reader, ticket)
   values (asker, request.task, request.source, request.model, request.target, request.features, request.kinds, request.families, request.knobs,
           request.advisor, request.collaborative, request.alpha_first, request.alpha_last, request.delta, request.terminator,
           request.gpu, request.max_trials, make_interval(secs => extract(epoch from request.max_time)::float8), request.target_score, request.validation, request.seed,
           request.deploy, request.on_bad_row, request.validation_source, request.validation_split, request.validation_after,
-          request.metric, request.class_weights, request.replace, request.workers_per_trial, request.ensemble, case when request.experience is not null then '[]'::jsonb end,
+          request.metric, request.class_weights, request.replace, request.workers_per_trial, request.ensemble, request.start_version, case when request.experience is not null then '[]'::jsonb end,
           coalesce(request.refit and (request.validation_source, request.validation_split, request.validation_after) is null, false), request.warning, request.reader, rafiki._ticket_hash(request.ticket))
   on conflict do nothing
   returning id into study;
@@ -76,7 +77,7 @@ create or replace function rafiki._request(
   task text, source regclass, model text, target name, features name[], families text[], knobs jsonb, advisor text,
   collaborative boolean, max_trials int, max_time interval, target_score float8, validation float8, seed int,
   deploy boolean, on_bad_row text, validation_source regclass, validation_split name, validation_after timestamptz,
-  metric text, class_weights text, replace boolean, workers_per_trial int, ensemble text
+  metric text, class_weights text, replace boolean, workers_per_trial int, ensemble text, start text
 ) returns rafiki.study
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -96,9 +97,9 @@ begin
   request.knobs := knobs;
   request.advisor := advisor;
   request.collaborative := coalesce(collaborative, true);
-  -- a trial of a table is short: more of them use the time
-  request.max_trials := coalesce(max_trials, case chosen.input when 'columns' then 200 else 16 end);
-  request.max_time := max_time;
+  -- trials of tables are short, and a given time is there to be used
+  request.max_trials := coalesce(max_trials, case when chosen.input = 'columns' or max_time is not null then 200 else 16 end);
+  request.max_time := coalesce(max_time, '10 min');
   request.target_score := target_score;
   request.validation := rafiki._validation_share(validation, validation_source is not null or validation_split is not null or validation_after is not null);
   request.seed := coalesce(seed, (random() * 2147483647)::int);
@@ -112,6 +113,7 @@ begin
   request.class_weights := class_weights;
   request.workers_per_trial := workers_per_trial;
   request.ensemble := ensemble;
+  request.start_version := rafiki._start_version(start, task, families);
   request.replace := coalesce(replace, false);
   request.alpha_first := rafiki._number_setting('rafiki.alpha_first', 1);
   request.alpha_last := rafiki._number_setting('rafiki.alpha_last', 1);
@@ -163,17 +165,18 @@ begin
     raise warning using message = 'no worker with a GPU is running', detail = 'Until one is, no trial begins: rafiki.gpu is on.',
       hint = 'Start one with: rafiki worker --device cuda; or, before you train: reset rafiki.gpu;';
   end if;
+  perform rafiki._warn_of_families(request.families);
   return rafiki._enqueue(request);
 end $$;
 
 create or replace function rafiki_train(
   task text, source regclass, model text default null, target name default null, features name[] default null,
   families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
-  max_trials int default null, max_time interval default '10 min', target_score float8 default null,
+  max_trials int default null, max_time interval default null, target_score float8 default null,
   validation float8 default null, seed int default null, deploy boolean default true, on_bad_row text default 'error',
   validation_source regclass default null, validation_split name default null, validation_after timestamptz default null,
   metric text default null, class_weights text default null, replace boolean default false,
-  workers_per_trial int default null, ensemble text default null
+  workers_per_trial int default null, ensemble text default null, start text default null
 ) returns bigint
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -181,7 +184,7 @@ as $$
   select rafiki._train(rafiki._request(
     task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time, target_score, validation,
     seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
-    workers_per_trial, ensemble))
+    workers_per_trial, ensemble, start))
 $$;
 
 comment on function rafiki_train is $$Starts training a model on the rows of a table or view: workers begin when the transaction commits. Follow it with
@@ -205,8 +208,8 @@ Arguments:
   collaborative: whether trials may start from weights that earlier trials published. The probability of random weights
     falls from the setting rafiki.alpha_first (1) to rafiki.alpha_last (0.1) by the middle of the study; a trial publishes
     its weights when their score beats the best of their family by rafiki.delta (0.005)
-  max_trials: how many trials at most, 10000 or less; 16 if it is not given, 200 for a table
-  max_time: how long they may take together, @max_study_days@ days or less
+  max_trials: how many trials at most, 10000 or less; 16 if neither it nor max_time is given, 200 for a table or with max_time
+  max_time: how long they may take together, @max_study_days@ days or less; 10 min if it is not given
   target_score: a score in (0, 1] that is good enough to end
   validation: share of the rows that trials are scored on, 0.2 if it is not given
   seed: makes a study repeatable; default: random. Without it, earlier studies of yours decide what is tried first
@@ -224,14 +227,16 @@ Arguments:
   ensemble: how the members of the model decide together: best (one alone), vote (the majority; of numbers a mean) or
     weighted (the weighted mean of probabilities, numbers or boxes); default: what cross-validation over the validation
     rows prefers
+  start: a model of yours with the same kind of input. The first trial starts from its weights, those of the same role and
+    shape, and later ones from them or from what this study's trials publish, as in a collaborative study
 
 Result: the number of the study, immediately
 
 Errors:
-  42704: no such task, family or knob
+  42704: no such task, family, knob or model to start from
   42P01: the source does not exist
   42809: the source has no rows to learn from
-  42501: you may not read it, or not train models
+  42501: you may not read it, or not train models, or the model to start from is another role's
   42702: several columns are candidates
   42703: no column is a candidate, or the named one does not exist
   42701: one column is used for two things
@@ -249,7 +254,7 @@ Errors:
   42622: the model's name is too long
   42710: the model's name is taken by another role
   55006: the model is in training already
-  55000: the model has other classes or another task, without replace
+  55000: the model has other classes or another task, without replace; or the one to start from has no weights
   53400: more open studies than rafiki.quota allows
   40001: the model has changed since the transaction began
 

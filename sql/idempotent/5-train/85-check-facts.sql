@@ -157,6 +157,14 @@ as $$
   select format('"%s%s"', regexp_replace(left(value, most), '[[:cntrl:]]', ' ', 'g'), case when length(value) > most then '…' end)
 $$;
 
+-- A number in twelve characters at most.
+create or replace function rafiki._short_number(number numeric) returns text
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when length(number::text) <= 12 then number::text else btrim(to_char(number, '9.999EEEE')) end
+$$;
+
 -- An estimate of how long a first trial takes, from two cores of an Intel Xeon (the machine of README's figures): fastText reads 1 MB of text ten
 -- times in 2.2 s; a ResNet takes 2 ms for an image of 32 × 32 in each of about 30 epochs.
 create or replace function rafiki._time_estimate(request rafiki.study, bytes numeric, learnt bigint) returns text

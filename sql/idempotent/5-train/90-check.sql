@@ -93,8 +93,8 @@ begin
     union all select 2, 'left out', format('%s whose "%s" is null', facts.no_input, left(request.features[1], 30)) where facts.no_input > 0
     union all select 2, case request.on_bad_row when 'skip' then 'left out' else 'bad rows' end,
                      format('%s whose "%s" is no number', facts.no_number, left(request.target, 30)) where facts.no_number > 0
-    union all select 3, 'numbers', format('%s different, from %s to %s, median %s', facts.numbers, left(facts.least::text, 12),
-                                          left(facts.most::text, 12), left(facts.middle::text, 12)) where facts.used > 0
+    union all select 3, 'numbers', format('%s different, from %s to %s, median %s', facts.numbers, rafiki._short_number(facts.least),
+                                          rafiki._short_number(facts.most), rafiki._short_number(facts.middle)) where facts.used > 0
     union all select 4, 'few rows', 'there is nothing to learn' where facts.used = 0
     union all select 4, 'few rows', 'one number only: there is nothing to learn' where facts.numbers = 1
     union all select 7, c.finding, c.detail from rafiki._column_findings(request) c
@@ -122,7 +122,7 @@ end $$;
 create or replace function rafiki_check(
   task text, source regclass, target name default null, features name[] default null, validation float8 default null,
   on_bad_row text default 'error', validation_source regclass default null, validation_split name default null,
-  validation_after timestamptz default null, metric text default null, max_time interval default '10 min'
+  validation_after timestamptz default null, metric text default null, max_time interval default null
 ) returns table (finding text, detail text)
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -132,7 +132,7 @@ as $$
     advisor => null, collaborative => null, max_trials => null, max_time => max_time, target_score => null, validation => validation,
     seed => null, deploy => null, on_bad_row => on_bad_row, validation_source => validation_source,
     validation_split => validation_split, validation_after => validation_after, metric => metric, class_weights => null,
-    replace => null, workers_per_trial => null, ensemble => null)) c
+    replace => null, workers_per_trial => null, ensemble => null, start => null)) c
 $$;
 
 comment on function rafiki_check is $$Checks the rows before training, with the arguments of rafiki_train. Reports the rows used and left out, the classes,
@@ -152,7 +152,7 @@ Arguments:
   validation_split: a boolean column, true where trials are scored on the row
   validation_after: trials are scored on rows later than this
   metric: what trials are compared by
-  max_time: how long trials may take together
+  max_time: how long trials may take together; 10 min if it is not given
 
 Result: findings, each with its detail
 

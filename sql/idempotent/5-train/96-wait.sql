@@ -178,11 +178,11 @@ $$;
 create or replace procedure rafiki_train_wait(
   task text, source regclass, model text default null, target name default null, features name[] default null,
   families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
-  max_trials int default null, max_time interval default '10 min', target_score float8 default null,
+  max_trials int default null, max_time interval default null, target_score float8 default null,
   validation float8 default null, seed int default null, deploy boolean default true, on_bad_row text default 'error',
   validation_source regclass default null, validation_split name default null, validation_after timestamptz default null,
   metric text default null, class_weights text default null, replace boolean default false,
-  workers_per_trial int default null, ensemble text default null
+  workers_per_trial int default null, ensemble text default null, start text default null
 )
 language plpgsql
 as $$
@@ -207,10 +207,10 @@ begin
   request := rafiki._request(
     task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time, target_score, validation,
     seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
-    workers_per_trial, ensemble);
+    workers_per_trial, ensemble, start);
   study := rafiki._train(request);
   commit;
-  raise notice 'study % is queued: up to % trials in %', study, request.max_trials, max_time;
+  raise notice 'study % is queued: up to % trials in %', study, request.max_trials, request.max_time;
   perform rafiki._show_check(request); -- while workers begin
   loop
     select s.state into study_state from rafiki.study s where s.id = study;

@@ -224,7 +224,17 @@ begin
       detail = format('Study %s took its labels from there; predictions would overwrite them.', study.id),
       hint = 'Add a column for predictions: alter table … add column … text;';
   end if;
-  if keep or task.output <> 'label' or cardinality(classes) = 0 then
+  if keep then
+    return;
+  elsif task.output = 'number' then
+    strange := rafiki._as_owner(target, format('select left(%1$I::text, 80) from %2$s where %1$I is not null limit 1', output, target));
+    if strange is not null then
+      raise exception using errcode = 'invalid_column_reference',
+        message = format('column "%s" of %s has numbers already', output, target), detail = format('One is %s; predictions would overwrite it.', strange),
+        hint = 'Name another column, or attach with keep => true: then existing values are kept, and only nulls are predicted.';
+    end if;
+  end if;
+  if task.output <> 'label' or cardinality(classes) = 0 then
     return;
   end if;
   strange := rafiki._as_owner(target, format(

@@ -83,7 +83,7 @@ begin
   if not found then
     return null;
   end if;
-  waiting := 'select pg_catalog.row_number() over () as nth, w.* from written w where '
+  waiting := 'select pg_catalog.row_number() over () as "rafiki nth", w.* from written w where '
              || rafiki._waits(attached.kind, attached.inputs, attached.output, 'w');
   execute format('select count(*) from (%s) w', waiting) into total;
   if total = 0 then
@@ -91,14 +91,14 @@ begin
   end if;
   if key is not null then
     execute format('select array_agg(i.input order by i.nth) from (select w.nth, w.input, sum(octet_length(w.input)) over (order by w.nth) as '
-                     'bytes from (select w.nth, %s as input from (%s) w) w) i where i.bytes <= $1 or i.nth = 1',
+                     'bytes from (select w."rafiki nth" as nth, %s as input from (%s) w) w) i where i.bytes <= $1 or i.nth = 1',
                    rafiki._input_sql(attached.kind, attached.inputs, attached.features, 'w'), waiting)
       into inputs using max_bytes;
     labels := rafiki._labels_for_writer(tg_argv[1]::bigint, attached.kind = 'image', inputs);
   end if;
   if cardinality(labels) > 0 then
     begin
-      execute format('update %1$s t set %2$I = %3$s from (%4$s) w join unnest($1) with ordinality l (label, nth) using (nth) '
+      execute format('update %1$s t set %2$I = %3$s from (%4$s) w join unnest($1) with ordinality l (label, nth) on l.nth = w."rafiki nth" '
                      'where l.label is not null and t.%2$I is null and %5$s is not distinct from %6$s and %7$s',
                      tg_relid::regclass, attached.output, format(rafiki._answer_sql(attached.type), 'l.label'), waiting,
                      rafiki._input_value(attached.kind, attached.inputs, 't'), rafiki._input_value(attached.kind, attached.inputs, 'w'),

@@ -10,8 +10,9 @@ declare
   other text;
 begin
   perform rafiki._check_given('version', number is not null);
-  select s.task into other from rafiki.model m join rafiki.model_version v on v.model_id = m.id join rafiki.study s on s.id = v.study_id
-  where m.id = own.id and v.version = number and s.task <> m.task;
+  select coalesce(s.task, v.imported_as) into other
+  from rafiki.model m join rafiki.model_version v on v.model_id = m.id left join rafiki.study s on s.id = v.study_id
+  where m.id = own.id and v.version = number and coalesce(s.task, v.imported_as) <> m.task;
   if other is not null then
     raise exception using errcode = 'object_not_in_prerequisite_state',
       message = format('version %s of model "%s" is for another task', number, model_name),

@@ -65,6 +65,7 @@ declare
 begin
   delete from rafiki.model_grant g where not exists (select from pg_roles r where r.oid = g.role);
   get diagnostics forgotten = row_count;
+  delete from rafiki.import i where not exists (select from pg_roles r where r.oid = i.owner);
   delete from rafiki.encoder_grant g where not exists (select from pg_roles r where r.oid = g.role);
   with orphan as (
     update rafiki.model m set owner = 'rafiki_owner'::regrole

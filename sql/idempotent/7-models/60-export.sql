@@ -1,19 +1,108 @@
 -- Exporting the weights of one's own models.
 
--- The best member of the deployed version as an ONNX file, or the name of its object in S3. The owner key proves the caller's right.
-create or replace function rafiki._read_weights(owner_key uuid) returns table (onnx bytea, object text)
-language sql stable strict parallel unsafe security definer
+-- A whole number as protobuf writes it.
+create or replace function rafiki._varint(number bigint) returns bytea
+language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  -- the file is stored as a tensor of bytes, whose data is at the end of the stored blob
-  select substr(b.data, octet_length(b.data) - t.shape[1] + 1), encode(b.hash, 'hex') || '/' || b.object_id
-  from rafiki.model_key k
-  join rafiki.deployment d on d.model_id = k.model_id and d.state = 'ready'
-  join rafiki.model_member e on e.version_id = d.version_id and e.rank = 0
-  join rafiki.params_tensor t on t.params_id = coalesce(e.refit_params_id, e.params_id) and t.name = 'model.onnx'
-  join rafiki.blob b on b.hash = t.hash
-  where k.owner_key = _read_weights.owner_key
+declare
+  bytes bytea := '';
+  rest bigint := number;
+begin
+  loop
+    bytes := bytes || set_byte('\x00', 0, (rest & 127)::int | case when rest > 127 then 128 else 0 end);
+    rest := rest >> 7;
+    exit when rest = 0;
+  end loop;
+  return bytes;
+end $$;
+
+-- An entry of the metadata of an ONNX file: appended to a file it is part of it, because protobuf's messages may be concatenated.
+create or replace function rafiki._metadata_entry(key text, value text) returns bytea
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select '\x72' || rafiki._varint(octet_length(e.entry)) || e.entry
+  from (select '\x0a' || rafiki._varint(octet_length(key)) || convert_to(key, 'UTF8')
+            || '\x12' || rafiki._varint(octet_length(value)) || convert_to(value, 'UTF8') as entry) e
 $$;
+
+-- The sets of parameters that a version is made of, numbered: those of its members, and of the encoders that they stand on.
+create or replace function rafiki._version_params(version bigint) returns table (place int, params_id bigint)
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select row_number() over (order by min(s.rank), s.id)::int - 1, s.id
+  from rafiki.model_member e join rafiki.params p on p.id = coalesce(e.refit_params_id, e.params_id)
+  cross join lateral (values (e.rank, p.id), (e.rank, p.stands_on)) s (rank, id)
+  where e.version_id = version and s.id is not null
+  group by s.id
+$$;
+
+-- What a version is, as src/foreign/own-export.ts reads it.
+create or replace function rafiki._version_description(version bigint) returns text
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select json_build_object(
+    'format', 1, 'task', m.task, 'rule', coalesce(v.rule, 'vote'), 'classes', v.classes, 'score', v.score, 'accuracies', v.accuracies,
+    'metric', v.metric, 'columns', case when v.kinds is not null then (
+      select json_agg(json_build_object('name', f.name, 'kind', f.kind) order by f.place)
+      from unnest(v.features, v.kinds) with ordinality f (name, kind, place)) end,
+    'members', (
+      select json_agg(json_build_object(
+        'family', e.family, 'precision', e.precision, 'score', e.score, 'weight', coalesce(e.weight, 1), 'temperature', coalesce(e.temperature, 1),
+        'variant_of', e.variant_of, 'params', own.place, 'encoder', below.place) order by e.rank)
+      from rafiki.model_member e join rafiki.params p on p.id = coalesce(e.refit_params_id, e.params_id)
+      join rafiki._version_params(v.id) own on own.params_id = p.id
+      left join rafiki._version_params(v.id) below on below.params_id = p.stands_on
+      where e.version_id = v.id))::text
+  from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.id = version
+$$;
+
+-- The deployed version as an ONNX file: the graph of the best member, and in its metadata all that the version is made of; or the name of an
+-- object in S3 that has a part of it. The owner key proves the caller's right.
+create or replace function rafiki._read_weights(owner_key uuid) returns table (onnx bytea, object text)
+language plpgsql stable strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  most_bytes constant bigint := 1000000000; -- of a value of Postgres
+  version constant bigint := (
+    select d.version_id from rafiki.model_key k join rafiki.deployment d on d.model_id = k.model_id and d.state = 'ready'
+    where k.owner_key = _read_weights.owner_key);
+  main record;
+  bytes bigint;
+begin
+  if version is null then
+    return;
+  end if;
+  select b.hash, b.data, t.shape[1] as size into main
+  from rafiki.model_member e join rafiki.params_tensor t on t.params_id = coalesce(e.refit_params_id, e.params_id) and t.name = 'model.onnx'
+  join rafiki.blob b on b.hash = t.hash where e.version_id = version and e.rank = 0;
+  select max(encode(b.hash, 'hex') || '/' || b.object_id), sum(octet_length(b.data)) into object, bytes
+  from (select distinct t.hash from rafiki._version_params(version) p join rafiki.params_tensor t on t.params_id = p.params_id) u
+  join rafiki.blob b on b.hash = u.hash;
+  if object is not null then
+    return next;
+    return;
+  elsif bytes * 1.4 > most_bytes then
+    raise exception using errcode = 'program_limit_exceeded', message = 'the model is too large to be exported as one value',
+      detail = format('Its members have %s together.', rafiki._size_text(bytes));
+  end if;
+  -- the file is stored as a tensor of bytes, whose data is at the end of the stored blob
+  onnx := substr(main.data, octet_length(main.data) - main.size + 1)
+    || rafiki._metadata_entry('rafiki.model', rafiki._version_description(version))
+    || (select string_agg(rafiki._metadata_entry('rafiki.params.' || p.place, json_build_object(
+          'meta', encode(s.meta, 'base64'),
+          'tensors', (select json_agg(json_build_object('name', t.name, 'dtype', t.dtype, 'shape', t.shape, 'hash', encode(t.hash, 'hex')) order by t.name)
+                      from rafiki.params_tensor t where t.params_id = p.params_id))::text), '' order by p.place)
+        from rafiki._version_params(version) p join rafiki.params s on s.id = p.params_id)
+    || coalesce((select string_agg(rafiki._metadata_entry('rafiki.blob.' || encode(b.hash, 'hex'), encode(b.data, 'base64')), '' order by b.hash)
+        from (select distinct t.hash from rafiki._version_params(version) p join rafiki.params_tensor t on t.params_id = p.params_id) u
+        join rafiki.blob b on b.hash = u.hash where b.hash <> main.hash), '');
+  return next;
+end $$;
 
 create or replace function rafiki._export(model_name text) returns bytea
 language plpgsql stable strict parallel unsafe
@@ -43,8 +132,9 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._export(model) $$;
 
-comment on function rafiki_export(text) is $$The deployed version of your model as an ONNX file with its weights, for any ONNX runtime; for an ensemble, its best
-member, whose probabilities are not calibrated. The preprocessing of texts is not included; images are numbers from 0 to 255.
+comment on function rafiki_export(text) is $$The deployed version of your model as an ONNX file with its weights. Any ONNX runtime runs the best member, whose
+probabilities are not calibrated; images are numbers from 0 to 255. The metadata of the file has the rest: all members of an ensemble, their
+preprocessing and weights. rafiki_import makes the same model of it again, bit for bit.
 
 Arguments:
   model: one of your models
@@ -56,6 +146,7 @@ Errors:
   42501: the model belongs to another role
   55000: the model is not deployed
   0A000: its weights are kept in S3
+  54000: its members have more than 700 MB together
 
 Example:
   select length(rafiki_export('reviews_sentiment'));$$;

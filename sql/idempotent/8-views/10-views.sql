@@ -9,17 +9,23 @@ select s.id as study, s.model, s.state,
          (coalesce(s.paused_at, now()) - s.paused_for - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
        coalesce(s.error ->> 'message', nullif(concat_ws('; ', case when s.paused_at is not null then 'paused' end,
                                                         'rows skipped: ' || nullif(s.skipped_rows, 0),
+                                                        'no running worker has family ' || w.missing,
                                                         coalesce(s.notice, nullif(concat_ws(' ', s.closed, s.warning), ''))), '')) as notice,
-       s.plan
+       s.plan,
+       (select m.name || ' ' || v.version from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.id = s.start_version) as start
 from rafiki.study s
 cross join lateral (
   select count(*) filter (where t.ended_at is not null and t.refits is null) as done, count(*) filter (where t.state = 'running') as running,
          max(t.score) as best, min(t.started_at) as began -- max_time does not include waiting for a worker
   from rafiki.trial t where t.study_id = s.id) t
+left join lateral ( -- trials that wait for a worker with their family
+  select string_agg(distinct t.family, ', ') as missing from rafiki.trial t join rafiki.family f on f.name = t.family and f.task = s.task
+  where t.study_id = s.id and t.state = 'waiting' and f.of_workers and rafiki._workers_with(f.name) = 0) w
+  on s.state in ('queued', 'running')
 order by s.id desc;
 comment on view rafiki.studies is
   'Studies, newest first: state, trials done, running and asked for, best score, time left, why they failed; what those whose trials take long do '
-  'with their time';
+  'with their time; start: the model and version whose weights their trials may start from';
 
 create or replace view rafiki.trials with (security_invoker = true) as
 select t.study_id as study, t.number as trial, t.family, t.state, t.attempt,
@@ -52,14 +58,23 @@ select m.name as model, v.version, m.task, m.owner, round(v.score::numeric, 4) a
        (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment,
        v.metric, round(w.low::numeric, 4) as low, round(w.high::numeric, 4) as high, coalesce(v.rule, 'vote') as rule,
        (select array_agg(round(b.weight::numeric, 3) order by b.rank)
-        from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32' and v.rule = 'weighted') as weights
+        from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32' and v.rule = 'weighted') as weights,
+       v.imported_as is not null as imported
 from rafiki.model m join rafiki.model_version v on v.model_id = m.id
 left join lateral rafiki._wilson(v.score * v.judged_rows, v.judged_rows, rafiki._z(0.95)) w on v.metric = 'accuracy'
 order by m.name, v.version desc;
 comment on view rafiki.models is
   'Models that you may use, with their versions: score on the validation rows by the metric (likelihood is exp(-log loss)), for accuracy '
   'with its 95 % confidence interval; families of the ensemble; rule: how they decide together (best: one alone, vote: the majority, '
-  'weighted: the mean by their weights)';
+  'weighted: the mean by their weights). An imported version has no score: nobody here measured one';
+
+create or replace view rafiki.imports with (security_invoker = true) as
+select i.id as import, i.model, i.task, i.state, i.version, pg_size_pretty(i.bytes) as size, i.error ->> 'message' as error,
+       date_trunc('second', coalesce(i.ended_at, i.started_at, i.created_at)) as since
+from rafiki.import i
+order by i.id desc;
+comment on view rafiki.imports is
+  'Imports of models, newest first: whether the file was checked, the version that it has become, or why it was refused';
 
 create or replace view rafiki.encoders with (security_invoker = true) as
 select e.name, e.input, e.width, pg_size_pretty(e.bytes) as size, e.licence, e.source,
@@ -71,6 +86,14 @@ order by e.input, e.id desc;
 comment on view rafiki.encoders is
   'Pretrained encoders, of each kind of input the newest first, which studies of yours use if it is usable by you: the family encoder '
   'stands on it. width: numbers of a vector';
+
+create or replace view rafiki.families with (security_invoker = true) as
+select f.name as family, array_agg(f.task order by f.task) as tasks, f.title,
+       case when f.of_workers then rafiki._workers_with(f.name) end as workers
+from rafiki.family f group by f.name, f.title, f.of_workers
+order by f.of_workers, f.name;
+comment on view rafiki.families is
+  'The model families: the tasks that each can learn; of those that only some workers have, how many of these are running';
 
 create or replace view rafiki.deployments with (security_invoker = true) as
 select m.name as model, v.version, d.state,
@@ -142,6 +165,18 @@ group by m.name
 order by m.name;
 comment on view rafiki.stat_predict is
   'Prediction calls per model since the servers started; p50 and p99 of the slowest server';
+
+create or replace view rafiki.stat_batches with (security_barrier) as
+select m.name as model, p.id as process, p.host, sum(s.refused)::bigint as refused, max(s.latencies) as latencies, max(s.batch_sizes) as batch_sizes,
+       (array_agg(s.members))[1] as members -- one row for each process and model: the aggregates are for the reason above
+from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id join rafiki.process p on p.id = s.process_id
+where pg_has_role(m.owner, 'usage')
+group by m.name, p.id
+order by m.name, p.id;
+comment on view rafiki.stat_batches is
+  'How each server answered the calls of your models: how many it refused because they could not be in time or too many waited; latencies: calls by '
+  'their time, up to 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500 ms, 1, 2.5, 5, 10, 30 s and above; batch_sizes: batches by their rows, up to 1, 2, 4, 8, 16, 32, '
+  '64, 128, 256, 512 and above; members: rows by the members that computed them, as the sum of 2 ^ place over their places from 0';
 
 create or replace view rafiki.attachment_error with (security_barrier) as
 select a.id, e.error ->> case when pg_has_role(c.relowner, 'usage') then 'message' else 'sqlstate' end as message

@@ -231,7 +231,8 @@ begin
   select s.created_at, s.ended_at, s.state, s.plan, s.paused_for, s.metric,
          (select min(t.started_at) from rafiki.trial t where t.study_id = s.id) as began_at,
          (select max(t.ended_at) from rafiki.trial t where t.study_id = s.id) as trained_at,
-         v.score, v.judged_rows as validation_rows
+         v.score, v.judged_rows as validation_rows,
+         (select m.name from rafiki.model_version b join rafiki.model m on m.id = b.model_id where b.id = s.start_version) as start
   into asked from rafiki.study s left join rafiki.model_version v on v.study_id = s.id where s.id = study;
   if asked.created_at is null then
     perform rafiki._raise_no_study(study);
@@ -245,7 +246,7 @@ begin
   return query
     select 'training', t.number, round(extract(epoch from coalesce(t.ended_at, now()) - t.started_at), 1),
            round((100 * extract(epoch from coalesce(t.ended_at, now()) - t.started_at) / nullif(total, 0))::numeric) || ' %',
-           concat_ws(', ', t.family, case when t.refits is null then 'rung ' || t.rung else 'on all rows' end, 'from trial ' || p.number, t.epoch || ' epochs',
+           concat_ws(', ', t.family, case when t.refits is null then 'rung ' || t.rung else 'on all rows' end, 'from trial ' || p.number, case when t.parent_id is null and t.warm_share > 0 then format('%s %% of its weights from model %s', round(100 * t.warm_share), asked.start) end, t.epoch || ' epochs',
                      case when t.ended_at is null then t.state else coalesce('score ' || round(t.score::numeric, 3), t.state) end,
                      case when t.state = 'stopped' then 'stopped' end, case when t.attempt > 0 then format('%s attempts', t.attempt + 1) end,
                      t.error ->> 'message')

@@ -87,7 +87,7 @@ begin
     coalesce(args ->> 'on_bad_row', 'error'),
     case when args ->> 'validation_source' is not null then rafiki._relation_named(args ->> 'validation_source') end,
     (args ->> 'validation_split')::name, (args ->> 'validation_after')::timestamptz, args ->> 'metric', args ->> 'class_weights',
-    coalesce((args ->> 'replace')::boolean, false), (args ->> 'workers_per_trial')::int, args ->> 'ensemble'));
+    coalesce((args ->> 'replace')::boolean, false), (args ->> 'workers_per_trial')::int, args ->> 'ensemble', args ->> 'start'));
   return query select * from rafiki._http_studies(jsonb_build_object('study', study));
 end $$;
 
@@ -98,7 +98,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select row_to_json(f)
   from (
-    select s.id as study, v.model, s.task, c.oid::regclass::text as source, v.state, v.done, v.running, v.total, v.best, s.metric, s.version,
+    select s.id as study, v.model, s.task, c.oid::regclass::text as source, v.state,
+      s.paused_at is not null as paused, v.done, v.running, v.total, v.best, s.metric, s.version,
       v.eta::text, v.notice, v.plan::text, case when s.error is not null then json_build_object('code', s.error ->> 'sqlstate',
         'message', s.error ->> 'message', 'detail', s.error ->> 'detail', 'hint', s.error ->> 'hint') end as error,
       s.created_at, s.started_at, s.ended_at
@@ -133,6 +134,7 @@ as $$
       t.warm_share, f.number as refits, t.knobs, t.error ->> 'message' as error, t.started_at, t.ended_at
     from rafiki.trial t left join rafiki.trial p on p.id = t.parent_id left join rafiki.trial f on f.id = t.refits
     where t.study_id = (args ->> 'study')::bigint and (args ->> 'trial' is null or t.number = (args ->> 'trial')::int)
+      and (args ->> 'state' is null or t.state = args ->> 'state')
     order by case when args ->> 'order' = 'best' then t.score end desc nulls last, t.number
     limit (args ->> 'limit')::int offset (args ->> 'offset')::int) f
 $$;

@@ -7,7 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select row_to_json(f)
   from (
-    select v.model, v.version, v.task, v.owner::text, v.metric, v.score, v.low, v.high, v.classes, v.families, v.deployment
+    select v.model, v.version, v.task, v.owner::text, v.metric, v.score, v.low, v.high, v.classes, v.families, v.deployment, v.rule
     from rafiki.models v
     where (args ->> 'model' is null or v.model = args ->> 'model') and (args ->> 'task' is null or v.task = args ->> 'task')
     limit (args ->> 'limit')::int offset (args ->> 'offset')::int) f

@@ -57,7 +57,7 @@ begin
   end loop;
 end $$;
 revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
-  rafiki._hold_model(uuid), rafiki._name_owner(text, text, regrole), rafiki._dblink_open(), rafiki._dblink_is_open(),
+  rafiki._hold_model(uuid), rafiki._name_owner(text, text, regrole), rafiki._uploading(bigint, text), rafiki._version_params(bigint), rafiki._version_description(bigint), rafiki._dblink_open(), rafiki._dblink_is_open(),
   rafiki._dblink_send(text), rafiki._dblink_fetch(), rafiki._dblink_is_busy(), rafiki._dblink_close(),
   rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz) from public;
 
@@ -73,6 +73,9 @@ grant execute on function rafiki._is_held(uuid), rafiki._retire(uuid, text[]), r
   rafiki._read_weights(uuid) to public;
 -- proof: the key of a study; the ticket in a function that the caller created
 grant execute on function rafiki._steer_study(uuid, text, interval), rafiki._enqueue(rafiki.study) to public;
+-- proof: the ticket in a function that the caller created; then, within the same transaction, that ticket
+grant execute on function rafiki._enqueue_import(rafiki.import, uuid, text), rafiki._add_import_part(bigint, text, int, bytea),
+  rafiki._end_import(bigint, text) to public;
 -- trigger functions: the role that attaches a model needs EXECUTE on them
 grant execute on function rafiki._fill_prediction(), rafiki._fill_row(), rafiki._fill_rest(), rafiki._mark_row() to public;
 -- proof: the key of a model
@@ -94,7 +97,7 @@ grant execute on function rafiki._check_ticket(text) to public;
 
 -- Any role may compare these columns even in rows that policies hide (see 1-base/50-access.sql). So they hold only names, states, settings, scores
 -- and times; columns with data of sources or weights are left out: skipped_example, predictions, kept_answers, validation_hash, classes.
-grant select on rafiki.task, rafiki.family, rafiki.advisor, rafiki.metric, rafiki.column_kind, rafiki.process, rafiki.report, rafiki.model,
+grant select on rafiki.task, rafiki.family, rafiki.worker_family, rafiki.advisor, rafiki.metric, rafiki.column_kind, rafiki.process, rafiki.report, rafiki.model,
   rafiki.model_grant, rafiki.model_member, rafiki.deployment, rafiki.quota, rafiki.attachment_mark, rafiki.encoder, rafiki.encoder_grant to public;
 grant select (id, model_id, target, owner, reader, ticket, created_at, waiting_since, to_come, filled, filled_at, failures, retry_at)
   on rafiki.attachment to public;
@@ -103,17 +106,19 @@ grant select (id, owner, task, source, model, target, features, families, knobs,
   terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy, on_bad_row, state, cancel_requested, incumbent_id,
   incumbent_score, version, error, closed, notice, skipped_rows, created_at, started_at, ended_at,
   validation_source, validation_split, validation_after, metric, class_weights, replace, finish_requested, paused_at, paused_for, workers_per_trial,
-  plan, experience, refit, refit_seconds, kinds, warning, ensemble, encoder_id)
+  plan, experience, refit, refit_seconds, kinds, warning, ensemble, encoder_id, start_version)
   on rafiki.study to public;
 grant select (id, study_id, number, family, knobs, seed, state, attempt, process_id, lease_until, stop_requested, epoch, epochs, score,
   seconds, checkpoint_id, params_id, start, parent_id, warm_share, published_id, published_score, error, created_at, started_at, ended_at,
-  full_seconds, rung, rung_size, planned_seconds, refits)
+  full_seconds, rung, rung_size, planned_seconds, refits, worker)
   on rafiki.trial to public;
-grant select (id, model_id, version, study_id, score, accuracies, created_at, metric, judged_rows, features, kinds, rule) on rafiki.model_version to public;
+grant select (id, model_id, version, study_id, score, accuracies, created_at, metric, judged_rows, features, kinds, rule, imported_as) on rafiki.model_version to public;
+grant select (id, owner, model, task, bytes, deploy, state, attempt, version, error, created_at, started_at, ended_at) on rafiki.import to public;
 grant select (trial_id, process_id, attempt, lease_until, round, rows_per_second) on rafiki.trial_worker to public;
 grant select (trial_id, attempt, number, rows_per_second, exchange_share) on rafiki.trial_round to public;
-grant select on rafiki.studies, rafiki.trials, rafiki.trial_workers, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
-  rafiki.stat_predict, rafiki.stat_memory, rafiki.attachments, rafiki.encoders, rafiki.top_studies, rafiki.top_trials, rafiki.top_models,
+grant select on rafiki.studies, rafiki.imports, rafiki.trials, rafiki.trial_workers, rafiki.reports, rafiki.models, rafiki.deployments, rafiki.workers,
+  rafiki.stat_predict, rafiki.stat_memory, rafiki.stat_batches, rafiki.attachments, rafiki.encoders, rafiki.families, rafiki.top_studies, rafiki.top_trials,
+  rafiki.top_models,
   rafiki.top_workers, rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership,
   rafiki.version_classes, rafiki.trained_inputs, rafiki.attachment_error, rafiki.tokens, rafiki.token_ownership to public;
 
@@ -121,6 +126,7 @@ grant select, insert, update, delete on rafiki.process, rafiki.study, rafiki.tri
   rafiki.trial_start, rafiki.trial_worker, rafiki.trial_round, rafiki.trial_change, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,
   rafiki.model, rafiki.model_version, rafiki.model_member, rafiki.deployment, rafiki.predict_stat, rafiki.policy_weights,
   rafiki.leader, rafiki.reading to rafiki_service;
+grant select, update, delete on rafiki.import, rafiki.import_part to rafiki_service;
 grant select, update on rafiki.model_key, rafiki.study_key to rafiki_service;
 grant select, update on rafiki.attachment to rafiki_service;
 grant select, update, delete on rafiki.attachment_mark to rafiki_service;
@@ -131,7 +137,8 @@ grant update (used_at) on rafiki.token to rafiki_service;
 grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
-  rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers(), rafiki._forget_roles() to rafiki_service;
+  rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers(), rafiki._forget_roles(),
+  rafiki._tell_family(bigint, text, text, int, boolean, jsonb) to rafiki_service;
 
 grant create on schema rafiki_reader to public;
 grant usage on schema rafiki_reader to rafiki_reader;

@@ -1,4 +1,5 @@
 import { completionOf } from '../terminal/completion.ts';
+import { importFileCommand } from '../terminal/import-file.ts';
 import { logsCommand } from '../terminal/logs.ts';
 import { predictFileCommand } from '../terminal/predict-file.ts';
 import { trainFileCommand } from '../terminal/train-file.ts';
@@ -19,6 +20,7 @@ const own: Readonly<Record<string, Command>> = {
   demo: demoCommand,
   train: trainFileCommand,
   predict: predictFileCommand,
+  import: importFileCommand,
   status: statusCommand,
   top: topCommand,
   logs: logsCommand,

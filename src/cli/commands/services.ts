@@ -18,6 +18,7 @@ import { notifySupervisor, startAliveMessages } from '../up/supervisor.ts';
 import { command, loggerOf } from './command.ts';
 import { compute } from './compute.ts';
 import { requireUrl } from './database-url.ts';
+import { familySettings, familySources } from './family-sources.ts';
 import { untilSignal } from './signals.ts';
 import { storageOf, storageSettings } from './storage.ts';
 
@@ -26,10 +27,14 @@ const metricsSettings = ['metricsPort', 'metricsHost', 'metricsToken'] as const;
 
 export const coordinatorCommand = command({
   title: 'plans studies (several may run, one acts)',
-  settings: ['databaseUrl', 'readerUrl', ...metricsSettings, ...storageSettings],
+  settings: ['databaseUrl', 'readerUrl', 'importMemory', ...metricsSettings, ...storageSettings],
   run: ({ settings }) =>
     runService('coordinator', settings, ({ database, logger }) =>
-      createCoordinator({ database, readerUrl: settings.readerUrl, ...storageOf(settings), logger }),
+      createCoordinator({
+        ...{ database, readerUrl: settings.readerUrl, importMemoryBytes: settings.importMemory },
+        ...storageOf(settings),
+        logger,
+      }),
     ),
 });
 
@@ -37,13 +42,15 @@ export const workerCommand = command({
   title: 'trains trials',
   settings: [
     ...(['databaseUrl', 'readerUrl', 'threads', 'dataLimit', 'device', 'engine'] as const),
+    ...familySettings,
     ...metricsSettings,
     ...storageSettings,
   ],
   async run({ settings }) {
     await compute(settings);
     const { threads = 'shared', readerUrl, dataLimit: dataLimitBytes } = settings;
-    const own = { cores: availableParallelism(), readerUrl, dataLimitBytes, ...storageOf(settings) };
+    const sources = await familySources(settings);
+    const own = { cores: availableParallelism(), readerUrl, dataLimitBytes, sources, ...storageOf(settings) };
     await runService('worker', settings, (common) => createWorker({ ...common, ...own, threads }));
   },
 });
@@ -57,6 +64,7 @@ export const serveCommand = command({
     'bridgeSocketDir',
     'policy',
     'modelMemory',
+    'importMemory',
     'syntheticDevice',
     'device',
     ...metricsSettings,
@@ -65,8 +73,22 @@ export const serveCommand = command({
   async run({ settings }) {
     await compute(settings);
     const { bridgeHost: host, bridgePort: port = BRIDGE_PORT, bridgeSocketDir: socketDir } = settings;
-    const { policy, modelMemory: modelMemoryBytes, syntheticDevice: synthetic } = settings;
-    const own = { host, port, socketDir, policy, modelMemoryBytes, synthetic, ...storageOf(settings) };
+    const {
+      policy,
+      modelMemory: modelMemoryBytes,
+      importMemory: importMemoryBytes,
+      syntheticDevice: synthetic,
+    } = settings;
+    const own = {
+      host,
+      port,
+      socketDir,
+      policy,
+      modelMemoryBytes,
+      importMemoryBytes,
+      synthetic,
+      ...storageOf(settings),
+    };
     await runService('serving', settings, (common) => createBridge({ ...common, ...own }));
   },
 });

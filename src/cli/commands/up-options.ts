@@ -1,6 +1,7 @@
 import type { Given } from '../settings/read.ts';
 import { dataDirOr } from '../up/data-dir.ts';
 import type { UpOptions } from '../up/up-options.ts';
+import { familySettings } from './family-sources.ts';
 import { bucketSettings } from './storage.ts';
 
 /** The settings of `up` and `demo`: their own, and those of their child processes, which are validated here first. */
@@ -24,8 +25,10 @@ export const upSettings = [
   'device',
   'engine',
   'dataLimit',
+  ...familySettings,
   'policy',
   'modelMemory',
+  'importMemory',
   'syntheticDevice',
   ...bucketSettings,
 ] as const;

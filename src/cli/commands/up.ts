@@ -7,6 +7,7 @@ import { Up, USER_URL } from '../up/up.ts';
 import type { UpOptions } from '../up/up-options.ts';
 import { command } from './command.ts';
 import { compute } from './compute.ts';
+import { familySources } from './family-sources.ts';
 import { untilSignal } from './signals.ts';
 import { upOptions, upSettings } from './up-options.ts';
 
@@ -17,6 +18,7 @@ export const upCommand = command({
     const { settings } = given;
     const { databaseUrl, readerUrl, json = false, log = 'warn' } = settings;
     await compute(settings);
+    await familySources(settings); // a fault is shown here, not in the log of workers that do not start
     const options = { ...upOptions(given), databaseUrl, readerUrl };
     const all = new Up(options, createLogger('up', log));
     const stopped = untilSignal();
@@ -35,7 +37,7 @@ const readyLine = ({ databaseUrl, bridgePort, httpUrl }: Up): string =>
 
 function readyText(all: Up, { databaseUrl, dataDir }: UpOptions): string {
   const lines = ['ready', '', `  psql '${all.shownUrl}'`, ''];
-  if (all.httpUrl !== undefined) lines.push(`HTTP, with a role and its password: ${all.httpUrl}`);
+  if (all.httpUrl !== undefined) lines.push(`dashboard and REST, with a role and its password: ${all.httpUrl}`);
   if (databaseUrl === undefined)
     lines.push(`URL for other clients, with its password: ${path.join(dataDir, USER_URL)}`);
   lines.push(`logs: ${dataDir}/rafiki.log`);

@@ -1,13 +1,12 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { CsvError, parse } from 'csv-parse/sync';
 import { type Connection, Database, type Queryable } from '../../db/database.ts';
 import { BadData } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { csvRecords } from '../terminal/csv-file.ts';
 import { formatTable } from '../terminal/format-table.ts';
 import { LiveLine } from '../terminal/live-line.ts';
 import { demoDir } from '../up/data-dir.ts';
-import { Up } from '../up/up.ts';
+import { Up, USER_URL } from '../up/up.ts';
 import type { UpOptions } from '../up/up-options.ts';
 import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
 
@@ -80,17 +79,10 @@ async function ownData(session: Connection, file: string): Promise<DemoTables> {
 }
 
 function rowsOf(file: string): Record<string, string>[] {
-  const bytes = readFileSync(file);
-  try {
-    return parse(bytes, { columns: true, bom: true, skip_empty_lines: true }) as Record<string, string>[];
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    throw new BadData(`${file} is not a CSV file`, {
-      detail: `${error.code.toLowerCase().replaceAll('_', ' ')}, at line ${error['lines'] ?? '?'}.`,
-      hint: 'It needs a header line with the columns label and text; quote texts that contain quotes or line breaks.',
-      cause: error,
-    });
-  }
+  const hint =
+    'It needs a header line with the columns label and text; quote texts that contain quotes or line breaks.';
+  const [header = [], ...rows] = csvRecords(file, hint);
+  return rows.map((row) => Object.fromEntries(header.map((name, i) => [name, row[i] ?? ''])));
 }
 
 const ROWS_PER_INSERT = 500;
@@ -165,5 +157,5 @@ function printNextSteps(up: Up, { task, relation, model }: DemoTables, dataDir: 
   print('  SELECT * FROM rafiki.top_studies;  \\watch 2');
   print('  \\df+ rafiki_*');
   if (up.httpUrl !== undefined)
-    print(`  over HTTP, with the same role and its password: ${up.httpUrl}   # docs/http.md`);
+    print(`  the dashboard, with the same role and its password (${path.join(dataDir, USER_URL)}):\n  ${up.httpUrl}`);
 }

@@ -38,7 +38,7 @@ export async function packageEncoder(folder: string): Promise<EncoderSource> {
   return {
     input: 'text',
     model: {
-      onnx: await convertedGraph(model),
+      onnx: await convertedGraph(model, { sparse: { indices: 'indices', values: 'values' } }),
       features: { encoder: 'pieces', state: { pieces, maxTokens: MAX_PIECES, reserved: RESERVED_PIECES }, classes: [] },
     },
     source: `npm ${String(about['name'])}@${String(about['version'])}`,
@@ -46,7 +46,11 @@ export async function packageEncoder(folder: string): Promise<EncoderSource> {
   };
 }
 
-async function convertedGraph(file: string): Promise<Uint8Array> {
+/** A graph model of TensorFlow.js as an ONNX file; its weights are in the files beside it. */
+export async function convertedGraph(
+  file: string,
+  options: Parameters<typeof convertGraph>[1] = {},
+): Promise<Uint8Array> {
   const json = await readJson(file, MAX_JSON_BYTES);
   const parts: Buffer[] = [];
   let bytes = 0;
@@ -56,7 +60,7 @@ async function convertedGraph(file: string): Promise<Uint8Array> {
     if (bytes > MAX_FILE_BYTES) throw tooLarge(bytes);
     parts.push(part);
   }
-  return convertGraph(readGraphModel(json, Buffer.concat(parts)), { sparse: { indices: 'indices', values: 'values' } });
+  return convertGraph(readGraphModel(json, Buffer.concat(parts)), options);
 }
 
 /** A piece without a score is one that its makers defined: it counts as certain, as in TensorFlow.js. */

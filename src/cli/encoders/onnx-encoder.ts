@@ -64,7 +64,7 @@ function outlineOf(bytes: Uint8Array, file: string): OnnxOutline {
   const refused = [...outline.ops].filter(
     (op) => !knownDomains.has(op.slice(0, op.lastIndexOf(':'))) || endless.has(op),
   );
-  if (refused.length > 0 || outline.hasFunctions) {
+  if (refused.length > 0 || outline.functions.size > 0) {
     throw new NotSupported('the ONNX file has operators that are refused', {
       detail: refused.length > 0 ? `They are: ${refused.join(', ')}.` : 'It defines functions of its own.',
       hint: 'Operators of ONNX and of ONNX Runtime are accepted, but loops, which might not end: export it again without them.',

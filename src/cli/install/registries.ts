@@ -1,5 +1,5 @@
 import { advisors } from '../../advisors/registry.ts';
-import type { Knob } from '../../domain/hyper-space.ts';
+import { knobRows } from '../../domain/knob-rows.ts';
 import { metrics } from '../../domain/metrics.ts';
 import { inputOf, outputOf, tasks, titleOf } from '../../domain/task.ts';
 import { columnKinds } from '../../features/columns/registry.ts';
@@ -26,15 +26,8 @@ export function registryRows(): RegistryRows {
         name: family.name,
         task,
         title: family.title,
-        knobs: Object.fromEntries(
-          family
-            .space(task)
-            .knobs()
-            .map((knob) => [knob.name, describe(knob)]),
-        ),
+        knobs: knobRows(family.space(task)),
       })),
     ),
   };
 }
-
-const describe = ({ group, domain, initial }: Knob): Record<string, unknown> => ({ group, ...domain, initial });

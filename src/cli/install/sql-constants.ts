@@ -2,6 +2,7 @@ import { MAX_TRAINED } from '../../datasets/split.ts';
 import { PROCESS_BEAT_MS } from '../../db/heartbeat.ts';
 import { MAX_CLASS_BYTES, MAX_CLASSES, MAX_LABEL_CHARS } from '../../domain/class-limits.ts';
 import { MAX_VALUES } from '../../domain/hyper-space.ts';
+import { IMPORT_PART_BYTES, MAX_IMPORT_BYTES, MAX_SPEC_BYTES } from '../../domain/import-limits.ts';
 import { CLEAR_SCORE } from '../../domain/kinds/detection.ts';
 import { MAX_NUMBER, MAX_NUMBER_CHARS } from '../../domain/kinds/regression.ts';
 import { MAX_PAUSE_DAYS, MAX_STUDY_DAYS, MAX_WORKERS_PER_TRIAL } from '../../domain/study-limits.ts';
@@ -44,4 +45,7 @@ export const sqlConstants = {
   max_number: MAX_NUMBER,
   max_number_chars: MAX_NUMBER_CHARS,
   max_trained: MAX_TRAINED,
+  max_import_bytes: MAX_IMPORT_BYTES,
+  import_part_bytes: IMPORT_PART_BYTES,
+  max_import_spec_bytes: MAX_SPEC_BYTES,
 } as const satisfies Record<string, number>;

@@ -1,7 +1,7 @@
 import { poolings } from '../../encoders/pooling.ts';
 import * as kind from './kinds.ts';
 
-/** Of `rafiki encoder add`: flags only. */
+/** Of `rafiki encoder add` and `rafiki import`: flags only. */
 export const encoderTable = {
   npm: {
     flag: 'npm',
@@ -34,5 +34,11 @@ export const encoderTable = {
     kind: kind.text('ROLES'),
     about: 'for encoder add: the roles that may use it, separated by commas',
     otherwise: 'every role',
+  },
+  name: { flag: 'name', kind: kind.text('MODEL'), about: 'for import: the name of the model' },
+  spec: {
+    flag: 'spec',
+    kind: kind.filePath('FILE'),
+    about: 'for import: a JSON file with what the ONNX file does not say, see docs/importing.md',
   },
 } as const;

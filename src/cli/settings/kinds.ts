@@ -15,6 +15,8 @@ export interface Kind<T> {
   parse(text: string): T | undefined;
   /** Never shown, because it may contain a password. */
   isSecret?: true;
+  /** Its flag may be given several times; its variable has a line for each. */
+  isList?: true;
 }
 
 export const text = (label: string): Kind<string> => ({
@@ -28,6 +30,21 @@ export const secretText = (label: string): Kind<string> => ({ ...text(label), is
 
 /** A file or folder; relative paths start at the current folder. */
 export const filePath = (label: string): Kind<string> => ({ ...text(label), parse: (it) => path.resolve(it) });
+
+/** Texts, each on a line. */
+export const texts = (label: string): Kind<readonly string[]> => ({
+  ...{ label, description: 'a list', example: 'one on each line', isList: true },
+  parse: (it) => it.split('\n').filter((line) => line.trim() !== ''),
+});
+
+/** Files, each on a line. */
+export const filePaths = (label: string): Kind<readonly string[]> => ({
+  ...texts(label),
+  parse: (it) =>
+    texts(label)
+      .parse(it)
+      ?.map((file) => path.resolve(file)),
+});
 
 /** A flag without a value. */
 export const aSwitch: Kind<true> = { description: 'a switch', example: 'no value', parse: () => true };

@@ -31,7 +31,8 @@ export function readSettings<N extends SettingKey>(
   for (const name of names) {
     const setting: SettingSpec = settingsTable[name];
     const { flag = '', variable = '' } = setting;
-    const byFlag = values[flag];
+    const given = values[flag];
+    const byFlag = Array.isArray(given) ? given.join('\n') : given;
     if (typeof byFlag === 'string') {
       settings[name] = parsed(setting, byFlag);
       if (variable !== '') environment[variable] = byFlag;
@@ -73,7 +74,8 @@ function parsed(setting: SettingSpec, text: string): unknown {
 function readFlags(names: readonly SettingKey[], args: readonly string[], takesWords: boolean) {
   const flags = names.flatMap((name) => {
     const { flag, kind }: SettingSpec = settingsTable[name];
-    return flag === undefined ? [] : [[flag, { type: kind.label === undefined ? 'boolean' : 'string' }] as const];
+    const type = kind.label === undefined ? 'boolean' : 'string';
+    return flag === undefined ? [] : [[flag, { type, multiple: kind.isList === true }] as const];
   });
   try {
     return parseArgs({ args: [...args], allowPositionals: takesWords, options: Object.fromEntries(flags) });

@@ -6,6 +6,7 @@ import { logLevels } from '../../runtime/logger.ts';
 import { DEFAULT_POLICY, policies } from '../../serving/policies/registry.ts';
 import { BRIDGE_PORT, POSTGRES_PORT } from '../up/free-port.ts';
 import { encoderTable } from './encoder-table.ts';
+import { familyTable } from './family-table.ts';
 import { httpTable } from './http-table.ts';
 import type { Kind } from './kinds.ts';
 import * as kind from './kinds.ts';
@@ -106,6 +107,7 @@ export const settingsTable = {
     about: `the device for training and predictions: ${deviceNames.join(', ')}`,
     default: 'cpu',
   },
+  ...familyTable,
   data: { flag: 'data', kind: kind.filePath('FILE'), about: 'for demo: a CSV file with the columns label and text' },
   ...encoderTable,
   target: {
@@ -117,8 +119,8 @@ export const settingsTable = {
   task: {
     flag: 'task',
     kind: kind.text('NAME'),
-    about: 'for train: the task, as in the table rafiki.task',
-    otherwise: 'by the columns of the file',
+    about: 'for train and import: the task, as in the table rafiki.task',
+    otherwise: 'for train: by the columns of the file',
   },
   table: {
     flag: 'table',
@@ -126,7 +128,12 @@ export const settingsTable = {
     about: 'for train: the table that the file becomes',
     otherwise: "the file's name",
   },
-  minutes: { flag: 'minutes', kind: kind.wholeNumber(10_000), about: 'for train: the time', default: '10' },
+  minutes: {
+    flag: 'minutes',
+    kind: kind.wholeNumber(10_000),
+    about: 'for train: the time, which is used up',
+    otherwise: '16 trials, or 200 of a table, in 10 minutes',
+  },
   column: {
     flag: 'column',
     kind: kind.text('NAME'),
@@ -158,6 +165,12 @@ export const settingsTable = {
     kind: kind.size,
     about: "maximum memory of a server's loaded models",
     otherwise: 'a quarter of the memory',
+  },
+  importMemory: {
+    variable: 'RAFIKI_IMPORT_MEMORY',
+    kind: kind.size,
+    about: 'maximum memory of a process that checks or runs imported models; a server has one for each of their owners',
+    otherwise: '2GB, or a quarter of the memory',
   },
   dataLimit: {
     variable: 'RAFIKI_DATA_LIMIT',

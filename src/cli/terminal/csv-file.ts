@@ -51,7 +51,10 @@ export function readCsv(file: string): CsvColumn[] {
       hint: 'Load it into a table with \\copy in psql, and train on that with rafiki_train.',
     });
   }
-  const [header = [], ...rows] = recordsOf(file);
+  const [header = [], ...rows] = csvRecords(
+    file,
+    'It needs a header line; quote texts that contain commas, quotes or line breaks.',
+  );
   const duplicate = header.find((name, i) => header.indexOf(name) !== i);
   if (
     rows.length === 0 ||
@@ -72,7 +75,8 @@ export function readCsv(file: string): CsvColumn[] {
   });
 }
 
-function recordsOf(file: string): string[][] {
+/** The lines of a file as fields. Throws {@link BadData} with this hint. */
+export function csvRecords(file: string, hint: string): string[][] {
   const bytes = readFileSync(file);
   try {
     return parse(bytes, { bom: true, skip_empty_lines: true });
@@ -80,7 +84,7 @@ function recordsOf(file: string): string[][] {
     if (!(error instanceof CsvError)) throw error;
     throw new BadData(`${file} is not a CSV file`, {
       detail: `${error.code.toLowerCase().replaceAll('_', ' ')}, at line ${error['lines'] ?? '?'}.`,
-      hint: 'It needs a header line; quote texts that contain commas, quotes or line breaks.',
+      hint,
       cause: error,
     });
   }

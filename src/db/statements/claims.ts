@@ -119,7 +119,7 @@ const claim = `
     limit 1
   ), claimed as (
     update rafiki.trial t
-    set state = 'running', process_id = $1, lease_until = now() + $2 * interval '1 ms', overdue_looks = 0, started_at = coalesce(started_at, now())
+    set state = 'running', process_id = $1, worker = $1, lease_until = now() + $2 * interval '1 ms', overdue_looks = 0, started_at = coalesce(started_at, now())
     from next where t.id = next.id
     returning t.*
   )

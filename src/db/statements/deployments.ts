@@ -20,6 +20,8 @@ export interface DeploymentHead {
   budgetMs: number | null;
   versionId: number;
   version: number;
+  /** Of an imported version, whose graphs are foreign: the role that owns the model. */
+  foreignOwner: number | null;
   /** The columns that it reads, if several are one input; otherwise null. */
   columns: string[] | null;
   /** How its members decide together; versions of before vote. */
@@ -52,10 +54,10 @@ export function selectDeployments(on: Queryable): Promise<DeploymentHead[]> {
   const sql = `
     select d.id, d.state, m.id as "modelId", m.name as model, m.task, k.key::text as key,
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
-      v.id as "versionId", v.version, case when v.kinds is not null then v.features::text[] end as columns, v.score, v.accuracies,
+      v.id as "versionId", v.version, case when v.imported_as is not null then m.owner::oid::bigint end as "foreignOwner", case when v.kinds is not null then v.features::text[] end as columns, coalesce(v.score, 0) as score, v.accuracies,
       coalesce(v.rule, 'vote') as rule,
       (select coalesce(json_agg(
-        json_build_object('family', b.family, 'precision', b.precision, 'score', b.score, 'paramsId', p.id, 'encoderId', p.stands_on,
+        json_build_object('family', b.family, 'precision', b.precision, 'score', coalesce(b.score, 0), 'paramsId', p.id, 'encoderId', p.stands_on,
           'weight', coalesce(b.weight, 1), 'temperature', coalesce(b.temperature, 1), 'variantOf', b.variant_of)
         order by b.rank), '[]')
        from rafiki.model_member b join rafiki.params p on p.id = coalesce(b.refit_params_id, b.params_id) where b.version_id = v.id) as members

@@ -79,8 +79,9 @@ export interface NewMember {
 
 export async function insertMember(on: Queryable, versionId: number, member: NewMember): Promise<void> {
   const sql = `
-    insert into rafiki.model_member (version_id, rank, trial_id, family, precision, score, params_id, refit_params_id, weight, temperature, variant_of)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
+    insert into rafiki.model_member (version_id, rank, trial_id, family, precision, score, params_id, refit_params_id, weight, temperature, variant_of, weights_id)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+      (select t.published_id from rafiki.trial t where t.id = $3 and $5 = 'float32'))`;
   const { rank, trialId, family, precision, score, paramsId, refitParamsId, weight, temperature, variantOf } = member;
   const values = [rank, trialId, family, precision, score, paramsId, refitParamsId, weight, temperature, variantOf];
   await on.query(sql, [versionId, ...values]);
@@ -163,11 +164,11 @@ export interface ScoredMember extends MemberWeight {
   rule: EnsembleRule;
 }
 
-/** The members of a version in full precision, best first: what is compared on validation rows was not trained on them. */
+/** The members of a version in full precision, best first; none of an imported one, whose graphs run nowhere but in their own process. What is compared on validation rows was not trained on them. */
 export function selectMemberParams(on: Queryable, versionId: number): Promise<ScoredMember[]> {
   const sql = `
     select m.params_id as id, m.score, coalesce(m.weight, 1) as weight, coalesce(m.temperature, 1) as temperature, coalesce(v.rule, 'vote') as rule
     from rafiki.model_member m join rafiki.model_version v on v.id = m.version_id
-    where m.version_id = $1 and m.precision = $2 order by m.rank`;
+    where m.version_id = $1 and m.precision = $2 and v.imported_as is null order by m.rank`;
   return on.query(sql, [versionId, 'float32']);
 }

@@ -126,6 +126,7 @@ export async function deleteOrphanParams(on: Queryable, graceMs: number, publish
       and not exists (select from rafiki.params m where m.stands_on = p.id)
       and not exists (select from rafiki.model_member m where m.params_id = p.id)
       and not exists (select from rafiki.model_member m where m.refit_params_id = p.id)
+      and not exists (select from rafiki.model_member m where m.weights_id = p.id)
     returning p.id`;
   return (await on.query(sql, [graceMs, publishedGraceMs])).length;
 }

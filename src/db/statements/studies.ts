@@ -62,6 +62,8 @@ export interface Study {
   plan: string | null;
   /** Whether there is a pretrained encoder for its inputs. */
   hasEncoder: boolean;
+  /** Whether its trials may start from the weights of a model. */
+  startsFromModel: boolean;
   /** Number of rows of which scores are a share; null before the first trial has ended, and if scores are not such shares. */
   validationRows: number | null;
   /** Set when the model is written; it then remains to be deployed. */
@@ -71,7 +73,7 @@ export interface Study {
 const openStudies = `
   select s.id, s.owner::oid::int8 as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
     s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed, s.plan,
-    coalesce(s.encoder_id, case when s.state = 'queued' then rafiki._encoder_for(s.owner, s.task) end) is not null as "hasEncoder", coalesce(s.experience, '[]') as experience,
+    coalesce(s.encoder_id, case when s.state = 'queued' then rafiki._encoder_for(s.owner, s.task) end) is not null as "hasEncoder", s.start_version is not null as "startsFromModel", coalesce(s.experience, '[]') as experience,
     (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v
      where v.study_id = s.id and s.metric = 'accuracy') as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",

@@ -25,6 +25,15 @@ export function selectPublished(on: Queryable, trialId: number): Promise<Publish
   return on.query(sql, [trialId]);
 }
 
+/** The weights of the model that its study starts from, those of its own family first. Their trials may be gone, and had other rows. */
+export function selectStartWeights(on: Queryable, trialId: number): Promise<number[]> {
+  const sql = `
+    select m.weights_id as id
+    from rafiki.trial t join rafiki.study s on s.id = t.study_id join rafiki.model_member m on m.version_id = s.start_version
+    where t.id = $1 and m.weights_id is not null order by m.family <> t.family, m.rank`;
+  return on.query<{ id: number }>(sql, [trialId]).then((rows) => rows.map(({ id }) => id));
+}
+
 const insertSources = `
   with open as (
     update rafiki.trial set start = 'chosen'
@@ -38,25 +47,26 @@ const insertSources = `
   from open o cross join unnest($4::bigint[], $5::bigint[]) with ordinality s (params_id, parent_id, rank)
   join kept k on k.id = s.params_id`;
 
-/** Stores the sources of a trial's warm start, the preferred one first: once, for all of its attempts. */
+/** Stores the sources of a trial's warm start, the preferred one first, then those of a model: once, for all of its attempts. */
 export async function setWarmStartSources(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
   sources: readonly Published[],
+  ofModel: readonly number[] = [],
 ): Promise<void> {
-  const paramsIds = sources.map(({ paramsId }) => paramsId);
-  const parentIds = sources.map(({ trialId: parentId }) => parentId);
+  const paramsIds = [...sources.map(({ paramsId }) => paramsId), ...ofModel];
+  const parentIds = [...sources.map(({ trialId: parentId }) => parentId), ...ofModel.map(() => null)];
   await on.query(insertSources, [trialId, attempt, processId, paramsIds, parentIds]);
 }
 
-/** Tensors of a trial's sources that were trained on the same rows, in the order of preference. */
+/** Tensors of a trial's sources, in the order of preference: those of its study that were trained on the same rows, and those of a model. */
 export function selectPublishedTensors(on: Queryable, trialId: number, basis: Buffer): Promise<PublishedTensor[]> {
   const sql = `
     select p.params_id as "paramsId", p.name, p.shape, p.role, p.hash
     from rafiki.trial_start s
     join rafiki.params w on w.id = s.params_id
     join rafiki.params_tensor p on p.params_id = s.params_id
-    where s.trial_id = $1 and w.basis = $2 and p.role is not null
+    where s.trial_id = $1 and (w.basis = $2 or s.parent_id is null) and p.role is not null
     order by s.rank, p.name`;
   return on.query(sql, [trialId, basis]);
 }

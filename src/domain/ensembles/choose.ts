@@ -94,19 +94,26 @@ export function fitEnsemble(
   return { rule, members: calibrated };
 }
 
-/** Those that vote: of the best of each family, best first, as many as score best together; among equals, the most. */
-function votersOf(
+/** Those that vote: of the best of each family, best first, as many as score best together. */
+const votersOf = (
   panel: Panel,
   { ranked, families, rows }: { ranked: readonly PanelMember[]; families: readonly string[]; rows: Int32Array },
-): PanelMember[] {
-  const voters = bestOfEach(ranked, ({ candidate }) => families[candidate] as string);
-  let best: { members: PanelMember[]; score: number } = { members: [], score: Number.NEGATIVE_INFINITY };
-  for (let count = 1; count <= voters.length; count++) {
-    const members = voters.slice(0, count);
-    const score = panel.score([{ rows, ensemble: { rule: 'vote', members } }]);
-    if (score >= best.score) best = { members, score };
-  }
-  return best.members;
+): PanelMember[] =>
+  bestPart(
+    bestOfEach(ranked, ({ candidate }) => families[candidate] as string),
+    (members) => panel.score([{ rows, ensemble: { rule: 'vote', members } }]),
+  ).members;
+
+/** Of members ranked best first, the first ones that score best together; among equals, the most. There must be one. */
+export function bestPart<M>(
+  ranked: readonly M[],
+  scoreOf: (members: readonly M[]) => number,
+): { members: M[]; score: number } {
+  const parts = ranked.map((_, last) => {
+    const members = ranked.slice(0, last + 1);
+    return { members, score: scoreOf(members) };
+  });
+  return parts.reduce((best, next) => (next.score >= best.score ? next : best));
 }
 
 /** The best of each of the best families, of what is ranked best first. */

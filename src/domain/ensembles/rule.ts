@@ -2,6 +2,8 @@
 const ensembleRules = ['best', 'vote', 'weighted'] as const;
 export type EnsembleRule = (typeof ensembleRules)[number];
 
+export const isEnsembleRule = (value: unknown): value is EnsembleRule => ensembleRules.some((rule) => rule === value);
+
 /** Maximum members of an ensemble. */
 export const MAX_MEMBERS = 3;
 

@@ -23,9 +23,9 @@ const units: Readonly<Record<string, number>> = {
 };
 
 const amount = /^[+-]?\d+(?:\.\d+)?$/;
-const clock = /^([+-]?)(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?$/;
+const clock = /^([+-]?)(\d+):([0-5]\d)(?::([0-5]\d(?:\.\d+)?|60(?:\.0+)?))?$/;
 const yearMonth = /^([+-]?)(\d+)-(\d+)$/;
-const iso = /^P((?:[+-]?[\d.]+[YMWD])*)(?:T((?:[+-]?[\d.]+[HMS])+))?$/;
+const iso = /^P((?:[+-]?\d+(?:\.\d+)?[YMWD])*)(?:T((?:[+-]?\d+(?:\.\d+)?[HMS])+))?$/;
 
 /** Seconds of an interval in any of the styles in which Postgres writes it: IntervalStyle is the caller's. */
 function readInterval(value: unknown): number | undefined {
@@ -47,24 +47,34 @@ function isoSeconds(part: string | undefined, m: number): number {
   );
 }
 
-/** Of "1 year 2 mons -3 days 04:05:06.7", "@ 1 hour 5 mins" without the sign, or of the SQL standard: "+1-2 -3 +4:05:06". */
+/**
+ * Of "1 year 2 mons -3 days 04:05:06.7", "@ 1 hour 5 mins" without the sign, or of the SQL standard: "+1-2 -3 +4:05:06", and "-3 4:05:06", where the
+ * sign is that of both.
+ */
 function wordsSeconds(words: readonly string[]): number | undefined {
   let sum = 0;
+  let timeSign = 1;
   for (let at = 0; at < words.length; at++) {
     const word = words[at] as string;
     const [, sign, hours, minutes, seconds = 0] = clock.exec(word) ?? [];
     const [, yearSign, years, months] = yearMonth.exec(word) ?? [];
     if (hours !== undefined)
-      sum += (sign === '-' ? -1 : 1) * (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds));
-    else if (years !== undefined) sum += (yearSign === '-' ? -1 : 1) * (Number(years) * YEAR + Number(months) * MONTH);
+      sum += signOf(sign, timeSign) * (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds));
+    else if (years !== undefined) sum += signOf(yearSign, 1) * (Number(years) * YEAR + Number(months) * MONTH);
     else if (amount.test(word)) {
-      const unit = units[words[at + 1]?.replace(/s$/, '') ?? ''];
+      const next = words[at + 1];
+      const unit = units[next?.replace(/s$/, '') ?? ''];
       if (unit !== undefined) at++;
-      sum += Number(word) * (unit ?? (words.length === 1 ? 1 : DAY)); // the SQL standard writes days, and seconds alone, without a unit
+      else if (next === undefined ? words.length > 1 : !clock.test(next)) return undefined;
+      else timeSign = word.startsWith('-') ? -1 : 1;
+      sum += Number(word) * (unit ?? (next === undefined ? 1 : DAY)); // the SQL standard writes days, and seconds alone, without a unit
     } else return undefined;
   }
   return sum;
 }
+
+const signOf = (sign: string | undefined, otherwise: number): number =>
+  sign === '-' ? -1 : sign === '+' ? 1 : otherwise;
 
 /** Intervals and times of day, in seconds. */
 export const intervalKind: NumberKind = {

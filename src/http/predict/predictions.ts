@@ -1,10 +1,10 @@
 import { InvalidEncoding, InvalidParameter, StatementRefused } from '../../errors/errors.ts';
+import { readArrayLiteral } from '../../protocol/array-literal.ts';
 import { MAX_INPUTS } from '../../protocol/input-array.ts';
 import { type LatencyOptions, parseLatencyOptions } from '../../protocol/latency-options.ts';
 import { SEPARATOR } from '../../protocol/request.ts';
 import type { FairGate } from '../fair-gate.ts';
 import type { SignedIn } from '../sign-in/signed-in.ts';
-import { readArrayLiteral } from './array-literal.ts';
 import type { BridgePool } from './bridge-pool.ts';
 import type { UsableModel, UsableModels } from './usable-models.ts';
 
@@ -104,6 +104,21 @@ export class Predictions {
     return details;
   }
 
+  /** What rafiki_explain_detail returns, without the values of columns; null if it would be overdue. `about`: a class. */
+  async explain(
+    role: SignedIn,
+    name: string,
+    { input, about }: { input: string; about: string | undefined },
+    terms: PredictionTerms,
+  ): Promise<unknown> {
+    checkInputs([input]);
+    const asked = about === undefined ? '' : JSON.stringify(about);
+    const reply = await this.#withKey(role, name, (model) =>
+      this.#ask(role, request('E', model, role, terms.latency, `${asked}${SEPARATOR}${input}`), terms),
+    );
+    return reply === null ? null : JSON.parse(reply);
+  }
+
   #ask(role: SignedIn, sent: string, { signal }: PredictionTerms): Promise<string | null> {
     return this.#options.gate.run(role.role, () => this.#options.pool.ask(sent, signal));
   }
@@ -133,7 +148,7 @@ const loneSurrogate = /\p{Surrogate}/u;
 
 /** A line of fields; the input may contain the separator, the others cannot: a key, a role without it, canonical terms. */
 function request(
-  verb: 'P' | 'A' | 'B',
+  verb: 'P' | 'A' | 'B' | 'E',
   { key, input }: UsableModel,
   { servedAs }: SignedIn,
   { budgetMs, onOverdue }: LatencyOptions,

@@ -1,12 +1,15 @@
 import { sleep } from '../../runtime/sleep.ts';
 
+/** To wait for a change of any. */
+export const ANY_STUDY = '';
+
 /** Who waits for changes of studies. Any role can send the notifications: they only end a wait, at most every `minMs`. */
 export class Changed {
   readonly #waiting = new Map<string, Set<() => void>>();
 
   /** `study`: its number as text. */
   notify(study: string): void {
-    for (const wake of this.#waiting.get(study) ?? []) wake();
+    for (const key of [study, ANY_STUDY]) for (const wake of this.#waiting.get(key) ?? []) wake();
   }
 
   notifyAll(): void {

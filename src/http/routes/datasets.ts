@@ -22,7 +22,7 @@ const datasetSchema = Type.Object(
   { $id: 'Dataset' },
 );
 
-type Dataset = Static<typeof datasetSchema>;
+export type DatasetAnswer = Static<typeof datasetSchema>;
 
 const MAX_NAME = 130;
 const datasetParams = Type.Object({ dataset: Type.String({ minLength: 1, maxLength: MAX_NAME }) });
@@ -47,7 +47,7 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     query: pageQuery,
     answer: Type.Object({ datasets: Type.Array(datasetSchema) }),
     handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0 } }) => ({
-      datasets: await role.call<Dataset>('datasets', { limit, offset }),
+      datasets: await role.call<DatasetAnswer>('datasets', { limit, offset }),
     }),
   }),
   route({
@@ -58,7 +58,7 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     params: datasetParams,
     answer: datasetSchema,
     async handle({ role, params: { dataset } }) {
-      const [found] = await role.call<Dataset>('datasets', { dataset });
+      const [found] = await role.call<DatasetAnswer>('datasets', { dataset });
       if (found !== undefined) return found;
       throw new UndefinedObject(`data set "${dataset}" does not exist`, {
         hint: 'GET /v1/datasets lists those that you may read.',

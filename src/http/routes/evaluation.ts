@@ -26,6 +26,8 @@ const classSchema = Type.Object(
   { label: nullableText, row_count: Type.Integer(), ...metricSchema.properties },
   { $id: 'ClassScore' },
 );
+export type MetricAnswer = Static<typeof metricSchema>;
+export type ConfusionAnswer = Static<typeof confusionSchema>;
 
 export const evaluationRoutes = ({ longStatementMs: statementMs }: HttpLimits): HttpRoute[] => [
   route({

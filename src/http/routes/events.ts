@@ -1,13 +1,11 @@
 import type { ServerResponse } from 'node:http';
-import type { Static } from 'typebox';
 import { LimitReached } from '../../errors/errors.ts';
 import { errorAnswer } from '../error-answer.ts';
 import type { HttpLimits } from '../limits.ts';
-import { type HttpRoute, route } from '../route.ts';
+import { type HttpAsked, type HttpRoute, route } from '../route.ts';
 import { studyParams } from '../schemas.ts';
-import type { SignedIn } from '../sign-in/signed-in.ts';
-import type { Changed } from './changed.ts';
-import { studyOf, type studySchema } from './studies.ts';
+import { ANY_STUDY, type Changed } from './changed.ts';
+import { newestStudies, type StudyAnswer, studyOf } from './studies.ts';
 
 /** The study is looked at when it has changed, but not more often; and anyway after the longer time. */
 const MIN_LOOK_MS = 500;
@@ -49,37 +47,68 @@ export class Streams {
   }
 }
 
-/** Ends when the study does, the client has gone, or `stopping` aborts. */
+/** What a stream shows: it is looked at again after each change of `study`, or of any study. */
+interface WatchedStudies {
+  event: string;
+  study: string;
+  look(): Promise<{ found: unknown; isLast: boolean }>;
+}
+
+/** Ends with the last event, when the client has gone, or when the server stops. */
 async function stream(
-  role: SignedIn,
   response: ServerResponse,
-  { study, changed, gone }: { study: string; changed: Changed; gone: AbortSignal },
+  { event, study, look }: WatchedStudies,
+  { changed, gone }: { changed: Changed; gone: AbortSignal },
 ): Promise<void> {
   const untilMs = performance.now() + MAX_STREAM_MS;
   let last = '';
   for (;;) {
-    const found = await studyOf(role, study);
+    const { found, isLast } = await look();
     const data = JSON.stringify(found);
     if (response.writableLength > MAX_UNSENT_BYTES) return;
-    response.write(data === last ? ': still there\n\n' : `event: study\ndata: ${data}\n\n`);
+    response.write(data === last ? ': still there\n\n' : `event: ${event}\ndata: ${data}\n\n`);
     last = data;
-    if (isEnded(found) || gone.aborted || performance.now() > untilMs) return;
+    if (isLast || gone.aborted || performance.now() > untilMs) return;
     await changed.wait(study, { minMs: MIN_LOOK_MS, maxMs: POLL_MS, signal: gone });
     if (gone.aborted) return;
   }
 }
 
-const isEnded = ({ state }: Static<typeof studySchema>): boolean => ended.includes(state);
+const isEnded = ({ state }: StudyAnswer): boolean => ended.includes(state);
 
-export const eventRoutes = ({
-  changed,
-  streams,
-  stopping,
-}: {
+export interface EventOptions {
   changed: Changed;
   streams: Streams;
   stopping: AbortSignal;
-}): HttpRoute[] => [
+}
+
+async function sendEvents(
+  { role, request, reply }: Pick<HttpAsked<unknown, unknown, unknown>, 'role' | 'request' | 'reply'>,
+  watched: WatchedStudies,
+  { changed, streams, stopping }: EventOptions,
+): Promise<undefined> {
+  await watched.look(); // an error is an answer of its own
+  streams.enter(role.role);
+  const response = reply.raw;
+  const closed = new AbortController();
+  const ending = request.session === undefined ? [] : [request.session.ended];
+  response.once('close', () => closed.abort());
+  reply.hijack();
+  const headers = { ...reply.getHeaders(), 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
+  response.writeHead(200, headers as Record<string, string>);
+  try {
+    await stream(response, watched, { changed, gone: AbortSignal.any([closed.signal, stopping, ...ending]) });
+  } catch (error) {
+    const { report } = errorAnswer(error);
+    response.write(`event: error\ndata: ${JSON.stringify({ code: report.sqlstate, message: report.message })}\n\n`);
+  } finally {
+    streams.leave(role.role);
+    response.end();
+  }
+  return undefined;
+}
+
+export const eventRoutes = (options: EventOptions): HttpRoute[] => [
   route({
     method: 'GET',
     path: '/v1/studies/:study/events',
@@ -87,25 +116,24 @@ export const eventRoutes = ({
     summary: 'The study as server-sent events, whenever it changes, until it ends',
     params: studyParams,
     answerType: 'text/event-stream',
-    async handle({ role, params: { study }, reply }) {
-      await studyOf(role, study); // an error is an answer of its own
-      streams.enter(role.role);
-      const response = reply.raw;
-      const closed = new AbortController();
-      response.once('close', () => closed.abort());
-      reply.hijack();
-      const headers = { ...reply.getHeaders(), 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
-      response.writeHead(200, headers as Record<string, string>);
-      try {
-        await stream(role, response, { study, changed, gone: AbortSignal.any([closed.signal, stopping]) });
-      } catch (error) {
-        const { report } = errorAnswer(error);
-        response.write(`event: error\ndata: ${JSON.stringify({ code: report.sqlstate, message: report.message })}\n\n`);
-      } finally {
-        streams.leave(role.role);
-        response.end();
-      }
-      return undefined;
+    handle(asked) {
+      const { role, params } = asked;
+      const look = async () => {
+        const found = await studyOf(role, params.study);
+        return { found, isLast: isEnded(found) };
+      };
+      return sendEvents(asked, { event: 'study', study: params.study, look }, options);
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/studies/events',
+    tag: 'studies',
+    summary: 'Your newest studies as server-sent events, whenever one changes',
+    answerType: 'text/event-stream',
+    handle(asked) {
+      const look = async () => ({ found: { studies: await newestStudies(asked.role) }, isLast: false });
+      return sendEvents(asked, { event: 'studies', study: ANY_STUDY, look }, options);
     },
   }),
 ];

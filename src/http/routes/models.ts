@@ -28,18 +28,21 @@ const versionSchema = Type.Object(
     classes: nullable(Type.Integer()),
     families: nullableText,
     deployment: nullableText,
+    rule: nullableText,
   },
   { $id: 'Version' },
 );
-type ModelVersion = Static<typeof versionSchema>;
+export type ModelVersionAnswer = Static<typeof versionSchema>;
 
 const modelSchema = Type.Object(
   { model: Type.String(), task: Type.String(), owner: Type.String(), versions: Type.Array(versionSchema) },
   { $id: 'Model' },
 );
 
-async function versionsOf(role: SignedIn, model: string): Promise<[ModelVersion, ...ModelVersion[]]> {
-  const [first, ...rest] = await role.call<ModelVersion>('models', { model, limit: 1000 });
+export type ModelAnswer = Static<typeof modelSchema>;
+
+async function versionsOf(role: SignedIn, model: string): Promise<[ModelVersionAnswer, ...ModelVersionAnswer[]]> {
+  const [first, ...rest] = await role.call<ModelVersionAnswer>('models', { model, limit: 1000 });
   if (first !== undefined) return [first, ...rest];
   throw new UndefinedObject(`model "${model}" does not exist`, {
     detail: 'Or it belongs to another role that has not granted it to you.',
@@ -67,7 +70,7 @@ export const modelRoutes = (): HttpRoute[] => [
     query: Type.Object({ ...pageQuery.properties, task: Type.Optional(nameSchema) }, { additionalProperties: false }),
     answer: Type.Object({ models: Type.Array(versionSchema) }),
     handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0, ...which } }) => ({
-      models: await role.call<ModelVersion>('models', { ...which, limit, offset }),
+      models: await role.call<ModelVersionAnswer>('models', { ...which, limit, offset }),
     }),
   }),
   route({

@@ -25,7 +25,7 @@ const imageTypes = [
 ];
 
 /** A text; a row as an object of its columns; or an image file as {"b64": "…"}. */
-const querySchema = Type.Union([Type.String(), Type.Record(Type.String(), Type.Unknown()), Type.Null()]);
+export const querySchema = Type.Union([Type.String(), Type.Record(Type.String(), Type.Unknown()), Type.Null()]);
 
 const predictBody = Type.Object(
   {

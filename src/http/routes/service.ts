@@ -19,6 +19,8 @@ const workerSchema = Type.Object(
   { $id: 'Worker' },
 );
 
+export type WorkerAnswer = Static<typeof workerSchema>;
+
 const statSchema = Type.Object(
   {
     model: Type.String(),
@@ -72,7 +74,7 @@ export const serviceRoutes = (): HttpRoute[] => [
     summary: 'Running processes, as rafiki.workers',
     answer: Type.Object({ workers: Type.Array(workerSchema) }),
     handle: async ({ role }) => ({
-      workers: await role.call<Static<typeof workerSchema>>('workers'),
+      workers: await role.call<WorkerAnswer>('workers'),
     }),
   }),
   route({

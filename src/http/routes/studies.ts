@@ -22,6 +22,7 @@ export const studySchema = Type.Object(
     task: Type.String(),
     source: nullableText,
     state: Type.String(),
+    paused: Type.Boolean(),
     done: Type.Integer(),
     running: Type.Integer(),
     total: Type.Integer(),
@@ -40,6 +41,8 @@ export const studySchema = Type.Object(
   },
   { $id: 'Study' },
 );
+
+export type StudyAnswer = Static<typeof studySchema>;
 
 const texts = Type.Array(Type.String({ maxLength: 1000 }), { maxItems: 1600 });
 const domain = Type.Record(Type.String(), Type.Unknown());
@@ -71,18 +74,22 @@ const trainBody = Type.Object(
     replace: Type.Optional(Type.Boolean()),
     workers_per_trial: Type.Optional(Type.Integer()),
     ensemble: Type.Optional(Type.String({ maxLength: 100 })),
+    start: Type.Optional(nameSchema),
   },
   { $id: 'TrainArguments', additionalProperties: false },
 );
 
-export async function studyOf(role: SignedIn, study: string): Promise<Static<typeof studySchema>> {
-  const [found] = await role.call<Static<typeof studySchema>>('studies', { study });
+export async function studyOf(role: SignedIn, study: string): Promise<StudyAnswer> {
+  const [found] = await role.call<StudyAnswer>('studies', { study });
   if (found !== undefined) return found;
   throw new UndefinedObject(`study ${study} does not exist`, {
     detail: 'Or it belongs to another role.',
     hint: 'GET /v1/studies lists yours.',
   });
 }
+
+export const newestStudies = (role: SignedIn): Promise<StudyAnswer[]> =>
+  role.call<StudyAnswer>('studies', { limit: DEFAULT_PAGE });
 
 const steps = ['cancel', 'finish', 'pause', 'resume'] as const;
 

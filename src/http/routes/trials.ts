@@ -29,6 +29,8 @@ const trialSchema = Type.Object(
   { $id: 'Trial' },
 );
 
+export type TrialAnswer = Static<typeof trialSchema>;
+
 const reportSchema = Type.Object(
   {
     trial: Type.Integer(),
@@ -44,11 +46,8 @@ const reportSchema = Type.Object(
 
 const trialParams = Type.Object({ ...studyParams.properties, trial: Type.String({ pattern: '^[0-9]{1,9}$' }) });
 
-async function trialOf(
-  role: SignedIn,
-  { study, trial }: Static<typeof trialParams>,
-): Promise<Static<typeof trialSchema>> {
-  const [found] = await role.call<Static<typeof trialSchema>>('trials', { study, trial });
+async function trialOf(role: SignedIn, { study, trial }: Static<typeof trialParams>): Promise<TrialAnswer> {
+  const [found] = await role.call<TrialAnswer>('trials', { study, trial });
   if (found !== undefined) return found;
   throw new UndefinedObject(`trial ${trial} of study ${study} does not exist`, {
     hint: `GET /v1/studies/${study}/trials lists them.`,
@@ -66,13 +65,15 @@ export const trialRoutes = (): HttpRoute[] => [
       {
         ...pageQuery.properties,
         order: Type.Optional(Type.Union([Type.Literal('number'), Type.Literal('best')])),
+        state: Type.Optional(Type.String({ maxLength: 20 })),
       },
       { additionalProperties: false },
     ),
     answer: Type.Object({ trials: Type.Array(trialSchema) }),
-    async handle({ role, params: { study }, query: { limit = DEFAULT_PAGE, offset = 0, order = 'number' } }) {
+    async handle({ role, params: { study }, query }) {
+      const { limit = DEFAULT_PAGE, offset = 0, order = 'number', state = null } = query;
       await studyOf(role, study);
-      return { trials: await role.call<Static<typeof trialSchema>>('trials', { study, limit, offset, order }) };
+      return { trials: await role.call<TrialAnswer>('trials', { study, limit, offset, order, state }) };
     },
   }),
   route({

@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os';
 import type { DeploymentRow } from '../../db/statements/deployments.ts';
 import { inputOf } from '../../domain/task.ts';
 import type { ModelFiles } from '../../params/model-files.ts';
+import { ForeignDevice } from '../foreign/foreign-device.ts';
+import type { OwnerProcesses } from '../foreign/owner-processes.ts';
 import type { ServedFleet } from '../policies/fleet.ts';
 import type { PredictStat } from '../predict-stat.ts';
 import { CpuDevice, copiesOn } from './cpu-device.ts';
@@ -18,6 +20,7 @@ export interface ModelLoaderOptions {
   files: ModelFiles;
   memory: ModelMemory;
   pool: ThreadPool;
+  processes: OwnerProcesses;
   /** For measurements only. */
   synthetic: SyntheticTiming | null;
 }
@@ -49,7 +52,8 @@ export class ModelLoader {
       memory: this.#options.memory,
       fetch: () => this.#fetch(row, { fleet, sample, sessions }),
       onFirstLoad: async (loaded) => {
-        fleet.measured(await measureLatency(loaded, fleet.members, await sample));
+        const own = loaded instanceof ForeignDevice ? loaded.sample : undefined;
+        fleet.measured(await measureLatency(loaded, fleet.members, own ?? (await sample)));
         await onMeasured();
       },
       onLoad: () => {
@@ -62,10 +66,10 @@ export class ModelLoader {
   }
 
   async #fetch(
-    { task, members }: DeploymentRow,
+    { task, members, foreignOwner }: DeploymentRow,
     { fleet, sample, sessions }: { fleet: ServedFleet; sample: Promise<string>; sessions: { threads: number } },
   ): Promise<Loadable> {
-    const { files, pool, synthetic } = this.#options;
+    const { files, pool, processes, synthetic } = this.#options;
     const asked = members.slice(0, fleet.members);
     const ensemble = {
       models: await Promise.all(
@@ -76,6 +80,11 @@ export class ModelLoader {
       ),
       inputKind: inputOf(task),
     };
+    if (foreignOwner !== null) {
+      const bytes = replicaBytes(ensemble);
+      const load = () => ForeignDevice.load(processes.processOf(foreignOwner), { ...ensemble, threads: 1 });
+      return { bytes, grownBytes: bytes, prepare: async () => undefined, load };
+    }
     return {
       bytes: replicaBytes(ensemble),
       grownBytes: copiesOn(pool) * replicaBytes(ensemble),

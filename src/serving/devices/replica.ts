@@ -1,7 +1,7 @@
 import type { InputKind, RawInput } from '../../domain/task.ts';
 import type { TensorData } from '../../domain/tensor.ts';
 import type { ModelFile } from '../../domain/training.ts';
-import { pretrainedEncoder } from '../../encoders/pretrained-rows.ts';
+import { EMBEDDING, pretrainedEncoder } from '../../encoders/pretrained-rows.ts';
 import { borrowEmbedder } from '../../encoders/shared-embedders.ts';
 import { embedCached, sharedVectors } from '../../encoders/vector-cache.ts';
 import { type LoadedModel, loadModel } from '../../engine/inference.ts';
@@ -10,6 +10,9 @@ import { EnsembleExplainer } from '../../explain/explain.ts';
 import type { Encoder } from '../../features/encoder.ts';
 import { createEncoder } from '../../features/registry.ts';
 import { readInteger } from '../../features/state.ts';
+import { loadForeign } from '../../foreign/foreign-model.ts';
+import { FOREIGN } from '../../foreign/plan.ts';
+import { sampleRow } from '../../foreign/sample-row.ts';
 import { packExplanation, readOrder } from '../explanations/explanation-order.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { ExplainedEnsemble, MemberOutput } from './device.ts';
@@ -54,6 +57,8 @@ interface ReplicaMember {
   /** Of inputs that are asked about once: their vectors take no room from those of predictions. */
   onceEncoder: Encoder;
   model: LoadedModel;
+  /** A typical input of an imported model that reads columns. */
+  sample?: string | undefined;
   release(): Promise<void>;
 }
 
@@ -88,6 +93,10 @@ export class Replica {
       outputs.push(await (raw.length <= slice ? runOnce(member, raw) : runSliced(member, raw, slice)));
     }
     return outputs;
+  }
+
+  get sample(): string | undefined {
+    return this.#members[0]?.sample;
   }
 
   /** An explanation of the answer to each order, see `explanation-order.ts`. */
@@ -131,7 +140,19 @@ export class Replica {
 }
 
 async function loadMember(file: MemberFile, threads: number): Promise<ReplicaMember> {
-  const { onnx, features } = await readModel(file);
+  const { onnx, features, explaining } = await readModel(file);
+  if (features.encoder === FOREIGN) {
+    const foreign = await loadForeign(onnx, features, threads);
+    const encoder = pretrainedEncoder((inputs) => foreign.answers(inputs)); // its vectors are the answers
+    return {
+      file,
+      encoder,
+      onceEncoder: encoder,
+      model: answering,
+      sample: sampleRow(explaining),
+      release: () => foreign.release(),
+    };
+  }
   if (file.encoder === undefined) {
     const model = await loadModel(onnx, { threads, longLived: true });
     const encoder = createEncoder(features);
@@ -161,6 +182,12 @@ async function loadMember(file: MemberFile, threads: number): Promise<ReplicaMem
     throw error;
   }
 }
+
+/** Passes on what was computed. */
+const answering: LoadedModel = {
+  run: async ({ [EMBEDDING]: answers }) => answers as TensorData,
+  release: async () => undefined,
+};
 
 async function runOnce({ encoder, model }: ReplicaMember, inputs: readonly RawInput[]): Promise<MemberOutput> {
   const { data } = await model.run(await encoder.encode(inputs));

@@ -24,4 +24,6 @@ export type ThreadOrder =
 type JoinedTexts = string;
 export const textSeparator = '\0';
 
-export type Report = { ok: true; outputs: MemberOutput[] } | { ok: false; error: ErrorReport };
+export type Report =
+  /** `sample`: of a model that was loaded, a typical input if it has one of its own. */
+  { ok: true; outputs: MemberOutput[]; sample?: string } | { ok: false; error: ErrorReport };

@@ -20,7 +20,7 @@ export interface BatcherOptions {
   members: readonly MemberWeight[];
   /** The latency budget τ of most requests, ms. */
   budgetMs: number;
-  onBatch(rows: number): void;
+  onBatch(rows: number, subset: Subset): void;
   /** Shared by all models of the server. */
   machine: Machine;
   /** A request came while the model was not in memory. */
@@ -70,7 +70,7 @@ export function answerNow(input: string, subset: Subset, options: BatcherOptions
   if (result === undefined) return undefined;
   fleet.observe(subset, 1, result.ms);
   policy.observe?.({ nowMs: clock.nowMs(), subset, rows: 1, overdue: 0 });
-  onBatch(1);
+  onBatch(1, subset);
   const members = membersOf(subset, options);
   const answer = answerMaker.answer({ outputs: result.outputs, members, rows: 1 }, 0);
   if (isAsAccurate(fleet, subset)) onAnswer(input, answer);
@@ -100,7 +100,7 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
     const rows = batch.length;
     if (running.onEnded(ms, fleet.subsetMs(subset, rows))) fleet.observe(subset, rows, ms);
     policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
-    options.onBatch(rows);
+    options.onBatch(rows, subset);
     const isBest = isAsAccurate(fleet, subset);
     const given = { outputs, members: membersOf(subset, options), rows };
     batch.forEach((request, row) => {

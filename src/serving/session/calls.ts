@@ -1,4 +1,4 @@
-import { Cancelled, UndefinedObject } from '../../errors/errors.ts';
+import { Cancelled, DeadlineMissed, LimitReached, UndefinedObject } from '../../errors/errors.ts';
 import type { LatencyOptions } from '../../protocol/latency-options.ts';
 import type { ModelRequest } from '../../protocol/request.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -39,7 +39,7 @@ export class SessionCalls {
 
   /** The outcomes. Throws if the session cancels. */
   async ask(
-    { batcher }: Pick<ServedModel, 'batcher'>,
+    { batcher, stat }: Pick<ServedModel, 'batcher' | 'stat'>,
     asked: Pick<ArrayRequestOptions, 'inputs' | 'wantsDetail' | 'role' | 'deadline'>,
   ): Promise<(RequestOutcome | null)[]> {
     const rows = new ArrayRequest(batcher, { ...asked, session: this, clock: this.#clock });
@@ -47,6 +47,9 @@ export class SessionCalls {
     this.#waiting.add(giveUp);
     try {
       return await rows.outcomes;
+    } catch (error) {
+      if (error instanceof DeadlineMissed || error instanceof LimitReached) stat.refused++;
+      throw error;
     } finally {
       this.#waiting.delete(giveUp);
     }

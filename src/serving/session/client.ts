@@ -120,7 +120,7 @@ export class Client {
     const order = writeOrder({ about: explainedClass(model.row, about), input: request.input });
     const deadline = this.#calls.deadline(model, latency, startedMs);
     const [outcome] = await this.#calls.ask(
-      { batcher: model.explanations },
+      { batcher: model.explanations, stat: model.stat },
       { role: request.role, inputs: [order], wantsDetail: true, deadline },
     );
     this.#calls.count(model, deadline, 1);

@@ -1,6 +1,6 @@
 import { UndefinedObject } from '../../errors/errors.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
-import { parseInputs } from '../../protocol/input-array.ts';
+import { readInputs } from '../../protocol/input-array.ts';
 import {
   answerReply,
   arrayLiteral,
@@ -133,13 +133,13 @@ export class PredictConversation implements Conversation {
    * Rows are accepted from the role that was asked for them, while its key is valid. Others are ignored without an
    * error: reading ahead must not fail a statement.
    */
-  #readAhead({ place, json: rows, ...request }: RequestOf<'V'>): Reply {
+  #readAhead({ place, rows, ...request }: RequestOf<'V'>): Reply {
     const { key, role } = request;
     const isWanted = role === this.#readAheadRole && this.#client.hasModel(key);
     this.#readAheadRole = undefined;
     this.#pendingRows = this.#client.readAhead(
       request,
-      isWanted ? { place, inputs: parseInputs(rows) } : { place: '', inputs: [] },
+      isWanted ? { place, inputs: readInputs(rows) } : { place: '', inputs: [] },
     );
     setImmediate(() => this.#takePendingRows());
     return { ...answerReply(null), prefetched: this.#prefetched(role) };

@@ -10,7 +10,7 @@ export type Detail = Finding & {
   versions: number[];
   rule: EnsembleRule;
   /** With their weights, if these count. */
-  members: { family: string; score: number; weight?: number }[];
+  members: { family: string; score?: number; weight?: number }[];
   batch: number;
   ms: number;
   overdue: boolean;
@@ -26,7 +26,8 @@ export function detailOf(
     versions: [row.version],
     rule: row.rule,
     members: row.members.slice(0, outcome.members).map(({ family, score, weight }) => ({
-      ...{ family, score: rounded(score) },
+      // of an imported model nobody has measured one
+      ...(row.foreignOwner !== null && score === 0 ? { family } : { family, score: rounded(score) }),
       ...(row.rule === 'weighted' ? { weight: rounded(weight) } : {}),
     })),
     batch: outcome.batch,

@@ -23,22 +23,21 @@ export interface ModelState {
   batchesPay: boolean;
 }
 
-/** The scan is unknown: number of its requests, of those not cached, and the last ones. */
+/** The scan is unknown: number of its requests, and of those not cached. */
 interface Watching {
   kind: 'watching';
   watched: number;
   misses: number;
-  recent: string[];
 }
 
 type ScanState =
   | Watching
-  /** The database was asked for the rows around the last request. */
-  | { kind: 'searching'; recent: readonly string[]; followsAny: boolean }
+  /** The database was asked for the rows around the last request. Without a direction, what was read so far goes on. */
+  | { kind: 'searching'; recent: readonly string[]; followsAny: boolean; unordered?: FollowedScan }
   /** The scan is known; while `fetching`, the database was asked for more rows of it. */
   | { kind: 'reading' | 'fetching'; scan: FollowedScan };
 
-const watching = (): Watching => ({ kind: 'watching', watched: 0, misses: 0, recent: [] });
+const watching = (): Watching => ({ kind: 'watching', watched: 0, misses: 0 });
 
 /**
  * Reading ahead for one column in one session: when `select rafiki_predict(m, col) from t` sends row after row, the
@@ -52,6 +51,8 @@ export class ReadAhead {
   #calls = 0;
   /** Number of calls at which the next search is allowed. */
   #nextSearch = 0;
+  /** The last requests of a scan without a known direction. */
+  #recent: string[] = [];
   #state: ScanState = watching();
 
   /** Handles a request. Returns a read request or null. */
@@ -60,7 +61,8 @@ export class ReadAhead {
     this.#calls++;
     if (this.#state.kind === 'reading') {
       const { scan } = this.#state;
-      if (!scan.isOrdered || scan.follow(input)) return this.#fetch(scan, state.queued);
+      if (!scan.isOrdered) return this.#searchAgain(scan, input, state) ?? this.#fetch(scan, state.queued);
+      if (scan.follow(input)) return this.#fetch(scan, state.queued);
       this.#stop();
     }
     return this.#state.kind === 'watching' ? this.#watch(this.#state, input, state) : null;
@@ -74,6 +76,10 @@ export class ReadAhead {
     const state = this.#state;
     if (state.kind === 'watching') return [];
     const scan = place === '' ? null : state.kind === 'searching' ? findScan({ place, inputs }, state) : state.scan;
+    if (state.kind === 'searching' && state.unordered !== undefined && scan?.isOrdered !== true) {
+      this.#state = { kind: 'reading', scan: state.unordered };
+      return [];
+    }
     if (scan === null) {
       this.#stop();
       return [];
@@ -142,25 +148,42 @@ export class ReadAhead {
     this.#statement = statement;
     this.#calls = 0;
     this.#nextSearch = 0;
-    this.#state = watching();
+    this.#forget();
   }
 
   #stop(): void {
     if ('scan' in this.#state && this.#state.scan.hasPaidOff) this.#nextSearch = this.#calls; // the scan may continue elsewhere
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#state = watching();
+    this.#recent = [];
   }
 
   #watch(state: Watching, input: string, { known, batchesPay }: ModelState): string | null {
     state.watched++;
     if (!known) state.misses++;
     const isDue = state.misses >= TRIGGER_MISSES || state.watched >= TRIGGER_WATCHED;
-    if (isDue && this.#calls >= this.#nextSearch) {
-      this.#state = { kind: 'searching', recent: state.recent, followsAny: batchesPay };
-      this.#nextSearch = RETRY_FACTOR * this.#calls;
-      return `?;${SEARCHED_PER_CALL * this.#calls}`;
-    }
-    if (input.length <= MAX_CHARS / RECENT_REQUESTS) state.recent.push(input);
-    if (state.recent.length > RECENT_REQUESTS) state.recent.shift();
+    return (isDue ? this.#search({ followsAny: batchesPay }) : null) ?? this.#remember(input);
+  }
+
+  /** A direction may show later: where a table begins, an UPDATE may have left few rows. */
+  #searchAgain(unordered: FollowedScan, input: string, { batchesPay }: ModelState): string | null {
+    return this.#search({ followsAny: batchesPay, unordered }) ?? this.#remember(input);
+  }
+
+  #search(options: { followsAny: boolean; unordered?: FollowedScan }): string | null {
+    if (this.#calls < this.#nextSearch) return null;
+    this.#state = { kind: 'searching', recent: this.#recent, ...options };
+    this.#recent = [];
+    this.#nextSearch = RETRY_FACTOR * this.#calls;
+    return `?;${SEARCHED_PER_CALL * this.#calls}`;
+  }
+
+  #remember(input: string): null {
+    if (input.length <= MAX_CHARS / RECENT_REQUESTS) this.#recent.push(input);
+    if (this.#recent.length > RECENT_REQUESTS) this.#recent.shift();
     return null;
   }
 

@@ -18,6 +18,7 @@ export const newStudy = (changes: Partial<Study> = {}): Study => ({
   closed: null,
   plan: null,
   hasEncoder: false,
+  startsFromModel: false,
   refit: false,
   refitSeconds: 0,
   gpu: false,

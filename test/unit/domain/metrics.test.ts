@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { accuracy, areaUnderCurve, baseline, logLoss, macroF1 } from '../../../src/domain/metrics.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
+import { askPython, hasPython } from '../../support/python-peer.ts';
 
 describe('by hand', () => {
   test('macro F1 leaves out classes that do not occur, and counts predictions of no class as wrong', () => {
@@ -35,14 +35,7 @@ describe('by hand', () => {
   });
 });
 
-const hasScikit = ((): boolean => {
-  try {
-    execFileSync('/usr/bin/python3', ['-c', 'import sklearn'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
+const hasScikit = hasPython('sklearn');
 
 const peer = `
 import json, sys, numpy as np
@@ -63,11 +56,7 @@ test.skipIf(!hasScikit)("equals scikit-learn's", () => {
     const y = rows.map((_, i) => (i < classes ? i : Math.floor(rng.uniform() * classes)));
     const p = Float32Array.from(rows.flat());
     const said = rows.map((row) => row.indexOf(Math.max(...row)));
-    const out = execFileSync('/usr/bin/python3', ['-c', peer], {
-      input: JSON.stringify({ p: rows, y }),
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
-    const theirs = JSON.parse(out.toString()) as number[];
+    const theirs = askPython(peer, { p: rows, y }) as number[];
     const ours = [accuracy(said, y), macroF1(said, y, classes), logLoss(p, y), areaUnderCurve(p, y)];
     for (const [i, value] of ours.entries()) expect(value).toBeCloseTo(theirs[i] ?? Number.NaN, 5);
   }

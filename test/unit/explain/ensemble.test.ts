@@ -103,6 +103,11 @@ describe('log odds of an ensemble', () => {
     expect(equal([votes(2), votes(1)], 0).about).toBe(0);
   });
 
+  it('are of the most probable class of very many, in a moment', () => {
+    const scores = Array.from({ length: 20_000 }, (_, c) => ((c * 7919) % 20_011) / 2000);
+    expect(equal([member(scores, [])], -1).about).toBe(scores.indexOf(Math.max(...scores)));
+  });
+
   it('are those of calibrated probabilities with the weights of the ensemble', () => {
     const members = [member([0.2, 0], [[1], [-1]]), member([0, 0.5], [[-2], [3]])];
     const together: AnsweringRule = {

@@ -169,15 +169,16 @@ describe('intervals', () => {
     ['+0-0 +1 -0:00:01', 86399],
     ['+10-0 -3 +0:00:00', 315316800],
     ['0-1', 2592000],
+    ['-10 23:00:00', -946800],
+    ['-3 4:00:00.5', -273600.5],
   ])('%s', (value, seconds) => {
     expect(read('interval', value)).toBeCloseTo(seconds, 6);
   });
 
   test('that are infinite are, and other texts are none', () => {
     expect(read('interval', 'infinity')).toBe(Number.POSITIVE_INFINITY);
-    expect(['', 'P', 'soon', '3 apples pie', '@', 5].map((value) => read('interval', value))).toEqual(
-      Array(6).fill(undefined),
-    );
+    const others = ['', 'P', 'soon', '3 apples pie', '@', 5, 'P1.2.3D', 'P..D', '1:90', '1:00:61', '1 2 3', '1 day 2'];
+    expect(others.map((value) => read('interval', value))).toEqual(others.map(() => undefined));
   });
 });
 

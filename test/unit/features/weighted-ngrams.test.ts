@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createEncoder } from '../../../src/features/registry.ts';
@@ -8,6 +7,7 @@ import {
   type WeightedNgramOptions,
   WeightedNgrams,
 } from '../../../src/features/weighted/weighted-ngrams.ts';
+import { askPython, hasPython } from '../../support/python-peer.ts';
 
 const options: WeightedNgramOptions = {
   ...{ words: 1, characters: 0, maxTokens: 32, minTexts: 1, maxColumns: 1000, maxEntries: 1000, characterNorm: 1 },
@@ -24,14 +24,7 @@ function weightsOf(reader: WeightedNgrams, text: string): number[] {
 /** Any strings of UTF-16 units, lone surrogates included. */
 const anyText = fc.string({ unit: 'binary', maxLength: 200 });
 
-const hasSklearn = ((): boolean => {
-  try {
-    execFileSync('/usr/bin/python3', ['-c', 'import sklearn'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
+const hasSklearn = hasPython('sklearn');
 
 const peer = `
 import json, sys
@@ -48,8 +41,7 @@ describe('weighted n-grams', () => {
   it.skipIf(!hasSklearn)('are those of scikit-learn', () => {
     const texts = ['the cat sat on the mat', 'the dog sat', 'a cat and a dog', 'dogs and cats and mats', 'the end'];
     for (const min of [1, 2]) {
-      const out = execFileSync('/usr/bin/python3', ['-c', peer], { input: JSON.stringify({ texts, min }) });
-      const theirs = JSON.parse(out.toString()) as [number[], number[]][];
+      const theirs = askPython(peer, { texts, min }) as [number[], number[]][];
       const words = readerOf(texts, { minTexts: min });
       const both = readerOf(texts, { minTexts: min, characters: 4 });
       texts.forEach((text, i) => {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { afterAll, expect, test } from 'vitest';
 import type { Knobs } from '../../../src/domain/hyper-space.ts';
 import type { FittedFeatures } from '../../../src/domain/training.ts';
@@ -13,6 +12,7 @@ import { encodeModel } from '../../../src/graph/onnx.ts';
 import { Tape } from '../../../src/graph/tape.ts';
 import { mlp } from '../../../src/models/tabular/mlp.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
+import { askPython, hasPython } from '../../support/python-peer.ts';
 import { tableRows } from '../features/table-rows.ts';
 
 afterAll(releaseIdleSessions);
@@ -95,14 +95,7 @@ async function answered({ network, weights, x }: ReturnType<typeof stepOf>): Pro
   return Array.from(data as Float32Array);
 }
 
-const hasTorch = ((): boolean => {
-  try {
-    execFileSync('/usr/bin/python3', ['-c', 'import torch'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
+const hasTorch = hasPython('torch');
 
 /** The same network in PyTorch, which differentiates by itself. */
 const peer = `
@@ -143,11 +136,7 @@ test.skipIf(!hasTorch).each(Object.entries(kinds))(
       weights: Object.fromEntries(Object.entries(weights).map(([name, weight]) => [name, plain(weight)])),
       ...{ x: plain(x), y: plain(target), numbers: 2, depth: knobs['depth'], unit: features.target ?? null },
     };
-    const out = execFileSync('/usr/bin/python3', ['-c', peer], {
-      input: JSON.stringify(given),
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    const theirs = JSON.parse(out.toString()) as Record<string, number[]>;
+    const theirs = askPython(peer, given) as Record<string, number[]>;
     const ours = { ...(await trained(step)), answer: await answered(step) };
     expect(Object.keys(ours).sort()).toEqual(Object.keys(theirs).sort());
     for (const [name, values] of Object.entries(ours)) {

@@ -13,8 +13,8 @@ interface Played {
   missed: number;
 }
 
-/** A statement that predicts these rows of the table, in this order; the database does what the scan readRequests. */
-function play(rows: readonly number[], { batchesPay = true } = {}): Played {
+/** A statement that predicts these rows of the table, in this order; the database does what the scan readRequests. The first rows lie far apart. */
+function play(rows: readonly number[], { batchesPay = true, apart = 0 } = {}): Played {
   const scan = new ReadAhead();
   const known = new Set<string>();
   let prefetched: string[] = [];
@@ -29,7 +29,7 @@ function play(rows: readonly number[], { batchesPay = true } = {}): Played {
     if (!isKnown) played.missed++;
     const readRequest = scan.request('statement', input, { known: isKnown, queued: 0, batchesPay });
     known.add(input);
-    if (readRequest !== null) for (const next of scan.received(...windowOf(readRequest, input))) known.add(next);
+    if (readRequest !== null) for (const next of scan.received(...windowOf(readRequest, input, apart))) known.add(next);
     prefetched = takePrefetched(scan, known);
   }
   return { ...played, computed: known.size };
@@ -47,7 +47,7 @@ function takePrefetched(scan: ReadAhead, known: { has(input: string): boolean })
 }
 
 /** What the database sends; a place is the number of a row here. */
-function windowOf(readRequest: string, asked: string): [string, (string | null)[]] {
+function windowOf(readRequest: string, asked: string, apart: number): [string, (string | null)[]] {
   const [kind, count, , , low, high] = readRequest.split(';');
   const rows = Number(count);
   const place = (from: number, to: number): string =>
@@ -55,6 +55,7 @@ function windowOf(readRequest: string, asked: string): [string, (string | null)[
   if (kind === '?') {
     const at = table.indexOf(asked);
     if (at < 0) return ['', []];
+    if (at < apart) return [place(at, at + 1), [null]];
     const from = Math.max(0, at - 64);
     const before = table.slice(from, at);
     return [place(from, at + 65), [...before, null, ...table.slice(at + 1, at + 65)]];
@@ -128,6 +129,15 @@ describe('reading ahead', () => {
     expect(play(rows).computed / rows.length).toBeLessThan(max);
   });
 
+  it.each([true, false])(
+    'finds the direction later where the first rows lie far apart, batches paying: %s',
+    (batchesPay) => {
+      const played = play(all, { batchesPay, apart: 40 });
+      expect(played.missed).toBeLessThan(150);
+      expect(played.asked).toBeLessThan(table.length / 20);
+    },
+  );
+
   it('continues if a filter leaves out a part of the table', () => {
     const played = play(filtered((row) => row < 2000 || row > 7000));
     expect(played.missed).toBeLessThan(150);
@@ -158,7 +168,7 @@ describe('reading ahead', () => {
     const sent: number[] = [];
     for (const input of table.slice(0, 2000)) {
       const readRequest = scan.request('s', input, { known: true, queued: 0, batchesPay: true });
-      if (readRequest !== null) scan.received(...windowOf(readRequest, input));
+      if (readRequest !== null) scan.received(...windowOf(readRequest, input, 0));
       sent.push(takePrefetched(scan, { has: () => true }).length);
     }
     expect(Math.max(...sent)).toBeGreaterThan(8);

@@ -71,6 +71,7 @@ export async function stageModel(): Promise<StagedModel> {
     versionId: 1,
     version: 3,
     columns: null,
+    foreignOwner: null,
     score: 0.9,
     accuracies: null,
     rule: 'vote',

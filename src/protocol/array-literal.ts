@@ -1,4 +1,4 @@
-import { ProtocolViolation } from '../../errors/errors.ts';
+import { ProtocolViolation } from '../errors/errors.ts';
 
 /** Reads the text form of a text[] value, as `arrayLiteral` of the protocol writes it: {"a","b",NULL}. */
 export function readArrayLiteral(literal: string): (string | null)[] {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ProtocolViolation } from '../../../src/errors/errors.ts';
-import { readArrayLiteral } from '../../../src/http/predict/array-literal.ts';
+import { readArrayLiteral } from '../../../src/protocol/array-literal.ts';
 import { arrayLiteral } from '../../../src/protocol/reply.ts';
 
 const values = fc.array(

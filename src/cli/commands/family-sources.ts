@@ -1,0 +1,18 @@
+import { describeCommand, type FamilySource, loadFamilies } from '../../families/sources.ts';
+import { addFamilies } from '../../models/registry.ts';
+import type { SettingValues } from '../settings/read.ts';
+
+export const familySettings = ['families', 'familyCommand', 'path'] as const;
+
+/** The families that whoever runs a worker gives it; commands are asked for theirs. Throws for a family that cannot be used. */
+export async function familySources({
+  families = [],
+  familyCommand = [],
+  path,
+}: SettingValues<(typeof familySettings)[number]>): Promise<FamilySource[]> {
+  const modules = families.map((file): FamilySource => ({ kind: 'module', file }));
+  const described = await Promise.all(familyCommand.map((command) => describeCommand({ command, path })));
+  const sources = [...modules, ...described];
+  addFamilies(await loadFamilies(sources));
+  return sources;
+}

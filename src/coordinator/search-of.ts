@@ -1,0 +1,53 @@
+import type { WorkerFamily } from '../db/statements/families.ts';
+import type { Study } from '../db/statements/studies.ts';
+import { spaceOf } from '../domain/knob-rows.ts';
+import { InvalidParameter } from '../errors/errors.ts';
+import type { Family } from '../models/family.ts';
+import { hasSizes, studyFamilies } from '../models/registry.ts';
+import type { StudyView } from './study-view.ts';
+
+/** A family as the coordinator knows it: of those that only workers have, their description. */
+type Searched = Pick<Family, 'name' | 'space'>;
+
+/** What a study searches: its families, those with experience first, and what is known of them. */
+export function searchOf(
+  study: Study,
+  ofWorkers: readonly WorkerFamily[],
+): Pick<StudyView, 'search' | 'isSlow' | 'someWorkers'> {
+  const { task, families, knobs, seed, experience } = study;
+  const own = studyFamilies(study);
+  const others = ofWorkers.filter((family) => isSearched(family, study));
+  const chosen: Searched[] = [...own, ...others.map(({ name, knobs: rows }) => ({ name, space: () => spaceOf(rows) }))];
+  if (chosen.length === 0) {
+    throw new InvalidParameter('the study names no family of this version', {
+      detail: `families: ${families?.join(', ')}`,
+      hint: 'rafiki_knobs(task) lists the families.',
+    });
+  }
+  const search = {
+    families: byExperience(chosen, experience).map(({ name, space }) => {
+      const earlier = experience.find(({ family }) => family === name)?.knobs ?? null;
+      const isKnown = earlier !== null && !own.some((each) => each.name === name && hasSizes(each)); // the size of a slow network depended on the time
+      return { name, space: space(task), ...(isKnown ? { initial: earlier } : {}) };
+    }),
+    overrides: knobs,
+    seed,
+  };
+  const someWorkers = new Map(others.map(({ name, workers }) => [name, workers]));
+  return { search, isSlow: own.some(hasSizes), ...(someWorkers.size === 0 ? {} : { someWorkers }) };
+}
+
+/** One that was named waits for its workers; another one is for studies while some are running. */
+function isSearched(
+  { name, task, minTrials, needsEncoder, workers }: WorkerFamily,
+  { task: asked, families, maxTrials, hasEncoder }: Study,
+): boolean {
+  if (task !== asked || (needsEncoder && !hasEncoder)) return false;
+  return families === null ? workers > 0 && minTrials <= maxTrials : families.includes(name);
+}
+
+/** Families of which earlier studies had the best scores come first; the others keep the zoo's order. */
+function byExperience(families: readonly Searched[], experience: Study['experience']): readonly Searched[] {
+  const known = experience.flatMap(({ family }) => families.filter(({ name }) => name === family));
+  return [...known, ...families.filter((family) => !known.includes(family))];
+}

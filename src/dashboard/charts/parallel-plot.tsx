@@ -1,0 +1,163 @@
+import { useCallback, useMemo, useState } from 'preact/hooks';
+import { decimals } from '../state/format.ts';
+import { colour } from '../state/theme-choice.ts';
+import { FONT } from './axes.ts';
+import { CanvasPlot, type PlotCanvas, type PointerPlace } from './canvas-plot.tsx';
+import type { KnobAxis } from './knob-scale.ts';
+import { extent, linearScale } from './scales.ts';
+
+const HEIGHT = 300;
+const PAD = { side: 44, top: 34, bottom: 14 };
+const NEAR = 14;
+/** Shades from poor to good. */
+const SHADES = 6;
+
+export interface ParallelPlotProps {
+  axes: readonly KnobAxis[];
+  trials: readonly number[];
+  scores: readonly (number | null)[];
+  metric: string;
+  chosen: number | undefined;
+  onPick(trial: number): void;
+}
+
+/** A line for each trial through its values, and its score at the right; good trials are drawn last and darkest. */
+export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: ParallelPlotProps) {
+  const [near, setNear] = useState<number>();
+  const all = useMemo((): KnobAxis[] => {
+    const [low, high] = extent(scores);
+    const atY = linearScale(low, high, 0, 1);
+    const shares = scores.map((score) => (score === null ? null : atY(score)));
+    const marks = [low, (low + high) / 2, high].map((value, i) => ({ share: i / 2, text: decimals(value, 3) }));
+    return [...axes, { knob: metric, isLog: false, shares, marks }];
+  }, [axes, scores, metric]);
+  /** Places of the trials, the poorest first, in as many groups as there are shades. */
+  const groups = useMemo(() => {
+    const order = trials.map((_, i) => i).sort((a, b) => (scores[a] ?? 0) - (scores[b] ?? 0));
+    const size = Math.ceil(order.length / SHADES);
+    return Array.from({ length: SHADES }, (_, g) => order.slice(g * size, (g + 1) * size));
+  }, [trials, scores]);
+  const xOf = useCallback((width: number) => linearScale(0, all.length - 1, PAD.side, width - PAD.side), [all.length]);
+  const yOf = linearScale(0, 1, HEIGHT - PAD.bottom, PAD.top);
+  const draw = useCallback(
+    (canvas: PlotCanvas) => {
+      const { on, width } = canvas;
+      const atX = xOf(width);
+      groups.forEach((group, g) => {
+        const isBest = g === SHADES - 1;
+        on.strokeStyle = colour(isBest ? 'accent' : 'muted');
+        on.globalAlpha = (isBest ? 0.75 : 0.12 + 0.06 * g) * Math.max(0.25, Math.min(1, 12 / Math.sqrt(trials.length)));
+        on.lineWidth = isBest ? 1.4 : 1;
+        on.beginPath();
+        for (const i of group) trace(on, all, i, atX, yOf);
+        on.stroke();
+      });
+      on.globalAlpha = 1;
+      drawKnobs(canvas, all, atX, yOf);
+    },
+    [all, groups, trials.length, xOf],
+  );
+  const shown = near ?? (chosen === undefined ? -1 : trials.indexOf(chosen));
+  const drawOver = useCallback(
+    ({ on, width }: PlotCanvas) => {
+      if (shown < 0) return;
+      on.strokeStyle = colour('text');
+      on.lineWidth = 2.5;
+      on.beginPath();
+      trace(on, all, shown, xOf(width), yOf);
+      on.stroke();
+    },
+    [all, shown, xOf],
+  );
+  const find = ({ x, y }: PointerPlace, width: number): number | undefined => {
+    const atX = xOf(width);
+    const step = Math.max(
+      0,
+      Math.min(all.length - 2, Math.floor(((x - PAD.side) / (width - 2 * PAD.side)) * (all.length - 1))),
+    );
+    const [left, right] = [all[step], all[step + 1]];
+    const part = (x - atX(step)) / (atX(step + 1) - atX(step));
+    let least = NEAR;
+    let found: number | undefined;
+    trials.forEach((_, i) => {
+      const [a, b] = [left?.shares[i], right?.shares[i]];
+      if (a == null || b == null) return;
+      const distance = Math.abs(yOf(a + (b - a) * part) - y);
+      if (distance < least) [least, found] = [distance, i];
+    });
+    return found;
+  };
+  return (
+    <>
+      <CanvasPlot
+        height={HEIGHT}
+        label={`Parallel coordinates of ${trials.length} trials: ${axes.map(({ knob }) => knob).join(', ')}, and ${metric}`}
+        draw={draw}
+        drawOver={drawOver}
+        onPoint={(place, width) => setNear(place === undefined ? undefined : find(place, width))}
+        onPick={(place, width) => {
+          const found = trials[find(place, width) ?? -1];
+          if (found !== undefined) onPick(found);
+        }}
+      />
+      <p class="caption" aria-hidden="true">
+        {shown >= 0 && `trial ${trials[shown]} · ${metric} ${decimals(scores[shown])}`}
+      </p>
+    </>
+  );
+}
+
+function trace(
+  on: CanvasRenderingContext2D,
+  axes: readonly KnobAxis[],
+  trial: number,
+  atX: (axis: number) => number,
+  atY: (share: number) => number,
+): void {
+  let isOpen = false;
+  axes.forEach(({ shares }, axis) => {
+    const share = shares[trial];
+    if (share == null) isOpen = false;
+    else if (isOpen) on.lineTo(atX(axis), atY(share));
+    else {
+      on.moveTo(atX(axis), atY(share));
+      isOpen = true;
+    }
+  });
+}
+
+function drawKnobs(
+  { on, width }: PlotCanvas,
+  axes: readonly KnobAxis[],
+  atX: (axis: number) => number,
+  atY: (share: number) => number,
+): void {
+  const room = (width - 2 * PAD.side) / Math.max(1, axes.length - 1);
+  on.font = FONT;
+  axes.forEach(({ knob, marks }, axis) => {
+    const x = atX(axis);
+    const isLast = axis === axes.length - 1;
+    on.strokeStyle = colour('line-strong');
+    on.beginPath();
+    on.moveTo(Math.round(x) + 0.5, atY(1) - 4);
+    on.lineTo(Math.round(x) + 0.5, atY(0) + 4);
+    on.stroke();
+    on.textAlign = axis === 0 ? 'left' : isLast ? 'right' : 'center';
+    on.textBaseline = 'alphabetic';
+    on.fillStyle = colour('text');
+    const edge = axis === 0 ? x - PAD.side + 4 : isLast ? x + PAD.side - 4 : x;
+    // names alternate in height where there is little room
+    on.fillText(cutTo(on, knob, 2 * room - 8), edge, room < 110 && axis % 2 === 1 ? 11 : 24);
+    on.textAlign = isLast ? 'left' : 'right';
+    on.textBaseline = 'middle';
+    on.fillStyle = colour('muted');
+    for (const { share, text } of marks) on.fillText(cutTo(on, text, 60), isLast ? x + 4 : x - 4, atY(share));
+  });
+}
+
+function cutTo(on: CanvasRenderingContext2D, text: string, width: number): string {
+  if (on.measureText(text).width <= width) return text;
+  let end = text.length - 1;
+  while (end > 1 && on.measureText(`${text.slice(0, end)}…`).width > width) end--;
+  return `${text.slice(0, end)}…`;
+}

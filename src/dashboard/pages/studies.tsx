@@ -1,0 +1,127 @@
+import { useState } from 'preact/hooks';
+import type { StudyAnswer } from '../../http/routes/studies.ts';
+import { getJson } from '../api/client.ts';
+import { CopiedSql } from '../parts/copied-sql.tsx';
+import { LiveMark } from '../parts/live-mark.tsx';
+import { Empty, Failure, Loading } from '../parts/messages.tsx';
+import { Scroll } from '../parts/scroll.tsx';
+import { StateMark } from '../parts/state-mark.tsx';
+import { ago, counted, decimals, moment } from '../state/format.ts';
+import { useEvents } from '../state/loading.ts';
+import { Link, navigate } from '../state/router.tsx';
+
+const PAGE = 100;
+
+/** All studies of the role, the newest first; those that run change as they do. */
+export function Studies() {
+  const [newest, setNewest] = useState<StudyAnswer[]>();
+  const [older, setOlder] = useState<StudyAnswer[]>([]);
+  const [hasMore, setMore] = useState(true);
+  const { state, error } = useEvents('/v1/studies/events', (data) => {
+    setNewest((data as { studies: StudyAnswer[] }).studies);
+    return { isLast: false };
+  });
+  const first = new Set(newest?.map(({ study }) => study));
+  const studies = [...(newest ?? []), ...older.filter(({ study }) => !first.has(study))];
+  const more = async (): Promise<void> => {
+    const { studies: next } = await getJson<{ studies: StudyAnswer[] }>(
+      `/v1/studies?limit=${PAGE}&offset=${studies.length}`,
+    );
+    setOlder([...older, ...next]);
+    setMore(next.length === PAGE);
+  };
+  return (
+    <>
+      <div class="page-head">
+        <h1>Studies</h1>
+        <LiveMark state={state} />
+      </div>
+      {error !== undefined && <Failure error={error} />}
+      <section class="panel" aria-label="Studies">
+        {newest === undefined && error === undefined && <Loading what="studies" />}
+        {newest?.length === 0 && <NoStudies />}
+        {studies.length > 0 && (
+          <Scroll label="Table of studies">
+            <table>
+              <thead>
+                <tr>
+                  <th class="num key">Study</th>
+                  <th>Model</th>
+                  <th>State</th>
+                  <th>Trials</th>
+                  <th class="num">Best score</th>
+                  <th>Task</th>
+                  <th>Source</th>
+                  <th>Created</th>
+                </tr>
+              </thead>
+              <tbody>
+                {studies.map((study) => (
+                  <Row key={study.study} study={study} />
+                ))}
+              </tbody>
+            </table>
+          </Scroll>
+        )}
+      </section>
+      {studies.length >= PAGE && hasMore && (
+        <div>
+          <button type="button" onClick={() => void more()}>
+            Show older studies
+          </button>
+        </div>
+      )}
+    </>
+  );
+}
+
+function Row({ study }: { study: StudyAnswer }) {
+  const note = study.error?.message ?? study.notice;
+  return (
+    // the link in it is what the keyboard reaches
+    <tr class="link" onClick={() => navigate(`/studies/${study.study}`)}>
+      <td class="num">
+        <Link to={`/studies/${study.study}`}>{study.study}</Link>
+      </td>
+      <td>
+        {study.model}
+        {study.version !== null && <span class="muted"> v{study.version}</span>}
+      </td>
+      <td>
+        <StateMark state={study.state} />
+        {note !== null && note !== undefined && <span class="sub cut">{note}</span>}
+      </td>
+      <td class="nowrap">
+        <Progress done={study.done} total={study.total} />{' '}
+        <span class="muted">
+          {counted(study.done)} of {counted(study.total)}
+        </span>
+      </td>
+      <td class="num">
+        {decimals(study.best, 3)} <span class="muted">{study.metric}</span>
+      </td>
+      <td class="nowrap">{study.task}</td>
+      <td>{study.source ?? <span class="muted">–</span>}</td>
+      <td class="nowrap" title={moment(study.created_at)}>
+        {ago(study.created_at)}
+      </td>
+    </tr>
+  );
+}
+
+const Progress = ({ done, total }: { done: number; total: number }) => (
+  <span class="progress" aria-hidden="true">
+    <i style={{ width: `${Math.min(100, (100 * done) / Math.max(1, total))}%` }} />
+  </span>
+);
+
+const NoStudies = () => (
+  <Empty title="No study yet.">
+    <span>A study tries knobs of models on the rows of a table, and keeps the best. Start one from SQL:</span>
+    <CopiedSql
+      name="the statement"
+      sql={"select rafiki_train('text_classification', 'reviews', max_time => '5 min');"}
+    />
+    <span>It appears here as soon as the transaction commits.</span>
+  </Empty>
+);

@@ -1,0 +1,133 @@
+import type { UtilisationAnswer } from '../../http/charts/utilisation.ts';
+import type { WorkerAnswer } from '../../http/routes/service.ts';
+import { CopiedSql } from '../parts/copied-sql.tsx';
+import { Empty, Shown } from '../parts/messages.tsx';
+import { Panel } from '../parts/panel.tsx';
+import { Scroll } from '../parts/scroll.tsx';
+import { counted, duration, percent } from '../state/format.ts';
+import { useLoaded } from '../state/loading.ts';
+import { Link } from '../state/router.tsx';
+import { secondsOf } from './study/study-facts.tsx';
+
+const EVERY_MS = 3_000;
+const HOUR_S = 3600;
+/** A heartbeat comes every 5 s. */
+const LATE_S = 15;
+
+/** The running processes, and what they do for the role. */
+export function Workers() {
+  const loaded = useLoaded<{ workers: WorkerAnswer[] }>('/v1/workers', EVERY_MS);
+  const used = useLoaded<{ workers: UtilisationAnswer[] }>('/v1/workers/utilisation', EVERY_MS);
+  const byWorker = new Map(used.value?.workers.map((each) => [each.worker, each]));
+  return (
+    <>
+      <div class="page-head">
+        <h1>Workers</h1>
+      </div>
+      <Shown loaded={loaded} what="processes">
+        {({ workers }) => (
+          <>
+            <Missing workers={workers} />
+            <Panel title="Processes" note="trials of studies that you may see" flush>
+              <Scroll label="Table of processes">
+                <table>
+                  <thead>
+                    <tr>
+                      <th class="num">Process</th>
+                      <th>Kind</th>
+                      <th>Host</th>
+                      <th>Device</th>
+                      <th>Does</th>
+                      <th>Busy in the last hour</th>
+                      <th class="num">Trials</th>
+                      <th class="num">Up</th>
+                      <th class="num">Heard of</th>
+                      <th class="num">Lost</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {workers.map((worker) => (
+                      <ProcessRow key={worker.process} worker={worker} used={byWorker.get(worker.process)} />
+                    ))}
+                  </tbody>
+                </table>
+              </Scroll>
+            </Panel>
+          </>
+        )}
+      </Shown>
+    </>
+  );
+}
+
+const needed = [
+  { kind: 'coordinator', without: 'studies are not planned', command: 'rafiki coordinator' },
+  { kind: 'worker', without: 'trials wait', command: 'rafiki worker' },
+  { kind: 'serving', without: 'nothing is predicted', command: 'rafiki serve' },
+] as const;
+
+/** What must run, and does not. */
+function Missing({ workers }: { workers: readonly WorkerAnswer[] }) {
+  const missing = needed.filter(({ kind }) => !workers.some((each) => each.kind === kind));
+  const waiting = workers.find(({ kind }) => kind === 'coordinator');
+  return (
+    <>
+      {missing.map(({ kind, without, command }) => (
+        <section class="panel" key={kind} aria-label={`No ${kind}`}>
+          <Empty title={`No ${kind} runs: ${without}.`}>
+            <CopiedSql name="the command" sql={command} />
+          </Empty>
+        </section>
+      ))}
+      {waiting !== undefined && (waiting.waiting ?? 0) > 0 && (
+        <div class="message" role="status">
+          {counted(waiting.waiting)} trials wait for a worker, the oldest for {duration(waiting.oldest_s)}.
+        </div>
+      )}
+    </>
+  );
+}
+
+function ProcessRow({ worker, used }: { worker: WorkerAnswer; used: UtilisationAnswer | undefined }) {
+  const { process, kind, host, pid, device, up, seen_s, trial, lost } = worker;
+  const upS = secondsOf(up) ?? HOUR_S;
+  const share = used === undefined ? 0 : Math.min(1, used.busy_s / Math.max(1, Math.min(HOUR_S, upS)));
+  const [study] = trial?.split('/') ?? [];
+  return (
+    <tr>
+      <td class="num">{process}</td>
+      <td>{kind}</td>
+      <td>
+        {host} <span class="muted">pid {pid}</span>
+      </td>
+      <td>{device}</td>
+      <td>
+        {trial === null ? (
+          <span class="muted">–</span>
+        ) : (
+          <span>
+            trial {trial.split('/')[1]} of <Link to={`/studies/${study}`}>study {study}</Link>
+          </span>
+        )}
+      </td>
+      <td class="nowrap">
+        {kind === 'worker' ? (
+          <>
+            <span class="progress" aria-hidden="true">
+              <i style={{ width: `${100 * share}%` }} />
+            </span>{' '}
+            <span class="num">{percent(share)}</span>
+          </>
+        ) : (
+          ''
+        )}
+      </td>
+      <td class="num">{kind === 'worker' ? counted(used?.trials ?? 0) : ''}</td>
+      <td class="num">{duration(secondsOf(up))}</td>
+      <td class="num">
+        {(seen_s ?? 0) > LATE_S ? <strong>{duration(seen_s)} ago</strong> : `${Math.round(seen_s ?? 0)} s ago`}
+      </td>
+      <td class="num">{lost === null ? '' : counted(lost)}</td>
+    </tr>
+  );
+}

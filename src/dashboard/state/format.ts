@@ -1,0 +1,68 @@
+const whole = new Intl.NumberFormat('en');
+
+export const counted = (value: number | null | undefined): string => (value == null ? '–' : whole.format(value));
+
+/** Of scores and probabilities. */
+export const decimals = (value: number | null | undefined, digits = 4): string =>
+  value == null ? '–' : value.toFixed(digits);
+
+export const percent = (share: number | null | undefined, digits = 0): string =>
+  share == null ? '–' : `${(100 * share).toFixed(digits)} %`;
+
+/** Two units at most: 3 h 20 min. */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds == null) return '–';
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  const s = Math.round(seconds);
+  if (s < 60) return `${s} s`;
+  const parts: [string, number][] = [
+    ['d', Math.floor(s / 86_400)],
+    ['h', Math.floor(s / 3600) % 24],
+    ['min', Math.floor(s / 60) % 60],
+    ['s', s % 60],
+  ];
+  const first = parts.findIndex(([, n]) => n > 0);
+  return parts
+    .slice(first, first + 2)
+    .filter(([, n]) => n > 0)
+    .map(([unit, n]) => `${n} ${unit}`)
+    .join(' ');
+}
+
+export function milliseconds(ms: number | null | undefined): string {
+  if (ms == null) return '–';
+  return ms < 10 ? `${ms.toFixed(2)} ms` : ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+export function bytes(value: number | null | undefined): string {
+  if (value == null) return '–';
+  const mb = value / 2 ** 20;
+  return mb >= 1000 ? `${(mb / 1024).toFixed(1)} GB` : mb >= 10 ? `${mb.toFixed(0)} MB` : `${mb.toFixed(1)} MB`;
+}
+
+const date = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+export const moment = (iso: string | null | undefined): string => (iso == null ? '–' : date.format(new Date(iso)));
+
+/** How long ago, in one unit. */
+export function ago(iso: string | null | undefined, nowMs = Date.now()): string {
+  if (iso == null) return '–';
+  const s = Math.max(0, (nowMs - Date.parse(iso)) / 1000);
+  if (s < 60) return 'just now';
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ago`;
+  return `${Math.floor(s / 86_400)} d ago`;
+}
+
+/** A knob's value as it is read in a table. */
+export function knobValue(value: unknown): string {
+  if (typeof value !== 'number') return typeof value === 'string' ? value : JSON.stringify(value);
+  return Number.isInteger(value) ? String(value) : Number(value.toPrecision(3)).toString();
+}
+
+export const knobList = (knobs: Readonly<Record<string, unknown>>): string =>
+  Object.entries(knobs)
+    .map(([name, value]) => `${name} ${knobValue(value)}`)
+    .join(' · ');
+
+/** A text as a literal of SQL. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;

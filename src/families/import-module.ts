@@ -1,0 +1,34 @@
+import { register } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { FamilyFailed } from '../errors/errors.ts';
+
+/** `rafiki/families`, for modules outside of a folder where the package is installed: then it is this very one. */
+const parts = new URL(import.meta.url.endsWith('.ts') ? '../own-family.ts' : '../own-family.js', import.meta.url).href;
+
+/** Runs in a thread of Node's: what it cannot find otherwise is found here. */
+const resolver = `
+export async function resolve(specifier, context, next) {
+  try {
+    return await next(specifier, context);
+  } catch (error) {
+    if (specifier !== 'rafiki/families') throw error;
+    return { url: ${JSON.stringify(parts)}, shortCircuit: true };
+  }
+}`;
+
+let isRegistered = false;
+
+/** Imports a module of whoever runs this process. Throws {@link FamilyFailed}. */
+export async function importModule(file: string): Promise<Record<string, unknown>> {
+  if (!isRegistered) register(`data:text/javascript,${encodeURIComponent(resolver)}`, import.meta.url);
+  isRegistered = true;
+  try {
+    return await import(pathToFileURL(file).href);
+  } catch (cause) {
+    throw new FamilyFailed(`${file} cannot be imported`, {
+      detail: cause instanceof Error ? cause.message : String(cause),
+      hint: 'It is a JavaScript module (.mjs, or .js beside a package.json with "type": "module").',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,17 @@
+// The process that checks one file and ends. It gets no credentials, and is killed where it takes too long or too much memory.
+import { readFile } from 'node:fs/promises';
+import { reportError } from '../errors/rafiki-error.ts';
+import { checkFile } from './check-file.ts';
+import { memoryError } from './memory-error.ts';
+import type { CheckOrder, CheckReport } from './messages.ts';
+
+async function report({ file, task, spec }: CheckOrder): Promise<CheckReport> {
+  try {
+    return { ok: true, found: await checkFile({ bytes: await readFile(file), task, spec, threads: 1 }) };
+  } catch (error) {
+    return { ok: false, error: reportError(memoryError(error)) };
+  }
+}
+
+process.on('message', (order: CheckOrder) => void report(order).then((answer) => process.send?.(answer)));
+process.on('disconnect', () => process.exit());

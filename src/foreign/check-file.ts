@@ -1,0 +1,174 @@
+import { checkClassCount, checkLabel } from '../domain/class-limits.ts';
+import { inputOf, outputOf, type RawInput, type Task } from '../domain/task.ts';
+import type { FittedFeatures, TrainedModel } from '../domain/training.ts';
+import type { ForeignSession, ForeignTensor } from '../engine/foreign-session.ts';
+import { BadData } from '../errors/errors.ts';
+import { keepRows } from '../features/columns/kept-rows.ts';
+import { rowsOf } from '../features/columns/table-rows.ts';
+import { sampleImage } from '../features/images.ts';
+import { withoutNode } from '../graph/onnx-edit.ts';
+import { type OnnxOutline, outlineOnnx } from '../graph/onnx-outline.ts';
+import { type ChosenInput, chooseInput } from './choose-input.ts';
+import { chooseClasses, chooseOutput, outputPlan } from './choose-output.ts';
+import { foreignAnswers } from './foreign-answers.ts';
+import { feederOf, runForeign } from './foreign-model.ts';
+import type { CheckedImport } from './messages.ts';
+import { checkedOutline, openChecked } from './onnx-check.ts';
+import { isOwnExport, readOwnExport } from './own-export.ts';
+import { FOREIGN, type ForeignPlan, type OutputPlan } from './plan.ts';
+import { type ImportSpec, readSpec } from './spec.ts';
+import { tried } from './trial.ts';
+import { checkVocabulary } from './vocabulary.ts';
+
+/** Where exporters may leave the specification, as JSON. */
+const SPEC_KEY = 'rafiki.spec';
+
+const sampleTexts = ['A short text.', 'An idea that sounds good on paper, told with warmth and wit.', ''];
+
+export interface FileToCheck {
+  bytes: Uint8Array;
+  task: Task;
+  spec: Readonly<Record<string, unknown>>;
+  threads: number;
+}
+
+/** Finds out how a file answers a task, by what it says, by `spec`, and by running it on samples. Throws for a file that cannot. */
+export async function checkFile({ bytes, task, spec: given, threads }: FileToCheck): Promise<CheckedImport> {
+  const whole = checkedOutline(bytes);
+  if (isOwnExport(whole)) return tried(readOwnExport(bytes, whole, task), task, threads);
+  const { onnx, outline } = withoutMaps(bytes, whole);
+  const spec = readSpec({ ...ownSpec(outline), ...given });
+  const value = chooseOutput(outline, spec, outputOf(task));
+  const chosen = chooseInput(outline, spec, inputOf(task));
+  const session = await openChecked(onnx, threads);
+  try {
+    const model = { session, output: value.name };
+    await checkVocabulary(chosen, (feeds) => runForeign(session, feeds, value.name));
+    const samples = await samplesOf(task, chosen, spec);
+    const { batch, tensor, rows } = await batchOf(model, chosen, samples);
+    const output = outputPlan(tensor, value.name, { kind: spec.outputKind, output: outputOf(task) });
+    const plan = { ...chosen, batch, output };
+    const width = tensor.data.length / rows;
+    const classes = outputOf(task) === 'number' ? [] : chooseClasses(outline, spec, { kind: output.kind, width });
+    for (const label of classes) checkLabel(label);
+    checkClassCount(classes);
+    foreignAnswers(tensor, { kind: output.kind, classes, rows });
+    return importOf(onnx, plan, { classes, samples });
+  } finally {
+    await session.release();
+  }
+}
+
+/** The outputs of a graph are tensors here: maps of probabilities become the tensors that they are made of. */
+function withoutMaps(bytes: Uint8Array, whole: OnnxOutline): { onnx: Uint8Array; outline: OnnxOutline } {
+  const map = whole.zipMaps.find(({ output }) => whole.outputs.some(({ name }) => name === output));
+  if (map === undefined) return { onnx: bytes, outline: whole };
+  const onnx = withoutNode(bytes, map);
+  return { onnx, outline: { ...outlineOnnx(onnx), classes: whole.classes } };
+}
+
+function ownSpec({ metadata }: OnnxOutline): Record<string, unknown> {
+  const text = metadata.get(SPEC_KEY);
+  if (text === undefined) return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  } catch {
+    // as for other JSON that is no object
+  }
+  throw new BadData(`the metadata "${SPEC_KEY}" of the ONNX file is no JSON object`, {
+    hint: 'It has the fields that spec has, as JSON.',
+  });
+}
+
+interface OpenModel {
+  session: ForeignSession;
+  output: string;
+}
+
+async function samplesOf(task: Task, { input, columns }: ChosenInput, { examples }: ImportSpec): Promise<RawInput[]> {
+  switch (inputOf(task)) {
+    case 'text':
+      return sampleTexts;
+    case 'image':
+      return [await sampleImage(), await sampleImage()];
+    case 'columns': {
+      if (examples !== undefined) return examples.map((row) => JSON.stringify(row));
+      const zero: Readonly<Record<string, unknown>> = { text: '', boolean: false, number: 0 };
+      const parts = input.kind === 'columns' ? input.inputs.flatMap((own) => own.columns) : [];
+      const lengths = new Map(parts.map(({ name, length }) => [name, length]));
+      const zeros = (name: string): number[] => new Array<number>(lengths.get(name) ?? 0).fill(0);
+      const row = Object.fromEntries(
+        columns.map(({ name, kind }) => [name, kind === 'list' ? zeros(name) : zero[kind]]),
+      );
+      return [JSON.stringify(row), JSON.stringify(row)];
+    }
+  }
+}
+
+interface SampleRun {
+  /** Rows of each run; null: any number. */
+  batch: number | null;
+  tensor: ForeignTensor;
+  rows: number;
+}
+
+/** Relative to the largest number of an output: rounding is far less. */
+const SAME = 1e-3;
+
+/**
+ * Runs the samples. Graphs that declare any number of rows, but take one only, or mix the rows of a batch, are run row by row from then
+ * on.
+ */
+async function batchOf(model: OpenModel, chosen: ChosenInput, samples: readonly RawInput[]): Promise<SampleRun> {
+  const feeder = feederOf({ ...chosen, output: { name: model.output, kind: 'numbers' } });
+  const run = async (inputs: readonly RawInput[]): Promise<ForeignTensor> =>
+    runForeign(model.session, await feeder(inputs), model.output);
+  const [first] = samples as [RawInput];
+  if (chosen.batch !== null) {
+    const rows = Array.from({ length: chosen.batch }, (_, i) => samples[i % samples.length] as RawInput);
+    return { batch: chosen.batch, tensor: await run(rows), rows: chosen.batch };
+  }
+  const one = await run([first]);
+  const all = await run(samples).catch((error: unknown) => {
+    if (error instanceof BadData) return undefined;
+    throw error;
+  });
+  const mixes = all === undefined || !startsLike(all, one, samples.length);
+  return mixes ? { batch: 1, tensor: one, rows: 1 } : { batch: null, tensor: all, rows: samples.length };
+}
+
+/** Whether the first of `rows` rows has the values of the only one. */
+function startsLike(all: ForeignTensor, one: ForeignTensor, rows: number): boolean {
+  if (all.data.length !== rows * one.data.length) return false;
+  if (one.type === 'string') return one.data.every((value, i) => value === all.data[i]);
+  const values = Array.from(one.data as Float32Array, Number);
+  const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-6);
+  return values.every((value, i) => Math.abs(value - Number(all.data[i])) <= SAME * most || Number.isNaN(value));
+}
+
+function importOf(
+  onnx: Uint8Array,
+  plan: ForeignPlan & { output: OutputPlan },
+  { classes, samples }: { classes: string[]; samples: readonly RawInput[] },
+): CheckedImport {
+  const features: FittedFeatures = {
+    encoder: FOREIGN,
+    state: { ...plan },
+    classes,
+    ...(plan.output.kind === 'numbers' ? { target: { mean: 0, scale: 1 } } : {}),
+  };
+  const { columns } = plan;
+  const model: TrainedModel = {
+    onnx,
+    features,
+    ...(columns.length > 0 ? { explaining: { kind: 'rows', columns: keepRows(rowsOf(samples, columns)) } } : {}),
+  };
+  return {
+    ...{ rule: 'best', classes, score: null, accuracies: null, metric: null },
+    columns: columns.length > 0 ? columns.map(({ name, kind }) => ({ name, kind })) : null,
+    members: [
+      { family: 'imported', precision: 'float32', score: null, weight: 1, temperature: 1, variantOf: null, model },
+    ],
+  };
+}

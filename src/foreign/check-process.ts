@@ -1,0 +1,53 @@
+import path from 'node:path';
+import type { Task } from '../domain/task.ts';
+import { reportedError } from '../errors/reported.ts';
+import { LimitedProcess } from '../runtime/limited-process.ts';
+import type { CheckedImport, CheckReport } from './messages.ts';
+import { endError, isEnd } from './process-end.ts';
+
+const isSource = import.meta.url.endsWith('.ts');
+const entry = new URL(isSource ? './check-child.ts' : './check-child.js', import.meta.url);
+
+/** A graph that takes longer to load and to run on a few rows would be of no use in a query. */
+const CHECK_MS = 120_000;
+/** Nobody waits for a query. */
+const NICE = 10;
+
+export interface CheckOptions {
+  file: string;
+  task: Task;
+  spec: Readonly<Record<string, unknown>>;
+  memoryBytes: number;
+  signal: AbortSignal;
+  limitMs?: number;
+}
+
+/** Checks a file in a process of its own. Throws what is wrong with the file, or with what it did to the process. */
+export async function checkInProcess({
+  file,
+  task,
+  spec,
+  memoryBytes,
+  signal,
+  limitMs = CHECK_MS,
+}: CheckOptions): Promise<CheckedImport> {
+  const child = new LimitedProcess({
+    entry,
+    memoryBytes,
+    reads: [path.dirname(file)],
+    nice: NICE,
+    onEnd: () => undefined,
+  });
+  const stop = (): void => void child.kill();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const report = (await child.order({ file, task, spec }, limitMs)) as CheckReport;
+    if (report.ok) return report.found;
+    throw reportedError(report.error);
+  } catch (error) {
+    throw isEnd(error) ? endError(error) : error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    await child.kill();
+  }
+}

@@ -1,0 +1,105 @@
+import { isEnsembleRule } from '../domain/ensembles/rule.ts';
+import type { Metric } from '../domain/metrics.ts';
+import type { InputColumn } from '../domain/table.ts';
+import type { Task } from '../domain/task.ts';
+import type { Dtype, ParamSet } from '../domain/tensor.ts';
+import type { TrainedModel } from '../domain/training.ts';
+import { BadData } from '../errors/errors.ts';
+import { withoutMetadata } from '../graph/onnx-edit.ts';
+import type { OnnxOutline } from '../graph/onnx-outline.ts';
+import { unpackModel } from '../params/model-codec.ts';
+import { packTensor, unpackMeta, unpackTensor } from '../params/tensor-codec.ts';
+import type { CheckedImport, ImportedMember } from './messages.ts';
+
+/** The metadata that `rafiki_export` appends: what the model is, and under further keys its parts. */
+const MODEL_KEY = 'rafiki.model';
+const isOurs = (key: string): boolean => /^rafiki\.(model|params\.\d+|blob\.[0-9a-f]{64})$/.test(key);
+const FORMAT = 1;
+
+export const isOwnExport = ({ metadata }: OnnxOutline): boolean => metadata.has(MODEL_KEY);
+
+/** As sql/idempotent/7-models/60-export.sql writes it. */
+interface ExportedModel {
+  format: number;
+  task: string;
+  rule: string;
+  classes: string[];
+  columns: InputColumn[] | null;
+  score: number | null;
+  accuracies: number[] | null;
+  metric: Metric | null;
+  members: (Omit<ImportedMember, 'model' | 'encoder' | 'variantOf'> & {
+    variant_of: number | null;
+    params: number;
+    encoder: number | null;
+  })[];
+}
+
+interface ExportedParams {
+  /** MessagePack in base64. */
+  meta: string;
+  tensors: { name: string; dtype: Dtype; shape: number[]; hash: string }[];
+}
+
+/** The version that was exported: the same bytes. Throws BadData for a file whose parts are damaged, or for another task. */
+export function readOwnExport(bytes: Uint8Array, { metadata }: OnnxOutline, task: Task): CheckedImport {
+  try {
+    return readExport(bytes, metadata, task);
+  } catch (cause) {
+    if (cause instanceof BadData) throw cause;
+    throw new BadData('the file says that rafiki_export made it, but its parts are damaged', {
+      detail: cause instanceof Error ? cause.message : String(cause),
+      hint: 'Export the model again.',
+      cause,
+    });
+  }
+}
+
+function readExport(bytes: Uint8Array, metadata: ReadonlyMap<string, string>, task: Task): CheckedImport {
+  const model = JSON.parse(metadata.get(MODEL_KEY) ?? '') as ExportedModel;
+  if (model.format !== FORMAT) {
+    throw new BadData(`the file is an export of format ${String(model.format).slice(0, 20)}`, {
+      detail: `This version reads format ${FORMAT}.`,
+      hint: 'Import it with the version of Rafiki that exported it, or a newer one.',
+    });
+  }
+  if (model.task !== task) {
+    throw new BadData(`the file is a model for ${String(model.task).slice(0, 60)}`, {
+      detail: `It is imported for ${task}.`,
+      hint: 'Name its task.',
+    });
+  }
+  const { rule, classes, columns, score, accuracies, metric } = model;
+  if (!isEnsembleRule(rule) || !Array.isArray(classes) || model.members.length === 0) throw new RangeError(MODEL_KEY);
+  const graph = withoutMetadata(bytes, isOurs);
+  const read = (place: number): TrainedModel => unpackModel(readParams(place, { metadata, graph }));
+  const members = model.members.map(
+    ({ family, precision, score: own, weight, temperature, ...member }): ImportedMember => {
+      const { params, encoder, variant_of: variantOf } = member;
+      return {
+        ...{ family, precision, score: own, weight, temperature, variantOf, model: read(params) },
+        ...(encoder === null ? {} : { encoder: read(encoder) }),
+      };
+    },
+  );
+  return { rule, classes: classes.map(String), columns, score, accuracies, metric, members };
+}
+
+interface ExportedFile {
+  metadata: ReadonlyMap<string, string>;
+  /** The main graph as it was stored: the tensor of the file of the first member, which stands there once. */
+  graph: Uint8Array;
+}
+
+function readParams(place: number, { metadata, graph }: ExportedFile): ParamSet {
+  const { meta, tensors } = JSON.parse(metadata.get(`rafiki.params.${place}`) ?? '') as ExportedParams;
+  const entries = tensors.map(({ name, hash }) => {
+    const text = metadata.get(`rafiki.blob.${hash}`);
+    const data =
+      text === undefined
+        ? packTensor({ dtype: 'uint8', shape: [graph.length], data: graph }).data
+        : Buffer.from(text, 'base64');
+    return [name, unpackTensor({ hash: Buffer.from(hash, 'hex'), data })] as const;
+  });
+  return { meta: unpackMeta(Buffer.from(meta, 'base64')), tensors: Object.fromEntries(entries) };
+}

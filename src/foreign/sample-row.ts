@@ -1,0 +1,15 @@
+import type { ExplanationData } from '../domain/training.ts';
+
+/** The first of the rows that are kept for explanations, as an input; undefined if there are none. */
+export const sampleRow = (explaining: ExplanationData | undefined): string | undefined =>
+  explaining?.kind === 'rows'
+    ? JSON.stringify(
+        Object.fromEntries(explaining.columns.map(({ name, kind, values }) => [name, cellOf(kind, values[0])])),
+      )
+    : undefined;
+
+/** As it was read: arrays are kept as texts, and true as 1. */
+function cellOf(kind: string, value: number | string | null | undefined): unknown {
+  if (kind === 'list') return JSON.parse(String(value));
+  return kind === 'boolean' ? value === 1 : (value ?? null);
+}

@@ -1,0 +1,74 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { HttpRefusal } from '../error-answer.ts';
+import type { PageSession, PageSessions } from './sessions.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of a request that signed in by a cookie. */
+    session: PageSession | undefined;
+  }
+}
+
+/** The header in which pages send their key; "none" before they have one. A page of another origin cannot send it without asking. */
+export const PAGE_KEY = 'rafiki-session';
+const SWEEP_MS = 60_000;
+
+/** With TLS the browser itself holds the cookie to this host, this path and TLS. */
+const nameOf = (isTls: boolean): string => (isTls ? '__Host-rafiki_session' : 'rafiki_session');
+
+/**
+ * Lets requests sign in by a session: the cookie and the key together stand for the Authorization header that the session began
+ * with, which is then checked as always. So a role that is dropped, or whose password changes, is out as soon as with HTTP Basic.
+ */
+export function addPageSessions(app: FastifyInstance, sessions: PageSessions, isTls: boolean): void {
+  const timer = setInterval(() => sessions.sweep(), SWEEP_MS);
+  timer.unref();
+  app.addHook('onClose', async () => {
+    clearInterval(timer);
+    sessions.endAll();
+  });
+  app.decorateRequest('session', undefined);
+  app.addHook('onRequest', async (request) => {
+    const { authorization, cookie, [PAGE_KEY]: key } = request.headers;
+    const token = cookieOf(cookie, nameOf(isTls));
+    if (authorization !== undefined || token === undefined || typeof key !== 'string') return;
+    const session = sessions.of({ token, key });
+    if (session === undefined) return;
+    refuseOthers(request);
+    request.session = session;
+    request.headers.authorization = session.authorization;
+  });
+  app.addHook('onSend', async (request, reply) => {
+    if (reply.statusCode !== 401 || request.session === undefined) return;
+    sessions.end(request.session);
+    clearSession(reply, isTls);
+  });
+}
+
+export function sendSession(reply: FastifyReply, token: string, isTls: boolean): void {
+  void reply.header('set-cookie', cookie(token, isTls));
+}
+
+export function clearSession(reply: FastifyReply, isTls: boolean): void {
+  void reply.header('set-cookie', `${cookie('', isTls)}; Max-Age=0`);
+}
+
+const cookie = (token: string, isTls: boolean): string =>
+  `${nameOf(isTls)}=${token}; Path=/; HttpOnly; SameSite=Strict${isTls ? '; Secure' : ''}`;
+
+function cookieOf(header: string | undefined, name: string): string | undefined {
+  for (const pair of header?.split(';') ?? []) {
+    const [left = '', right] = pair.trim().split('=', 2);
+    if (left === name && right !== undefined && right !== '') return right;
+  }
+  return undefined;
+}
+
+/** A session is for our own pages, not for origins that RAFIKI_HTTP_CORS allows to sign in by themselves. */
+function refuseOthers({ headers: { origin, host, 'sec-fetch-site': site } }: FastifyRequest): void {
+  const isOwn = origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
+  if (isOwn && (site === undefined || site === 'same-origin')) return;
+  throw new HttpRefusal({ status: 403, sqlstate: '42501' }, 'a session is used by another origin', {
+    hint: 'Sign in with a role and its password by HTTP Basic.',
+  });
+}

@@ -1,0 +1,74 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * How a command is kept from the network, from other processes and from files, by tools of Linux that may be missing, or forbidden in a
+ * container: a user namespace with a network of its own, in which the memory and the environment of other processes cannot be read
+ * either; and Landlock, which opens only the files that are named.
+ */
+interface FencePart {
+  name: string;
+  command(reads: readonly string[]): string[];
+}
+
+const PROBE_MS = 2_000;
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** This package's code, the packages that it uses, wherever npm has put them, and node. */
+const ownCode = [
+  ...['src', 'dist', 'node_modules', 'package.json', 'tsconfig.json'].map((name) => path.join(root, name)),
+  ...(root.includes('/node_modules/') ? [root.slice(0, root.indexOf('/node_modules/') + '/node_modules'.length)] : []),
+  path.dirname(process.execPath),
+];
+/** Libraries, what the machine has, and random numbers. */
+const ofSystem = [
+  ...[
+    '/usr',
+    '/lib',
+    '/lib64',
+    '/bin',
+    '/etc/ssl',
+    '/etc/ld.so.cache',
+    '/proc',
+    '/sys/devices/system',
+    '/sys/fs/cgroup',
+  ],
+  ...['/dev/urandom', '/dev/null'],
+];
+
+const ruleOf = (file: string): string[] => [
+  '--landlock-rule',
+  `path-beneath:${statSync(file).isDirectory() ? 'execute,read-file,read-dir' : 'execute,read-file'}:${file}`,
+];
+
+const parts: readonly FencePart[] = [
+  { name: 'network', command: () => ['unshare', '--user', '--map-current-user', '--net', '--ipc', '--'] },
+  {
+    name: 'files',
+    command: (reads) => [
+      ...['setpriv', '--no-new-privs', '--landlock-access', 'fs'],
+      ...[...ownCode, ...ofSystem, ...reads].filter((file) => existsSync(file)).flatMap(ruleOf),
+      ...['--landlock-rule', 'path-beneath:write-file:/dev/null', '--'],
+    ],
+  },
+];
+
+let usable: readonly FencePart[] | undefined;
+
+/** The parts that work here; tried once, by running `true` behind them. */
+function usableParts(): readonly FencePart[] {
+  usable ??= process.platform === 'linux' ? parts.filter((part) => works(part.command([]))) : [];
+  return usable;
+}
+
+function works([file = '', ...args]: readonly string[]): boolean {
+  return spawnSync(file, [...args, 'true'], { stdio: 'ignore', timeout: PROBE_MS, env: {} }).status === 0;
+}
+
+/** What comes before a command to keep it behind the fence; empty where the system has none. */
+export const fenceOf = (reads: readonly string[]): string[] => usableParts().flatMap((part) => part.command(reads));
+
+/** What a process behind the fence does not reach: for a log, and for those who decide whether it is enough. */
+export const fencedOff = (): string[] => usableParts().map(({ name }) => name);

@@ -1,0 +1,51 @@
+import type { BatchResult, ExplainedEnsemble } from '../devices/device.ts';
+import type { EnsembleFiles } from '../devices/replica.ts';
+import type { LoadedDevice } from '../devices/resident-device.ts';
+import { textSeparator } from '../devices/thread-orders.ts';
+import type { Subset } from '../policies/policy.ts';
+import type { OwnerProcess } from './owner-process.ts';
+
+/** An imported model: its batches run in the process of its owner. */
+export class ForeignDevice implements LoadedDevice {
+  readonly inlineRows = 0;
+  /** A typical input, if the model has one of its own. */
+  readonly sample: string | undefined;
+  readonly #process: OwnerProcess;
+  readonly #id: number;
+
+  private constructor(process: OwnerProcess, { id, sample }: { id: number; sample: string | undefined }) {
+    this.#process = process;
+    this.#id = id;
+    this.sample = sample;
+  }
+
+  static async load(process: OwnerProcess, files: EnsembleFiles): Promise<ForeignDevice> {
+    return new ForeignDevice(process, await process.load(files));
+  }
+
+  get isFree(): boolean {
+    return this.#process.isFree;
+  }
+
+  run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
+    return this.#process.run({ kind: 'run', id: this.#id, inputs: inputs.join(textSeparator), subset }, inputs.length);
+  }
+
+  explain(orders: readonly string[], ensemble: ExplainedEnsemble): Promise<BatchResult> {
+    const joined = orders.join(textSeparator);
+    return this.#process.run(
+      { kind: 'explain', id: this.#id, orders: joined, ensemble },
+      orders.length * ROWS_OF_EXPLANATION,
+    );
+  }
+
+  /** It has one process. */
+  async grow(): Promise<void> {}
+
+  release(): Promise<void> {
+    return this.#process.unload(this.#id);
+  }
+}
+
+/** Rows that an explanation asks a model about take as long as a tenth of them asked one by one. */
+const ROWS_OF_EXPLANATION = 50;

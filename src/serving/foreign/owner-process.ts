@@ -1,0 +1,188 @@
+import { ExternalFailure } from '../../errors/errors.ts';
+import { reportedError } from '../../errors/reported.ts';
+import { endError, isEnd } from '../../foreign/process-end.ts';
+import { LimitedProcess } from '../../runtime/limited-process.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { BatchResult } from '../devices/device.ts';
+import type { EnsembleFiles } from '../devices/replica.ts';
+import type { Report, ThreadOrder } from '../devices/thread-orders.ts';
+
+const isSource = import.meta.url.endsWith('.ts');
+const entry = new URL(isSource ? './owner-child.ts' : './owner-child.js', import.meta.url);
+
+/** A graph that takes longer to load would make calls after a restart wait for as long. */
+const LOAD_MS = 60_000;
+/** What a batch may take, and each of its rows. */
+const RUN_MS = 10_000;
+const ROW_MS = 2_000;
+/** Below the server's own threads, and above training. */
+const NICE = 2;
+/** A process without orders for this long is ended; the next order starts another. */
+const IDLE_MS = 5 * 60_000;
+/** After as many deaths without an answer in between, a model's calls are refused for a while: each death costs the owner's other models a restart. */
+const MAX_DEATHS = 3;
+const REFUSED_MS = 30_000;
+
+export interface OwnerProcessOptions {
+  owner: number;
+  memoryBytes: number;
+  /** The folder of the models' files. */
+  modelDir: string;
+  /** Override of {@link RUN_MS}. */
+  runMs?: number;
+  /** Resolves when the process may be started. */
+  admit(process: OwnerProcess): Promise<void>;
+  logger: Logger;
+}
+
+interface HostedModel {
+  files: EnsembleFiles;
+  /** A typical input, if the model has one of its own. */
+  sample: string | undefined;
+  deaths: number;
+  /** No calls before this time. */
+  refusedUntilMs: number;
+  lastError: unknown;
+}
+
+/**
+ * The process that runs the imported models of one owner. It is started with the first order, executes one at a time, is killed where one
+ * takes too long, and is started again with the next. An order that waits survives the end of the one before it.
+ */
+export class OwnerProcess {
+  readonly #options: OwnerProcessOptions;
+  readonly #models = new Map<number, HostedModel>();
+  #process: LimitedProcess | undefined;
+  /** Models that this process has. */
+  #loaded = new Set<number>();
+  #last: Promise<unknown> = Promise.resolve();
+  #pending = 0;
+  #nextId = 1;
+  #idle: NodeJS.Timeout | undefined;
+  usedMs = 0;
+
+  constructor(options: OwnerProcessOptions) {
+    this.#options = options;
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== undefined;
+  }
+
+  /** Whether no order is executed or waits. */
+  get isFree(): boolean {
+    return this.#pending === 0;
+  }
+
+  get models(): number {
+    return this.#models.size;
+  }
+
+  /** Loads a model; returns its id, and a typical input if it has one of its own. */
+  async load(files: EnsembleFiles): Promise<{ id: number; sample: string | undefined }> {
+    const id = this.#nextId++;
+    const model: HostedModel = { files, sample: undefined, deaths: 0, refusedUntilMs: 0, lastError: undefined };
+    this.#models.set(id, model);
+    try {
+      await this.#inTurn(() => this.#loadNow(id, model));
+    } catch (error) {
+      this.#models.delete(id);
+      throw error;
+    }
+    return { id, sample: model.sample };
+  }
+
+  async unload(id: number): Promise<void> {
+    this.#models.delete(id);
+    if (this.#models.size === 0) return this.end();
+    await this.#inTurn(async () => {
+      if (this.#loaded.delete(id)) await this.#order({ kind: 'unload', id }, LOAD_MS);
+    }).catch(() => undefined);
+  }
+
+  /** A run or an explanation of a loaded model. */
+  run(order: Extract<ThreadOrder, { kind: 'run' | 'explain' }>, rows: number): Promise<BatchResult> {
+    return this.#inTurn(async () => {
+      const model = this.#models.get(order.id);
+      if (model === undefined) throw new Error(`model ${order.id} is not loaded in the process of its owner`);
+      if (performance.now() < model.refusedUntilMs) throw model.lastError;
+      if (!this.#loaded.has(order.id)) await this.#loadNow(order.id, model);
+      const startedMs = performance.now();
+      const { runMs = RUN_MS } = this.#options;
+      const { outputs } = await this.#blaming(model, this.#order(order, runMs + ROW_MS * rows));
+      model.deaths = 0;
+      return { outputs, ms: performance.now() - startedMs };
+    });
+  }
+
+  /** Ends the process; orders that come later start another. */
+  async end(): Promise<void> {
+    clearTimeout(this.#idle);
+    const process = this.#process;
+    this.#process = undefined;
+    this.#loaded = new Set();
+    await process?.kill();
+  }
+
+  async #loadNow(id: number, model: HostedModel): Promise<void> {
+    const { sample } = await this.#blaming(model, this.#order({ kind: 'load', id, files: model.files }, LOAD_MS));
+    this.#loaded.add(id);
+    model.sample = sample;
+  }
+
+  /** A process that ends while it works for a model ends because of it. */
+  async #blaming<T>(model: HostedModel, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof ExternalFailure) {
+        model.lastError = error;
+        if (++model.deaths >= MAX_DEATHS) model.refusedUntilMs = performance.now() + REFUSED_MS;
+      }
+      throw error;
+    }
+  }
+
+  /** One after another. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#pending++;
+    clearTimeout(this.#idle);
+    const done = this.#last.then(work).finally(() => {
+      this.usedMs = performance.now();
+      if (--this.#pending > 0) return;
+      this.#idle = setTimeout(() => void this.end(), IDLE_MS);
+      this.#idle.unref();
+    });
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async #order(order: ThreadOrder, limitMs: number): Promise<Extract<Report, { ok: true }>> {
+    if (this.#process === undefined) {
+      await this.#options.admit(this);
+      this.#process = this.#start();
+    }
+    try {
+      const report = (await this.#process.order(order, limitMs)) as Report;
+      if (report.ok) return report;
+      throw reportedError(report.error);
+    } catch (error) {
+      throw isEnd(error) ? endError(error) : error;
+    }
+  }
+
+  #start(): LimitedProcess {
+    const { owner, memoryBytes, modelDir, logger } = this.#options;
+    const started = new LimitedProcess({
+      ...{ entry, memoryBytes, reads: [modelDir], nice: NICE },
+      onEnd: (end) => {
+        if (this.#process !== started) return; // ended here
+        this.#process = undefined;
+        this.#loaded = new Set();
+        logger.warn({ owner, end, stderr: started.stderr }, 'the process of imported models has ended');
+      },
+    });
+    this.#loaded = new Set();
+    return started;
+  }
+}

@@ -1,0 +1,88 @@
+import { LimitReached } from '../../errors/errors.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { fencedOff } from '../../runtime/fence.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Service } from '../../runtime/service.ts';
+import { Machine } from '../machine/machine.ts';
+import { OwnerProcess } from './owner-process.ts';
+
+/** Processes that run at a time: one that is idle is ended for another owner's. */
+const MAX_PROCESSES = 8;
+
+export interface OwnerProcessesOptions {
+  memoryBytes: number;
+  modelDir: string;
+  logger: Logger;
+}
+
+interface Owner {
+  process: OwnerProcess;
+  /** Its batches run beside those of the server's threads, and take no slot of theirs. */
+  machine: Machine;
+}
+
+/** The processes of imported models, one for each owner. */
+export class OwnerProcesses implements Service {
+  readonly #options: OwnerProcessesOptions;
+  readonly #owners = new Map<number, Owner>();
+  #isTold = false;
+
+  constructor(options: OwnerProcessesOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {}
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#owners.values()].map(({ process }) => process.end()));
+  }
+
+  machineOf(owner: number): Machine {
+    return this.#of(owner).machine;
+  }
+
+  processOf(owner: number): OwnerProcess {
+    return this.#of(owner).process;
+  }
+
+  /** Makes room for another process. Throws LimitReached if too many are at work. */
+  async #admit(process: OwnerProcess): Promise<void> {
+    this.#tell();
+    const others = [...this.#owners.values()]
+      .map((each) => each.process)
+      .filter((each) => each !== process && each.isRunning);
+    if (others.length < MAX_PROCESSES) return;
+    const [idle] = others.filter((each) => each.isFree).sort((a, b) => a.usedMs - b.usedMs);
+    if (idle === undefined) {
+      throw new LimitReached('imported models of too many owners are at work', {
+        detail: `A server runs ${MAX_PROCESSES} of their processes at a time.`,
+        hint: 'Repeat the call later, or start another server.',
+      });
+    }
+    await idle.end();
+  }
+
+  #of(owner: number): Owner {
+    const known = this.#owners.get(owner);
+    if (known !== undefined) return known;
+    const made = {
+      process: new OwnerProcess({ ...this.#options, owner, admit: (process) => this.#admit(process) }),
+      machine: new Machine({ slots: 1, clock: systemClock }),
+    };
+    this.#owners.set(owner, made);
+    return made;
+  }
+
+  #tell(): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    const away = fencedOff();
+    const { logger } = this.#options;
+    if (away.length > 1) logger.info({ away }, 'imported models run apart from these');
+    else
+      logger.warn(
+        { away },
+        'this system keeps imported models from nothing else: unshare or setpriv is missing, or not allowed',
+      );
+  }
+}

@@ -1,0 +1,284 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { axeViolations, chromiumPath, startChromium } from '../support/chromium.ts';
+import type { HttpClient } from '../support/http-client.ts';
+import { startHttp, type TestHttp } from '../support/http-server.ts';
+import { insertManyTrials } from '../support/many-trials.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { type RunningProcesses, startProcesses } from '../support/running.ts';
+
+/** Where pictures for README and docs are put: RAFIKI_SCREENSHOTS=docs/images. */
+const pictures = process.env['RAFIKI_SCREENSHOTS'];
+const WIDTHS = [390, 1440];
+const shownTheme = 'document.documentElement.dataset.theme';
+
+let database: TestDatabase;
+let processes: RunningProcesses;
+let http: TestHttp;
+let browser: Browser;
+let ann: HttpClient;
+let annRole: string;
+let study: number;
+let many: number;
+const contexts: BrowserContext[] = [];
+const faults: string[] = [];
+
+/** Whether a film is praised depends on how many of its words are kind, and a little on chance: no trial gets all right. */
+const rows = (from: number, to: number): string =>
+  [
+    'id,label,body,stars,country',
+    ...Array.from({ length: to - from }, (_, i) => {
+      const n = from + i;
+      const words = [0, 1, 2, 3, 4].map((w) => ((n * (w + 3) * 7919) % 101 > 50 ? 'wonderful' : 'dreadful'));
+      const kind = words.filter((word) => word === 'wonderful').length;
+      const label = kind + ((n * 104_729) % 7) / 7 - 0.5 > 2.5 ? 'praised' : 'panned';
+      return `${n},${label},"film ${n} ${words.join(' and ')}",${kind},${['ch', 'fr', 'jp'][n % 3]}`;
+    }),
+  ].join('\n');
+
+async function open(options: { width?: number; dark?: boolean } = {}): Promise<Page> {
+  const { width = 1440, dark = false } = options;
+  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light' });
+  contexts.push(context);
+  const page = await context.newPage();
+  page.on('pageerror', (error) => faults.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && /Content Security Policy|Refused to/.test(message.text()))
+      faults.push(message.text());
+  });
+  return page;
+}
+
+async function signIn(page: Page, to = '/'): Promise<void> {
+  await page.goto(`${http.url}${to}`);
+  await page.getByLabel('Postgres role').fill(annRole);
+  await page.getByLabel('Password').fill('secret');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('navigation', { name: 'Pages' }).waitFor();
+}
+
+const heading = (page: Page, name: string | RegExp) => page.getByRole('heading', { level: 1, name }).waitFor();
+
+async function picture(page: Page, name: string): Promise<void> {
+  if (pictures === undefined) return;
+  mkdirSync(pictures, { recursive: true });
+  await page.screenshot({ path: path.join(pictures, `${name}.png`) });
+}
+
+describe.skipIf(chromiumPath === undefined)('the dashboard', () => {
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    await database.db.query('grant create on schema public to public');
+    [processes, browser] = await Promise.all([startProcesses(database.service), startChromium()]);
+    http = await startHttp(database);
+    ({ client: ann, role: annRole } = await http.as('ann'));
+    const csv = { 'content-type': 'text/csv' };
+    expect((await ann('POST', '/v1/datasets/films', rows(0, 400), csv)).status).toBe(201);
+    expect((await ann('POST', '/v1/datasets/unseen_films', rows(400, 520), csv)).status).toBe(201);
+    many = await insertManyTrials(database.db, { owner: annRole, trials: 10_000 });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await http?.server.stop();
+    await processes?.stop();
+    await database?.drop();
+  });
+  afterEach(async () => {
+    await Promise.all(contexts.splice(0).map((context) => context.close()));
+    expect(faults.splice(0)).toEqual([]);
+  });
+
+  test('a wrong password is told, the right one lets in, and no script sees the cookie', async () => {
+    const page = await open();
+    await page.goto(http.url);
+    await page.getByLabel('Postgres role').fill(annRole);
+    await page.getByLabel('Password').fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'Role or password is wrong' }).waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+    await signIn(page);
+    await heading(page, 'Studies');
+    const seen = await page.evaluate<string>(
+      'JSON.stringify([document.cookie, { ...localStorage }, { ...sessionStorage }])',
+    );
+    expect(seen).not.toMatch(/rafiki_session|secret/);
+    const [cookie] = await page.context().cookies();
+    expect(cookie).toMatchObject({ name: 'rafiki_session', httpOnly: true, sameSite: 'Strict' });
+    await page.reload();
+    await heading(page, 'Studies');
+  });
+
+  test('a study is followed while it runs, from the list to its end', async () => {
+    const page = await open();
+    await signIn(page);
+    const created = await ann<{ study: number }>('POST', '/v1/studies', {
+      ...{ task: 'text_classification', source: 'films', target: 'label', features: ['body'], model: 'film reviews' },
+      ...{ families: ['fasttext'], max_trials: 9, max_time: '4 min', seed: 3 },
+    });
+    expect(created.status).toBe(201);
+    study = created.body.study;
+    const row = page.getByRole('row', { name: /film reviews/ });
+    await row.getByText('running').waitFor();
+    await row.getByRole('link').click();
+    await heading(page, `Study ${study}: film reviews`);
+    await page.getByText('live', { exact: true }).waitFor();
+    await page
+      .getByRole('row', { name: /fasttext/ })
+      .first()
+      .waitFor();
+    await page.getByText('completed', { exact: true }).first().waitFor({ timeout: 180_000 });
+    const { done } = (await ann<{ done: number }>('GET', `/v1/studies/${study}`)).body;
+    expect(done).toBeGreaterThan(1);
+    await page.getByText(`${done} / 9`).waitFor();
+    const best = new RegExp(`^accuracy of ${done} trials by number; the best so far is 0\\.\\d+$`);
+    await page.getByRole('img', { name: best }).waitFor();
+    await page.getByRole('img', { name: new RegExp(`^Learning curves of ${done} trials`) }).waitFor();
+    await page.getByRole('img', { name: new RegExp(`^Parallel coordinates of ${done} trials`) }).waitFor();
+    await page.getByRole('img', { name: /trials on 1 workers/ }).waitFor();
+  });
+
+  test('a study is paused, resumed and cancelled, and asks first', async () => {
+    const created = await ann<{ study: number }>('POST', '/v1/studies', {
+      ...{ task: 'text_classification', source: 'films', target: 'label', features: ['body'], model: 'never' },
+      ...{ families: ['temporal_cnn'], max_trials: 200, max_time: '30 min' },
+    });
+    const page = await open();
+    await signIn(page, `/studies/${created.body.study}`);
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText('(paused)').waitFor();
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByRole('button', { name: 'Pause' }).waitFor();
+    await page.getByRole('button', { name: 'Cancel study' }).click();
+    await page.keyboard.press('Escape');
+    expect((await ann('GET', `/v1/studies/${created.body.study}`)).body['state']).not.toBe('cancelled');
+    await page.getByRole('button', { name: 'Cancel study' }).click();
+    expect(await axeViolations(page)).toEqual([]);
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel study' }).click();
+    await page.getByText('cancelled', { exact: true }).first().waitFor({ timeout: 60_000 });
+  });
+
+  test('a model is tried, explained, measured, undeployed and deployed', async () => {
+    const page = await open();
+    await signIn(page, '/models/film%20reviews');
+    await heading(page, 'film reviews');
+    await page.getByLabel('A text').fill('a wonderful and wonderful and wonderful film');
+    await page.getByRole('button', { name: 'Predict' }).click();
+    await page
+      .getByText(/^praised$/)
+      .first()
+      .waitFor();
+    await page.getByRole('list', { name: 'Probabilities' }).waitFor();
+    await page.getByRole('button', { name: 'Explain this answer' }).click();
+    await page.getByRole('list', { name: 'Contributions' }).waitFor();
+    await page.getByLabel('Labelled rows that it has not seen').selectOption('public.unseen_films');
+    await page.getByRole('button', { name: 'Measure' }).click();
+    await page.getByRole('region', { name: 'Confusion matrix' }).last().waitFor({ timeout: 60_000 });
+    await page.getByRole('img', { name: /^Calibration\./ }).waitFor();
+    await page.getByRole('region', { name: 'Mistakes' }).waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+    await picture(page, 'model');
+    await page.getByRole('button', { name: 'Undeploy' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Undeploy' }).click();
+    await page.getByText('No version is deployed').waitFor();
+    await page.getByRole('button', { name: 'Deploy v1' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Deploy v1' }).click();
+    await page.getByLabel('A text').waitFor({ timeout: 60_000 });
+  });
+
+  test('ten thousand trials are shown, and the leaderboard reaches the last', async () => {
+    const page = await open();
+    await signIn(page, `/studies/${many}`);
+    await page.getByRole('img', { name: /of 10000 trials by number/ }).waitFor({ timeout: 60_000 });
+    await page
+      .getByText(/1,000 of 10,000 trials|of 10,000: the best/)
+      .first()
+      .waitFor({ timeout: 60_000 });
+    const board = page.getByRole('grid');
+    await board.getByRole('row').nth(5).waitFor();
+    expect(await board.getAttribute('aria-rowcount')).toBe('10001');
+    expect(await board.getByRole('row').count()).toBeLessThan(60);
+    await page.evaluate("document.querySelector('[role=grid]').scrollTo(0, 1e9)");
+    await board.locator('[aria-rowindex="10001"]').getByText('completed').waitFor({ timeout: 60_000 });
+    await board.focus();
+    await page.keyboard.press('ArrowDown');
+    await board.locator('[aria-selected="true"]').waitFor();
+    expect(await axeViolations(page)).toEqual([]);
+  });
+
+  describe.each(['light', 'dark'] as const)('%s', (theme) => {
+    test.each(WIDTHS)('at %i pixels every page is whole, and axe finds nothing', async (width) => {
+      const page = await open({ width, dark: theme === 'dark' });
+      await page.goto(http.url);
+      expect(await axeViolations(page)).toEqual([]);
+      await signIn(page);
+      const pages = [
+        ['/', 'Studies'],
+        [`/studies/${study}`, `Study ${study}: film reviews`],
+        ['/studies/999999', 'Study 999999'],
+        ['/models', 'Models'],
+        ['/models/film%20reviews', 'film reviews'],
+        ['/models/nothing', 'nothing'],
+        ['/serving', 'Serving'],
+        ['/workers', 'Workers'],
+      ] as const;
+      for (const [place, name] of pages) {
+        await page.goto(`${http.url}${place}`);
+        await heading(page, name);
+        await page.waitForLoadState('load');
+        await expect.poll(() => page.locator('.loading').count()).toBe(0);
+        expect([place, await axeViolations(page)]).toEqual([place, []]);
+        const isWhole = 'document.documentElement.scrollWidth <= document.documentElement.clientWidth';
+        expect([place, await page.evaluate<boolean>(isWhole)]).toEqual([place, true]);
+        expect(await page.evaluate<string>(shownTheme)).toBe(theme);
+        const file = place.replaceAll(/\W+/g, ' ').trim().split(' ')[0] || 'studies';
+        if (!/nothing|9999/.test(place))
+          await picture(page, `${place.startsWith('/studies/') ? 'study' : file}-${theme}-${width}`);
+      }
+    });
+  });
+
+  test('the theme is switched, and stays', async () => {
+    const page = await open();
+    await signIn(page);
+    const theme = () => page.evaluate<string>(shownTheme);
+    await page.getByRole('button', { name: /^Theme: system/ }).click();
+    await page.getByRole('button', { name: /^Theme: light/ }).click();
+    expect(await theme()).toBe('dark');
+    await page.reload();
+    await heading(page, 'Studies');
+    expect(await theme()).toBe('dark');
+  });
+
+  test('a session that ends says so, and signing out does', async () => {
+    const page = await open();
+    await signIn(page, '/models');
+    await page.context().clearCookies();
+    await page.getByRole('link', { name: 'Workers' }).click();
+    await page.getByText('Your session has ended').waitFor();
+    await signIn(page, '/workers');
+    await heading(page, 'Workers');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in to Rafiki' }).waitFor();
+    await page.goBack();
+    await page.getByRole('heading', { name: 'Sign in to Rafiki' }).waitFor();
+  });
+
+  test('a server that is away is told, with what to do', async () => {
+    const page = await open();
+    await signIn(page, '/workers');
+    await page.context().setOffline(true);
+    await page.getByRole('alert').filter({ hasText: 'The server does not answer' }).waitFor({ timeout: 30_000 });
+    await page.context().setOffline(false);
+    await expect.poll(() => page.getByRole('alert').count()).toBe(0);
+  });
+});
+
+test('all files together have at most 150 kB, compressed', () => {
+  const built = path.resolve(import.meta.dirname, '../../dist/dashboard');
+  const files = readdirSync(built, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const bytes = files.map(({ parentPath, name }) => gzipSync(readFileSync(path.join(parentPath, name))).length);
+  expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThan(150_000);
+});

@@ -1,0 +1,141 @@
+import { loadGraphModel } from '@tensorflow/tfjs-converter';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import * as ort from 'onnxruntime-node';
+import sharp from 'sharp';
+import { expect, test } from 'vitest';
+import { convertGraph } from '../../../src/encoders/tfjs/convert-graph.ts';
+import { readGraphModel } from '../../../src/encoders/tfjs/model-json.ts';
+import { bytesField, concatBytes, stringField } from '../../../src/graph/protobuf.ts';
+import { answersOf, checked, expectedAnswers, onnxFile } from '../../support/onnx-files.ts';
+
+/** Files of scikit-learn's and PyTorch's models, and what those answered themselves: test/fixtures/onnx/make.py. */
+
+const closeTo = (answers: Float32Array, expected: readonly (number | readonly number[])[], within = 1e-5): void => {
+  const wanted = expected.flat();
+  expect(answers).toHaveLength(wanted.length);
+  for (const [i, answer] of answers.entries()) expect(Math.abs(answer - (wanted[i] as number))).toBeLessThan(within);
+};
+
+const columns = ['length', 'width', 'height', 'weight'].map((name) => ({ name, type: 'number' }));
+
+test('a logistic regression of scikit-learn: its maps become probabilities, its classes come from the file', async () => {
+  const { rows, answers } = expectedAnswers.sklearn_logistic;
+  const found = await checked(onnxFile('sklearn_logistic'), 'tabular_classification', { columns });
+  expect(found.classes).toEqual(['iris', 'rose', 'tulip']);
+  closeTo(
+    await answersOf(
+      found,
+      rows.map((row) => JSON.stringify(row)),
+    ),
+    answers,
+  );
+});
+
+test('a classifier of trees with an input for each column needs no specification', async () => {
+  const { rows, answers } = expectedAnswers.sklearn_boosting;
+  const found = await checked(onnxFile('sklearn_boosting'), 'tabular_classification');
+  expect(found.classes).toEqual(['10', '20', '30']);
+  expect(found.columns).toEqual(columns.map(({ name }) => ({ name, kind: 'number' })));
+  closeTo(
+    await answersOf(
+      found,
+      rows.map((row) => JSON.stringify(row)),
+    ),
+    answers,
+    1e-4, // in single precision, where scikit-learn adds in double
+  );
+});
+
+test('its labels can be the output as well', async () => {
+  const { rows, answers } = expectedAnswers.sklearn_boosting;
+  const found = await checked(onnxFile('sklearn_boosting'), 'tabular_classification', { output: 'label' });
+  const labels = await answersOf(
+    found,
+    rows.map((row) => JSON.stringify(row)),
+  );
+  const most = (answers as number[][]).flatMap((row) => row.map((share) => Number(share === Math.max(...row))));
+  expect([...labels]).toEqual(most);
+});
+
+test('a forest of scikit-learn answers with numbers', async () => {
+  const { rows, answers } = expectedAnswers.sklearn_forest;
+  const found = await checked(onnxFile('sklearn_forest'), 'tabular_regression', { columns, missing: 0 });
+  closeTo(
+    await answersOf(
+      found,
+      rows.map((row) => JSON.stringify(row)),
+    ),
+    answers,
+    1e-3,
+  );
+  const [none] = await answersOf(found, [JSON.stringify({ ...rows[0], weight: null })]);
+  expect(Number.isFinite(none)).toBe(true);
+});
+
+test('a text model of PyTorch reads tokens, and its logits become probabilities', async () => {
+  const { tokenizer, text, answers } = expectedAnswers.torch_text;
+  const found = await checked(onnxFile('torch_text'), 'sentiment', { tokenizer, classes: ['negative', 'positive'] });
+  expect(found.members[0]?.model.features.state['output']).toEqual({ name: 'logits', kind: 'logits' });
+  closeTo(await answersOf(found, [text]), answers);
+  closeTo((await answersOf(found, ['the', text, 'bad bad'])).subarray(2, 4), answers); // padding changes nothing
+});
+
+test('an image network of PyTorch answers as ONNX Runtime does to the same pixels', async () => {
+  const found = await checked(onnxFile('torch_image'), 'image_classification', { image: { mean: [0.5], std: [0.25] } });
+  const file = await sharp({ create: { width: 16, height: 16, channels: 3, background: '#ff8000' } })
+    .png()
+    .toBuffer();
+  const pixels = [1, 128 / 255, 0].flatMap((value) => new Array<number>(256).fill((value - 0.5) / 0.25));
+  const session = await ort.InferenceSession.create(onnxFile('torch_image'));
+  const { logits } = await session.run({ image: new ort.Tensor('float32', Float32Array.from(pixels), [1, 3, 16, 16]) });
+  const powers = Array.from(logits?.data as Float32Array, Math.exp);
+  const sum = powers.reduce((total, power) => total + power, 0);
+  closeTo(
+    await answersOf(found, [file]),
+    powers.map((power) => power / sum),
+  );
+  expect(found.classes).toEqual(['0', '1', '2']);
+});
+
+test('what the file says in its metadata needs no specification', async () => {
+  const spec = JSON.stringify({ columns });
+  const entry = bytesField(14, concatBytes([stringField(1, 'rafiki.spec'), stringField(2, spec)]));
+  const found = await checked(concatBytes([onnxFile('sklearn_logistic'), entry]), 'tabular_classification');
+  expect(found.columns?.map(({ name }) => name)).toEqual(columns.map(({ name }) => name));
+});
+
+test('a graph model of TensorFlow.js answers as it does there', async () => {
+  const weights = Array.from({ length: 12 }, (_, i) => Math.sin(i + 1));
+  const shape = { shape: { dim: [{ size: '-1' }, { size: '4' }] } };
+  const topology = {
+    node: [
+      { name: 'x', op: 'Placeholder', attr: { dtype: { type: 1 }, shape } },
+      { name: 'w', op: 'Const', attr: { dtype: { type: 1 } } },
+      {
+        name: 'scores',
+        op: 'MatMul',
+        input: ['x', 'w'],
+        attr: { transpose_a: { b: false }, transpose_b: { b: false } },
+      },
+      { name: 'shares', op: 'Softmax', input: ['scores'], attr: {} },
+    ],
+    library: {},
+    versions: {},
+  };
+  const weightSpecs = [{ name: 'w', shape: [4, 3], dtype: 'float32' as const }];
+  const bytes = new Uint8Array(Float32Array.from(weights).buffer);
+  const json = { modelTopology: topology, weightsManifest: [{ paths: ['w'], weights: weightSpecs }] };
+  const found = await checked(convertGraph(readGraphModel(json, bytes)), 'tabular_classification', { columns });
+  const rows = [
+    [1, 2, 3, 4],
+    [-1, 0.5, 0, 2],
+  ];
+  await tf.setBackend('cpu');
+  const model = await loadGraphModel({
+    load: async () => ({ modelTopology: topology, weightSpecs, weightData: bytes.buffer }),
+  });
+  const theirs = Array.from(await (model.predict(tf.tensor2d(rows)) as tf.Tensor).data());
+  const inputs = rows.map((row) => JSON.stringify(Object.fromEntries(columns.map(({ name }, i) => [name, row[i]]))));
+  closeTo(await answersOf(found, inputs), theirs);
+});

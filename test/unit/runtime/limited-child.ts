@@ -1,0 +1,39 @@
+// For limited-process.test.ts: says what it can reach.
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+
+interface Probe {
+  file: string;
+  port: number;
+  kind: 'look' | 'spin' | 'allocate';
+}
+
+const reads = (file: string): boolean => {
+  try {
+    readFileSync(file);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const connects = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+  });
+
+process.on('message', async ({ kind, file, port }: Probe) => {
+  if (kind === 'spin') for (;;);
+  if (kind === 'allocate') {
+    const kept: Buffer[] = [];
+    for (let i = 0; i < 100; i++) kept.push(Buffer.alloc(2 ** 28, 1));
+  }
+  process.send?.({
+    environment: Object.keys(process.env).filter((name) => !name.startsWith('NODE_CHANNEL') && name !== 'PWD'),
+    readsFile: reads(file),
+    readsParent: reads(`/proc/${process.ppid}/environ`),
+    connects: await connects(port),
+  });
+});
+process.on('disconnect', () => process.exit());
