@@ -129,7 +129,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', () => {
       .getByRole('row', { name: /fasttext/ })
       .first()
       .waitFor();
-    await page.getByText('completed', { exact: true }).first().waitFor({ timeout: 180_000 });
+    await page.locator('.page-head').getByText('completed', { exact: true }).waitFor({ timeout: 180_000 });
     const { done } = (await ann<{ done: number }>('GET', `/v1/studies/${study}`)).body;
     expect(done).toBeGreaterThan(1);
     await page.getByText(`${done} / 9`).waitFor();
@@ -157,7 +157,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', () => {
     await page.getByRole('button', { name: 'Cancel study' }).click();
     expect(await axeViolations(page)).toEqual([]);
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel study' }).click();
-    await page.getByText('cancelled', { exact: true }).first().waitFor({ timeout: 60_000 });
+    await page.locator('.page-head').getByText('cancelled', { exact: true }).waitFor({ timeout: 60_000 });
   });
 
   test('a model is tried, explained, measured, undeployed and deployed', async () => {
@@ -193,7 +193,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', () => {
     await signIn(page, `/studies/${many}`);
     await page.getByRole('img', { name: /of 10000 trials by number/ }).waitFor({ timeout: 60_000 });
     await page
-      .getByText(/1,000 of 10,000 trials|of 10,000: the best/)
+      .getByText(/ of 9,800: the best/)
       .first()
       .waitFor({ timeout: 60_000 });
     const board = page.getByRole('grid');

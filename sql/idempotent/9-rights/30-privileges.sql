@@ -106,7 +106,7 @@ grant select (id, owner, task, source, model, target, features, families, knobs,
   terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy, on_bad_row, state, cancel_requested, incumbent_id,
   incumbent_score, version, error, closed, notice, skipped_rows, created_at, started_at, ended_at,
   validation_source, validation_split, validation_after, metric, class_weights, replace, finish_requested, paused_at, paused_for, workers_per_trial,
-  plan, experience, refit, refit_seconds, kinds, warning, ensemble, encoder_id, start_version)
+  plan, experience, refit, refit_seconds, kinds, warning, ensemble, encoder_ids, start_version)
   on rafiki.study to public;
 grant select (id, study_id, number, family, knobs, seed, state, attempt, process_id, lease_until, stop_requested, epoch, epochs, score,
   seconds, checkpoint_id, params_id, start, parent_id, warm_share, published_id, published_score, error, created_at, started_at, ended_at,

@@ -5,7 +5,7 @@ import { FONT } from './axes.ts';
 
 const HEIGHT = 200;
 
-export interface Series {
+interface Series {
   label: string;
   /** A colour of styles/tokens.css. */
   hue: string;

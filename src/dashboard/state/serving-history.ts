@@ -49,7 +49,7 @@ const sumOf = (models: readonly ServedModelAnswer[], of: (model: ServedModelAnsw
   models.reduce((sum, model) => sum + (of(model) ?? 0), 0);
 
 /** Counters of all models together, bucket by bucket. */
-export const latenciesOf = (models: readonly ServedModelAnswer[]): number[] =>
+const latenciesOf = (models: readonly ServedModelAnswer[]): number[] =>
   Array.from({ length: latencyBoundsMs.length + 1 }, (_, i) => sumOf(models, ({ latencies }) => latencies[i] ?? 0));
 
 /** Undefined if a server has restarted between the two looks: its counts fell. */

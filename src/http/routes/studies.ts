@@ -15,7 +15,7 @@ import type { SignedIn } from '../sign-in/signed-in.ts';
 
 const tag = 'studies';
 
-export const studySchema = Type.Object(
+const studySchema = Type.Object(
   {
     study: Type.Integer(),
     model: Type.String(),

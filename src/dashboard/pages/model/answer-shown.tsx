@@ -19,7 +19,7 @@ export interface PredictionAnswer {
   } | null;
 }
 
-export interface ShownBox {
+interface ShownBox {
   label: string;
   score: number;
   x: number;
