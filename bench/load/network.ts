@@ -67,7 +67,7 @@ export async function ended(child: ChildProcess): Promise<void> {
 }
 
 /** A network of machines on one switch; this process is on it, too. Removed by `remove()`. */
-export class Network {
+export class MachineNetwork {
   /** Of this process. */
   readonly address = `${NETWORK}.1`;
   readonly range = `${NETWORK}.0/24`;

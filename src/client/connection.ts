@@ -13,13 +13,13 @@ export interface ConnectionOptions {
   fetch?: typeof fetch;
 }
 
-export interface RequestOptions {
+export interface ClientRequestOptions {
   signal?: AbortSignal;
   timeoutMs?: number;
 }
 
 /** One request, and how its answer is read. */
-export interface SentRequest extends RequestOptions {
+export interface SentRequest extends ClientRequestOptions {
   method?: 'GET' | 'POST' | 'DELETE';
   query?: Readonly<Record<string, string | number | boolean | undefined>>;
   /** As JSON. */

@@ -1,10 +1,10 @@
 /** `import { Rafiki } from 'rafiki/client'`: for browsers and Node, with `fetch` only. */
 import type { RafikiApi } from './api.ts';
-import { base64, type ConnectionOptions, HttpConnection, type RequestOptions } from './connection.ts';
+import { base64, type ConnectionOptions, HttpConnection, type ClientRequestOptions } from './connection.ts';
 import { type ListOptions, pathOf, StudyRequests } from './study-requests.ts';
 
 export type { RafikiApi } from './api.ts';
-export type { ConnectionOptions, RequestOptions } from './connection.ts';
+export type { ConnectionOptions, ClientRequestOptions } from './connection.ts';
 export {
   Conflict,
   InvalidRequest,
@@ -25,7 +25,7 @@ export type QueryInput = string | Uint8Array | ArrayBuffer | Blob | { readonly [
 /** A label, a number, or the objects in an image; null if it is overdue and `onOverdue` is null. */
 export type PredictedAnswer = string | number | Record<string, unknown>[] | null;
 
-export interface PredictOptions extends RequestOptions {
+export interface PredictOptions extends ClientRequestOptions {
   /** The time that the answer may take: `50ms`. */
   latencyBudget?: string;
   onOverdue?: 'answer' | 'error' | 'null';
@@ -41,37 +41,37 @@ export class Rafiki extends StudyRequests {
     return (await this.list<'models', RafikiApi['Version']>('/v1/models', options, { task })).models;
   }
 
-  model(name: string, options?: RequestOptions): Promise<RafikiApi['Model']> {
+  model(name: string, options?: ClientRequestOptions): Promise<RafikiApi['Model']> {
     return this.http.json(pathOf`/v1/models/${name}`, options);
   }
 
-  async deploy(model: string, version: number, options?: RequestOptions): Promise<void> {
+  async deploy(model: string, version: number, options?: ClientRequestOptions): Promise<void> {
     await this.http.json(pathOf`/v1/models/${model}/deploy`, { json: { version }, ...options });
   }
 
   /** The version that answers now. */
-  async rollback(model: string, options?: RequestOptions): Promise<number | null> {
+  async rollback(model: string, options?: ClientRequestOptions): Promise<number | null> {
     return (await this.change<{ version: number | null }>(pathOf`/v1/models/${model}/rollback`, options)).version;
   }
 
-  async undeploy(model: string, options?: RequestOptions): Promise<boolean> {
+  async undeploy(model: string, options?: ClientRequestOptions): Promise<boolean> {
     return (await this.change<{ done: boolean }>(pathOf`/v1/models/${model}/undeploy`, options)).done;
   }
 
-  async dropModel(model: string, options?: RequestOptions): Promise<void> {
+  async dropModel(model: string, options?: ClientRequestOptions): Promise<void> {
     await this.http.json(pathOf`/v1/models/${model}`, { method: 'DELETE', ...options });
   }
 
   /** The model as an ONNX file. */
-  exportModel(model: string, options?: RequestOptions): Promise<Uint8Array> {
+  exportModel(model: string, options?: ClientRequestOptions): Promise<Uint8Array> {
     return this.http.bytes(pathOf`/v1/models/${model}/file`, { isLong: true, ...options });
   }
 
-  async grant(model: string, role: string, options?: RequestOptions): Promise<void> {
+  async grant(model: string, role: string, options?: ClientRequestOptions): Promise<void> {
     await this.http.json(pathOf`/v1/models/${model}/grants`, { json: { role }, ...options });
   }
 
-  async revoke(model: string, role: string, options?: RequestOptions): Promise<void> {
+  async revoke(model: string, role: string, options?: ClientRequestOptions): Promise<void> {
     await this.http.json(pathOf`/v1/models/${model}/grants/${role}`, { method: 'DELETE', ...options });
   }
 
@@ -107,7 +107,7 @@ export class Rafiki extends StudyRequests {
   async evaluate(
     model: string,
     rows: RafikiApi['LabelledRows'],
-    options?: RequestOptions,
+    options?: ClientRequestOptions,
   ): Promise<RafikiApi['Metric'][]> {
     const path = pathOf`/v1/models/${model}/evaluate`;
     return (await this.#measure<{ metrics: RafikiApi['Metric'][] }>(path, rows, options)).metrics;
@@ -116,7 +116,7 @@ export class Rafiki extends StudyRequests {
   async confusion(
     model: string,
     rows: RafikiApi['LabelledRows'],
-    options?: RequestOptions,
+    options?: ClientRequestOptions,
   ): Promise<RafikiApi['ConfusionCell'][]> {
     const path = pathOf`/v1/models/${model}/confusion`;
     return (await this.#measure<{ cells: RafikiApi['ConfusionCell'][] }>(path, rows, options)).cells;
@@ -125,7 +125,7 @@ export class Rafiki extends StudyRequests {
   async classReport(
     model: string,
     rows: RafikiApi['LabelledRows'],
-    options?: RequestOptions,
+    options?: ClientRequestOptions,
   ): Promise<RafikiApi['ClassScore'][]> {
     const path = pathOf`/v1/models/${model}/class_report`;
     return (await this.#measure<{ classes: RafikiApi['ClassScore'][] }>(path, rows, options)).classes;
@@ -134,17 +134,17 @@ export class Rafiki extends StudyRequests {
   /** The token, which is shown this once. Needs the role's password. */
   async createToken(
     name: string,
-    { validFor, ...options }: RequestOptions & { validFor?: string } = {},
+    { validFor, ...options }: ClientRequestOptions & { validFor?: string } = {},
   ): Promise<string> {
     const json = { name, ...(validFor === undefined ? {} : { valid_for: validFor }) };
     return (await this.http.json<RafikiApi['NewToken']>('/v1/tokens', { json, ...options })).token;
   }
 
-  async tokens(options?: RequestOptions): Promise<RafikiApi['Token'][]> {
+  async tokens(options?: ClientRequestOptions): Promise<RafikiApi['Token'][]> {
     return (await this.http.json<{ tokens: RafikiApi['Token'][] }>('/v1/tokens', options)).tokens;
   }
 
-  async revokeToken(name: string, options?: RequestOptions): Promise<void> {
+  async revokeToken(name: string, options?: ClientRequestOptions): Promise<void> {
     await this.http.json(pathOf`/v1/tokens/${name}`, { method: 'DELETE', ...options });
   }
 
@@ -168,7 +168,7 @@ export class Rafiki extends StudyRequests {
     });
   }
 
-  #measure<Answer>(path: string, rows: RafikiApi['LabelledRows'], options?: RequestOptions): Promise<Answer> {
+  #measure<Answer>(path: string, rows: RafikiApi['LabelledRows'], options?: ClientRequestOptions): Promise<Answer> {
     return this.http.json(path, { json: rows, isLong: true, ...options });
   }
 }

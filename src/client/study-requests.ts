@@ -1,8 +1,8 @@
 import type { RafikiApi } from './api.ts';
-import type { HttpConnection, RequestOptions, SentRequest } from './connection.ts';
+import type { HttpConnection, ClientRequestOptions, SentRequest } from './connection.ts';
 import { watchStudy } from './watch.ts';
 
-export interface ListOptions extends RequestOptions {
+export interface ListOptions extends ClientRequestOptions {
   limit?: number;
   offset?: number;
 }
@@ -29,13 +29,13 @@ export class StudyRequests {
     this.http = http;
   }
 
-  me = (options?: RequestOptions): Promise<RafikiApi['Role']> => this.http.json('/v1/me', options);
+  me = (options?: ClientRequestOptions): Promise<RafikiApi['Role']> => this.http.json('/v1/me', options);
 
   /** Makes a table of a file. Needs the role's password. */
   upload(
     dataset: string,
     file: UploadFile,
-    { format = 'csv', schema, ...options }: RequestOptions & { format?: keyof typeof fileTypes; schema?: string } = {},
+    { format = 'csv', schema, ...options }: ClientRequestOptions & { format?: keyof typeof fileTypes; schema?: string } = {},
   ): Promise<RafikiApi['Upload']> {
     return this.http.json(pathOf`/v1/datasets/${dataset}`, {
       ...{ body: file, type: fileTypes[format], query: { schema }, isLong: true },
@@ -47,33 +47,33 @@ export class StudyRequests {
     return (await this.list<'datasets', RafikiApi['Dataset']>('/v1/datasets', options)).datasets;
   }
 
-  dataset(name: string, options?: RequestOptions): Promise<RafikiApi['Dataset']> {
+  dataset(name: string, options?: ClientRequestOptions): Promise<RafikiApi['Dataset']> {
     return this.http.json(pathOf`/v1/datasets/${name}`, options);
   }
 
   /** Needs the role's password. */
-  async dropDataset(name: string, options?: RequestOptions): Promise<void> {
+  async dropDataset(name: string, options?: ClientRequestOptions): Promise<void> {
     await this.http.json(pathOf`/v1/datasets/${name}`, { method: 'DELETE', ...options });
   }
 
   /** Starts a study: the arguments of rafiki_train. */
-  train(study: RafikiApi['TrainArguments'], options?: RequestOptions): Promise<RafikiApi['Study']> {
+  train(study: RafikiApi['TrainArguments'], options?: ClientRequestOptions): Promise<RafikiApi['Study']> {
     return this.http.json('/v1/studies', { json: study, ...options });
   }
 
   /** The study whenever it changes, until it ends; connects again by itself. */
-  watch(study: number, options?: Pick<RequestOptions, 'signal'>): AsyncGenerator<RafikiApi['Study'], void, void> {
+  watch(study: number, options?: Pick<ClientRequestOptions, 'signal'>): AsyncGenerator<RafikiApi['Study'], void, void> {
     return watchStudy(this.http, study, options);
   }
 
   /** Resolves when the study has ended, however it did. */
-  async wait(study: number, options?: Pick<RequestOptions, 'signal'>): Promise<RafikiApi['Study']> {
+  async wait(study: number, options?: Pick<ClientRequestOptions, 'signal'>): Promise<RafikiApi['Study']> {
     let last: RafikiApi['Study'] | undefined;
     for await (const each of this.watch(study, options)) last = each;
     return last ?? this.study(study, options);
   }
 
-  study(study: number, options?: RequestOptions): Promise<RafikiApi['Study']> {
+  study(study: number, options?: ClientRequestOptions): Promise<RafikiApi['Study']> {
     return this.http.json(pathOf`/v1/studies/${study}`, options);
   }
 
@@ -86,11 +86,11 @@ export class StudyRequests {
   }
 
   /** False if the study had ended already, as of the next three. */
-  cancel = (study: number, options?: RequestOptions): Promise<boolean> => this.#steer(study, 'cancel', options);
+  cancel = (study: number, options?: ClientRequestOptions): Promise<boolean> => this.#steer(study, 'cancel', options);
   /** Ends it now, and keeps what it has. */
-  finish = (study: number, options?: RequestOptions): Promise<boolean> => this.#steer(study, 'finish', options);
-  pause = (study: number, options?: RequestOptions): Promise<boolean> => this.#steer(study, 'pause', options);
-  resume = (study: number, options?: RequestOptions): Promise<boolean> => this.#steer(study, 'resume', options);
+  finish = (study: number, options?: ClientRequestOptions): Promise<boolean> => this.#steer(study, 'finish', options);
+  pause = (study: number, options?: ClientRequestOptions): Promise<boolean> => this.#steer(study, 'pause', options);
+  resume = (study: number, options?: ClientRequestOptions): Promise<boolean> => this.#steer(study, 'resume', options);
 
   async trials(
     study: number,
@@ -118,11 +118,11 @@ export class StudyRequests {
     return this.http.json(path, { ...options, query: { limit, offset, ...query } });
   }
 
-  protected change<Answer>(path: string, options?: RequestOptions): Promise<Answer> {
+  protected change<Answer>(path: string, options?: ClientRequestOptions): Promise<Answer> {
     return this.http.json(path, { method: 'POST', ...options });
   }
 
-  async #steer(study: number, step: string, options?: RequestOptions): Promise<boolean> {
+  async #steer(study: number, step: string, options?: ClientRequestOptions): Promise<boolean> {
     return (await this.change<{ done: boolean }>(pathOf`/v1/studies/${study}/${step}`, options)).done;
   }
 }

@@ -1,5 +1,5 @@
 import type { RafikiApi } from './api.ts';
-import type { HttpConnection, RequestOptions } from './connection.ts';
+import type { HttpConnection, ClientRequestOptions } from './connection.ts';
 import { RequestError, streamErrorOf, TooMany, Unavailable } from './http-errors.ts';
 
 const ended = ['completed', 'failed', 'cancelled'];
@@ -13,7 +13,7 @@ const MAX_PAUSE_MS = 15_000;
 export async function* watchStudy(
   connection: HttpConnection,
   study: number,
-  { signal }: Pick<RequestOptions, 'signal'> = {},
+  { signal }: Pick<ClientRequestOptions, 'signal'> = {},
 ): AsyncGenerator<RafikiApi['Study'], void, void> {
   let last = '';
   let pauseMs = FIRST_PAUSE_MS;

@@ -25,13 +25,6 @@ export interface AppOptions {
   logger: Logger;
 }
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** On paths that a role signs in for. */
-    role: SignedIn | undefined;
-  }
-}
-
 const securityHeaders = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
