@@ -13,7 +13,17 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   'Imported models': ['import', 'import_part'],
   'Attached tables': ['attachment', 'attachment_mark', 'unanswered'],
   Tokens: ['token'],
-  Processes: ['process', 'leader', 'predict_stat', 'policy_weights', 'bridge', 'bridge_address', 'quota', 'migration'],
+  Processes: [
+    'process',
+    'worker_family',
+    'leader',
+    'predict_stat',
+    'policy_weights',
+    'bridge',
+    'bridge_address',
+    'quota',
+    'migration',
+  ],
 };
 
 interface TableShown {
