@@ -1,10 +1,10 @@
 /** `import { Rafiki } from 'rafiki/client'`: for browsers and Node, with `fetch` only. */
 import type { RafikiApi } from './api.ts';
-import { base64, type ConnectionOptions, HttpConnection, type ClientRequestOptions } from './connection.ts';
+import { base64, type ClientRequestOptions, type ConnectionOptions, HttpConnection } from './connection.ts';
 import { type ListOptions, pathOf, StudyRequests } from './study-requests.ts';
 
 export type { RafikiApi } from './api.ts';
-export type { ConnectionOptions, ClientRequestOptions } from './connection.ts';
+export type { ClientRequestOptions, ConnectionOptions } from './connection.ts';
 export {
   Conflict,
   InvalidRequest,

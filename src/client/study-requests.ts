@@ -1,5 +1,5 @@
 import type { RafikiApi } from './api.ts';
-import type { HttpConnection, ClientRequestOptions, SentRequest } from './connection.ts';
+import type { ClientRequestOptions, HttpConnection, SentRequest } from './connection.ts';
 import { watchStudy } from './watch.ts';
 
 export interface ListOptions extends ClientRequestOptions {
@@ -35,7 +35,11 @@ export class StudyRequests {
   upload(
     dataset: string,
     file: UploadFile,
-    { format = 'csv', schema, ...options }: ClientRequestOptions & { format?: keyof typeof fileTypes; schema?: string } = {},
+    {
+      format = 'csv',
+      schema,
+      ...options
+    }: ClientRequestOptions & { format?: keyof typeof fileTypes; schema?: string } = {},
   ): Promise<RafikiApi['Upload']> {
     return this.http.json(pathOf`/v1/datasets/${dataset}`, {
       ...{ body: file, type: fileTypes[format], query: { schema }, isLong: true },

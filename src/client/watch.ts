@@ -1,5 +1,5 @@
 import type { RafikiApi } from './api.ts';
-import type { HttpConnection, ClientRequestOptions } from './connection.ts';
+import type { ClientRequestOptions, HttpConnection } from './connection.ts';
 import { RequestError, streamErrorOf, TooMany, Unavailable } from './http-errors.ts';
 
 const ended = ['completed', 'failed', 'cancelled'];
