@@ -4,7 +4,7 @@ import { BadData } from '../errors/errors.ts';
 import { DECODE_BYTES, DecodeBudget } from './decode-budget.ts';
 import { checkLimits, decodeBytes, MAX_PIXELS } from './image-limits.ts';
 import { checkScans } from './jpeg-scans.ts';
-import { type PictureFit, resample } from './resample.ts';
+import { type PictureFit, resample } from './pretrained/resample.ts';
 
 /** Concurrently processed images: the decoder has four threads and a memory budget. */
 const MAX_CONCURRENT = 16;

@@ -5,8 +5,8 @@ import type { Encoder } from '../encoder.ts';
 import { MAX_INPUT_SIDE } from '../image-limits.ts';
 import { decodeFitted, type Picture } from '../images.ts';
 import { createPictureEncoder } from '../pictures.ts';
-import { type PictureFit, type Resampling, resamplings } from '../resample.ts';
 import { readColours, unfit } from '../state.ts';
+import { type PictureFit, type Resampling, resamplings } from './resample.ts';
 
 /** How images become the input of a pretrained encoder. */
 export interface Preprocessing {

@@ -83,7 +83,9 @@ export class ModelLoader {
     if (foreignOwner !== null) {
       const bytes = replicaBytes(ensemble);
       const load = () => ForeignDevice.load(processes.processOf(foreignOwner), { ...ensemble, threads: 1 });
-      return { bytes, grownBytes: bytes, shared: [], grownCopies: 1, prepare: async () => undefined, load };
+      // a process of its own has encoders of its own
+      const shared = encodersOf(ensemble).map((each) => ({ ...each, key: `${foreignOwner} ${each.key}` }));
+      return { bytes, grownBytes: bytes, shared, grownCopies: 1, prepare: async () => undefined, load };
     }
     return {
       bytes: replicaBytes(ensemble),

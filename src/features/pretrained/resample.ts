@@ -1,4 +1,4 @@
-import type { ImageSize } from '../domain/task.ts';
+import type { ImageSize } from '../../domain/task.ts';
 
 export const resamplings = ['nearest', 'linear', 'cubic', 'lanczos3'] as const;
 export type Resampling = (typeof resamplings)[number];
