@@ -70,7 +70,7 @@ grant execute on function rafiki._open_bridge(boolean) to public;
 -- proof: the owner key of a model, which only its owner can see
 grant execute on function rafiki._is_held(uuid), rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int),
   rafiki._delete_model(uuid), rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole),
-  rafiki._read_weights(uuid) to public;
+  rafiki._read_weights(uuid), rafiki._encoder_under(uuid) to public;
 -- proof: the key of a study; the ticket in a function that the caller created
 grant execute on function rafiki._steer_study(uuid, text, interval), rafiki._enqueue(rafiki.study) to public;
 -- proof: the ticket in a function that the caller created; then, within the same transaction, that ticket
