@@ -12,6 +12,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   'Pretrained encoders': ['encoder', 'encoder_grant'],
   'Imported models': ['import', 'import_part'],
   'Attached tables': ['attachment', 'attachment_mark', 'unanswered'],
+  Tokens: ['token'],
   Processes: [
     'process',
     'worker_family',

@@ -120,9 +120,9 @@ with backlog as (
 select p.id as process, p.kind, p.host, p.pid, p.device,
        date_trunc('second', now() - p.started_at) as up,
        round(extract(epoch from now() - p.seen_at)) as seen_s, t.study_id || '/' || t.number as trial,
-       case when p.kind = 'serving' then null when p.kind = 'worker' and p.device = 'cpu' then b.waiting_cpu else b.waiting end
+       case when p.kind in ('serving', 'http') then null when p.kind = 'worker' and p.device = 'cpu' then b.waiting_cpu else b.waiting end
          as waiting,
-       round(case when p.kind = 'serving' then null when p.kind = 'worker' and p.device = 'cpu' then b.oldest_cpu else b.oldest end)
+       round(case when p.kind in ('serving', 'http') then null when p.kind = 'worker' and p.device = 'cpu' then b.oldest_cpu else b.oldest end)
          as oldest_s,
        case p.kind when 'worker' then p.lost when 'coordinator' then l.lost end as lost
 from rafiki.process p

@@ -3,7 +3,7 @@ import { BadData, DataTooLarge, UndefinedObject } from '../../errors/errors.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 
 /** Of one file of an encoder; a server holds it in memory, on each inference thread. */
-export const MAX_FILE_BYTES = 2 ** 30;
+const MAX_FILE_BYTES = 2 ** 30;
 
 export const MAX_JSON_BYTES = 64 * 2 ** 20;
 

@@ -5,7 +5,7 @@ import { tokenInputs } from '../../features/pretrained/tokens.ts';
 import type { OnnxValue } from '../../graph/onnx-outline.ts';
 import { MAX_JSON_BYTES, readBounded, readJson } from './bounded-read.ts';
 import type { EncoderSource } from './encoder-source.ts';
-import { outlineOf, outputOf } from './onnx-file.ts';
+import { outlineOf, vectorOutputOf } from './onnx-file.ts';
 
 export interface OnnxFiles {
   onnx: string;
@@ -32,7 +32,7 @@ export async function onnxEncoder({ onnx: file, tokenizer, pooling, prefix = '' 
   if (strange.length > 0 || !inputs.includes('input_ids')) throw otherInputs(outline.inputs);
   const isOfTokens = pooling === 'mean' || pooling === 'cls';
   const names = isOfTokens ? ['last_hidden_state'] : ['sentence_embedding', 'last_hidden_state'];
-  const output = outputOf(outline.outputs, names);
+  const output = vectorOutputOf(outline.outputs, names);
   const json = await readJson(tokenizer, MAX_JSON_BYTES);
   const state = {
     ...{ tokenizer: JSON.stringify(json), maxTokens: maxTokensOf(json), prefix, inputs, output: output.name },

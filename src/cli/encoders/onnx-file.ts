@@ -37,7 +37,7 @@ export function outlineOf(bytes: Uint8Array, file: string): OnnxOutline {
 }
 
 /** The first of `names` that there is, or the only one. */
-export function outputOf(outputs: readonly OnnxValue[], names: readonly string[]): OnnxValue {
+export function vectorOutputOf(outputs: readonly OnnxValue[], names: readonly string[]): OnnxValue {
   for (const name of names) {
     const named = outputs.find((output) => output.name === name);
     if (named !== undefined) return named;

@@ -5,7 +5,7 @@ import { preprocessingState } from '../../features/pretrained/preprocessing.ts';
 import type { OnnxValue } from '../../graph/onnx-outline.ts';
 import { MAX_JSON_BYTES, readBounded, readJson } from './bounded-read.ts';
 import type { EncoderSource } from './encoder-source.ts';
-import { outlineOf, outputOf } from './onnx-file.ts';
+import { outlineOf, vectorOutputOf } from './onnx-file.ts';
 import { readPreprocessor } from './preprocessor.ts';
 
 export interface ImageFiles {
@@ -33,7 +33,7 @@ export async function onnxImageEncoder({
     throw otherInputs(inputs);
   const perPart = ['last_hidden_state'];
   const names = pooling === 'mean' || pooling === 'cls' ? perPart : ['image_embeds', ...perPart, 'pooler_output'];
-  const output = outputOf(outputs, names);
+  const output = vectorOutputOf(outputs, names);
   const state = {
     ...preprocessingState({
       ...readPreprocessor(await readJson(preprocessor, MAX_JSON_BYTES), side),

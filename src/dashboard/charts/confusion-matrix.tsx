@@ -19,7 +19,7 @@ export function ConfusionMatrix({ cells }: { cells: readonly ConfusionAnswer[] }
   const counts = new Map(cells.map((cell) => [`${actual(cell)}\n${predicted(cell)}`, cell.row_count]));
   return (
     <div class="stack">
-      <Scroll label="Confusion matrix">
+      <Scroll label="Counts by actual and predicted label">
         <table class="matrix">
           <caption class="unseen">Rows: actual label. Columns: predicted label.</caption>
           <thead>

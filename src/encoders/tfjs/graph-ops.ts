@@ -1,7 +1,7 @@
 import { flagAttribute, intAttribute, intsAttribute, typeAttribute } from './attributes.ts';
 import type { OpConverter } from './conversion.ts';
 import { imageOps } from './image-ops.ts';
-import { batchMatmul } from './matmul.ts';
+import { writeBatchMatmul } from './matmul.ts';
 import type { ValueKind } from './onnx-writer.ts';
 
 /** Ends of slices that reach to the end of an axis, whatever its size. */
@@ -118,8 +118,8 @@ export const graphOps: Readonly<Record<string, OpConverter>> = {
   ...imageOps,
   Add: same('Add'),
   AddV2: same('Add'),
-  BatchMatMul: batchMatmul,
-  BatchMatMulV2: batchMatmul,
+  BatchMatMul: writeBatchMatmul,
+  BatchMatMulV2: writeBatchMatmul,
   BiasAdd: same('Add'),
   Cast: cast,
   ConcatV2: concat,

@@ -1,7 +1,7 @@
 import { flagAttribute, floatAttribute, intsAttribute, textAttribute, textsAttribute } from './attributes.ts';
 import type { Conversion, OpConverter } from './conversion.ts';
 import { type Convolution, convolve, fromChannelsFirst, pool, toChannelsFirst } from './images.ts';
-import { matmul } from './matmul.ts';
+import { writeMatmul } from './matmul.ts';
 import type { TfjsNode } from './model-json.ts';
 
 /** Strides, dilations and padding as TensorFlow's attributes of images [N, H, W, C] give them. */
@@ -71,13 +71,13 @@ const fused =
 /** Ops of image networks. */
 export const imageOps: Readonly<Record<string, OpConverter>> = {
   _FusedConv2D: fused(convolution(false)),
-  _FusedMatMul: fused(matmul),
+  _FusedMatMul: fused(writeMatmul),
   AvgPool: pooling('AveragePool'),
   Conv2D: convolution(false),
   DepthwiseConv2dNative: convolution(true),
   FusedBatchNorm: batchNorm,
   FusedBatchNormV3: batchNorm,
   FusedDepthwiseConv2dNative: fused(convolution(true)),
-  MatMul: matmul,
+  MatMul: writeMatmul,
   MaxPool: pooling('MaxPool'),
 };

@@ -86,7 +86,7 @@ const merging =
   (op: string): LayerConverter =>
   (c, layer, values) => {
     const [first, ...others] = alike(c, layer, values) as [LayerValue, ...LayerValue[]];
-    return others.reduce((sum, { name }) => ({ ...sum, name: c.write.node(op, [sum.name, name]) }), first);
+    return { ...first, name: others.reduce((sum, { name }) => c.write.node(op, [sum, name]), first.name) };
   };
 
 const average: LayerConverter = (c, layer, values) => {

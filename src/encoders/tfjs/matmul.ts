@@ -10,5 +10,5 @@ function product(c: Conversion, node: TfjsNode, flags: readonly [string, string]
   return c.write.node('FusedMatMul', inputs, { attributes: { transA, transB }, domain: 'com.microsoft' });
 }
 
-export const matmul: OpConverter = (c, node) => [product(c, node, ['transpose_a', 'transpose_b'])];
-export const batchMatmul: OpConverter = (c, node) => [product(c, node, ['adj_x', 'adj_y'])];
+export const writeMatmul: OpConverter = (c, node) => [product(c, node, ['transpose_a', 'transpose_b'])];
+export const writeBatchMatmul: OpConverter = (c, node) => [product(c, node, ['adj_x', 'adj_y'])];

@@ -6,7 +6,9 @@ import { familyByName } from '../../../src/models/registry.ts';
 const search = (encoders: string[], overrides: SearchSpace['overrides'] = {}): SearchSpace => ({
   families: ['encoder', 'linear_text'].map((name) => ({
     name,
-    space: familyByName(name).space('sentiment', { encoders }),
+    space: familyByName(name).space('sentiment', {
+      encoders: encoders.map((each) => ({ name: each, trainable: false })),
+    }),
     ...(name === 'encoder' ? { initial: { encoder: 'gone', gamma: 0.5 } } : {}),
   })),
   overrides,

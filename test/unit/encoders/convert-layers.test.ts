@@ -9,20 +9,20 @@ import { createSession } from '../../../src/engine/session.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 
 type Symbolic = layers.SymbolicTensor;
-type Layer = layers.LayersModel['layers'][number];
+type AnyLayer = layers.LayersModel['layers'][number];
 
 const l = layers.layers;
 const rng = createRng(11);
 const floats = (size: number): Float32Array => Float32Array.from({ length: size }, () => rng.normal());
 const imageShape = [7, 6, 4];
-const applied = (layer: Layer, to: Symbolic | Symbolic[]): Symbolic => layer.apply(to) as Symbolic;
-const ofImage = (layer: Layer, shape = imageShape): layers.LayersModel => {
+const applied = (layer: AnyLayer, to: Symbolic | Symbolic[]): Symbolic => layer.apply(to) as Symbolic;
+const ofImage = (layer: AnyLayer, shape = imageShape): layers.LayersModel => {
   const input = layers.input({ shape });
   return layers.model({ inputs: input, outputs: applied(layer, input) });
 };
-const ofVector = (layer: Layer): layers.LayersModel => ofImage(layer, [5]);
+const ofVector = (layer: AnyLayer): layers.LayersModel => ofImage(layer, [5]);
 /** Of an image and its convolution, the second channels first, so that both layouts meet. */
-const merged = (layer: Layer): layers.LayersModel => {
+const merged = (layer: AnyLayer): layers.LayersModel => {
   const input = layers.input({ shape: imageShape });
   return layers.model({
     inputs: input,

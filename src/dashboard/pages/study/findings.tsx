@@ -95,7 +95,7 @@ export function Report({ study, turn }: FindingProps) {
     >
       <Shown loaded={loaded} what="the report">
         {() => (
-          <Scroll label="Report" maxHeight={320}>
+          <Scroll label="Parts of the study" maxHeight={320}>
             <table>
               <thead>
                 <tr>
