@@ -12,7 +12,7 @@ export async function resolve(specifier, context, next) {
     return await next(specifier, context);
   } catch (error) {
     if (specifier !== 'rafiki/families') throw error;
-    return { url: ${JSON.stringify(parts)}, shortCircuit: true };
+    return next(${JSON.stringify(parts)}, context);
   }
 }`;
 
