@@ -48,6 +48,7 @@ const rooms = {
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
   http: ['errors', 'runtime', 'domain', 'db', 'protocol'],
   metrics: ['errors', 'runtime'],
+  client: [],
   dashboard: ['http'],
 };
 

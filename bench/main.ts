@@ -15,7 +15,7 @@ import { type JointOptions, jointBench } from './joint.ts';
 import { linearBench } from './linear.ts';
 import { type MinutesOptions, minutesBench } from './minutes.ts';
 import { type MutantOptions, mutantsBench } from './mutants.ts';
-import { type PredictOptions, predictBench } from './predict.ts';
+import { type PredictBenchOptions, predictBench } from './predict.ts';
 import { rowsBench } from './rows.ts';
 import { type ServingBenchOptions, servingBench } from './serving.ts';
 import { type ShardsOptions, shardsBench } from './shards.ts';
@@ -42,7 +42,7 @@ type BenchOptions = ZooOptions &
   JointOptions &
   MinutesOptions &
   MutantOptions &
-  PredictOptions;
+  PredictBenchOptions;
 
 interface Bench {
   /** Yields its figures as they are measured. */

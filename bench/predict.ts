@@ -19,7 +19,7 @@ import { tableFigures } from './predict/tables.ts';
 /** A synthetic accelerator: 2 ms a batch and 0.05 ms a row. */
 const syntheticDevice = { RAFIKI_SYNTHETIC_DEVICE: '2+0.05' };
 
-export interface PredictOptions {
+export interface PredictBenchOptions {
   quick: boolean;
   /** Only the comparison with PL/Python in the backend. */
   peer?: boolean | undefined;
@@ -44,7 +44,7 @@ export async function* predictBench({
   parts = false,
   tables = false,
   explain = false,
-}: PredictOptions): AsyncIterable<Figure> {
+}: PredictBenchOptions): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   const peerDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-peer-'));
   try {

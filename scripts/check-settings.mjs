@@ -10,7 +10,7 @@ const read = (file) => readFileSync(path.join(root, file), 'utf8');
 /** Besides: where tests make a process die. */
 const readers = ['src/cli/settings/read.ts', 'src/runtime/failpoint.ts'];
 /** Of tests and benchmarks, which read them themselves. */
-const notOfTheProduct = ['RAFIKI_FAILPOINTS', 'RAFIKI_DATA', 'RAFIKI_SEED'];
+const notOfTheProduct = ['RAFIKI_FAILPOINTS', 'RAFIKI_DATA', 'RAFIKI_SEED', 'RAFIKI_SCREENSHOTS'];
 
 const table = ['table', 'storage-table', 'http-table', 'encoder-table', 'family-table']
   .map((name) => read(`src/cli/settings/${name}.ts`))

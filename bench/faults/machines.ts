@@ -6,7 +6,7 @@ import { SERVICE, setServicePassword, urlAs } from '../../src/cli/logins.ts';
 import { Database } from '../../src/db/database.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { eventually, loadMails } from '../../test/support/rafiki-up.ts';
-import { ended, Network, noNetworks } from '../load/network.ts';
+import { ended, MachineNetwork, noNetworks } from '../load/network.ts';
 import { Outcomes } from '../load/outcomes.ts';
 import { type BenchCluster, startCluster } from '../tuning/workers/cluster.ts';
 import { FaultSkipped, type FaultVerdict, type SingleFault } from './fault.ts';
@@ -20,7 +20,7 @@ const TEXTS = 100;
 const STEADY_MS = 5_000;
 
 interface Machines {
-  network: Network;
+  network: MachineNetwork;
   cluster: BenchCluster;
   /** What our processes need to run on a machine of the network. */
   args: string[];
@@ -92,7 +92,7 @@ export const servingRolled: SingleFault = {
 async function onMachines(work: (machines: Machines) => Promise<FaultVerdict>): Promise<FaultVerdict> {
   const missing = noNetworks();
   if (missing !== null) throw new FaultSkipped(missing);
-  const network = new Network();
+  const network = new MachineNetwork();
   try {
     const cluster = await startCluster({
       port: CLUSTER_PORT,
@@ -110,7 +110,7 @@ async function onMachines(work: (machines: Machines) => Promise<FaultVerdict>): 
   }
 }
 
-async function prepare(network: Network, cluster: BenchCluster): Promise<Machines> {
+async function prepare(network: MachineNetwork, cluster: BenchCluster): Promise<Machines> {
   const [hba] = await cluster.db.query<{ file: string }>(`select current_setting('hba_file') as file`);
   appendFileSync(hba?.file ?? '', `\nhost all all ${network.range} scram-sha-256\n`);
   await cluster.db.query('select pg_reload_conf()');

@@ -16,7 +16,7 @@ export function noNetworks(): string | null {
 }
 
 /** A machine: a network namespace with an address of its own, and the processes that run in it. */
-export class Machine {
+export class NetworkMachine {
   readonly #name: string;
   readonly #processes = new Set<ChildProcess>();
 
@@ -67,11 +67,11 @@ export async function ended(child: ChildProcess): Promise<void> {
 }
 
 /** A network of machines on one switch; this process is on it, too. Removed by `remove()`. */
-export class Network {
+export class MachineNetwork {
   /** Of this process. */
   readonly address = `${NETWORK}.1`;
   readonly range = `${NETWORK}.0/24`;
-  readonly #machines: Machine[] = [];
+  readonly #machines: NetworkMachine[] = [];
 
   constructor() {
     ip('link', 'add', BRIDGE, 'type', 'bridge');
@@ -79,8 +79,8 @@ export class Network {
     ip('link', 'set', BRIDGE, 'up');
   }
 
-  add(name: string): Machine {
-    const machine = new Machine(`rfk-${name}`, `${NETWORK}.${this.#machines.length + 2}`);
+  add(name: string): NetworkMachine {
+    const machine = new NetworkMachine(`rfk-${name}`, `${NETWORK}.${this.#machines.length + 2}`);
     this.#machines.push(machine);
     return machine;
   }

@@ -29,7 +29,7 @@ interface Trial {
   validationHash: Buffer;
 }
 
-interface Member extends MemberWeight {
+interface RecipeMember extends MemberWeight {
   trial: Trial;
 }
 
@@ -77,7 +77,11 @@ async function trialOf(spec: TrainingSpec, id: number): Promise<Trial> {
 }
 
 /** As the coordinator concludes a study. */
-function ensembleOf(task: Task, data: DataSet, trials: readonly Trial[]): { rule: EnsembleRule; members: Member[] } {
+function ensembleOf(
+  task: Task,
+  data: DataSet,
+  trials: readonly Trial[],
+): { rule: EnsembleRule; members: RecipeMember[] } {
   const ranked = ensembleCandidates(trials);
   const kind = kindOf(task);
   const kept = ranked.map(({ result }) => ({ ballots: result.predictions, kept: result.kept }));

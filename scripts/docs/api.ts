@@ -34,6 +34,7 @@ export const themes: Readonly<Record<string, readonly string[]>> = {
     'wait_import',
     'export',
   ],
+  Tokens: ['create_token', 'revoke_token'],
 };
 
 /** A function or procedure that users call. */

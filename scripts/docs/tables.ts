@@ -12,7 +12,18 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   'Pretrained encoders': ['encoder', 'encoder_grant'],
   'Imported models': ['import', 'import_part'],
   'Attached tables': ['attachment', 'attachment_mark', 'unanswered'],
-  Processes: ['process', 'leader', 'predict_stat', 'policy_weights', 'bridge', 'bridge_address', 'quota', 'migration'],
+  Tokens: ['token'],
+  Processes: [
+    'process',
+    'worker_family',
+    'leader',
+    'predict_stat',
+    'policy_weights',
+    'bridge',
+    'bridge_address',
+    'quota',
+    'migration',
+  ],
 };
 
 interface TableShown {

@@ -27,6 +27,3 @@ create table rafiki.encoder_grant (
 -- the encoder that a model's inputs go through: its weights stay as long as models stand on them
 alter table rafiki.params add column stands_on bigint references rafiki.params (id);
 create index params_stands_on on rafiki.params (stands_on) where stands_on is not null;
-
--- chosen when the study begins, so that all its trials and refits have the same one
-alter table rafiki.study add column encoder_id bigint references rafiki.encoder (id) on delete set null;

@@ -3,7 +3,13 @@ import type { HyperSpace, KnobOverride, Knobs } from '../domain/hyper-space.ts';
 /** The search space: the families of the study's task, with the user's overrides of their knobs. */
 export interface SearchSpace {
   /** In the order in which they are tried first; `initial` are the knobs of the first trial, those of the space if not given. */
-  families: readonly { name: string; space: HyperSpace; initial?: Readonly<Knobs> }[];
+  families: readonly {
+    name: string;
+    space: HyperSpace;
+    initial?: Readonly<Knobs>;
+    /** Of the study's time, which its first trial needs. */
+    minSeconds?: number;
+  }[];
   overrides: Record<string, KnobOverride>;
   seed: number;
 }

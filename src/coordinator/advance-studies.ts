@@ -12,7 +12,7 @@ import {
   type Study,
   selectOpenStudies,
   setClosed,
-  setEncoder,
+  setEncoders,
   setIncumbent,
   setPlan,
 } from '../db/statements/studies.ts';
@@ -99,7 +99,7 @@ async function execute(context: TransitionContext, { study, trials, action }: St
     case 'start':
       await setIncumbent(on, study.id);
       await setExperience(on, study.id);
-      await setEncoder(on, study.id);
+      await setEncoders(on, study.id);
       await transitionStudy(context, { id: study.id, from: 'queued', event: 'start' });
       return;
     case 'propose':

@@ -8,7 +8,7 @@ import { createParamStore, type StorageOptions } from '../params/create-param-st
 import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { defaultCacheDir } from '../runtime/disk/cache-dir.ts';
-import { defaultImportMemory } from '../runtime/import-memory.ts';
+import { defaultImportMemory } from '../runtime/limited/import-memory.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Measured, MeasuredService } from '../runtime/measured.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';

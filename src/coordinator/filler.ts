@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { fillerVersion, selectDeferred } from '../db/filler-session.ts';
 import { isLocked, isTransientState } from '../db/persist.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { endReading, ReaderLogin, type ReaderSession, readerCall } from '../db/reader-login.ts';
@@ -11,7 +12,6 @@ import {
   type WaitingAttachment,
   yieldFill,
 } from '../db/statements/attachments.ts';
-import { fillerVersion, selectDeferred } from '../db/statements/filler-session.ts';
 import { admitReader } from '../db/statements/readings.ts';
 import { InvalidState } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';

@@ -1,8 +1,6 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../db/database.ts';
-import { persist } from '../db/persist.ts';
-import { translatePostgresError } from '../db/postgres-error.ts';
 import {
   type ClaimedImport,
   claimImport,
@@ -13,7 +11,9 @@ import {
   insertImportedVersion,
   requeueImports,
   selectImportPart,
-} from '../db/statements/imports.ts';
+} from '../db/import-statements.ts';
+import { persist } from '../db/persist.ts';
+import { translatePostgresError } from '../db/postgres-error.ts';
 import { insertDeployment, lockModel, selectLoading } from '../db/statements/models.ts';
 import { transitionDeployment } from '../db/statements/transitions.ts';
 import { CorruptParams, ExternalFailure, InvalidState, NameTaken } from '../errors/errors.ts';

@@ -1,4 +1,4 @@
-import type { Advisor, InitialWeights, TrialHistory } from '../advisors/advisor.ts';
+import type { Advisor, InitialWeights, SearchSpace, TrialHistory } from '../advisors/advisor.ts';
 import { isRandomStart } from '../advisors/random-start.ts';
 import { regretBound, standardError } from '../advisors/terminator.ts';
 import type { Study } from '../db/statements/studies.ts';
@@ -65,7 +65,7 @@ function proposeTrials(
   { count, rung }: { count: number; rung?: RungStep['place'] },
 ): NewTrial[] {
   const history = trials.map(historyOf);
-  const families = search.families.filter(({ name }) => hasTimeFor(name, study, trials));
+  const families = search.families.filter((family) => hasTimeFor(family, study, trials));
   const timely = { ...search, families: withinTheirShare(families, trials) };
   const proposed: NewTrial[] = [];
   while (proposed.length < count && timely.families.length > 0) {
@@ -106,12 +106,21 @@ function withFreeWorkers<F extends { name: string }>(
 /** Minimum share of what a family's quickest trial took: a trial that is cut shorter has hardly learnt. */
 const MIN_TIME_SHARE = 0.5;
 
-/** Whether another trial of the family could still learn. A family that was not tried is taken to be as quick as the quickest one. */
-function hasTimeFor(family: string, study: Study, trials: readonly TrialRow[]): boolean {
+/**
+ * Whether another trial of the family could still learn. A family that was not tried is taken to be as quick as the quickest one, unless it says
+ * how much time it needs.
+ */
+function hasTimeFor(
+  { name, minSeconds = 0 }: SearchSpace['families'][number],
+  study: Study,
+  trials: readonly TrialRow[],
+): boolean {
   const scored = trials.filter(isScored);
-  const own = scored.filter((trial) => trial.family === family);
+  const own = scored.filter((trial) => trial.family === name);
+  const left = secondsLeft(study) - refitReserve(study, trials);
+  if (own.length === 0 && study.families === null && left < minSeconds) return false;
   const taken = (own.length > 0 ? own : scored).map(({ seconds }) => seconds ?? 0);
-  return taken.length === 0 || secondsLeft(study) - refitReserve(study, trials) >= MIN_TIME_SHARE * Math.min(...taken);
+  return taken.length === 0 || left >= MIN_TIME_SHARE * Math.min(...taken);
 }
 
 /** Below this sum of all trials no family is slow: what is measured is mostly the start of processes. */

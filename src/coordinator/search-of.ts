@@ -7,7 +7,7 @@ import { hasSizes, studyFamilies } from '../models/registry.ts';
 import type { StudyView } from './study-view.ts';
 
 /** A family as the coordinator knows it: of those that only workers have, their description. */
-type Searched = Pick<Family, 'name' | 'space'>;
+type Searched = Pick<Family, 'name' | 'space' | 'minSeconds'>;
 
 /** What a study searches: its families, those with experience first, and what is known of them. */
 export function searchOf(
@@ -25,10 +25,10 @@ export function searchOf(
     });
   }
   const search = {
-    families: byExperience(chosen, experience).map(({ name, space }) => {
+    families: byExperience(chosen, experience).map(({ name, space, minSeconds = 0 }) => {
       const earlier = experience.find(({ family }) => family === name)?.knobs ?? null;
       const isKnown = earlier !== null && !own.some((each) => each.name === name && hasSizes(each)); // the size of a slow network depended on the time
-      return { name, space: space(task), ...(isKnown ? { initial: earlier } : {}) };
+      return { name, space: space(task, study), minSeconds, ...(isKnown ? { initial: earlier } : {}) };
     }),
     overrides: knobs,
     seed,
@@ -40,9 +40,9 @@ export function searchOf(
 /** One that was named waits for its workers; another one is for studies while some are running. */
 function isSearched(
   { name, task, minTrials, needsEncoder, workers }: WorkerFamily,
-  { task: asked, families, maxTrials, hasEncoder }: Study,
+  { task: asked, families, maxTrials, encoders }: Study,
 ): boolean {
-  if (task !== asked || (needsEncoder && !hasEncoder)) return false;
+  if (task !== asked || (needsEncoder && encoders.length === 0)) return false;
   return families === null ? workers > 0 && minTrials <= maxTrials : families.includes(name);
 }
 

@@ -13,7 +13,7 @@ export interface ReaderLoginOptions {
 }
 
 /** The service's URL with the role rafiki_reader. */
-function asReader(serviceUrl: string): string {
+export function asReader(serviceUrl: string): string {
   const url = new URL(serviceUrl);
   url.username = READER;
   if (url.searchParams.has('user')) url.searchParams.set('user', READER);
@@ -23,7 +23,7 @@ function asReader(serviceUrl: string): string {
 /**
  * Ends the backend if its client is killed, even while an owner's code sleeps; unlike a timeout, code cannot catch this.
  */
-async function endBackendWithClient(on: Queryable): Promise<void> {
+export async function endBackendWithClient(on: Queryable): Promise<void> {
   await on.query(`set client_connection_check_interval = '5s'`).catch(() => undefined); // not supported on all platforms
 }
 

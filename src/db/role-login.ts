@@ -4,7 +4,9 @@ import { from } from 'pg-copy-streams';
 import { AuthenticationFailed } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { CONNECT_TIMEOUT_MS, type Queryable, queryable, startupOptions, types } from './database.ts';
-import { inTransaction } from './in-transaction.ts';
+import { inTransaction, onConnection } from './in-transaction.ts';
+import { limitMessages } from './message-limit.ts';
+import { endBackendWithClient } from './reader-login.ts';
 
 export interface RoleLoginOptions {
   /** The database, as any role: its user and password are replaced. */
@@ -17,6 +19,23 @@ export interface RoleLoginOptions {
   statementMs: number;
   idleMs: number;
   logger: Logger;
+}
+
+/** Maximum of one message of the database to the HTTP server: a row, such as a model's file. */
+export const MAX_MESSAGE_BYTES = 256 * 2 ** 20;
+
+export interface CallOptions {
+  /** Of each statement, ms; default: that of the login. */
+  statementMs?: number | undefined;
+  /** Cancels what runs. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Makes the calls `rafiki._http_*` as a role. */
+export interface RoleCalls {
+  /** The values that the call returns. */
+  call(name: string, args: object, options?: CallOptions): Promise<unknown[]>;
+  stop(): Promise<void>;
 }
 
 /** One transaction of a role. */
@@ -40,7 +59,7 @@ class AskedClient extends pg.Client {
 }
 
 /** Sessions of a user's role, with the role's own password: what Postgres allows the role is what they may do. */
-export class RoleLogin implements Queryable {
+export class RoleLogin implements RoleCalls {
   readonly #pool: pg.Pool;
   readonly #statementMs: number;
 
@@ -56,16 +75,30 @@ export class RoleLogin implements Queryable {
       options: startupOptions({ statement_timeout: `${statementMs}` }),
       Client: AskedClient,
       verify: (client: pg.PoolClient, done: (error?: Error) => void): void => {
-        done((client as unknown as AskedClient).wasAsked ? undefined : notAsked(role));
+        if (!(client as unknown as AskedClient).wasAsked) {
+          done(notAsked(role));
+          return;
+        }
+        limitMessages((client as unknown as pg.Client).connection.stream, MAX_MESSAGE_BYTES);
+        endBackendWithClient(queryable(client)).then(() => done(), done);
       },
       types,
     } as pg.PoolConfig);
     this.#pool.on('error', (error) => logger.warn({ err: error.message }, 'idle connection of a role lost'));
   }
 
-  async query<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-    const result = await this.#pool.query(sql, [...values]);
-    return result.rows as Row[];
+  query<Row>(sql: string, values: readonly unknown[] = [], signal?: AbortSignal): Promise<Row[]> {
+    return onConnection(this.#pool, (client) => queryable(client).query<Row>(sql, values), signal);
+  }
+
+  async call(name: string, args: object, { statementMs, signal }: CallOptions = {}): Promise<unknown[]> {
+    const sql = 'select answer from rafiki._http($1, $2) answer';
+    const values = [name, JSON.stringify(args)];
+    const rows =
+      statementMs === undefined
+        ? await this.query<{ answer: unknown }>(sql, values, signal)
+        : await this.transaction((on) => on.query<{ answer: unknown }>(sql, values), { statementMs, signal });
+    return rows.map(({ answer }) => answer);
   }
 
   /** Connects again: throws if the role may no longer connect with this password. */
@@ -83,12 +116,17 @@ export class RoleLogin implements Queryable {
   /** Runs `work` in one transaction, whose statements may take `statementMs` each. */
   transaction<T>(
     work: (on: RoleTransaction) => Promise<T>,
-    { statementMs = this.#statementMs }: { statementMs?: number } = {},
+    { statementMs = this.#statementMs, signal }: CallOptions = {},
   ): Promise<T> {
-    return inTransaction(this.#pool, 'begin', async (client) => {
-      await client.query(`set local statement_timeout = ${statementMs}`);
-      return work({ ...queryable(client), copyIn: (sql, rows) => pipeline(rows, client.query(from(sql))) });
-    });
+    return inTransaction(
+      this.#pool,
+      'begin',
+      async (client) => {
+        await client.query(`set local statement_timeout = ${statementMs}`);
+        return work({ ...queryable(client), copyIn: (sql, rows) => pipeline(rows, client.query(from(sql))) });
+      },
+      signal,
+    );
   }
 
   async stop(): Promise<void> {

@@ -13,6 +13,8 @@ interface KnobOptions {
   initial: KnobValue;
   /** Whether advisors leave it at its initial value, unless the owner of a study gives it a range. */
   untuned?: boolean;
+  /** Set if its values are those of the study, which advisors try once each, with initial values of the other knobs. */
+  valuesFrom?: 'encoders';
   /** Knobs that must be drawn first. */
   depends?: readonly string[];
   /** Sees the knobs drawn so far and may narrow the domain before the draw. */

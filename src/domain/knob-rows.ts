@@ -4,8 +4,9 @@ import { HyperSpace, type Knob, type KnobValue, MAX_VALUES } from './hyper-space
 /** A knob as plain data: its group, domain and initial value, as in `rafiki.family.knobs`. */
 export type KnobRow = Record<string, unknown>;
 
-const knobRow = ({ group, domain, initial, untuned }: Knob): KnobRow => ({
-  ...{ group, ...domain, initial },
+const knobRow = ({ group, domain, initial, untuned, valuesFrom }: Knob): KnobRow => ({
+  // of encoders each study has its own, which are looked up
+  ...(valuesFrom === 'encoders' ? { group, kind: 'encoder', initial } : { group, ...domain, initial }),
   ...(untuned ? { untuned } : {}),
 });
 

@@ -147,6 +147,13 @@ export interface ModelFile {
   bytes: number;
 }
 
+/** A pretrained encoder that a study has. */
+export interface KnownEncoder {
+  name: string;
+  /** Whether its own weights can be trained further. */
+  trainable: boolean;
+}
+
 /** The stored encoder that a model's inputs go through. */
 export interface PretrainedEncoder {
   name: string;

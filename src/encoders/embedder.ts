@@ -3,12 +3,17 @@ import type { TrainedModel } from '../domain/training.ts';
 import { computing } from '../engine/computing.ts';
 import { createSession, type GraphSession } from '../engine/session.ts';
 import { CorruptParams } from '../errors/errors.ts';
-import type { Encoder } from '../features/encoder.ts';
+import type { EncodedRows, Encoder } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';
 import { isPooling, type Pooling, pooled } from './pooling.ts';
 
-/** Rows of a run: of similar length, so that little is padded, and few enough for the caches. */
-const ROWS_PER_RUN = 16;
+/** Texts of a run: of similar length, so that little is padded, and few enough for the caches. */
+const TEXTS_PER_RUN = 16;
+/** Measured with MobileNetV2 and 96 pixels: 3.4 ms an image alone, 3.7 of four, 4.6 of 16. */
+const IMAGES_PER_RUN = 2;
+
+/** Images that are decoded while as many are encoded. */
+const IMAGES_AT_ONCE = 64;
 
 export interface EmbedderOptions {
   threads: number;
@@ -47,19 +52,43 @@ export class Embedder {
 
   /** The vectors of all inputs, one after the other: [inputs, width]; null for no inputs. */
   async embed(inputs: readonly RawInput[]): Promise<Float32Array | null> {
-    const { encoder, session, pooling, output } = this.#parts;
-    const rows = await encoder.prepare(inputs);
-    const order = Int32Array.from(inputs, (_, row) => row).sort((a, b) => rows.length(a) - rows.length(b));
+    const groups = groupsOf(inputs);
     let vectors: Float32Array | null = null;
-    for (let from = 0; from < order.length; from += ROWS_PER_RUN) {
-      const part = order.subarray(from, from + ROWS_PER_RUN);
+    let place = 0;
+    let next = this.#prepare(groups[0] ?? []);
+    for (const [i, group] of groups.entries()) {
+      const rows = await next;
+      next = this.#prepare(groups[i + 1] ?? []); // images are decoded while others are encoded
+      const own = await this.#run(rows, group[0] instanceof Uint8Array ? IMAGES_PER_RUN : TEXTS_PER_RUN);
+      vectors ??= new Float32Array((own.length / group.length) * inputs.length);
+      vectors.set(own, place);
+      place += own.length;
+    }
+    return vectors;
+  }
+
+  #prepare(inputs: readonly RawInput[]): Promise<EncodedRows> {
+    const rows = Promise.resolve(this.#parts.encoder.prepare(inputs));
+    rows.catch(() => undefined); // who waits for it gets the error
+    return rows;
+  }
+
+  /** The vectors of prepared rows, at least one. */
+  async #run(rows: EncodedRows, rowsPerRun: number): Promise<Float32Array> {
+    const { session, pooling, output } = this.#parts;
+    const order = Int32Array.from({ length: rows.count }, (_, row) => row).sort(
+      (a, b) => rows.length(a) - rows.length(b),
+    );
+    let vectors = new Float32Array(0);
+    for (let from = 0; from < order.length; from += rowsPerRun) {
+      const part = order.subarray(from, from + rowsPerRun);
       const feeds = rows.batch(part);
       const found = await session.run(feeds);
       const answer = output === undefined ? Object.values(found)[0] : found[output];
       if (answer === undefined) throw noOutput(output);
       const own = pooled(answer, pooling, part.length, feeds['attention_mask']);
       const width = own.length / part.length;
-      vectors ??= new Float32Array(inputs.length * width);
+      if (from === 0) vectors = new Float32Array(rows.count * width);
       for (const [i, row] of part.entries()) vectors.set(own.subarray(i * width, (i + 1) * width), row * width);
     }
     return vectors;
@@ -68,6 +97,16 @@ export class Embedder {
   release(): Promise<void> {
     return this.#parts.session.release();
   }
+}
+
+/** All texts together, so that those of a run are of similar length; images of a bounded number, whose pixels are in memory. */
+function groupsOf(inputs: readonly RawInput[]): (readonly RawInput[])[] {
+  if (inputs.length === 0) return [];
+  if (!(inputs[0] instanceof Uint8Array)) return [inputs];
+  const groups: RawInput[][] = [];
+  for (let from = 0; from < inputs.length; from += IMAGES_AT_ONCE)
+    groups.push(inputs.slice(from, from + IMAGES_AT_ONCE));
+  return groups;
 }
 
 const noOutput = (name = ''): CorruptParams =>

@@ -10,9 +10,9 @@ export interface BorrowedEmbedder {
   release(): Promise<void>;
 }
 
-/** An encoder that is loaded once on a thread, however many models stand on it; it is unloaded with the last of them. */
+/** An encoder that is loaded once on a thread, with the threads of the first model that stands on it; it is unloaded with the last. */
 export async function borrowEmbedder(file: ModelFile, threads: number): Promise<BorrowedEmbedder> {
-  const key = `${file.name}:${threads}`;
+  const key = file.name;
   const entry = loaded.get(key) ?? {
     embedder: readModel(file).then((model) => Embedder.load(model, { threads, longLived: true })),
     users: 0,

@@ -7,8 +7,10 @@ import { type OptimiserName, optimisers } from '../graph/optimisers/registry.ts'
 import { buildTraining, stateNames, type UpdateRule } from '../graph/training-graph.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { chosenEngine } from './choice.ts';
+import { computing } from './computing.ts';
 import type { Engine } from './engine.ts';
 import { batchFeeds, noiseFeeds, type Settings, scalarFeeds, type TrainingStep } from './feeds.ts';
+import { onnxEngine } from './onnx-engine.ts';
 import { DenseParameter, float32, type Parameter, storedTensor } from './parameter.ts';
 import type { GraphSession } from './session.ts';
 import { stepsPerCall } from './steps-per-call.ts';
@@ -57,7 +59,8 @@ interface CompiledSteps {
 }
 
 async function compile(options: TrainerOptions): Promise<CompiledSteps> {
-  const { network, batch, threads, block, engine = await chosenEngine() } = options;
+  const { network, batch, threads, block } = options;
+  const engine = options.engine ?? (network.isForeign ? onnxEngine(computing().device) : await chosenEngine());
   const kernels = { ...(await engine.kernels(threads)), ...(block === undefined ? {} : { block }) };
   const { graph, noise } = buildTraining({ network, batch, kernels, ...updateRuleOf(options) });
   return { batch, session: await engine.borrow(graph, threads), noise };

@@ -140,6 +140,12 @@ export class AuthenticationFailed extends RafikiError {
   readonly sqlstate = '28P01';
 }
 
+/** The database does not answer, or a connection to it was lost (08006); repeating later helps. */
+export class DatabaseUnreachable extends RafikiError {
+  readonly sqlstate = '08006';
+  override readonly retryable = true;
+}
+
 /** The server has too many connections (53300). */
 export class TooManyConnections extends RafikiError {
   readonly sqlstate = '53300';

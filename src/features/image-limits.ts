@@ -13,6 +13,9 @@ export const MAX_AVIF_PIXELS = 20e6;
 /** WebP's own limit. The decoder's memory grows with the width, to 4 GB for ten million pixels in five rows. */
 export const MAX_SIDE = 16_383;
 
+/** The largest side of what a pretrained encoder reads. */
+export const MAX_INPUT_SIDE = 1024;
+
 const MIB = 2 ** 20;
 
 /** Throws BadData for a too large image, from its header, before decoding. */

@@ -4,6 +4,7 @@ import { BadData } from '../errors/errors.ts';
 import { DECODE_BYTES, DecodeBudget } from './decode-budget.ts';
 import { checkLimits, decodeBytes, MAX_PIXELS } from './image-limits.ts';
 import { checkScans } from './jpeg-scans.ts';
+import { type PictureFit, resample } from './pretrained/resample.ts';
 
 /** Concurrently processed images: the decoder has four threads and a memory budget. */
 const MAX_CONCURRENT = 16;
@@ -73,6 +74,26 @@ export async function decodeWhole(file: Uint8Array, side: number, fit: 'inside' 
   });
 }
 
+/** Per axis, of pixels that are needed: more are averaged before, in native code. */
+const MAX_OVERSAMPLING = 2;
+
+/** An image, rotated upright, in the size that `fitOf` gives for its own. */
+export async function decodeFitted(file: Uint8Array, fitOf: (source: ImageSize) => PictureFit): Promise<Picture> {
+  return decodeWith(file, async (image, { autoOrient: source }) => {
+    const fit = fitOf(source);
+    const width = Math.min(source.width, MAX_OVERSAMPLING * fit.width);
+    const height = Math.min(source.height, MAX_OVERSAMPLING * fit.height);
+    const isSmaller = width < source.width || height < source.height;
+    const { data } = await (isSmaller ? image.resize(width, height, { fit: 'fill' }) : image)
+      .flatten({ background: 'white' })
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const { part = fit } = fit;
+    return { pixels: resample(data, { width, height }, fit), width: part.width, height: part.height, source };
+  });
+}
+
 /** Interleaved red, green and blue of exactly this size: the middle of the image, or all of it stretched. */
 export const decodeSized = (
   file: Uint8Array,
@@ -121,11 +142,11 @@ export async function inGroups<T>(
 }
 
 /** An image of noise, which is slow to decode. */
-export const sampleImage = (): Promise<Buffer> =>
+export const sampleImage = ({ width, height }: ImageSize = { width: 256, height: 256 }): Promise<Buffer> =>
   sharp({
     create: {
-      width: 256,
-      height: 256,
+      width,
+      height,
       channels: 3,
       background: 'grey',
       noise: { type: 'gaussian', mean: 128, sigma: 30 },

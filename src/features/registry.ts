@@ -7,6 +7,7 @@ import type { Encoder } from './encoder.ts';
 import { createNgramEncoder } from './ngrams.ts';
 import { createPixelEncoder } from './pixels.ts';
 import { createPieceEncoder } from './pretrained/pieces.ts';
+import { createPreprocessedEncoder } from './pretrained/preprocessing.ts';
 import { createTokenEncoder } from './pretrained/tokens.ts';
 import { createSceneEncoder } from './scenes.ts';
 import { createStretchedEncoder } from './stretched.ts';
@@ -23,6 +24,7 @@ const encoders = {
   characters: createCharacterEncoder,
   pieces: createPieceEncoder,
   pixels: createPixelEncoder,
+  preprocessed: createPreprocessedEncoder,
   scenes: createSceneEncoder,
   stretched: createStretchedEncoder,
   tokens: createTokenEncoder,

@@ -1,7 +1,7 @@
 import { checkClassCount, checkLabel } from '../domain/class-limits.ts';
 import { inputOf, outputOf, type RawInput, type Task } from '../domain/task.ts';
 import type { FittedFeatures, TrainedModel } from '../domain/training.ts';
-import type { ForeignSession, ForeignTensor } from '../engine/foreign-session.ts';
+import type { ForeignSession, ForeignTensor } from '../engine/foreign/session.ts';
 import { BadData } from '../errors/errors.ts';
 import { keepRows } from '../features/columns/kept-rows.ts';
 import { rowsOf } from '../features/columns/table-rows.ts';

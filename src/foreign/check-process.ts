@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Task } from '../domain/task.ts';
 import { reportedError } from '../errors/reported.ts';
-import { LimitedProcess } from '../runtime/limited-process.ts';
+import { LimitedProcess } from '../runtime/limited/limited-process.ts';
 import type { CheckedImport, CheckReport } from './messages.ts';
 import { endError, isEnd } from './process-end.ts';
 

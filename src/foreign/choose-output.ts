@@ -1,5 +1,5 @@
 import type { OutputKind } from '../domain/task.ts';
-import type { ForeignTensor } from '../engine/foreign-session.ts';
+import type { ForeignTensor } from '../engine/foreign/session.ts';
 import { BadData, NotSupported } from '../errors/errors.ts';
 import type { OnnxOutline, OnnxValue } from '../graph/onnx-outline.ts';
 import type { OutputKindOf, OutputPlan } from './plan.ts';

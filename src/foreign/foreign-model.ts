@@ -1,14 +1,14 @@
 import type { RawInput } from '../domain/task.ts';
 import type { FittedFeatures } from '../domain/training.ts';
-import { type ForeignSession, type ForeignTensor, openForeign } from '../engine/foreign-session.ts';
+import { type ForeignSession, type ForeignTensor, openForeign } from '../engine/foreign/session.ts';
 import { BadData } from '../errors/errors.ts';
 import { RafikiError } from '../errors/rafiki-error.ts';
 import { filesOf } from '../features/encoder.ts';
-import { columnFeeds } from './column-feeds.ts';
+import { columnFeeds } from './feeds/column-feeds.ts';
+import { pictureFeeds } from './feeds/picture-feeds.ts';
+import { textFeeds, tokenEncoder, tokenFeeds } from './feeds/text-feeds.ts';
 import { foreignAnswers } from './foreign-answers.ts';
-import { pictureFeeds } from './picture-feeds.ts';
 import { type ForeignPlan, readPlan } from './plan.ts';
-import { textFeeds, tokenEncoder, tokenFeeds } from './text-feeds.ts';
 
 /** Rows of a run where any number may be: of texts and images, as of our own models. */
 const SLICE_ROWS = 16;

@@ -1,4 +1,4 @@
-import { type ForeignType, foreignTypes } from '../engine/foreign-session.ts';
+import { type ForeignType, foreignTypes } from '../engine/foreign/session.ts';
 import { BadData, NotSupported } from '../errors/errors.ts';
 import type { OnnxValue } from '../graph/onnx-outline.ts';
 import type { ImportSpec } from './spec.ts';

@@ -16,7 +16,7 @@ export function memoryError(error: unknown): unknown {
   return outOfMemory.test(text) ? tooMuchMemory(text.slice(0, 300), error) : error;
 }
 
-export const tooMuchMemory = (detail: string, cause?: unknown): ExternalFailure =>
+const tooMuchMemory = (detail: string, cause?: unknown): ExternalFailure =>
   new ExternalFailure('the imported model takes more memory than it may have', {
     detail,
     hint: 'Import a smaller model, or one that is quantised. RAFIKI_IMPORT_MEMORY of the processes is the limit.',

@@ -1,5 +1,5 @@
-import type { ForeignSession } from '../engine/foreign-session.ts';
-import { openForeign } from '../engine/foreign-session.ts';
+import type { ForeignSession } from '../engine/foreign/session.ts';
+import { openForeign } from '../engine/foreign/session.ts';
 import { BadData, NotSupported } from '../errors/errors.ts';
 import { type OnnxOutline, outlineOnnx } from '../graph/onnx-outline.ts';
 import { reasonOf } from './foreign-model.ts';

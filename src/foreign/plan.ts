@@ -1,4 +1,4 @@
-import type { ForeignType } from '../engine/foreign-session.ts';
+import type { ForeignType } from '../engine/foreign/session.ts';
 import type { FittedColumn } from '../features/columns/fitted-columns.ts';
 import { unfit } from '../features/state.ts';
 

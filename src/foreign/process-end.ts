@@ -1,5 +1,5 @@
 import { ExternalFailure } from '../errors/errors.ts';
-import type { ProcessEnd } from '../runtime/limited-process.ts';
+import type { ProcessEnd } from '../runtime/limited/limited-process.ts';
 
 export const isEnd = (error: unknown): error is ProcessEnd =>
   typeof error === 'object' && error !== null && 'kind' in error && !(error instanceof Error);

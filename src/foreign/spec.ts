@@ -16,7 +16,7 @@ export interface ImportSpec {
   examples?: unknown[];
 }
 
-export interface ImageSpec {
+interface ImageSpec {
   size?: number | [height: number, width: number];
   resize?: number;
   fit?: 'crop' | 'stretch';
@@ -38,7 +38,7 @@ export interface ColumnSpec {
 }
 
 /** Rows that are kept for explanations. */
-export const MAX_EXAMPLES = 32;
+const MAX_EXAMPLES = 32;
 /** Pixels of a side. */
 const MAX_SIDE = 4096;
 const MAX_COLUMNS = 1600;

@@ -1,4 +1,4 @@
-import type { ForeignTensor } from '../engine/foreign-session.ts';
+import type { ForeignTensor } from '../engine/foreign/session.ts';
 import { BadData } from '../errors/errors.ts';
 import type { InputPlan, TokensPlan } from './plan.ts';
 

@@ -33,7 +33,8 @@ export type Attribute =
   | { graph: Graph }
   | { strings: readonly string[] }
   | { floats: Float32Array }
-  | { doubles: Float64Array };
+  | { doubles: Float64Array }
+  | { tensor: Omit<Constant, 'name'> };
 
 /** The contents of a graph. */
 export type GraphParts = Pick<Graph, 'name' | 'nodes' | 'constants' | 'inputs' | 'outputs'>;

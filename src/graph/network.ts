@@ -5,7 +5,9 @@ type Init =
   | { kind: 'zeros' }
   | { kind: 'ones' }
   | { kind: 'normal'; deviation: number }
-  | { kind: 'uniform'; bound: number };
+  | { kind: 'uniform'; bound: number }
+  /** Values that were trained before; `from` identifies them: weights of other trials with the same can replace them. */
+  | { kind: 'given'; values: Float32Array; from: string };
 
 export interface ParameterSpec {
   shape: readonly number[];
@@ -17,6 +19,8 @@ export interface ParameterSpec {
   rowsOf?: string;
   /** State without gradient, as a buffer of PyTorch: the op that uses it sets its next value, as batch norm does for its averages. */
   buffer?: boolean;
+  /** Factor of the learning rate; 1 if not given. */
+  rate?: number;
 }
 
 export interface InputSpec {
@@ -42,6 +46,8 @@ export interface Network {
   targets: Readonly<Record<string, InputSpec>>;
   /** The scalar that training minimises, of a batch. */
   loss(t: Tape, values: StepValues): Value;
+  /** Whether it has operators of a foreign graph, which only ONNX Runtime runs. */
+  isForeign?: boolean;
   /** The exported model's only output: [N, …], float32. */
   answer(t: Tape, inputs: Values, parameters: Values): Answer;
 }

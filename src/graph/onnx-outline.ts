@@ -11,7 +11,7 @@ export interface OnnxValue {
 }
 
 /** A node that makes maps of class to probability out of a tensor of probabilities, as converters of scikit-learn add it. */
-export interface ZipMap {
+interface ZipMap {
   input: string;
   output: string;
 }

@@ -78,6 +78,8 @@ function attributeFields(value: Attribute): Uint8Array[] {
   if ('graph' in value) return [bytesField(6, encodeGraph(value.graph)), varintField(20, attributeType.graph)];
   if ('float' in value) return [floatField(2, value.float), varintField(20, attributeType.float)];
   if ('floats' in value) return [bytesField(7, bytesOf(value.floats)), varintField(20, attributeType.floats)];
+  if ('tensor' in value)
+    return [bytesField(5, encodeTensor({ ...value.tensor, name: '' })), varintField(20, attributeType.tensor)];
   if ('doubles' in value) return [bytesField(5, doubleVector(value.doubles)), varintField(20, attributeType.tensor)];
   if ('strings' in value)
     return [...value.strings.map((text) => stringField(9, text)), varintField(20, attributeType.strings)];

@@ -155,18 +155,26 @@ function emitStep(plan: TrainingPlan, { body, step, states, scalars }: StepParts
   const gradients = new Map(clipped.map((gradient, i) => [trained[i]?.name, gradient]));
   const decay = plan.averages ? step.take(feed.averageDecay, []) : null;
 
-  const updated = used.flatMap(({ name, active, writeBack }) => {
+  const updated = used.flatMap(({ name, spec, active, writeBack }) => {
     const [weight, ...slots] = active as [Value, ...Value[]];
     const average = decay === null ? undefined : slots.pop();
     const gradient = gradients.get(name);
     const next =
       gradient === undefined
         ? { weight: tape.next(weight), slots: [] }
-        : optimiser.update(body, weight, gradient, slots, hypers);
+        : optimiser.update(body, weight, gradient, slots, scaled(body, hypers, spec.rate));
     const averaged = average && decay ? [averageTowards(body, average, next.weight, decay)] : [];
     return writeBack([next.weight, ...next.slots, ...averaged]);
   });
   return { loss, updated };
+}
+
+/** Step sizes for a parameter with a learning rate of its own. */
+function scaled(g: Graph, hypers: StepScalars, rate = 1): StepScalars {
+  if (rate === 1) return hypers;
+  const factor = g.scalar(rate);
+  const { learningRate, stepSize } = hypers;
+  return { ...hypers, learningRate: emit.mul(g, learningRate, factor), stepSize: emit.mul(g, stepSize, factor) };
 }
 
 /** The tensors that a step updates, and what the loop carries after the update. */

@@ -25,13 +25,6 @@ export interface AppOptions {
   logger: Logger;
 }
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** On paths that a role signs in for. */
-    role: SignedIn | undefined;
-  }
-}
-
 const securityHeaders = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
@@ -44,7 +37,7 @@ const securityHeaders = {
 const CHECK_MS = 2_000;
 const HSTS = 'max-age=31536000';
 const MAX_PARAM_CHARS = 1000;
-const challenge = 'Basic realm="rafiki", charset="UTF-8"';
+export const challenge = 'Basic realm="rafiki", charset="UTF-8", Bearer realm="rafiki"';
 
 /** The web server without its paths: limits, headers, errors in one shape. */
 export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions, 'signIns'>): FastifyInstance {
@@ -138,9 +131,13 @@ function checkOrigin({ method, headers: { origin, host } }: FastifyRequest, orig
 export function requireRole(
   signIns: SignIns,
 ): (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void {
-  return (request, _, done) => {
+  return (request, { raw }, done) => {
     const enter = (role: SignedIn): void => {
-      request.role = role;
+      const client = new AbortController();
+      raw.once('close', () => {
+        if (!raw.writableFinished) client.abort();
+      });
+      request.role = role.during(client.signal);
       done();
     };
     try {

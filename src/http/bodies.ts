@@ -6,20 +6,25 @@ import { HttpRefusal } from './error-answer.ts';
 import type { HttpLimits } from './limits.ts';
 
 const streamed = ['text/csv', 'application/x-ndjson', 'application/jsonl'];
+/** Their directory is at the end. */
+const whole = [
+  'application/vnd.apache.parquet',
+  'application/x-parquet',
+  'application/zip',
+  'application/x-zip-compressed',
+];
 
-/** Files arrive as streams, or, an image, as bytes. */
-export function acceptFiles(app: FastifyInstance, { imageBytes }: HttpLimits): void {
+/** Files arrive as streams, or, images, archives and Parquet, as bytes. */
+export function acceptFiles(app: FastifyInstance, { imageBytes, uploadBytes }: HttpLimits): void {
   app.addContentTypeParser(
     streamed,
     (_: FastifyRequest, body: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, body),
   );
-  for (const type of [/^image\//, 'application/octet-stream']) {
-    app.addContentTypeParser(
-      type,
-      { parseAs: 'buffer', bodyLimit: imageBytes },
-      async (_: FastifyRequest, body: Buffer) => body,
-    );
-  }
+  const accept = (types: string | RegExp | string[], bodyLimit: number): void =>
+    app.addContentTypeParser(types, { parseAs: 'buffer', bodyLimit }, async (_: FastifyRequest, body: Buffer) => body);
+  accept(/^image\//, imageBytes);
+  accept('application/octet-stream', imageBytes);
+  accept(whole, uploadBytes);
 }
 
 const mediaTypeOf = (request: FastifyRequest): string =>

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { apiSchema } from '../db/api-schema.ts';
 import type { Database } from '../db/database.ts';
+import { Heartbeat } from '../db/heartbeat.ts';
 import { Listener } from '../db/listener.ts';
 import { EnvironmentUnfit } from '../errors/errors.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -31,6 +32,7 @@ import { predictRoutes } from './routes/predict.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { studyRoutes } from './routes/studies.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { trialRoutes } from './routes/trials.ts';
 import { addPageSessions } from './sign-in/page-sessions.ts';
 import { PageSessions } from './sign-in/sessions.ts';
@@ -39,6 +41,8 @@ import { SignIns } from './sign-in/sign-ins.ts';
 export interface CreateHttpOptions {
   /** The service's sessions: for the list of servers and their secret. What a request reads, it reads as its role. */
   database: Database;
+  /** Of rafiki_reader, as which the calls of tokens are made, if it has another password or address than the service. */
+  readerUrl?: string | undefined;
   host: string;
   port: number;
   tlsCert?: string | undefined;
@@ -78,6 +82,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
     logger,
   });
   const answers = new AnswerCounts();
+  const heartbeat = new Heartbeat({ database, kind: 'http', logger });
   let app: FastifyInstance | undefined;
   let signIns: SignIns | undefined;
 
@@ -85,7 +90,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
     async start() {
       const tls = await tlsOf(options);
       const api = await apiSchema(database);
-      signIns = new SignIns({ databaseUrl: database.url, api, limits, clock: systemClock, logger });
+      signIns = new SignIns({ database, readerUrl: options.readerUrl, api, limits, clock: systemClock, logger });
       app = createApp({ tls, corsOrigins: options.corsOrigins ?? [], limits, logger });
       const sessions = new PageSessions(limits, systemClock);
       addPageSessions(app, sessions, tls !== undefined);
@@ -98,6 +103,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       const predictions = new Predictions({ pool, models, gate });
       const routes: HttpRoute[] = [
         ...serviceRoutes(),
+        ...tokenRoutes(),
         ...datasetRoutes(limits),
         ...studyRoutes(),
         ...eventRoutes({ changed, streams: new Streams(limits), stopping: stopping.signal }),
@@ -117,9 +123,11 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       await pool.start();
       await listener.start();
       await listen(app, options);
+      await heartbeat.start();
     },
     async stop() {
       stopping.abort();
+      await heartbeat.stop();
       const closing = app?.close();
       const timer = setTimeout(() => app?.server.closeAllConnections(), STOP_MS);
       await closing;

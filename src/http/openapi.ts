@@ -8,9 +8,10 @@ type Json = Readonly<Record<string, unknown>>;
 /** The OpenAPI 3.1 document of these paths: its schemas are those that requests are validated by. */
 export function openApi(routes: readonly HttpRoute[]): Json {
   const paths: Record<string, Record<string, unknown>> = {};
+  const schemas: Components = {};
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, schemas) };
   }
   return {
     openapi: '3.1.0',
@@ -21,43 +22,56 @@ export function openApi(routes: readonly HttpRoute[]): Json {
         'Machine learning as a service inside PostgreSQL. Every request acts as a Postgres role, with its rights.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    security: [{ basic: [] }],
+    security: [{ basic: [] }, { token: [] }],
     paths,
     components: {
-      securitySchemes: { basic: { type: 'http', scheme: 'basic', description: 'A Postgres role and its password' } },
+      schemas,
+      securitySchemes: {
+        basic: { type: 'http', scheme: 'basic', description: 'A Postgres role and its password' },
+        token: { type: 'http', scheme: 'bearer', description: 'A token of rafiki_create_token' },
+      },
     },
   };
 }
 
-function operation({ method, path, tag, summary, params, query, body, ...rest }: HttpRoute): Json {
+/** Schemas with an `$id`, by it. */
+type Components = Record<string, unknown>;
+
+function operation({ method, path, tag, summary, params, query, body, ...rest }: HttpRoute, schemas: Components): Json {
   const { bodyTypes = ['application/json'], answer, answerType = 'application/json', status = 200 } = rest;
-  const schema = plain(answer ?? { type: 'string', format: 'binary' });
+  const schema = plain(answer ?? { type: 'string', format: 'binary' }, schemas);
   return {
     tags: [tag],
     summary,
     operationId: `${method.toLowerCase()}${path.replaceAll(/[^a-z0-9]+/gi, '_')}`,
-    parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query')],
+    parameters: [...parametersOf(params, 'path', schemas), ...parametersOf(query, 'query', schemas)],
     ...(body === undefined
       ? {}
       : {
           requestBody: {
             required: true,
-            content: Object.fromEntries(bodyTypes.map((type) => [type, bodyOf(type, body)])),
+            content: Object.fromEntries(bodyTypes.map((type) => [type, bodyOf(type, body, schemas)])),
           },
         }),
     responses: {
       [status]: { description: summary, content: { [answerType]: { schema } } },
-      default: { description: 'Refused or failed', content: { 'application/json': { schema: plain(errorSchema) } } },
+      default: {
+        description: 'Refused or failed',
+        content: { 'application/json': { schema: plain(errorSchema, schemas) } },
+      },
     },
   };
 }
 
-const bodyOf = (type: string, schema: TSchema): Json =>
-  type === 'application/json' ? { schema: plain(schema) } : { schema: { type: 'string', format: 'binary' } };
+const bodyOf = (type: string, schema: TSchema, schemas: Components): Json =>
+  type === 'application/json' ? { schema: plain(schema, schemas) } : { schema: { type: 'string', format: 'binary' } };
 
-function parametersOf(schema: TSchema | undefined, place: 'path' | 'query'): Json[] {
+function parametersOf(schema: TSchema | undefined, place: 'path' | 'query', schemas: Components): Json[] {
   if (schema === undefined) return [];
-  const { properties, required = [] } = plain(schema) as { properties: TObject['properties']; required?: string[] };
+  const { properties, required = [] } = plain(schema, schemas) as {
+    properties: TObject['properties'];
+    required?: string[];
+  };
   return Object.entries(properties).map(([name, its]) => ({
     name,
     in: place,
@@ -66,7 +80,13 @@ function parametersOf(schema: TSchema | undefined, place: 'path' | 'query'): Jso
   }));
 }
 
-/** Only what JSON Schema has. An `$id` in a document that is put together would be a base for references. */
-function plain(schema: unknown): Json {
-  return JSON.parse(JSON.stringify(schema, (key, value: unknown) => (key === '$id' ? undefined : value))) as Json;
+/** Only what JSON Schema has. A schema with an `$id` becomes a component, and a reference to it. */
+function plain(schema: unknown, schemas: Components): unknown {
+  if (Array.isArray(schema)) return schema.map((each) => plain(each, schemas));
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const { $id, ...rest } = schema as Record<string, unknown>;
+  const converted = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, plain(value, schemas)]));
+  if (typeof $id !== 'string') return converted;
+  schemas[$id] = converted;
+  return { $ref: `#/components/schemas/${$id}` };
 }

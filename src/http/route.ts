@@ -2,6 +2,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Static, TSchema, TUnknown } from 'typebox';
 import type { SignedIn } from './sign-in/signed-in.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** On paths that a role signs in for. */
+    role: SignedIn | undefined;
+  }
+}
+
 /** A request whose parts have been validated. */
 export interface HttpAsked<Params, Query, Body> {
   role: SignedIn;

@@ -1,7 +1,9 @@
 import type { HyperSpace, Knobs } from '../domain/hyper-space.ts';
 import type { Examples, InputKind, Labels, OutputKind, RawInput, Task } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
-import type { FittedFeatures, TrainingSpec } from '../domain/training.ts';
+import type { FittedFeatures, KnownEncoder, TrainingSpec } from '../domain/training.ts';
+import type { ImportedEncoder } from '../encoders/tuned/import-encoder.ts';
+import type { LinearLayer } from '../encoders/tuned/linear-start.ts';
 import type { Weight } from '../graph/inference-graph.ts';
 import type { Network } from '../graph/network.ts';
 import type { OptimiserName } from '../graph/optimisers/registry.ts';
@@ -44,6 +46,8 @@ export interface Recipe {
    * few. If not given, batches are smaller instead.
    */
   stepsPerEpoch?: number;
+  /** Maximum of steps per epoch, for slow families: an epoch then has some of the rows if they are many, others each time. */
+  maxStepsPerEpoch?: number;
 }
 
 /** Training rows as batches of inputs and targets. */
@@ -65,6 +69,15 @@ export interface Draw {
   rng: Rng;
   /** Completed share of training, in [0, 1). */
   progress: number;
+}
+
+/** A pretrained encoder that becomes a part of a network. */
+export interface PretrainedBody {
+  encoder: ImportedEncoder;
+  /** Identifies the encoder: what one trial made of its weights is a start for others. */
+  from: string;
+  /** The weights with which the layer after it starts. */
+  head: LinearLayer;
 }
 
 /** What a trial has before its rows are encoded. */
@@ -89,7 +102,17 @@ interface AnyFamily {
   minTrials?: number;
   /** Whether it stands on a pretrained encoder: studies without one do not have it. */
   needsEncoder?: boolean;
-  space(task: Task): HyperSpace;
+  /** Whether it trains that encoder's own weights further, so that it must be one of which they can be. */
+  trainsEncoder?: boolean;
+  /** A study uses it only if requested, or if it has this much time left: a trial takes much longer than those of the task's other families. */
+  minSeconds?: number;
+  space(task: Task, inputs?: SpaceInputs): HyperSpace;
+}
+
+/** What the knobs of a family depend on besides its task. */
+export interface SpaceInputs {
+  /** The pretrained encoders that a study has, in the order in which they are tried. */
+  encoders: readonly KnownEncoder[];
 }
 
 /** A family that is no network: it trains by itself. */
@@ -102,8 +125,11 @@ export interface LearnerFamily extends AnyFamily {
 export interface NetworkFamily extends AnyFamily {
   /** Knobs of the next smaller network, which trains several times faster; null if there is none. */
   smaller?(knobs: Knobs): Knobs | null;
-  fit(data: FitData, knobs: Knobs): FittedFeatures | Promise<FittedFeatures>;
-  network(features: FittedFeatures, knobs: Knobs): Network;
+  /** Reads the study's encoder, for a family that trains it further; throws `InvalidState` without one. The spec has all knobs. */
+  open?(spec: TrainingSpec): Promise<PretrainedBody>;
+  /** `body` is what `open` has read. */
+  fit(data: FitData, knobs: Knobs, body?: PretrainedBody): FittedFeatures | Promise<FittedFeatures>;
+  network(features: FittedFeatures, knobs: Knobs, body?: PretrainedBody): Network;
   recipe(knobs: Knobs): Recipe;
   /** Changes a training batch in place, such as by crops and flips. */
   augment?(batch: Record<string, TensorData>, knobs: Knobs, rng: Rng): void;

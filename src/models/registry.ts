@@ -1,15 +1,17 @@
 import { inputOf, outputOf, type Task, tasks } from '../domain/task.ts';
+import type { KnownEncoder } from '../domain/training.ts';
 import { InvalidParameter, NameTaken } from '../errors/errors.ts';
 import { fasterRcnn } from './detection/faster-rcnn.ts';
 import { ssd } from './detection/ssd.ts';
 import { yolo } from './detection/yolo.ts';
-import type { Family, NetworkFamily } from './family.ts';
+import type { Family, NetworkFamily, SpaceInputs } from './family.ts';
 import { inception } from './image/inception.ts';
 import { resnet } from './image/resnet.ts';
 import { squeezenet } from './image/squeezenet.ts';
 import { vgg } from './image/vgg.ts';
 import { xception } from './image/xception.ts';
 import { encoder } from './pretrained/encoder.ts';
+import { encoderTuned } from './pretrained/encoder-tuned.ts';
 import { gradientBoosting } from './tabular/gradient-boosting.ts';
 import { linear } from './tabular/linear.ts';
 import { mlp } from './tabular/mlp.ts';
@@ -24,6 +26,7 @@ export const families: readonly Family[] = [
   linearText,
   fasttext,
   temporalCnn,
+  encoderTuned,
   charRnn,
   resnet,
   vgg,
@@ -80,8 +83,12 @@ const isFor = ({ input, outputs }: Family, task: Task): boolean =>
   [input].flat().includes(inputOf(task)) && outputs.includes(outputOf(task));
 
 /** Without those on a pretrained encoder, unless there is one. */
-export const familiesFor = (task: Task, { hasEncoder = false } = {}): readonly Family[] =>
-  all().filter((family) => isFor(family, task) && (hasEncoder || family.needsEncoder !== true));
+export const familiesFor = (task: Task, { encoders = [] }: Partial<SpaceInputs> = {}): readonly Family[] =>
+  all().filter((family) => isFor(family, task) && standsOn(family, encoders));
+
+const standsOn = ({ needsEncoder = false, trainsEncoder = false }: Family, there: readonly KnownEncoder[]): boolean =>
+  !needsEncoder || there.some(({ trainable }) => trainable || !trainsEncoder);
+
 export const tasksOf = (family: Family): readonly Task[] => tasks.filter((task) => isFor(family, task));
 
 /** The families of a study: those that its owner named, or all of its task that fit the number of trials. */
@@ -89,8 +96,7 @@ export const studyFamilies = (study: {
   task: Task;
   families: readonly string[] | null;
   maxTrials: number;
-  /** Whether it has a pretrained encoder. */
-  hasEncoder: boolean;
+  encoders: readonly KnownEncoder[];
 }): readonly Family[] =>
   familiesFor(study.task, study).filter(({ name, minTrials = 0 }) =>
     study.families === null ? minTrials <= study.maxTrials : study.families.includes(name),

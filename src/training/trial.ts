@@ -50,8 +50,9 @@ export async function prepareTrial({ fitTo, ...given }: TrainingSpec): Promise<P
   const family = networkFamily(given.family);
   const spec = { ...given, knobs: { ...family.space(given.task).initial(), ...given.knobs } };
   const recipe = family.recipe(spec.knobs);
-  const features = await family.fit({ ...(fitTo ?? train), classes }, spec.knobs);
-  const network = family.network(features, spec.knobs);
+  const body = await family.open?.(fitTo === undefined ? spec : { ...spec, fitTo });
+  const features = await family.fit({ ...(fitTo ?? train), classes }, spec.knobs, body);
+  const network = family.network(features, spec.knobs, body);
   const encoder = createEncoder(features);
   const parts = { spec, kind, family, recipe, features, network };
   return {
@@ -65,12 +66,12 @@ export async function prepareTrial({ fitTo, ...given }: TrainingSpec): Promise<P
 
 /** Number of batches in an epoch. */
 export function epochOf(
-  { batch, stepsPerEpoch }: Recipe,
+  { batch, stepsPerEpoch, maxStepsPerEpoch = Number.POSITIVE_INFINITY }: Recipe,
   rows: number,
 ): Pick<PreparedTrial, 'batch' | 'passes' | 'stepsPerEpoch'> {
   if (stepsPerEpoch === undefined) {
     const fitting = Math.min(batch, Math.ceil(rows / minStepsPerEpoch));
-    return { batch: fitting, passes: 1, stepsPerEpoch: Math.floor(rows / fitting) };
+    return { batch: fitting, passes: 1, stepsPerEpoch: Math.min(maxStepsPerEpoch, Math.floor(rows / fitting)) };
   }
   const passes = Math.max(1, Math.ceil((stepsPerEpoch * batch) / rows));
   return { batch, passes, stepsPerEpoch: Math.floor((rows * passes) / batch) };

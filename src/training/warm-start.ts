@@ -41,6 +41,7 @@ export function publishedWeights(requested: readonly RequestedTensor[], trainer:
 function roleOf({ rowsOf, buffer, init }: ParameterSpec, fitted: string): string {
   if (rowsOf !== undefined) return `rows of ${fitted}`;
   if (buffer) return 'average';
+  if (init.kind === 'given') return init.from;
   if (init.kind === 'zeros') return 'offset';
   return init.kind === 'ones' ? 'scale' : 'weight';
 }

@@ -49,7 +49,7 @@ export async function prepareAssignment(
       ...{ shareSeconds, workers, rung, plannedSeconds },
       limits: study.hasRungs
         ? {
-            families: studyFamilies({ ...study, hasEncoder: study.encoder !== null }).length,
+            families: studyFamilies(study).length,
             maxTrials: study.maxTrials,
           }
         : null,
@@ -77,13 +77,16 @@ export async function prepareAssignment(
   };
 }
 
-/** The encoder of a trial whose family stands on one, on the local disk. */
-async function pretrainedOf(
-  { family, study: { encoder } }: ClaimedTrial,
+/** The encoder of a trial whose family stands on one, on the local disk: the one that its knob names. */
+export async function pretrainedOf(
+  { family, knobs, study: { encoders } }: Pick<JoinedTrial, 'family' | 'knobs' | 'study'>,
   { files, vectorDir }: TrialRunOptions,
 ): Promise<Pick<TrialInput, 'pretrained'>> {
-  if (familyByName(family).needsEncoder !== true || encoder === null) return {};
-  return { pretrained: { ...encoder, file: await files.fetch(encoder.paramsId), cacheDir: vectorDir } };
+  // families from elsewhere may have no such knob
+  const encoder = knobs['encoder'] === undefined ? encoders[0] : encoders.find(({ name }) => name === knobs['encoder']);
+  if (familyByName(family).needsEncoder !== true || encoder === undefined) return {};
+  const { name, paramsId } = encoder;
+  return { pretrained: { name, paramsId, file: await files.fetch(encoder.paramsId), cacheDir: vectorDir } };
 }
 
 /** What every training process of a trial gets, whether it leads or has joined. */

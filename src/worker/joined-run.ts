@@ -17,7 +17,7 @@ import { familyNames } from '../models/registry.ts';
 import { deriveSeed } from '../runtime/rng.ts';
 import { Wake } from '../runtime/wake.ts';
 import type { FromChild, JoinAssignment } from '../training/messages.ts';
-import { shardOf, trialInput } from './assignment.ts';
+import { pretrainedOf, shardOf, trialInput } from './assignment.ts';
 import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from './polling.ts';
 import { loadWeights, saveChange } from './round-params.ts';
 import type { TrialRunOptions } from './run-options.ts';
@@ -110,6 +110,7 @@ export class JoinedRun {
     return {
       kind: 'join',
       ...trialInput(this.#trial, this.#options, { dataFile, shard: await shardOf(this.#trial, dataFile, shard) }),
+      ...(await pretrainedOf(this.#trial, this.#options)),
       noiseSeed: deriveSeed(seed, processId),
       processId,
       folder: roundFolders.find(this.#trial),

@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addEncoder } from '../../src/cli/encoders/add-encoder.ts';
 import type { Database } from '../../src/db/database.ts';
@@ -5,7 +6,7 @@ import { deleteEncoder, grantEncoder, revokeEncoder } from '../../src/db/stateme
 import { createParamStore } from '../../src/params/create-param-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
-import { tinyEncoder } from '../unit/encoders/tiny-encoder.ts';
+import { tinyEncoder, tinyImageEncoder } from '../unit/encoders/tiny-encoder.ts';
 
 /** Pretrained encoders, from the command to answers: a small one of random weights. */
 let database: TestDatabase;
@@ -83,10 +84,46 @@ test('a study takes it by itself, and its model answers; the vectors of an input
   expect(parts[0]?.contribution).toBeGreaterThan(0);
 });
 
+test('a study that asks for it trains the weights further, and the model needs the encoder no more', async () => {
+  const [row] = await db.query<{ trainable: boolean }>('select trainable from rafiki.encoders');
+  expect(row).toEqual({ trainable: true });
+  const { id, state } = await study(
+    `model => 'tuned', families => '{encoder_tuned}', max_trials => 1, max_time => '5 min', knobs => '{"epochs": 3}'`,
+  );
+  expect(state).toBe('completed');
+  expect(await families(id)).toEqual(['encoder_tuned']);
+  const [right] = await db.query<{ share: number }>(
+    `select avg((p.a = p.label)::int)::float8 as share from
+       (select n.label, rafiki_predict('tuned', n.body) as a from notes n where id <= 40) p`,
+  );
+  expect(right?.share).toBeGreaterThan(0.9);
+  const parts = await db.query<{ feature: string; value: string }>(
+    `select feature, value from rafiki_explain('tuned', $1)`,
+    [`${words[0]} 5 5`],
+  );
+  expect(parts[0]).toMatchObject({ feature: 'word 1', value: words[0] });
+  const [stands] = await db.query<{ n: number }>(
+    `select count(*)::int as n from rafiki.params p join rafiki.model_member m on m.params_id = p.id
+     join rafiki.trial t on t.id = m.trial_id where t.study_id = $1 and p.stands_on is not null`,
+    [id],
+  );
+  expect(stands).toEqual({ n: 0 });
+});
+
+test('one that cannot be trained says why', async () => {
+  await db.query(`update rafiki.encoder set obstacle = 'It has an operator without a gradient: Odd.'`);
+  await expect(study(`families => '{encoder_tuned}'`)).rejects.toMatchObject({
+    code: '0A000',
+    detail: 'It has an operator without a gradient: Odd.',
+  });
+  await db.query('update rafiki.encoder set obstacle = null');
+});
+
 test('its weights stay as long as a model stands on them, also if it is removed', async () => {
   expect(await deleteEncoder(db, 'tiny')).toBe(true);
   await db.query(`update rafiki.params set created_at = now() - interval '1 day'`);
   const store = createParamStore(database.service, {});
+  await db.query(`select rafiki_drop_model('tuned')`);
   await store.collectGarbage();
   const [kept] = await db.query<{ n: number }>(
     `select count(*)::int as n from rafiki.params e where exists (select from rafiki.params m where m.stands_on = e.id)`,
@@ -102,12 +139,70 @@ test('its weights stay as long as a model stands on them, also if it is removed'
   expect(left?.n).toBe(0);
 });
 
+test('a study tries all that its owner may use, and a knob names one', async () => {
+  await add('one');
+  await add('two');
+  const tried = async (id: number): Promise<string[]> =>
+    (
+      await db.query<{ encoder: string }>(
+        `select knobs ->> 'encoder' as encoder from rafiki.trial where study_id = $1 and refits is null order by number`,
+        [id],
+      )
+    ).map(({ encoder }) => encoder);
+  const both = await study(`model => 'on_both', max_trials => 2, max_time => '5 min', families => '{encoder}'`);
+  expect(both.state).toBe('completed');
+  expect(await tried(both.id)).toEqual(['two', 'one']); // the newest first
+  await db.query(`select rafiki_predict('on_both', 'gamma 5 5')`);
+  const named = await study(
+    `model => 'on_one', max_trials => 1, max_time => '5 min', knobs => '{"encoder": "one", "epochs": 2}'`,
+  );
+  expect([named.state, await tried(named.id)]).toEqual(['completed', ['one']]);
+  await expect(study(`knobs => '{"encoder": "none"}'`)).rejects.toMatchObject({
+    code: '42704',
+    detail: expect.stringContaining('two, one'),
+  });
+  await expect(study(`knobs => '{"encoder": 3}'`)).rejects.toMatchObject({ code: '42804' });
+  await expect(study(`knobs => '{"encoder": {"list": ["one", "no"]}}'`)).rejects.toMatchObject({ code: '42704' });
+  for (const name of ['one', 'two']) expect(await deleteEncoder(db, name)).toBe(true);
+});
+
+test('images have encoders, too, for classes and for numbers', { timeout: 300_000 }, async () => {
+  const colours = ['#c02020', '#20c020', '#2020c0'];
+  await db.query('create table photos (id int primary key, label text, amount float8, image bytea)');
+  for (let i = 0; i < 90; i++) {
+    const create = { width: 10 + i, height: 20, channels: 3, background: colours[i % 3]! } as const;
+    const image = await sharp({ create }).png().toBuffer();
+    await db.query('insert into photos values ($1, $2, $3, $4)', [i, `c${i % 3}`, (i % 3) * 10, image]);
+  }
+  expect(
+    await addEncoder(
+      'pictures',
+      { input: 'image', model: tinyImageEncoder(), source: 'a test', licence: 'MIT' },
+      { database: db, params: createParamStore(db, {}), roles: null },
+    ),
+  ).toMatchObject({ width: 48 });
+  const [row] = await db.query<{ label: number; number: number }>(`
+    select rafiki_train('image_classification', 'photos', 'seen', target => 'label', features => '{image}', families => '{encoder}',
+        max_trials => 1, max_time => '5 min', seed => 1) as label,
+      rafiki_train('image_regression', 'photos', 'counted', target => 'amount', features => '{image}', families => '{encoder}',
+        max_trials => 1, max_time => '5 min', seed => 1) as number`);
+  for (const id of [row!.label, row!.number]) {
+    const [end] = await db.query<{ state: string }>('select rafiki_wait($1) as state', [id]);
+    expect(end?.state).toBe('completed');
+  }
+  const [answers] = await db.query<{ right: number; error: number }>(`
+    select avg((rafiki_predict('seen', image) = label)::int)::float8 as right,
+      avg(abs(rafiki_predict_number('counted', image) - amount)) as error from photos`);
+  expect(answers?.right).toBeGreaterThan(0.95);
+  expect(answers?.error).toBeLessThan(2);
+});
+
 test('is for every role, or for some', async () => {
   const [me] = await db.query<{ name: string }>('select current_user as name');
   await add('closed', []);
   const usable = async (): Promise<number> => {
     const [row] = await db.query<{ n: number }>(
-      `select count(rafiki._encoder_for($1::regrole, 'sentiment'))::int as n`,
+      `select coalesce(cardinality(rafiki._encoders_for($1::regrole, 'sentiment')), 0) as n`,
       ['rafiki_reader'],
     );
     return row!.n;

@@ -53,7 +53,10 @@ describe('signing in', () => {
     const nobody = httpClient(http.url);
     for (const client of [nobody, httpClient(http.url, annRole, 'wrong'), httpClient(http.url, 'nobody_at_all')]) {
       const { status, headers, body } = await client('GET', '/v1/studies');
-      expect([status, headers.get('www-authenticate')]).toEqual([401, 'Basic realm="rafiki", charset="UTF-8"']);
+      expect([status, headers.get('www-authenticate')]).toEqual([
+        401,
+        'Basic realm="rafiki", charset="UTF-8", Bearer realm="rafiki"',
+      ]);
       expect(body).toMatchObject({ error: { code: '28P01', hint: expect.any(String) } });
     }
     expect((await nobody('POST', '/v1/models/m/predict', { query: 'x' })).status).toBe(401);
@@ -209,7 +212,7 @@ describe('from a file to a model', () => {
     expect(body.tasks.find(({ task }) => task === 'sentiment')?.families).toContain('fasttext');
     expect((await ann('GET', '/v1/tasks/sentiment/knobs')).body).toMatchObject({ knobs: expect.any(Array) });
     const { body: working } = await ann<{ workers: { kind: string }[] }>('GET', '/v1/workers');
-    expect(working.workers.map(({ kind }) => kind).sort()).toEqual(['coordinator', 'serving', 'worker']);
+    expect(working.workers.map(({ kind }) => kind).sort()).toEqual(['coordinator', 'http', 'serving', 'worker']);
   });
 });
 

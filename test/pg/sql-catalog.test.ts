@@ -98,6 +98,7 @@ const SHARED = [
   'process',
   'quota',
   'task',
+  'worker_family',
 ];
 
 /** Columns, keys and checks of each table, and whether a dump of the extension carries its rows. */
@@ -252,7 +253,10 @@ test('running the idempotent files again changes nothing', async () => {
 
 test('SQL has the registries of TypeScript, without a coordinator', async () => {
   for (const [table, rows] of Object.entries(registryRows())) {
-    const known = await asScript.query<{ row: unknown }>(`select to_jsonb(t) as row from rafiki.${table} t`);
+    const ofWorkers = `'{of_workers,min_trials,needs_encoder,told_at}'::text[]`;
+    const known = await asScript.query<{ row: unknown }>(
+      `select to_jsonb(t) - ${ofWorkers} as row from rafiki.${table} t`,
+    );
     expect(byKey(known.map(({ row }) => row))).toEqual(byKey(rows));
   }
 });

@@ -24,16 +24,18 @@ beforeAll(async () => {
   await db.query(`${people('old_people', '18 + (i * 37) % 60')} ${people('new_people', '20 + (i * 23) % 57')}
     create table notes as select i as id, 'text ' || i as body, (array['a', 'b'])[1 + i % 2] as label from generate_series(1, 40) i;`);
   processes = await startProcesses(database.service);
-  await train('old_people', 'old', `families => '{linear}'`);
+  await train('old_people', 'old', linear);
 });
 afterAll(async () => {
   await processes.stop();
   await database.drop();
 });
 
+const linear = `families => '{linear}', knobs => '{"epochs": 6}'`;
+
 async function train(source: string, model: string, args: string): Promise<number> {
   const sql = `select rafiki_train('tabular_classification', '${source}', '${model}', target => 'buys', features => '{age,job}', seed => 3,
-    knobs => '{"epochs": 6}', max_trials => 1, max_time => '10 min', ${args}) as id`;
+    max_trials => 1, max_time => '10 min', ${args}) as id`;
   const [row] = await db.query<{ id: number }>(sql);
   expect(await studyEnd(db, row!.id, 400_000)).toMatchObject({ state: 'completed', error: null });
   return row!.id;
@@ -51,9 +53,9 @@ const firstTrial = async (
   )[0]!;
 
 test('its first trial begins with them, and better than at random', async () => {
-  const random = await firstTrial(await train('new_people', 'at_random', `families => '{linear}'`));
+  const random = await firstTrial(await train('new_people', 'at_random', linear));
   expect(random.warm).toBe('0%');
-  const id = await train('new_people', 'from_old', `families => '{linear}', start => 'old'`);
+  const id = await train('new_people', 'from_old', `${linear}, start => 'old'`);
   const started = await firstTrial(id);
   expect(started).toMatchObject({ warm: '100%', parent: null });
   expect(started.loss).toBeLessThan(random.loss);
@@ -68,10 +70,12 @@ test('its first trial begins with them, and better than at random', async () => 
 
 test('also in a study without collaboration; another family takes what fits', async () => {
   const alone = await firstTrial(
-    await train('new_people', 'alone', `families => '{linear}', collaborative => false, start => 'old'`),
+    await train('new_people', 'alone', `${linear}, collaborative => false, start => 'old'`),
   );
   expect(alone.warm).toBe('100%');
-  const other = await firstTrial(await train('new_people', 'other', `families => '{mlp}', start => 'old'`));
+  const other = await firstTrial(
+    await train('new_people', 'other', `families => '{mlp}', knobs => '{"epochs": 10}', start => 'old'`),
+  );
   expect(Number.parseInt(other.warm, 10)).toBeLessThan(50);
 });
 
@@ -85,14 +89,14 @@ test('weights are kept with their model, and no longer', async () => {
   };
   const before = await left();
   expect(before).toBeGreaterThan(0);
-  await train('new_people', 'short_lived', `families => '{linear}'`);
+  await train('new_people', 'short_lived', linear);
   expect(await left()).toBe(before + 1);
   await db.query(`select rafiki_drop_model('short_lived')`);
   expect(await left()).toBe(before);
 });
 
 test('is for the owner of the model, of one with the same kind of input that has weights', async () => {
-  const attempt = (on: Database, start: string, args = `families => '{linear}'`): Promise<unknown> =>
+  const attempt = (on: Database, start: string, args = linear): Promise<unknown> =>
     on.query(
       `select rafiki_train('tabular_classification', 'new_people', 'x', target => 'buys', features => '{age,job}', start => $1, ${args})`,
       [start],

@@ -16,13 +16,19 @@ export type HttpClient = <Body = Record<string, unknown>>(
 export const basic = (role: string, password = 'secret'): string =>
   `Basic ${Buffer.from(`${role}:${password}`).toString('base64')}`;
 
-export function httpClient(url: string, role?: string, password?: string): HttpClient {
+export const httpClient = (url: string, role?: string, password?: string): HttpClient =>
+  clientOf(url, role === undefined ? undefined : basic(role, password));
+
+/** A client with a token of rafiki_create_token. */
+export const tokenClient = (url: string, token: string): HttpClient => clientOf(url, `Bearer ${token}`);
+
+function clientOf(url: string, authorization: string | undefined): HttpClient {
   return async (method, path, body, headers = {}) => {
     const isRaw = typeof body === 'string' || body instanceof Uint8Array;
     const response = await fetch(`${url}${path}`, {
       method,
       headers: {
-        ...(role === undefined ? {} : { authorization: basic(role, password) }),
+        ...(authorization === undefined ? {} : { authorization }),
         ...(body === undefined || isRaw ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },

@@ -14,7 +14,9 @@ create or replace trigger take_quota before insert on rafiki.quota
 with known (name, value, title) as (values
   ('open_studies', 100, 'studies of one role that are queued or running'),
   ('open_imports', 10, 'imports of one role that wait to be checked'),
-  ('attachments', 1000, 'columns in tables of one role that models are attached to')
+  ('attachments', 1000, 'columns in tables of one role that models are attached to'),
+  ('tokens', 50, 'tokens of one role for the HTTP server'),
+  ('token_days', 366, 'days that a token is valid at most')
 ), titled as (
   update rafiki.quota q set title = k.title from known k where k.name = q.name
 )

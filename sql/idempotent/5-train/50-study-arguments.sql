@@ -110,6 +110,9 @@ as $$
     when domain ->> 'kind' = 'categorical' then case
       when jsonb_typeof(override) = 'object' and not override ? 'list' then 'shape'
       when exists (select from given where not domain -> 'list' @> jsonb_build_array(v)) then 'value' end
+    when domain ->> 'kind' = 'encoder' then case -- their names are checked with the role that asks
+      when jsonb_typeof(override) = 'object' and not override ? 'list' then 'shape'
+      when exists (select from given where jsonb_typeof(v) <> 'string') then 'type' end
     when exists (select from given where jsonb_typeof(v) <> 'number') then 'type'
     when domain ->> 'dtype' = 'int' and exists (select from given where (v #>> '{}')::numeric % 1 <> 0) then 'type'
     when exists (select from given where (v #>> '{}')::numeric
@@ -126,6 +129,7 @@ as $$
   select case domain ->> 'kind'
     when 'range' then format('%s … %s %s%s', domain ->> 'min', domain ->> 'max', domain ->> 'dtype',
                              case when (domain ->> 'log')::boolean then ', log scale' else '' end)
+    when 'encoder' then 'a name of rafiki.encoders'
     else 'one of ' || (select string_agg(v #>> '{}', ', ') from jsonb_array_elements(domain -> 'list') v)
   end
 $$;

@@ -62,9 +62,20 @@ language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select rtrim(repeat('boolean'::regtype::oid || ' ', current_setting('max_function_args')::int))::oidvector $$;
 
+-- The arguments of a token's function: the proof, a call, and what it is called with. The others fill up the number, for the same reason.
+create or replace function rafiki._token_arguments() returns oidvector
+language sql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select concat_ws(' ', 'text'::regtype::oid, 'text'::regtype::oid, 'jsonb'::regtype::oid,
+                   rtrim(repeat('boolean'::regtype::oid || ' ', current_setting('max_function_args')::int - 3)))::oidvector
+$$;
+
 -- Creates a function that sessions of rafiki_reader call and that runs with the rights of the current role; returns the ticket that proves which
 -- role created it. Any role may create objects in schema rafiki_reader, but only the login of the reader may use the schema.
-create or replace function rafiki._create_reader(reader uuid, result text, query text) returns text
+create or replace function rafiki._create_reader(
+  reader uuid, result text, query text, arguments oidvector default rafiki._reader_arguments()
+) returns text
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -73,20 +84,29 @@ declare
 begin
   execute format('create function rafiki_reader.%I(%s) returns %s language sql security definer '
                    'set search_path = pg_catalog, pg_temp set extra_float_digits = 1 as %L',
-                 reader, oidvectortypes(rafiki._reader_arguments()), result, concat(rafiki._ticket_check(ticket), ' ', query));
+                 reader, oidvectortypes(arguments), result, concat(rafiki._ticket_check(ticket), ' ', query));
   return ticket;
 end $$;
 
+-- The functions of open studies, attachments and tokens, with their arguments.
+create or replace function rafiki._used_readers() returns table (reader uuid, arguments oidvector)
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.reader, rafiki._reader_arguments() from rafiki.study s where s.reader is not null
+  union all select a.reader, rafiki._reader_arguments() from rafiki.attachment a
+  union all select t.reader, rafiki._token_arguments() from rafiki.token t
+$$;
+
 -- The role that created the function of that ticket; only that role knows the ticket.
-create or replace function rafiki._maker_of(reader uuid, ticket text) returns regrole
+create or replace function rafiki._maker_of(reader uuid, ticket text, arguments oidvector default rafiki._reader_arguments()) returns regrole
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select p.proowner from pg_proc p
-  where p.pronamespace = 'rafiki_reader'::regnamespace and p.proname = reader::text and p.proargtypes = rafiki._reader_arguments()
+  where p.pronamespace = 'rafiki_reader'::regnamespace and p.proname = reader::text and p.proargtypes = arguments
     and p.prosecdef and starts_with(p.prosrc, rafiki._ticket_check(ticket))
-    and not exists (select from rafiki.study s where s.reader = _maker_of.reader)
-    and not exists (select from rafiki.attachment a where a.reader = _maker_of.reader)
+    and not exists (select from rafiki._used_readers() u where u.reader = _maker_of.reader)
 $$;
 
 create or replace function rafiki._make_reader(request rafiki.study, out reader uuid, out ticket text)
@@ -106,7 +126,7 @@ begin
                                   rafiki._reader_query(request));
 end $$;
 
--- Drops everything in schema rafiki_reader that no open study or attachment needs: readers of ended studies, and any other objects, because every
+-- Drops everything in schema rafiki_reader that no open study, attachment or token needs: readers of ended studies, and any other objects, because every
 -- role may create objects there. The owner of the schema may drop them. But the creator of an object can block that with a lock, or with argument
 -- types that no other role may name. So creators take turns, objects that cannot be dropped are skipped, and each round is bounded.
 create or replace function rafiki._drop_readers() returns int
@@ -133,6 +153,10 @@ begin
     select f.id from rafiki.attachment_mark f where not exists (select from rafiki.attachment a where a.id = f.attachment_id)
     for update skip locked) free
   where m.id = free.id;
+  delete from rafiki.token t using (
+    select f.id from rafiki.token f where f.expires_at < now() or not exists (select from pg_roles r where r.oid = f.owner)
+    for update skip locked) free
+  where t.id = free.id;
   delete from rafiki.reading r where not exists (select from pg_stat_get_activity(null) a where a.pid = r.pid);
   for unused in
     select u.classid, u.objid
@@ -143,8 +167,8 @@ begin
             left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
             left join pg_type t on d.classid = 'pg_type'::regclass and t.oid = d.objid
           where d.refclassid = 'pg_namespace'::regclass and d.refobjid = 'rafiki_reader'::regnamespace and d.deptype = 'n'
-            and not exists (select from (select s.reader from rafiki.study s union all select a.reader from rafiki.attachment a) used
-                            where used.reader::text = p.proname and p.proargtypes = rafiki._reader_arguments())) u
+            and not exists (select from rafiki._used_readers() used
+                            where used.reader::text = p.proname and used.arguments = p.proargtypes)) u
     order by u.turn, random() limit 500
   loop
     ends_at := coalesce(ends_at, clock_timestamp() + interval '1 s');

@@ -11,8 +11,8 @@ begin
   perform rafiki._check_on_bad_row(request.on_bad_row);
   perform rafiki._check_advisor(request.advisor);
   perform rafiki._check_families(request.task, request.families);
-  perform rafiki._check_encoder(request, asker);
   perform rafiki._check_knobs(request.task, request.families, request.knobs);
+  perform rafiki._check_encoder(request, asker);
   perform rafiki._check_aims(request.task, request.metric, request.class_weights);
   perform rafiki._check_workers_per_trial(request.workers_per_trial);
   perform rafiki._check_ensemble(request.ensemble);

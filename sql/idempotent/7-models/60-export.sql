@@ -27,6 +27,21 @@ as $$
             || '\x12' || rafiki._varint(octet_length(value)) || convert_to(value, 'UTF8') as entry) e
 $$;
 
+-- The encoder that the same file stands on; null if none. Empty if it was removed.
+create or replace function rafiki._encoder_under(owner_key uuid) returns text
+language sql stable strict parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(n.name, '')
+  from rafiki.model_key k
+  join rafiki.deployment d on d.model_id = k.model_id and d.state = 'ready'
+  join rafiki.model_member e on e.version_id = d.version_id and e.rank = 0
+  join rafiki.params p on p.id = coalesce(e.refit_params_id, e.params_id) and p.stands_on is not null
+  left join rafiki.encoder n on n.params_id = p.stands_on
+  where k.owner_key = _encoder_under.owner_key
+  order by n.id limit 1
+$$;
+
 -- The sets of parameters that a version is made of, numbered: those of its members, and of the encoders that they stand on.
 create or replace function rafiki._version_params(version bigint) returns table (place int, params_id bigint)
 language sql stable strict parallel unsafe
@@ -88,7 +103,8 @@ begin
     return;
   elsif bytes * 1.4 > most_bytes then
     raise exception using errcode = 'program_limit_exceeded', message = 'the model is too large to be exported as one value',
-      detail = format('Its members have %s together.', rafiki._size_text(bytes));
+      detail = format('Its members have %s together.', rafiki._size_text(bytes)),
+      hint = 'Import it from where it came, or deploy a version with fewer members.';
   end if;
   -- the file is stored as a tensor of bytes, whose data is at the end of the stored blob
   onnx := substr(main.data, octet_length(main.data) - main.size + 1)
@@ -111,6 +127,7 @@ as $$
 declare
   own record;
   weights record;
+  encoder text;
 begin
   if not exists (select from rafiki.model m where m.name = model_name) then
     perform rafiki._explain_no_answer(model_name);
@@ -124,6 +141,13 @@ begin
       detail = format('As %s, under the prefix of RAFIKI_PARAMS.', weights.object),
       hint = 'Fetch that object: the ONNX file follows a header of a few bytes.';
   end if;
+  encoder := rafiki._encoder_under(own.key);
+  if encoder is not null then
+    raise notice using message = format('the graph of model "%s" begins with the vector of its encoder', model_name),
+      detail = format('The encoder is %s. rafiki_import finds it in the metadata of the file.', coalesce(nullif(encoder, ''), 'one that was removed')),
+      hint = format('For another runtime an administrator writes the encoder with: rafiki encoder export %s FILE; its vector goes into the input "embedding".',
+                    coalesce(nullif(encoder, ''), 'NAME'));
+  end if;
   return weights.onnx;
 end $$;
 
@@ -134,7 +158,8 @@ as $$ select rafiki._export(model) $$;
 
 comment on function rafiki_export(text) is $$The deployed version of your model as an ONNX file with its weights. Any ONNX runtime runs the best member, whose
 probabilities are not calibrated; images are numbers from 0 to 255. The metadata of the file has the rest: all members of an ensemble, their
-preprocessing and weights. rafiki_import makes the same model of it again, bit for bit.
+preprocessing and weights. rafiki_import makes the same model of it again, bit for bit. The graph of a model on a
+pretrained encoder begins with the encoder's vector; a notice names the encoder.
 
 Arguments:
   model: one of your models

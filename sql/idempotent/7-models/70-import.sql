@@ -15,6 +15,7 @@ declare
 begin
   if asker is null then
     raise exception using errcode = 'insufficient_privilege', message = 'an import comes with a function that proves who asks for it',
+      detail = 'There is none of that ticket.',
       hint = 'Call rafiki_import, which makes it.';
   end if;
   perform rafiki._check_task(request.task);
@@ -59,6 +60,7 @@ declare
 begin
   if found_id is null then
     raise exception using errcode = 'object_not_in_prerequisite_state', message = 'the import was not begun in this transaction',
+      detail = format('Its number is %s.', import),
       hint = 'Call rafiki_import, or: rafiki import FILE.';
   end if;
   return found_id;
@@ -112,7 +114,8 @@ begin
       detail = format('It is of type %s.', jsonb_typeof(spec)), hint = 'Such as ''{"classes": ["cat", "dog"]}''; docs/importing.md lists its fields.';
   elsif octet_length(spec::text) > most_spec then
     raise exception using errcode = 'program_limit_exceeded', message = 'spec is too large',
-      detail = format('It has %s; the maximum is %s.', rafiki._size_text(octet_length(spec::text)), rafiki._size_text(most_spec));
+      detail = format('It has %s; the maximum is %s.', rafiki._size_text(octet_length(spec::text)), rafiki._size_text(most_spec)),
+      hint = 'Keep only what the import needs: a tokenizer without its training data, few examples.';
   elsif not has_schema_privilege('rafiki_reader', 'create') then
     raise exception using errcode = 'insufficient_privilege', message = format('role %s may not import models', current_user),
       detail = 'The role may not create functions in schema rafiki_reader.',
@@ -201,6 +204,7 @@ begin
         detail = 'Or it is another role''s.', hint = 'The view rafiki.imports lists your imports.';
     elsif seen.created_at = now() then -- now() is this transaction's start
       raise exception using errcode = 'object_not_in_prerequisite_state', message = format('import %s is not committed yet', import),
+        detail = 'Its file is checked after the transaction that began it.',
         hint = 'Commit first and then wait.';
     elsif seen.state = 'failed' then
       perform rafiki._raise(seen.error);

@@ -80,12 +80,13 @@ create or replace view rafiki.encoders with (security_invoker = true) as
 select e.name, e.input, e.width, pg_size_pretty(e.bytes) as size, e.licence, e.source,
        e.is_public or exists (select from rafiki.encoder_grant g where g.encoder_id = e.id and pg_has_role(g.role::oid, 'usage')) as usable,
        (select array_agg(pg_get_userbyid(g.role::oid) order by 1) from rafiki.encoder_grant g where g.encoder_id = e.id) as granted_to,
-       e.created_at
+       e.created_at,
+       e.obstacle is null as trainable, e.obstacle
 from rafiki.encoder e
 order by e.input, e.id desc;
 comment on view rafiki.encoders is
-  'Pretrained encoders, of each kind of input the newest first, which studies of yours use if it is usable by you: the family encoder '
-  'stands on it. width: numbers of a vector';
+  'Pretrained encoders, of each kind of input the newest first. Studies of yours try those that are usable by you: the family encoder '
+  'stands on them, encoder_tuned trains one further if it is trainable (obstacle says why it is not), and the knob encoder names one. width: numbers of a vector';
 
 create or replace view rafiki.families with (security_invoker = true) as
 select f.name as family, array_agg(f.task order by f.task) as tasks, f.title,
@@ -119,9 +120,9 @@ with backlog as (
 select p.id as process, p.kind, p.host, p.pid, p.device,
        date_trunc('second', now() - p.started_at) as up,
        round(extract(epoch from now() - p.seen_at)) as seen_s, t.study_id || '/' || t.number as trial,
-       case when p.kind = 'serving' then null when p.kind = 'worker' and p.device = 'cpu' then b.waiting_cpu else b.waiting end
+       case when p.kind in ('serving', 'http') then null when p.kind = 'worker' and p.device = 'cpu' then b.waiting_cpu else b.waiting end
          as waiting,
-       round(case when p.kind = 'serving' then null when p.kind = 'worker' and p.device = 'cpu' then b.oldest_cpu else b.oldest end)
+       round(case when p.kind in ('serving', 'http') then null when p.kind = 'worker' and p.device = 'cpu' then b.oldest_cpu else b.oldest end)
          as oldest_s,
        case p.kind when 'worker' then p.lost when 'coordinator' then l.lost end as lost
 from rafiki.process p

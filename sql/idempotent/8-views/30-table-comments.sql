@@ -1,6 +1,6 @@
 comment on schema rafiki is 'Machine learning in SQL: tables, views and internals. The API is the functions named rafiki_*';
 comment on schema rafiki_reader is
-  'Functions that read the sources of open studies and fill attached tables, each created by the owner of the study or table';
+  'Functions that read the sources of open studies, fill attached tables and act for tokens, each created by the role that it acts as';
 comment on table rafiki.task is 'Tasks that can be learnt: the argument task of rafiki_train';
 comment on table rafiki.column_kind is 'Kinds of columns that a model of several columns reads, and the types of Postgres of each';
 comment on table rafiki.metric is 'Metrics to compare the trials of a study by; the first for each kind of output is the default';
@@ -52,9 +52,11 @@ comment on column rafiki.trial.refits is 'The trial whose network it trains agai
 comment on column rafiki.trial.worker is 'The process that trains it, or trained it last';
 comment on column rafiki.trial.planned_seconds is 'Seconds that it has in its rung; null in the last one: all that is left';
 comment on table rafiki.encoder is 'Pretrained encoders, which the family encoder stands on; see the view rafiki.encoders';
+comment on column rafiki.encoder.obstacle is 'Why the family encoder_tuned cannot train its weights further; null if it can';
 comment on table rafiki.encoder_grant is 'Which roles may train with an encoder that is not for every role';
-comment on column rafiki.study.encoder_id is 'The pretrained encoder that its trials of the family encoder stand on, chosen when it began';
+comment on column rafiki.study.encoder_ids is 'The pretrained encoders that its trials of the families encoder and encoder_tuned choose from, the newest first, found when it began';
 comment on column rafiki.params.stands_on is 'The encoder that this model''s inputs go through: its weights stay as long as models stand on them';
+comment on table rafiki.token is 'Tokens, with which the HTTP server acts as a role; see the view rafiki.tokens';
 comment on table rafiki.trial_worker is 'Workers that train a trial together with the one that owns it';
 comment on table rafiki.trial_round is 'The newest rounds of trials with several workers: what each trains, and the weights that they start from';
 comment on table rafiki.trial_change is 'How the weights of each worker changed in a round';

@@ -7,10 +7,11 @@ begin
   if exists (select from pg_extension where extname = 'rafiki') then
     foreach relation in array array['process', 'study', 'object', 'blob', 'params', 'params_tensor', 'trial', 'trial_variant', 'trial_start', 'validation',
                                     'report', 'model', 'model_grant', 'encoder', 'encoder_grant', 'model_version', 'model_member', 'deployment', 'quota', 'attachment',
-                                    'attachment_mark'] loop
+                                    'attachment_mark', 'token'] loop
       perform pg_extension_config_dump(format('rafiki.%I', relation)::regclass, case relation
         -- never the OID of a dropped role: where the dump is restored it may be a different role
         when 'encoder_grant' then 'where exists (select from pg_catalog.pg_roles r where r.oid operator(pg_catalog.=) role)'
+        when 'token' then 'where exists (select from pg_catalog.pg_roles r where r.oid operator(pg_catalog.=) owner)'
         when 'model_grant' then 'where exists (select from pg_catalog.pg_roles r where r.oid operator(pg_catalog.=) role)'
         when 'attachment' then 'where exists (select from pg_catalog.pg_class c where c.oid operator(pg_catalog.=) target '
           'and c.relowner operator(pg_catalog.=) owner)'

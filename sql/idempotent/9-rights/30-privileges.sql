@@ -70,7 +70,7 @@ grant execute on function rafiki._open_bridge(boolean) to public;
 -- proof: the owner key of a model, which only its owner can see
 grant execute on function rafiki._is_held(uuid), rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int),
   rafiki._delete_model(uuid), rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole),
-  rafiki._read_weights(uuid) to public;
+  rafiki._read_weights(uuid), rafiki._encoder_under(uuid) to public;
 -- proof: the key of a study; the ticket in a function that the caller created
 grant execute on function rafiki._steer_study(uuid, text, interval), rafiki._enqueue(rafiki.study) to public;
 -- proof: the ticket in a function that the caller created; then, within the same transaction, that ticket
@@ -84,6 +84,12 @@ grant execute on function rafiki._ask_in_time(uuid, boolean, boolean, float8, te
 grant execute on function rafiki._add_attachment(bigint, regclass, uuid, text) to public;
 -- proof: the triggers no longer exist, which the function checks itself
 grant execute on function rafiki._forget_attachments(regclass) to public;
+-- proof: the ticket in a function that the caller created
+grant execute on function rafiki._add_token(text, interval, uuid, text, text) to public;
+-- proof: the key of a token, which only roles with its role's rights can see
+grant execute on function rafiki._remove_token(uuid) to public;
+-- no proof: it says whether a token is valid to a caller that knows its hash
+grant execute on function rafiki._check_token(uuid, text) to public;
 -- no proof: it only makes the coordinator scan a table
 grant execute on function rafiki._mark(bigint) to public;
 -- proof: the session, which the service opened for that function
@@ -100,7 +106,7 @@ grant select (id, owner, task, source, model, target, features, families, knobs,
   terminator, gpu, max_trials, max_time, target_score, validation, seed, deploy, on_bad_row, state, cancel_requested, incumbent_id,
   incumbent_score, version, error, closed, notice, skipped_rows, created_at, started_at, ended_at,
   validation_source, validation_split, validation_after, metric, class_weights, replace, finish_requested, paused_at, paused_for, workers_per_trial,
-  plan, experience, refit, refit_seconds, kinds, warning, ensemble, encoder_id, start_version)
+  plan, experience, refit, refit_seconds, kinds, warning, ensemble, encoder_ids, start_version)
   on rafiki.study to public;
 grant select (id, study_id, number, family, knobs, seed, state, attempt, process_id, lease_until, stop_requested, epoch, epochs, score,
   seconds, checkpoint_id, params_id, start, parent_id, warm_share, published_id, published_score, error, created_at, started_at, ended_at,
@@ -114,7 +120,7 @@ grant select on rafiki.studies, rafiki.imports, rafiki.trials, rafiki.trial_work
   rafiki.stat_predict, rafiki.stat_memory, rafiki.stat_batches, rafiki.attachments, rafiki.encoders, rafiki.families, rafiki.top_studies, rafiki.top_trials,
   rafiki.top_models,
   rafiki.top_workers, rafiki.top_predict, rafiki.settings, rafiki.model_access, rafiki.model_ownership, rafiki.study_ownership,
-  rafiki.version_classes, rafiki.trained_inputs, rafiki.attachment_error to public;
+  rafiki.version_classes, rafiki.trained_inputs, rafiki.attachment_error, rafiki.tokens, rafiki.token_ownership to public;
 
 grant select, insert, update, delete on rafiki.process, rafiki.study, rafiki.trial, rafiki.trial_variant,
   rafiki.trial_start, rafiki.trial_worker, rafiki.trial_round, rafiki.trial_change, rafiki.report, rafiki.validation, rafiki.params, rafiki.params_tensor, rafiki.object, rafiki.blob,
@@ -125,7 +131,8 @@ grant select, update on rafiki.model_key, rafiki.study_key to rafiki_service;
 grant select, update on rafiki.attachment to rafiki_service;
 grant select, update, delete on rafiki.attachment_mark to rafiki_service;
 grant select, insert, update, delete on rafiki.unanswered to rafiki_service;
-grant select on rafiki.model_grant, rafiki.encoder, rafiki.encoder_grant to rafiki_service;
+grant select on rafiki.model_grant, rafiki.encoder, rafiki.encoder_grant, rafiki.token to rafiki_service;
+grant update (used_at) on rafiki.token to rafiki_service;
 -- `rafiki install` reads it to find out whether there is anything to do
 grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;

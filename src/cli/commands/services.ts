@@ -95,10 +95,20 @@ export const serveCommand = command({
 
 export const httpCommand = command({
   title: 'answers HTTP: REST, and the Open Inference Protocol',
-  settings: ['databaseUrl', 'httpHost', 'httpPort', 'httpTlsCert', 'httpTlsKey', 'httpCors', ...metricsSettings],
+  settings: [
+    'databaseUrl',
+    'readerUrl',
+    'httpHost',
+    'httpPort',
+    'httpTlsCert',
+    'httpTlsKey',
+    'httpCors',
+    ...metricsSettings,
+  ],
   run({ settings }) {
     const { httpHost: host, httpPort: port = HTTP_PORT, httpTlsCert: tlsCert, httpTlsKey: tlsKey, httpCors } = settings;
-    const own = { host, port, tlsCert, tlsKey, corsOrigins: httpCors };
+    const { readerUrl } = settings;
+    const own = { readerUrl, host, port, tlsCert, tlsKey, corsOrigins: httpCors };
     return runService('http', settings, (common) => createHttp({ ...common, ...own }));
   },
 });

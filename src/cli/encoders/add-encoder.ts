@@ -3,6 +3,7 @@ import { encoderExists, insertEncoder } from '../../db/statements/params.ts';
 import type { RawInput } from '../../domain/task.ts';
 import type { TrainedModel } from '../../domain/training.ts';
 import { Embedder } from '../../encoders/embedder.ts';
+import { obstacleOf } from '../../encoders/tuned/check-trainable.ts';
 import { BadData, InvalidParameter, InvalidState } from '../../errors/errors.ts';
 import { sampleImage } from '../../features/images.ts';
 import { packModel } from '../../params/model-codec.ts';
@@ -16,6 +17,8 @@ export interface AddedEncoder {
   name: string;
   width: number;
   bytes: number;
+  /** Why its weights cannot be trained further; null if they can. */
+  obstacle: string | null;
 }
 
 const encoderName = /^[a-z][a-z0-9_-]{0,62}$/;
@@ -39,8 +42,9 @@ export async function addEncoder(
   const width = await tried(model, input);
   const paramsId = await params.save('model', packModel(model));
   const bytes = model.onnx.length;
-  await insertEncoder(database, { name, input, width, paramsId, source, licence, bytes, roles });
-  return { name, width, bytes };
+  const obstacle = await obstacleOf(model);
+  await insertEncoder(database, { name, input, width, paramsId, source, licence, bytes, roles, obstacle });
+  return { name, width, bytes, obstacle };
 }
 
 const sampleTexts = [
@@ -49,9 +53,15 @@ const sampleTexts = [
   'An idea that sounds good on paper, told with warmth and wit, and not a minute too long.',
 ];
 
+const sampleSizes = [
+  { width: 1, height: 1 },
+  { width: 640, height: 20 },
+  { width: 256, height: 256 },
+];
+
 /** The width of its vectors. Throws if inputs have none, if they are not finite, or if they do not depend on the input. */
 async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<number> {
-  const samples: RawInput[] = input === 'text' ? sampleTexts : [await sampleImage()];
+  const samples: RawInput[] = input === 'text' ? sampleTexts : await Promise.all(sampleSizes.map(sampleImage));
   const embedder = await Embedder.load(model, { threads: 1 });
   try {
     const vectors = (await embedder.embed(samples)) ?? new Float32Array(0);

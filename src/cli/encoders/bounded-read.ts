@@ -3,7 +3,9 @@ import { BadData, DataTooLarge, UndefinedObject } from '../../errors/errors.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 
 /** Of one file of an encoder; a server holds it in memory, on each inference thread. */
-export const MAX_FILE_BYTES = 2 ** 30;
+const MAX_FILE_BYTES = 2 ** 30;
+
+export const MAX_JSON_BYTES = 64 * 2 ** 20;
 
 /** Reads a whole file. Throws for one that is missing, no file, or too large. */
 export async function readBounded(file: string, maxBytes = MAX_FILE_BYTES): Promise<Buffer> {
@@ -31,4 +33,22 @@ export async function readJson(file: string, maxBytes: number): Promise<unknown>
       cause,
     });
   }
+}
+
+/** Parts one after the other, at most as large as one file may be. */
+export async function joined(names: readonly string[], read: (name: string) => Promise<Buffer>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for (const name of names) {
+    const part = await read(name);
+    bytes += part.length;
+    if (bytes > MAX_FILE_BYTES) {
+      throw new DataTooLarge('the weights of the encoder are too large', {
+        detail: `They have ${sizeText(bytes)} or more; the maximum is ${sizeText(MAX_FILE_BYTES)}.`,
+        hint: 'Take a smaller encoder, or one that is quantised.',
+      });
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
 }

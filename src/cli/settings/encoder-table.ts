@@ -1,4 +1,5 @@
 import { poolings } from '../../encoders/pooling.ts';
+import { MAX_INPUT_SIDE } from '../../features/image-limits.ts';
 import * as kind from './kinds.ts';
 
 /** Of `rafiki encoder add` and `rafiki import`: flags only. */
@@ -11,18 +12,30 @@ export const encoderTable = {
   onnx: {
     flag: 'onnx',
     kind: kind.filePath('FILE'),
-    about: 'for encoder add: the ONNX file of a text encoder, with --tokenizer',
+    about:
+      'for encoder add: the ONNX file of a text encoder, with --tokenizer, or of an image encoder, with --preprocessor',
   },
   tokenizer: {
     flag: 'tokenizer',
     kind: kind.filePath('FILE'),
     about: "for encoder add: its tokenizer.json, as of Hugging Face's exports",
   },
+  preprocessor: {
+    flag: 'preprocessor',
+    kind: kind.filePath('FILE'),
+    about: "for encoder add: its preprocessor_config.json, as of Hugging Face's exports",
+  },
+  side: {
+    flag: 'side',
+    kind: kind.wholeNumber(MAX_INPUT_SIDE),
+    about: 'for encoder add: the side of the images that an image encoder gets; fewer pixels are quicker',
+    otherwise: 'as its files say',
+  },
   pooling: {
     flag: 'pooling',
     kind: kind.oneOf('a pooling', poolings),
     about: `for encoder add: how its output becomes a vector: ${poolings.join(', ')}`,
-    otherwise: 'mean, if there is a vector for each token',
+    otherwise: 'mean, if there is a vector for each token or pixel',
   },
   prefix: {
     flag: 'prefix',

@@ -1,11 +1,11 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Queryable } from '../../db/database.ts';
+import type { Database, Queryable } from '../../db/database.ts';
 import { IMPORT_PART_BYTES, MAX_IMPORT_BYTES } from '../../domain/import-limits.ts';
 import { BadData, DataTooLarge, InvalidParameter, UndefinedObject } from '../../errors/errors.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 import { command } from '../commands/command.ts';
-import { convertedGraph } from '../encoders/encoder-source.ts';
+import { convertedGraph } from '../encoders/converted-graph.ts';
 import { userSettings, withUser } from './user-session.ts';
 
 export const importFileCommand = command({
@@ -23,9 +23,7 @@ export const importFileCommand = command({
       }
       const spec = settings.spec === undefined ? null : await readSpecFile(settings.spec);
       const sent = await openFile(file);
-      const begun = await database
-        .transaction((on) => upload(on, sent, { name, task, spec }))
-        .finally(() => sent.close());
+      const begun = await sendAndClose(database, sent, { name, task, spec });
       process.stdout.write(`${sizeText(sent.bytes)} are stored as import ${begun}; they are being checked\n`);
       const [row] = await database.query<{ state: string }>(`select ${api}.rafiki_wait_import($1::bigint) as state`, [
         begun,
@@ -46,6 +44,14 @@ interface SentFile {
   /** So many bytes from this place on. */
   read(from: number, bytes: number): Promise<Buffer>;
   close(): Promise<void>;
+}
+
+async function sendAndClose(database: Database, sent: SentFile, about: Upload): Promise<number> {
+  try {
+    return await database.transaction((on) => upload(on, sent, about));
+  } finally {
+    await sent.close();
+  }
 }
 
 /** Sends the file in parts: a server and a driver have no value of any size. */

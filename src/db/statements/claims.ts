@@ -1,7 +1,7 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
 import type { Metric } from '../../domain/metrics.ts';
 import type { Task } from '../../domain/task.ts';
-import type { PretrainedEncoder } from '../../domain/training.ts';
+import type { KnownEncoder, PretrainedEncoder } from '../../domain/training.ts';
 import type { Queryable } from '../database.ts';
 import { knownTask } from './studies.ts';
 import { LEASE_MS, type Ownership } from './trials.ts';
@@ -51,8 +51,8 @@ export interface ClaimedTrial extends Ownership {
     refit: boolean;
     /** Whether it may have rungs. */
     hasRungs: boolean;
-    /** What its trials on a pretrained encoder stand on. */
-    encoder: PretrainedEncoder | null;
+    /** What its trials on a pretrained encoder stand on, by the knob `encoder`. */
+    encoders: (PretrainedEncoder & KnownEncoder)[];
     /** Null: as many as there are idle. */
     workersPerTrial: number | null;
     /** Knobs that the user fixed or narrowed. */
@@ -80,6 +80,11 @@ const SHARE = 0.25;
  * network is as good as an ensemble of several that are not, and answers faster.
  */
 const FAMILIES = 2;
+
+/** The encoders of a study `s`. */
+export const studyEncoders = `
+  select coalesce(jsonb_agg(jsonb_build_object('name', e.name, 'paramsId', e.params_id, 'trainable', e.obstacle is null) order by i.place), '[]')
+  from unnest(s.encoder_ids) with ordinality i (id, place) join rafiki.encoder e on e.id = i.id`;
 
 /**
  * Orders the studies, then takes the oldest trial that no other worker is claiming of the first study that has one. Last are studies
@@ -137,7 +142,7 @@ const claim = `
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'families', s.families,
       'maxTrials', s.max_trials, 'refit', s.refit, 'hasRungs', s.workers_per_trial is null, 'workersPerTrial', s.workers_per_trial, 'collaborative', s.collaborative,
-      'encoder', (select jsonb_build_object('name', e.name, 'paramsId', e.params_id) from rafiki.encoder e where e.id = s.encoder_id),
+      'encoders', (${studyEncoders}),
       'metric', s.metric, 'balanced', s.class_weights is not null,
       'secondsLeft', extract(epoch from
         coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time + s.paused_for - now())::float8

@@ -2,7 +2,7 @@ import type { Knobs } from '../../domain/hyper-space.ts';
 import type { Round, RoundPace, WaitingWorker } from '../../domain/joint-training.ts';
 import { MAX_WORKERS_PER_TRIAL } from '../../domain/study-limits.ts';
 import type { Queryable } from '../database.ts';
-import type { ClaimedTrial } from './claims.ts';
+import { type ClaimedTrial, studyEncoders } from './claims.ts';
 import { knownTask } from './studies.ts';
 import { LEASE_MS, type Ownership } from './trials.ts';
 
@@ -23,7 +23,7 @@ export interface JoinedTrial extends Joining {
   shard: number;
   study: Pick<
     ClaimedTrial['study'],
-    'id' | 'createdAt' | 'task' | 'validation' | 'metric' | 'balanced' | 'workersPerTrial'
+    'id' | 'createdAt' | 'task' | 'validation' | 'metric' | 'balanced' | 'workersPerTrial' | 'encoders'
   >;
 }
 
@@ -62,7 +62,8 @@ const join = `
   )
   select j.trial_id as "trialId", j.attempt, j.process_id as "processId", t.family, t.knobs, t.seed, j.shard,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
-      'validation', s.validation, 'metric', s.metric, 'balanced', s.class_weights is not null, 'workersPerTrial', s.workers_per_trial) as study
+      'validation', s.validation, 'metric', s.metric, 'balanced', s.class_weights is not null, 'workersPerTrial', s.workers_per_trial,
+      'encoders', (${studyEncoders})) as study
   from joined j join rafiki.trial t on t.id = j.trial_id join rafiki.study s on s.id = t.study_id`;
 
 /** Joins a running trial; undefined if none has room. */

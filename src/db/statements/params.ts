@@ -156,21 +156,23 @@ export interface NewEncoder {
   licence: string | null;
   /** Of its ONNX file. */
   bytes: number;
+  /** Why its weights cannot be trained further; null if they can. */
+  obstacle: string | null;
   /** Null: every role may use it. */
   roles: readonly string[] | null;
 }
 
 /** Throws Postgres' errors for roles that do not exist, and for a session without the rights of rafiki's owner. */
 export async function insertEncoder(on: Queryable, encoder: NewEncoder): Promise<void> {
-  const { name, input, width, paramsId, source, licence, bytes, roles } = encoder;
+  const { name, input, width, paramsId, source, licence, bytes, obstacle, roles } = encoder;
   const sql = `
     with added as (
-      insert into rafiki.encoder (name, input, width, params_id, source, licence, bytes, is_public)
-      values ($1, $2, $3, $4, $5, $6, $7, $8::text[] is null) returning id
+      insert into rafiki.encoder (name, input, width, params_id, source, licence, bytes, is_public, obstacle)
+      values ($1, $2, $3, $4, $5, $6, $7, $8::text[] is null, $9) returning id
     )
     insert into rafiki.encoder_grant (encoder_id, role) select a.id, r::regrole from added a, unnest($8::text[]) r
     on conflict do nothing`;
-  await on.query(sql, [name, input, width, paramsId, source, licence, bytes, roles]);
+  await on.query(sql, [name, input, width, paramsId, source, licence, bytes, roles, obstacle]);
 }
 
 export async function encoderExists(on: Queryable, name: string): Promise<boolean> {
@@ -179,13 +181,22 @@ export async function encoderExists(on: Queryable, name: string): Promise<boolea
 
 /** For a list: as in the view, without its times. */
 export function selectEncoders(on: Queryable): Promise<Record<string, unknown>[]> {
-  return on.query('select name, input, width, size, licence, source, granted_to as "only for" from rafiki.encoders');
+  return on.query(
+    'select name, input, width, size, trainable, licence, source, granted_to as "only for" from rafiki.encoders',
+  );
+}
+
+/** The parameters that an encoder is; undefined if there is none of that name. */
+export async function selectEncoderParams(on: Queryable, name: string): Promise<number | undefined> {
+  const sql = 'select params_id as "paramsId" from rafiki.encoder where name = $1';
+  const [row] = await on.query<{ paramsId: number }>(sql, [name]);
+  return row?.paramsId;
 }
 
 /** Open studies whose trials stand on an encoder. */
 export function selectEncoderStudies(on: Queryable, name: string): Promise<{ id: number; model: string }[]> {
   const sql = `
-    select s.id, s.model from rafiki.study s join rafiki.encoder e on e.id = s.encoder_id
+    select s.id, s.model from rafiki.study s join rafiki.encoder e on e.id = any(s.encoder_ids)
     where e.name = $1 and s.state in ('queued', 'running') order by s.id limit 10`;
   return on.query(sql, [name]);
 }

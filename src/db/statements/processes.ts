@@ -1,6 +1,6 @@
 import type { Queryable } from '../database.ts';
 
-export type ProcessKind = 'coordinator' | 'worker' | 'serving';
+export type ProcessKind = 'coordinator' | 'worker' | 'serving' | 'http';
 
 export interface ProcessRow {
   kind: ProcessKind;

@@ -1,5 +1,5 @@
 import type { InputColumn } from '../../domain/table.ts';
-import { InvalidState, UndefinedObject } from '../../errors/errors.ts';
+import { AuthenticationFailed, InvalidState, UndefinedObject } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
 /** How a study's source is read: with a function that belongs to its owner, in a session that may call only this one. */
@@ -26,9 +26,9 @@ export async function selectReading(on: Queryable, studyId: number): Promise<Rea
   });
 }
 
-/** What a session is for: reading a study's source, or filling the table of an attachment. */
+/** What a session is for: reading a study's source, filling the table of an attachment, or the calls of a token. */
 export interface Purpose {
-  of: 'study' | 'attachment';
+  of: 'study' | 'attachment' | 'token';
   id: number;
 }
 
@@ -53,6 +53,10 @@ const purposes = {
           'It, or the function that fills it with its owner’s rights, belongs to another role than when it was attached.',
         hint: 'Attach the model again, as the owner of the table: rafiki_attach.',
       }),
+  },
+  token: {
+    row: 'select ticket, reader, owner from rafiki.token where id = $2',
+    refusal: () => new AuthenticationFailed('the token is not valid', { detail: 'It was revoked meanwhile.' }),
   },
 };
 

@@ -3,6 +3,7 @@ import type { KnobOverride, Knobs } from '../../domain/hyper-space.ts';
 import type { Metric } from '../../domain/metrics.ts';
 import type { StudyState } from '../../domain/state.ts';
 import { isTask, type Task, tasks } from '../../domain/task.ts';
+import type { KnownEncoder } from '../../domain/training.ts';
 import { NotSupported, RowLocked } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
 
@@ -60,8 +61,8 @@ export interface Study {
   experience: { family: string; knobs: Knobs | null }[];
   /** What it does with its time, as its owner sees it. */
   plan: string | null;
-  /** Whether there is a pretrained encoder for its inputs. */
-  hasEncoder: boolean;
+  /** The pretrained encoders for its inputs, in the order in which they are tried. */
+  encoders: KnownEncoder[];
   /** Whether its trials may start from the weights of a model. */
   startsFromModel: boolean;
   /** Number of rows of which scores are a share; null before the first trial has ended, and if scores are not such shares. */
@@ -73,7 +74,10 @@ export interface Study {
 const openStudies = `
   select s.id, s.owner::oid::int8 as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
     s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed, s.plan,
-    coalesce(s.encoder_id, case when s.state = 'queued' then rafiki._encoder_for(s.owner, s.task) end) is not null as "hasEncoder", s.start_version is not null as "startsFromModel", coalesce(s.experience, '[]') as experience,
+    (select coalesce(jsonb_agg(jsonb_build_object('name', e.name, 'trainable', e.obstacle is null) order by i.place), '[]')
+     from unnest(coalesce(s.encoder_ids, case when s.state = 'queued' then rafiki._encoders_for(s.owner, s.task) end)) with ordinality i (id, place)
+     join rafiki.encoder e on e.id = i.id) as encoders,
+    s.start_version is not null as "startsFromModel", coalesce(s.experience, '[]') as experience,
     (select nullif(min(octet_length(v.labels)) / 2, 0) from rafiki.validation v
      where v.study_id = s.id and s.metric = 'accuracy') as "validationRows",
     s.max_trials as "maxTrials", (extract(epoch from s.max_time) * 1000)::float8 as "maxTimeMs",
@@ -131,9 +135,9 @@ export async function setIncumbent(on: Queryable, studyId: number): Promise<void
   await on.query(sql, [studyId]);
 }
 
-/** Chooses the pretrained encoder that all its trials have. */
-export async function setEncoder(on: Queryable, studyId: number): Promise<void> {
-  const sql = 'update rafiki.study set encoder_id = rafiki._encoder_for(owner, task) where id = $1';
+/** Finds the pretrained encoders that all its trials choose from. */
+export async function setEncoders(on: Queryable, studyId: number): Promise<void> {
+  const sql = 'update rafiki.study set encoder_ids = rafiki._encoders_for(owner, task) where id = $1';
   await on.query(sql, [studyId]);
 }
 

@@ -30,6 +30,11 @@ export function intsAttribute(node: TfjsNode, name: string): number[] {
   return Array.isArray(i) ? i.map(Number) : [];
 }
 
+export function textsAttribute(node: TfjsNode, name: string): string[] {
+  const { s } = (fieldsOf(node, name)['list'] ?? {}) as AttributeFields;
+  return Array.isArray(s) ? s.map(textOf) : [];
+}
+
 /** Numbers of TensorFlow's types (DataType), which some converters write as names. */
 export function typeAttribute(node: TfjsNode, name: string): 'float' | 'int' | 'bool' | 'other' {
   const { type } = fieldsOf(node, name);

@@ -1,5 +1,6 @@
 import { NotSupported } from '../../errors/errors.ts';
 import { shapeAttribute, typeAttribute } from './attributes.ts';
+import { fromChannelsFirst } from './images.ts';
 import { malformed, type TfjsGraph, type TfjsNode, type TfjsWeight } from './model-json.ts';
 import { OnnxWriter } from './onnx-writer.ts';
 
@@ -19,8 +20,12 @@ export class Conversion {
   /** Written values by TensorFlow's names, with the place if it is not the first output. */
   readonly #values = new Map<string, string>();
 
-  constructor(graph: TfjsGraph) {
+  /** Whether its values with four axes are images, whose channels come first in the file. */
+  readonly isOfImages: boolean;
+
+  constructor(graph: TfjsGraph, { isOfImages = false } = {}) {
     this.#graph = graph;
+    this.isOfImages = isOfImages;
   }
 
   input(node: TfjsNode, place: number): string {
@@ -57,9 +62,15 @@ export class Conversion {
     return Array.from(this.weight(node, place).data);
   }
 
+  /** An input; an image is fed as [N, C, H, W], and may have any size. */
   placeholder(node: TfjsNode): void {
     const kind = typeAttribute(node, 'dtype');
     if (kind === 'other') throw this.unsupported(node, 'of this type');
+    if (this.isOfImages) {
+      const image = this.write.input(node.name, ['N', shapeAttribute(node, 'shape')[3] ?? 3, 'height', 'width'], kind);
+      this.#values.set(node.name, fromChannelsFirst(this.write, image));
+      return;
+    }
     const shape = shapeAttribute(node, 'shape').map((size, axis) => (size < 0 ? `${node.name}_${axis}` : size));
     this.#values.set(node.name, this.write.input(node.name, shape, kind));
   }

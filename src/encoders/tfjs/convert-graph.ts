@@ -3,15 +3,27 @@ import { unknownShape } from '../../graph/graph.ts';
 import { Conversion, type SparseInputs } from './conversion.ts';
 import { graphOps } from './graph-ops.ts';
 import { malformed, type TfjsGraph, type TfjsNode } from './model-json.ts';
+import type { OnnxWriter } from './onnx-writer.ts';
+
+export interface GraphCut {
+  /** Two inputs in whose place is `ids` [N, T]. */
+  sparse?: SparseInputs;
+  /**
+   * Nodes whose answers, images, make one vector: their means over pixels, one after the other. The input is then one of images [N, C, H, W], of
+   * any size.
+   */
+  meansOf?: readonly string[];
+}
 
 /**
- * An ONNX file of a graph model, with its inputs under their names, or with `ids` [N, T] in place of two `sparse` ones; whole numbers are fed as int32. Throws {@link NotSupported} for an
- * op that is not among `graphOps`.
+ * An ONNX file of a graph model, or of its part up to a node, with its inputs under their names; whole numbers are fed as int32. Throws
+ * {@link NotSupported} for an op that is not among `graphOps`.
  */
-export function convertGraph(graph: TfjsGraph, { sparse }: { sparse?: SparseInputs } = {}): Uint8Array {
+export function convertGraph(whole: TfjsGraph, { sparse, meansOf }: GraphCut = {}): Uint8Array {
+  const graph = meansOf === undefined ? whole : { ...whole, nodes: neededFor(whole, meansOf), outputs: meansOf };
   const missing = new Set(graph.nodes.map(({ op }) => op).filter((op) => !isKnown(op)));
   if (missing.size > 0) throw unknownOps([...missing]);
-  const conversion = new Conversion(graph);
+  const conversion = new Conversion(graph, { isOfImages: meansOf !== undefined });
   if (sparse !== undefined) conversion.sparsePlaceholders(sparse);
   const isFed = ({ name }: TfjsNode): boolean => name === sparse?.indices || name === sparse?.values;
   for (const node of inOrder(graph)) {
@@ -20,8 +32,32 @@ export function convertGraph(graph: TfjsGraph, { sparse }: { sparse?: SparseInpu
     else conversion.convert(node, graphOps[node.op] as NonNullable<(typeof graphOps)[string]>);
   }
   const outputs = outputsOf(graph);
-  for (const name of outputs) conversion.write.output(conversion.value(name), name, unknownShape);
+  const { write } = conversion;
+  if (meansOf === undefined) {
+    for (const name of outputs) write.output(conversion.value(name), name, unknownShape);
+  } else {
+    const means = outputs.map((name) => meanOfPixels(write, conversion.value(name)));
+    write.output(write.node('Concat', means, { attributes: { axis: 1 } }), 'vectors', unknownShape);
+  }
   return conversion.write.encode('converted');
+}
+
+const meanOfPixels = (write: OnnxWriter, image: string): string =>
+  write.node('ReduceMean', [image, write.ints([1, 2])], { attributes: { keepdims: 0 } });
+
+/** Nodes with all that they need. */
+function neededFor({ nodes }: TfjsGraph, last: readonly string[]): TfjsNode[] {
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const needed = new Map<string, TfjsNode>();
+  const open = [...last];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    const node = byName.get(nodeName(name));
+    if (node === undefined) throw malformed(`there is no node "${name}"`);
+    if (needed.has(node.name)) continue;
+    needed.set(node.name, node);
+    open.push(...node.inputs);
+  }
+  return [...needed.values()];
 }
 
 const isKnown = (op: string): boolean => op === 'Const' || op === 'Placeholder' || Object.hasOwn(graphOps, op);

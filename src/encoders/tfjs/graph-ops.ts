@@ -1,7 +1,7 @@
 import { flagAttribute, intAttribute, intsAttribute, typeAttribute } from './attributes.ts';
-import type { Conversion, OpConverter } from './conversion.ts';
+import type { OpConverter } from './conversion.ts';
 import { imageOps } from './image-ops.ts';
-import type { TfjsNode } from './model-json.ts';
+import { writeBatchMatmul } from './matmul.ts';
 import type { ValueKind } from './onnx-writer.ts';
 
 /** Ends of slices that reach to the end of an axis, whatever its size. */
@@ -19,17 +19,6 @@ const reduction =
     const keepdims = Number(flagAttribute(node, 'keep_dims', 'keepdims'));
     return [c.write.node(op, [c.input(node, 0), axes], { attributes: { keepdims, noop_with_empty_axes: 1 } })];
   };
-
-/** a·b for matrices and stacks of them, each transposed if its attribute says so. */
-function product(c: Conversion, node: TfjsNode, flags: readonly [string, string]): string {
-  const [transA, transB] = flags.map((flag) => Number(flagAttribute(node, flag))) as [number, number];
-  const inputs = [c.input(node, 0), c.input(node, 1)];
-  if (transA === 0 && transB === 0) return c.write.node('MatMul', inputs);
-  return c.write.node('FusedMatMul', inputs, { attributes: { transA, transB }, domain: 'com.microsoft' });
-}
-
-const matmul: OpConverter = (c, node) => [product(c, node, ['transpose_a', 'transpose_b'])];
-const batchMatmul: OpConverter = (c, node) => [product(c, node, ['adj_x', 'adj_y'])];
 
 /** x[begin:end:strides], with TensorFlow's masks of axes that have no bound, or that are one index. */
 const stridedSlice: OpConverter = (c, node) => {
@@ -129,8 +118,8 @@ export const graphOps: Readonly<Record<string, OpConverter>> = {
   ...imageOps,
   Add: same('Add'),
   AddV2: same('Add'),
-  BatchMatMul: batchMatmul,
-  BatchMatMulV2: batchMatmul,
+  BatchMatMul: writeBatchMatmul,
+  BatchMatMulV2: writeBatchMatmul,
   BiasAdd: same('Add'),
   Cast: cast,
   ConcatV2: concat,
@@ -146,7 +135,6 @@ export const graphOps: Readonly<Record<string, OpConverter>> = {
   Log: same('Log'),
   LogicalAnd: same('And'),
   LogicalNot: same('Not'),
-  MatMul: matmul,
   Max: reduction('ReduceMax'),
   Maximum: same('Max'),
   Mean: reduction('ReduceMean'),

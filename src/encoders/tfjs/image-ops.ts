@@ -1,6 +1,7 @@
-import { flagAttribute, floatAttribute, intsAttribute, textAttribute } from './attributes.ts';
+import { flagAttribute, floatAttribute, intsAttribute, textAttribute, textsAttribute } from './attributes.ts';
 import type { Conversion, OpConverter } from './conversion.ts';
 import { type Convolution, convolve, fromChannelsFirst, pool, toChannelsFirst } from './images.ts';
+import { writeMatmul } from './matmul.ts';
 import type { TfjsNode } from './model-json.ts';
 
 /** Strides, dilations and padding as TensorFlow's attributes of images [N, H, W, C] give them. */
@@ -22,7 +23,8 @@ const convolution =
     const [x, window] = [c.input(node, 0), windowOf(c, node)];
     const [height, width, channels = 1, outputs = 1] = kernel.shape;
     const isPoint = height === 1 && width === 1 && window.strides.every((stride) => stride === 1);
-    if (isPoint && !depthwise)
+    // of what are no images: images stay channels first between convolutions, which are then done without a copy
+    if (isPoint && !depthwise && !c.isOfImages)
       return [c.write.node('MatMul', [x, c.write.constant(kernel.data, [channels, outputs], 'float')])];
     return [
       fromChannelsFirst(c.write, convolve(c.write, toChannelsFirst(c.write, x), kernel, { ...window, depthwise })),
@@ -50,12 +52,32 @@ const batchNorm: OpConverter = (c, node) => {
   return [c.write.node('Add', [c.write.node('Mul', [standardised, scale]), offset])];
 };
 
+/** What the converter's optimiser puts behind an op: a bias over the last axis, and a function. */
+const fused =
+  (op: OpConverter): OpConverter =>
+  (c, node) => {
+    const [x] = op(c, node) as [string];
+    const after = (value: string, name: string, place: number): string => {
+      if (name === 'BiasAdd' && place === 0) return c.write.node('Add', [value, c.input(node, 2)]);
+      if (name === 'Relu6') return c.write.node('Clip', [value, c.write.float(0), c.write.float(6)]);
+      if (['Relu', 'Elu', 'Sigmoid'].includes(name)) return c.write.node(name, [value]);
+      if (name !== 'LeakyRelu') throw c.unsupported(node, `with the fused op ${name}`);
+      const alpha = { float: floatAttribute(node, 'leakyrelu_alpha', 0.2) };
+      return c.write.node('LeakyRelu', [value], { attributes: { alpha } });
+    };
+    return [textsAttribute(node, 'fused_ops').reduce(after, x)];
+  };
+
 /** Ops of image networks. */
 export const imageOps: Readonly<Record<string, OpConverter>> = {
+  _FusedConv2D: fused(convolution(false)),
+  _FusedMatMul: fused(writeMatmul),
   AvgPool: pooling('AveragePool'),
   Conv2D: convolution(false),
   DepthwiseConv2dNative: convolution(true),
   FusedBatchNorm: batchNorm,
   FusedBatchNormV3: batchNorm,
+  FusedDepthwiseConv2dNative: fused(convolution(true)),
+  MatMul: writeMatmul,
   MaxPool: pooling('MaxPool'),
 };

@@ -67,7 +67,7 @@ export function readGraphModel(json: unknown, bytes: Uint8Array): TfjsGraph {
 const widths: Readonly<Record<string, number>> = { float32: 4, int32: 4, bool: 1, uint8: 1, uint16: 2, float16: 2 };
 
 /** All weights of the manifest, with those that are stored in fewer bits restored to their values. */
-function readWeights(model: Record<string, unknown>, bytes: Uint8Array): Map<string, TfjsWeight> {
+export function readWeights(model: Record<string, unknown>, bytes: Uint8Array): Map<string, TfjsWeight> {
   const weights = new Map<string, TfjsWeight>();
   let at = 0;
   for (const group of listOf(model['weightsManifest'], 'weightsManifest')) {
@@ -122,12 +122,12 @@ function fromHalf(bits: number): number {
 }
 
 /** An object of a file that somebody else wrote. */
-function objectOf(value: unknown, what: string): Record<string, unknown> {
+export function objectOf(value: unknown, what: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw malformed(`${what} is no object`);
 }
 
-function listOf(value: unknown, what: string): readonly unknown[] {
+export function listOf(value: unknown, what: string): readonly unknown[] {
   if (Array.isArray(value)) return value;
   throw malformed(`${what} is no list`);
 }

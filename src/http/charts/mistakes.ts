@@ -1,7 +1,6 @@
 import Type, { type Static } from 'typebox';
 import type { HttpLimits } from '../limits.ts';
 import { type HttpRoute, route } from '../route.ts';
-import { relationOf } from '../routes/relations.ts';
 import { modelParams, nullableNumber, nullableText } from '../schemas.ts';
 
 /** Rows that are predicted; images take longer. */
@@ -55,10 +54,9 @@ export const mistakeRoutes = ({ longStatementMs }: HttpLimits): HttpRoute[] => [
     ),
     answer: mistakesSchema,
     async handle({ role, params: { model }, body }) {
-      const source = await relationOf(role, body.source);
-      const sql = `select m.* from rafiki._mistakes($1, $2::oid::regclass, $3::name, $4::name,
+      const sql = `select m.* from rafiki._mistakes($1, rafiki._relation_named($2), $3::name, $4::name,
         case rafiki._input_kind($1) when 'image' then ${SAMPLED_IMAGES} else ${SAMPLED} end, ${MOST}) m`;
-      const given = [model, source, body.target ?? null, body.feature ?? null];
+      const given = [model, body.source, body.target ?? null, body.feature ?? null];
       const [row] = await role.rows<MistakesAnswer>(sql, given, longStatementMs);
       return row as MistakesAnswer;
     },

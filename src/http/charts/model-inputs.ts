@@ -110,7 +110,7 @@ export const modelInputRoutes = (predictions: Predictions): HttpRoute[] => [
         role,
         params.model,
         { input, about: body.class },
-        predictionTerms(asked),
+        predictionTerms(asked.request),
       );
       return explained as ExplanationAnswer | null;
     },

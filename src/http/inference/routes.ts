@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UndefinedObject } from '../../errors/errors.ts';
 import { version as ownVersion } from '../../runtime/version.ts';
-import { requireRole } from '../app.ts';
+import { challenge, requireRole } from '../app.ts';
 import { errorAnswer } from '../error-answer.ts';
 import { readiness } from '../health.ts';
 import type { BridgePool } from '../predict/bridge-pool.ts';
@@ -51,7 +51,7 @@ export function addInference(app: FastifyInstance, options: InferenceOptions): v
 /** An error as the protocol has it: one text, with what to do. */
 function sendText(error: unknown, reply: FastifyReply): void {
   const { status, report, retryAfter } = errorAnswer(error);
-  if (status === 401) void reply.header('www-authenticate', 'Basic realm="rafiki", charset="UTF-8"');
+  if (status === 401) void reply.header('www-authenticate', challenge);
   if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
   const parts = [report.message, report.detail, report.hint].filter((part) => part !== undefined);
   void reply.code(status).send({ error: parts.join(' — '), code: report.sqlstate });
@@ -75,10 +75,10 @@ function addModels(app: FastifyInstance, { predictions }: InferenceOptions): voi
       const { name, version } = await modelOf(predictions, request);
       return statistics(roleOf(request), name, version);
     });
-    app.post<{ Params: ModelPath }>(`${prefix}/infer`, async (request, reply) => {
+    app.post<{ Params: ModelPath }>(`${prefix}/infer`, async (request) => {
       const asked = readInferRequest(request.body);
       const { name } = await modelOf(predictions, request);
-      const terms = predictionTerms({ request, reply });
+      const terms = predictionTerms(request);
       const { version, outputs } = await infer(predictions, { role: roleOf(request), name, request: asked, terms });
       return {
         model_name: name,
@@ -101,10 +101,7 @@ async function modelOf(predictions: Predictions, request: FastifyRequest<{ Param
 }
 
 async function metadata(role: SignedIn, model: UsableModel): Promise<Record<string, unknown>> {
-  const [row] = await role.rows<{ classes: string[] }>(
-    `select k.classes from rafiki.model_version v join rafiki.version_classes k on k.id = v.id where v.model_id = $1 and v.version = $2`,
-    [model.id, model.version],
-  );
+  const [row] = await role.call<{ classes: string[] }>('classes', { model: model.id, version: model.version });
   // in the order of the probabilities: that of the properties of an object
   const classes = Object.keys(Object.fromEntries((row?.classes ?? []).map((name) => [name, 0])));
   return {

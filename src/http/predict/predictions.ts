@@ -135,7 +135,7 @@ export class Predictions {
       this.#options.models.forget(role, name); // a notification may have done so already
       const again = await this.#options.models.of(role, name);
       if (again.key === model.key) {
-        await role.rows('select rafiki._explain_no_answer($1)', [name]); // raises why, as for rafiki_predict
+        await role.call('no_answer', { model: name }); // raises why, as for rafiki_predict
         throw error;
       }
       return work(again);

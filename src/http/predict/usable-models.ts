@@ -38,7 +38,7 @@ interface KnownModel {
 export class UsableModels {
   readonly #clock: TimerClock;
   #forgetting = false;
-  #known = new WeakMap<SignedIn, Map<string, KnownModel>>();
+  #known = new WeakMap<object, Map<string, KnownModel>>();
 
   constructor(clock: TimerClock) {
     this.#clock = clock;
@@ -46,14 +46,14 @@ export class UsableModels {
 
   /** Without a promise if it was read recently. Throws what rafiki_predict raises for a model that the role may not use. */
   of(role: SignedIn, name: string): UsableModel | Promise<UsableModel> {
-    const known = this.#known.get(role)?.get(name);
+    const known = this.#known.get(role.identity)?.get(name);
     if (known !== undefined && this.#clock.nowMs() - known.readMs < MAX_AGE_MS) return known.model;
     return this.#read(role, name);
   }
 
   /** Forgets one model of a role. */
   forget(role: SignedIn, name: string): void {
-    this.#known.get(role)?.delete(name);
+    this.#known.get(role.identity)?.delete(name);
   }
 
   /** Models have changed. */
@@ -70,29 +70,17 @@ export class UsableModels {
   async #read(role: SignedIn, name: string): Promise<UsableModel> {
     const generation = this.#known;
     const readMs = this.#clock.nowMs();
-    const [model] = await role.rows<UsableModel>(usable, [name]);
+    const [model] = await role.call<UsableModel>('usable_model', { model: name });
     if (model === undefined) {
       this.forget(role, name);
-      await role.rows('select rafiki._explain_no_answer($1)', [name]);
+      await role.call('no_answer', { model: name });
       throw new UndefinedObject('the model does not exist');
     }
-    const models = generation.get(role) ?? new Map<string, KnownModel>();
-    generation.set(role, models);
+    const models = generation.get(role.identity) ?? new Map<string, KnownModel>();
+    generation.set(role.identity, models);
     const [oldest] = models.keys();
     if (models.size >= MAX_MODELS && oldest !== undefined) models.delete(oldest);
     models.set(name, { model, readMs });
     return model;
   }
 }
-
-const usable = `
-  select a.id, a.name, a.key #>> '{}' as key, m.task, t.input, t.output, v.version, v.features,
-    v.kinds, coalesce((select sum(octet_length(c) + 10) from unnest(k.classes) c), 0) as "classBytes"
-  from rafiki.model_access a
-    join rafiki.model m on m.id = a.id
-    join rafiki.task t on t.name = m.task
-    left join rafiki.deployment d on d.model_id = a.id and d.state = 'ready'
-    left join rafiki.model_version v on v.id = d.version_id
-    left join rafiki.version_classes k on k.id = v.id
-  where a.name = $1
-  order by d.id desc limit 1`;

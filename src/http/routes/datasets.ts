@@ -4,8 +4,7 @@ import { UndefinedObject } from '../../errors/errors.ts';
 import type { HttpLimits } from '../limits.ts';
 import { type HttpRoute, route } from '../route.ts';
 import { DEFAULT_PAGE, doneSchema, nullableText, pageQuery } from '../schemas.ts';
-import { relationOf } from './relations.ts';
-import { type UploadFormat, upload } from './upload.ts';
+import { type UploadFormat, upload } from '../upload/upload.ts';
 
 const tag = 'data sets';
 
@@ -25,17 +24,6 @@ const datasetSchema = Type.Object(
 
 export type DatasetAnswer = Static<typeof datasetSchema>;
 
-const datasetSql = `
-  select format('%I.%I', n.nspname, c.relname) as name, n.nspname as schema, c.relname as table,
-    case when c.relkind in ('v', 'm') then 'view' else 'table' end as kind, pg_has_role(c.relowner, 'usage') as owned,
-    c.reltuples as rows, obj_description(c.oid, 'pg_class') as comment,
-    coalesce((select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
-     from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-       and has_column_privilege(c.oid, a.attnum, 'select')), '[]') as columns
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('information_schema', 'rafiki', 'rafiki_reader', 'rafiki_dblink')
-    and n.nspname not like 'pg\\_%' and has_schema_privilege(n.oid, 'usage') and has_any_column_privilege(c.oid, 'select')`;
-
 const MAX_NAME = 130;
 const datasetParams = Type.Object({ dataset: Type.String({ minLength: 1, maxLength: MAX_NAME }) });
 /** Names without quotes, so that SQL reads them as they are written. */
@@ -44,6 +32,10 @@ const formats: Readonly<Record<string, UploadFormat>> = {
   'text/csv': 'csv',
   'application/x-ndjson': 'json-lines',
   'application/jsonl': 'json-lines',
+  'application/vnd.apache.parquet': 'parquet',
+  'application/x-parquet': 'parquet',
+  'application/zip': 'zip',
+  'application/x-zip-compressed': 'zip',
 };
 
 export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
@@ -55,10 +47,7 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     query: pageQuery,
     answer: Type.Object({ datasets: Type.Array(datasetSchema) }),
     handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0 } }) => ({
-      datasets: await role.rows<DatasetAnswer>(`${datasetSql} order by n.nspname, c.relname limit $1 offset $2`, [
-        limit,
-        offset,
-      ]),
+      datasets: await role.call<DatasetAnswer>('datasets', { limit, offset }),
     }),
   }),
   route({
@@ -69,7 +58,7 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     params: datasetParams,
     answer: datasetSchema,
     async handle({ role, params: { dataset } }) {
-      const [found] = await role.rows<DatasetAnswer>(`${datasetSql} and c.oid = $1`, [await relationOf(role, dataset)]);
+      const [found] = await role.call<DatasetAnswer>('datasets', { dataset });
       if (found !== undefined) return found;
       throw new UndefinedObject(`data set "${dataset}" does not exist`, {
         hint: 'GET /v1/datasets lists those that you may read.',
@@ -80,19 +69,23 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     method: 'POST',
     path: '/v1/datasets/:dataset',
     tag,
-    summary: 'Uploads CSV with a header, or JSON lines, as a new table of the role',
+    summary:
+      'Uploads CSV with a header, JSON lines, Parquet, or a zip of images with labels, as a new table of the role; needs its password',
     params: Type.Object({ dataset: Type.String({ pattern: newName }) }),
     query: Type.Object({ schema: Type.Optional(Type.String({ pattern: newName })) }, { additionalProperties: false }),
-    body: Type.Unsafe<Readable>({}),
+    body: Type.Unsafe<Readable | Buffer>({}),
     bodyTypes: Object.keys(formats),
     bodyLimit: limits.uploadBytes,
-    answer: Type.Object({ dataset: Type.String(), rows: Type.Integer(), columns: datasetSchema.properties.columns }),
+    answer: Type.Object(
+      { dataset: Type.String(), rows: Type.Integer(), columns: datasetSchema.properties.columns },
+      { $id: 'Upload' },
+    ),
     status: 201,
     handle({ role, params: { dataset }, query: { schema = 'public' }, body, request }) {
       const [type = ''] = (request.headers['content-type'] ?? '').split(';');
       const format = formats[type.trim().toLowerCase()] ?? 'csv';
-      const { uploadBytes: maxBytes, longStatementMs: statementMs } = limits;
-      return upload(role, { schema, table: dataset, format, body, maxBytes, statementMs });
+      const { uploadBytes: maxBytes, imageBytes: maxImageBytes, longStatementMs: statementMs } = limits;
+      return upload(role, { schema, table: dataset, format, body, maxBytes, maxImageBytes, statementMs });
     },
   }),
   route({
@@ -103,12 +96,11 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     params: datasetParams,
     answer: doneSchema,
     async handle({ role, params: { dataset } }) {
-      const oid = await relationOf(role, dataset);
       await role.transaction(async (on) => {
         const [row] = await on.query<{ statement: string }>(
           `select format('drop %s %s restrict', case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table'
-             else 'table' end, c.oid::regclass) as statement from pg_class c where c.oid = $1`,
-          [oid],
+             else 'table' end, c.oid::regclass) as statement from pg_class c where c.oid = rafiki._relation_named($1)`,
+          [dataset],
         );
         await on.query(row?.statement ?? '');
       });

@@ -2,8 +2,6 @@ import Type, { type Static } from 'typebox';
 import type { HttpLimits } from '../limits.ts';
 import { type HttpRoute, route } from '../route.ts';
 import { modelParams, nullableNumber, nullableText } from '../schemas.ts';
-import type { SignedIn } from '../sign-in/signed-in.ts';
-import { relationOf } from './relations.ts';
 
 const tag = 'evaluation';
 
@@ -13,35 +11,23 @@ const labelledRows = Type.Object(
     target: Type.Optional(Type.String({ maxLength: 63 })),
     feature: Type.Optional(Type.String({ maxLength: 63 })),
   },
-  { additionalProperties: false },
+  { $id: 'LabelledRows', additionalProperties: false },
 );
 
-const metricSchema = Type.Object({
-  metric: Type.String(),
-  value: nullableNumber,
-  low: nullableNumber,
-  high: nullableNumber,
-});
-const confusionSchema = Type.Object({ actual: nullableText, predicted: nullableText, row_count: Type.Integer() });
+const metricSchema = Type.Object(
+  { metric: Type.String(), value: nullableNumber, low: nullableNumber, high: nullableNumber },
+  { $id: 'Metric' },
+);
+const confusionSchema = Type.Object(
+  { actual: nullableText, predicted: nullableText, row_count: Type.Integer() },
+  { $id: 'ConfusionCell' },
+);
+const classSchema = Type.Object(
+  { label: nullableText, row_count: Type.Integer(), ...metricSchema.properties },
+  { $id: 'ClassScore' },
+);
 export type MetricAnswer = Static<typeof metricSchema>;
 export type ConfusionAnswer = Static<typeof confusionSchema>;
-
-const classSchema = Type.Object({ label: nullableText, row_count: Type.Integer(), ...metricSchema.properties });
-
-/** The rows of a function that measures a model on labelled rows. */
-async function measure<Row>(
-  role: SignedIn,
-  {
-    name,
-    model,
-    body,
-    statementMs,
-  }: { name: string; model: string; body: Static<typeof labelledRows>; statementMs: number },
-): Promise<Row[]> {
-  const source = await relationOf(role, body.source);
-  const sql = `select e.* from ${role.api}.${name}(model => $1::text, source => $2::oid::regclass, target => $3::name, feature => $4::name) e limit 100000`;
-  return role.rows<Row>(sql, [model, source, body.target ?? null, body.feature ?? null], statementMs);
-}
 
 export const evaluationRoutes = ({ longStatementMs: statementMs }: HttpLimits): HttpRoute[] => [
   route({
@@ -52,8 +38,8 @@ export const evaluationRoutes = ({ longStatementMs: statementMs }: HttpLimits): 
     params: modelParams,
     body: labelledRows,
     answer: Type.Object({ metrics: Type.Array(metricSchema) }),
-    handle: async ({ role, params: { model }, body }) => ({
-      metrics: await measure<Static<typeof metricSchema>>(role, { name: 'rafiki_evaluate', model, body, statementMs }),
+    handle: async ({ role, params, body }) => ({
+      metrics: await role.call<Static<typeof metricSchema>>('evaluate', { ...params, ...body }, statementMs),
     }),
   }),
   route({
@@ -64,13 +50,8 @@ export const evaluationRoutes = ({ longStatementMs: statementMs }: HttpLimits): 
     params: modelParams,
     body: labelledRows,
     answer: Type.Object({ cells: Type.Array(confusionSchema) }),
-    handle: async ({ role, params: { model }, body }) => ({
-      cells: await measure<Static<typeof confusionSchema>>(role, {
-        name: 'rafiki_confusion',
-        model,
-        body,
-        statementMs,
-      }),
+    handle: async ({ role, params, body }) => ({
+      cells: await role.call<Static<typeof confusionSchema>>('confusion', { ...params, ...body }, statementMs),
     }),
   }),
   route({
@@ -81,13 +62,8 @@ export const evaluationRoutes = ({ longStatementMs: statementMs }: HttpLimits): 
     params: modelParams,
     body: labelledRows,
     answer: Type.Object({ classes: Type.Array(classSchema) }),
-    handle: async ({ role, params: { model }, body }) => ({
-      classes: await measure<Static<typeof classSchema>>(role, {
-        name: 'rafiki_class_report',
-        model,
-        body,
-        statementMs,
-      }),
+    handle: async ({ role, params, body }) => ({
+      classes: await role.call<Static<typeof classSchema>>('class_report', { ...params, ...body }, statementMs),
     }),
   }),
 ];

@@ -41,11 +41,8 @@ const modelSchema = Type.Object(
 
 export type ModelAnswer = Static<typeof modelSchema>;
 
-const versionsSql = `
-  select v.model, v.version, v.task, v.owner::text, v.metric, v.score, v.low, v.high, v.classes, v.families, v.deployment, v.rule from rafiki.models v`;
-
 async function versionsOf(role: SignedIn, model: string): Promise<[ModelVersionAnswer, ...ModelVersionAnswer[]]> {
-  const [first, ...rest] = await role.rows<ModelVersionAnswer>(`${versionsSql} where v.model = $1 limit 1000`, [model]);
+  const [first, ...rest] = await role.call<ModelVersionAnswer>('models', { model, limit: 1000 });
   if (first !== undefined) return [first, ...rest];
   throw new UndefinedObject(`model "${model}" does not exist`, {
     detail: 'Or it belongs to another role that has not granted it to you.',
@@ -58,19 +55,7 @@ const deploymentSchema = Type.Object(
   { $id: 'Deployment' },
 );
 
-/**
- * A call of a function about a model, perhaps with a version, whose result is one value. Its arguments have types: another role's
- * overload must not fit better.
- */
-async function call<T>(
-  role: SignedIn,
-  name: string,
-  values: readonly [model: string, version?: number | undefined],
-): Promise<T | undefined> {
-  const list = ['$1::text', '$2::int'].slice(0, values.length).join();
-  const [row] = await role.rows<{ result: T }>(`select ${role.api}.${name}(${list}) as result`, values);
-  return row?.result;
-}
+const deployed = ([row]: { version: number | null }[]) => ({ version: row?.version ?? null });
 
 const grantSchema = Type.Object({ model: Type.String(), role: Type.String() }, { $id: 'Grant' });
 const grantParams = Type.Object({ ...modelParams.properties, role: Type.String({ minLength: 1, maxLength: 63 }) });
@@ -84,11 +69,8 @@ export const modelRoutes = (): HttpRoute[] => [
     summary: 'The versions of the models that you may use',
     query: Type.Object({ ...pageQuery.properties, task: Type.Optional(nameSchema) }, { additionalProperties: false }),
     answer: Type.Object({ models: Type.Array(versionSchema) }),
-    handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0, task = null } }) => ({
-      models: await role.rows<ModelVersionAnswer>(
-        `${versionsSql} where $3::text is null or v.task = $3 limit $1 offset $2`,
-        [limit, offset, task],
-      ),
+    handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0, ...which } }) => ({
+      models: await role.call<ModelVersionAnswer>('models', { ...which, limit, offset }),
     }),
   }),
   route({
@@ -112,7 +94,7 @@ export const modelRoutes = (): HttpRoute[] => [
     params: modelParams,
     answer: doneSchema,
     async handle({ role, params }) {
-      await call(role, 'rafiki_drop_model', [params.model]);
+      await role.call('drop_model', params);
       return { done: true };
     },
   }),
@@ -124,12 +106,8 @@ export const modelRoutes = (): HttpRoute[] => [
     params: modelParams,
     answerType: 'application/octet-stream',
     async handle({ role, params, reply }) {
-      const bytes = await role.transaction(async (on) => {
-        const [row] = await on.query<{ onnx: Buffer }>(`select ${role.api}.rafiki_export($1::text) as onnx`, [
-          params.model,
-        ]);
-        return row?.onnx ?? Buffer.alloc(0);
-      });
+      const [file] = await role.call<{ b64: string }>('export', params);
+      const bytes = Buffer.from(file?.b64 ?? '', 'base64');
       void reply
         .type('application/octet-stream')
         .header('content-disposition', 'attachment; filename="model.onnx"')
@@ -145,9 +123,7 @@ export const modelRoutes = (): HttpRoute[] => [
     params: modelParams,
     body: Type.Object({ version: Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 }) }, { additionalProperties: false }),
     answer: Type.Object({ version: nullable(Type.Integer()) }),
-    handle: async ({ role, params, body }) => ({
-      version: (await call<number>(role, 'rafiki_deploy', [params.model, body.version])) ?? null,
-    }),
+    handle: async ({ role, params, body }) => deployed(await role.call('deploy', { ...params, ...body })),
   }),
   route({
     method: 'POST',
@@ -156,9 +132,7 @@ export const modelRoutes = (): HttpRoute[] => [
     summary: 'Deploys the version before, as rafiki_rollback',
     params: modelParams,
     answer: Type.Object({ version: nullable(Type.Integer()) }),
-    handle: async ({ role, params }) => ({
-      version: (await call<number>(role, 'rafiki_rollback', [params.model])) ?? null,
-    }),
+    handle: async ({ role, params }) => deployed(await role.call('rollback', params)),
   }),
   route({
     method: 'POST',
@@ -167,9 +141,10 @@ export const modelRoutes = (): HttpRoute[] => [
     summary: 'Stops answering, as rafiki_undeploy',
     params: modelParams,
     answer: doneSchema,
-    handle: async ({ role, params }) => ({
-      done: (await call<boolean>(role, 'rafiki_undeploy', [params.model])) ?? false,
-    }),
+    async handle({ role, params }) {
+      const [row] = await role.call<{ done: boolean }>('undeploy', params);
+      return { done: row?.done ?? false };
+    },
   }),
   route({
     method: 'GET',
@@ -178,11 +153,8 @@ export const modelRoutes = (): HttpRoute[] => [
     summary: 'What is deployed, is being loaded, or was deployed before; newest first',
     query: Type.Object({ ...pageQuery.properties, model: Type.Optional(nameSchema) }, { additionalProperties: false }),
     answer: Type.Object({ deployments: Type.Array(deploymentSchema) }),
-    handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0, model = null } }) => ({
-      deployments: await role.rows<Static<typeof deploymentSchema>>(
-        'select d.* from rafiki.deployments d where $3::text is null or d.model = $3 limit $1 offset $2',
-        [limit, offset, model],
-      ),
+    handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0, ...which } }) => ({
+      deployments: await role.call<Static<typeof deploymentSchema>>('deployments', { ...which, limit, offset }),
     }),
   }),
   route({
@@ -194,9 +166,7 @@ export const modelRoutes = (): HttpRoute[] => [
     answer: Type.Object({ grants: Type.Array(grantSchema) }),
     async handle({ role, params }) {
       await versionsOf(role, params.model);
-      const sql = `select m.name as model, g.role::text as role from rafiki.model_grant g join rafiki.model m on m.id = g.model_id
-        where m.name = $1 order by 2 limit 1000`;
-      return { grants: await role.rows<Static<typeof grantSchema>>(sql, [params.model]) };
+      return { grants: await role.call<Static<typeof grantSchema>>('grants', params) };
     },
   }),
   route({
@@ -209,7 +179,7 @@ export const modelRoutes = (): HttpRoute[] => [
     answer: grantSchema,
     status: 201,
     async handle({ role, params, body }) {
-      await role.rows(`select ${role.api}.rafiki_grant($1::text, quote_ident($2)::regrole)`, [params.model, body.role]);
+      await role.call('grant', { ...params, ...body });
       return { model: params.model, role: body.role };
     },
   }),
@@ -221,8 +191,7 @@ export const modelRoutes = (): HttpRoute[] => [
     params: grantParams,
     answer: doneSchema,
     async handle({ role, params }) {
-      const sql = `select ${role.api}.rafiki_revoke($1::text, quote_ident($2)::regrole) as done`;
-      const [row] = await role.rows<{ done: boolean }>(sql, [params.model, params.role]);
+      const [row] = await role.call<{ done: boolean }>('revoke', params);
       return { done: row?.done ?? false };
     },
   }),

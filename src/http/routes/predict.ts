@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { InvalidParameter } from '../../errors/errors.ts';
 import type { HttpLimits } from '../limits.ts';
@@ -9,7 +10,7 @@ import {
   type SentInputs,
 } from '../predict/predictions.ts';
 import type { UsableModel } from '../predict/usable-models.ts';
-import { type HttpAsked, type HttpRoute, route } from '../route.ts';
+import { type HttpRoute, route } from '../route.ts';
 import { modelParams, nullable } from '../schemas.ts';
 
 const MAX_QUERIES = 1_000_000;
@@ -42,7 +43,21 @@ const predictionSchema = Type.Union([
   Type.Array(Type.Record(Type.String(), Type.Unknown())),
   Type.Null(),
 ]);
-const detailSchema = nullable(Type.Record(Type.String(), Type.Unknown()));
+const detailSchema = nullable(
+  Type.Object(
+    {
+      label: Type.Optional(Type.String()),
+      probabilities: Type.Optional(Type.Record(Type.String(), Type.Number())),
+      number: Type.Optional(Type.Number()),
+      boxes: Type.Optional(Type.Array(Type.Record(Type.String(), Type.Unknown()))),
+      versions: Type.Array(Type.Integer()),
+      batch: Type.Integer(),
+      ms: Type.Number(),
+      overdue: Type.Boolean(),
+    },
+    { $id: 'Detail' },
+  ),
+);
 const answerSchema = Type.Object(
   {
     prediction: Type.Optional(predictionSchema),
@@ -53,16 +68,12 @@ const answerSchema = Type.Object(
   { $id: 'Prediction' },
 );
 
-export function predictionTerms({
-  request,
-  reply,
-}: Pick<HttpAsked<unknown, unknown, unknown>, 'request' | 'reply'>): PredictionTerms {
-  const controller = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort();
-  });
-  return { latency: latencyOf(request.headers), signal: controller.signal };
-}
+const never = new AbortController().signal;
+
+export const predictionTerms = ({ headers, role }: FastifyRequest): PredictionTerms => ({
+  latency: latencyOf(headers),
+  signal: role?.signal ?? never,
+});
 
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
@@ -101,7 +112,7 @@ export const predictRoutes = (predictions: Predictions, { imageBytes }: HttpLimi
     answer: answerSchema,
     async handle(asked) {
       const { role, params, query } = asked;
-      const terms = predictionTerms(asked);
+      const terms = predictionTerms(asked.request);
       const name = params.model;
       const body: unknown = asked.body;
       const given = Buffer.isBuffer(body)

@@ -36,21 +36,24 @@ const statSchema = Type.Object(
   { $id: 'PredictStat' },
 );
 
-const knobSchema = Type.Object({
-  family: Type.String(),
-  knob: Type.String(),
-  grp: nullableText,
-  kind: Type.String(),
-  domain: nullableText,
-  initial: nullableText,
-});
+const knobSchema = Type.Object(
+  {
+    family: Type.String(),
+    knob: Type.String(),
+    grp: nullableText,
+    kind: Type.String(),
+    domain: nullableText,
+    initial: nullableText,
+  },
+  { $id: 'Knob' },
+);
 
-const taskSchema = Type.Object({
-  task: Type.String(),
-  input: Type.String(),
-  output: Type.String(),
-  families: Type.Array(Type.String()),
-});
+const taskSchema = Type.Object(
+  { task: Type.String(), input: Type.String(), output: Type.String(), families: Type.Array(Type.String()) },
+  { $id: 'Task' },
+);
+
+const roleSchema = Type.Object({ role: Type.String(), roles: Type.Array(Type.String()) }, { $id: 'Role' });
 
 export const serviceRoutes = (): HttpRoute[] => [
   route({
@@ -58,11 +61,9 @@ export const serviceRoutes = (): HttpRoute[] => [
     path: '/v1/me',
     tag: 'sign-in',
     summary: 'The role that the request acts as',
-    answer: Type.Object({ role: Type.String(), roles: Type.Array(Type.String()) }),
+    answer: roleSchema,
     async handle({ role }) {
-      const sql = `select session_user::text as role, coalesce((select json_agg(r.rolname order by r.rolname) from pg_roles r
-        where r.rolname <> session_user and pg_has_role(r.oid, 'usage')), '[]') as roles`;
-      const [row] = await role.rows<{ role: string; roles: string[] }>(sql);
+      const [row] = await role.call<{ role: string; roles: string[] }>('me');
       return row ?? { role: role.role, roles: [] };
     },
   }),
@@ -73,7 +74,7 @@ export const serviceRoutes = (): HttpRoute[] => [
     summary: 'Running processes, as rafiki.workers',
     answer: Type.Object({ workers: Type.Array(workerSchema) }),
     handle: async ({ role }) => ({
-      workers: await role.rows<WorkerAnswer>('select w.* from rafiki.workers w limit 10000'),
+      workers: await role.call<WorkerAnswer>('workers'),
     }),
   }),
   route({
@@ -84,10 +85,7 @@ export const serviceRoutes = (): HttpRoute[] => [
     params: modelParams,
     answer: Type.Object({ stats: nullable(statSchema) }),
     async handle({ role, params }) {
-      const [stats = null] = await role.rows<Static<typeof statSchema>>(
-        'select p.* from rafiki.stat_predict p where p.model = $1',
-        [params.model],
-      );
+      const [stats = null] = await role.call<Static<typeof statSchema>>('stats', params);
       return { stats };
     },
   }),
@@ -97,11 +95,7 @@ export const serviceRoutes = (): HttpRoute[] => [
     tag: 'service',
     summary: 'What can be learnt, and the families that learn it',
     answer: Type.Object({ tasks: Type.Array(taskSchema) }),
-    async handle({ role }) {
-      const sql = `select t.name as task, t.input, t.output, coalesce((select json_agg(distinct k.family order by k.family)
-        from ${role.api}.rafiki_knobs(t.name) k), '[]') as families from rafiki.task t order by t.name`;
-      return { tasks: await role.rows<Static<typeof taskSchema>>(sql) };
-    },
+    handle: async ({ role }) => ({ tasks: await role.call<Static<typeof taskSchema>>('tasks') }),
   }),
   route({
     method: 'GET',
@@ -111,9 +105,7 @@ export const serviceRoutes = (): HttpRoute[] => [
     params: Type.Object({ task: Type.String({ minLength: 1, maxLength: 100 }) }),
     answer: Type.Object({ knobs: Type.Array(knobSchema) }),
     handle: async ({ role, params }) => ({
-      knobs: await role.rows<Static<typeof knobSchema>>(`select k.* from ${role.api}.rafiki_knobs($1::text) k`, [
-        params.task,
-      ]),
+      knobs: await role.call<Static<typeof knobSchema>>('knobs', params),
     }),
   }),
 ];

@@ -12,7 +12,6 @@ import {
   studyParams,
 } from '../schemas.ts';
 import type { SignedIn } from '../sign-in/signed-in.ts';
-import { relationOf } from './relations.ts';
 
 const tag = 'studies';
 
@@ -45,17 +44,6 @@ const studySchema = Type.Object(
 
 export type StudyAnswer = Static<typeof studySchema>;
 
-/** `where` is a condition on study s. */
-const studySql = (where: string): string => `
-  select s.id as study, v.model, s.task, c.oid::regclass::text as source, v.state,
-    s.paused_at is not null as paused, v.done, v.running, v.total, v.best, s.metric, s.version,
-    v.eta::text, v.notice, v.plan::text, case when s.error is not null then json_build_object('code', s.error ->> 'sqlstate', 'message', s.error ->> 'message',
-      'detail', s.error ->> 'detail', 'hint', s.error ->> 'hint') end as error, s.created_at, s.started_at, s.ended_at
-  from rafiki.study s join rafiki.studies v on v.study = s.id
-    left join pg_class c on c.oid = s.source and has_schema_privilege(c.relnamespace, 'usage')
-  where ${where}
-  order by s.id desc`;
-
 const texts = Type.Array(Type.String({ maxLength: 1000 }), { maxItems: 1600 });
 const domain = Type.Record(Type.String(), Type.Unknown());
 
@@ -85,50 +73,14 @@ const trainBody = Type.Object(
     class_weights: Type.Optional(Type.String({ maxLength: 100 })),
     replace: Type.Optional(Type.Boolean()),
     workers_per_trial: Type.Optional(Type.Integer()),
+    ensemble: Type.Optional(Type.String({ maxLength: 100 })),
     start: Type.Optional(nameSchema),
   },
-  { additionalProperties: false },
+  { $id: 'TrainArguments', additionalProperties: false },
 );
 
-/** Types of the arguments that are no text. */
-const types: Readonly<Partial<Record<keyof Static<typeof trainBody>, string>>> = {
-  source: 'regclass',
-  target: 'name',
-  features: 'name[]',
-  families: 'text[]',
-  knobs: 'jsonb',
-  collaborative: 'boolean',
-  max_trials: 'int',
-  max_time: 'interval',
-  target_score: 'float8',
-  validation: 'float8',
-  seed: 'int',
-  deploy: 'boolean',
-  validation_source: 'regclass',
-  validation_split: 'name',
-  validation_after: 'timestamptz',
-  replace: 'boolean',
-  workers_per_trial: 'int',
-};
-
-async function train(role: SignedIn, body: Static<typeof trainBody>): Promise<number> {
-  const given: Record<string, unknown> = { ...body, source: await relationOf(role, body.source) };
-  if (body.validation_source !== undefined) given['validation_source'] = await relationOf(role, body.validation_source);
-  if (body.knobs !== undefined) given['knobs'] = JSON.stringify(body.knobs);
-  const names = Object.keys(given) as (keyof Static<typeof trainBody>)[];
-  const list = names.map((name, i) => {
-    const type = types[name] ?? 'text';
-    return `${name} => $${i + 1}::${type === 'regclass' ? 'oid::regclass' : type}`;
-  });
-  return role.transaction(async (on) => {
-    const values = names.map((name) => given[name]);
-    const [row] = await on.query<{ study: number }>(`select ${role.api}.rafiki_train(${list.join()}) as study`, values);
-    return row?.study ?? 0;
-  });
-}
-
 export async function studyOf(role: SignedIn, study: string): Promise<StudyAnswer> {
-  const [found] = await role.rows<StudyAnswer>(studySql('s.id = $1::bigint'), [study]);
+  const [found] = await role.call<StudyAnswer>('studies', { study });
   if (found !== undefined) return found;
   throw new UndefinedObject(`study ${study} does not exist`, {
     detail: 'Or it belongs to another role.',
@@ -137,7 +89,7 @@ export async function studyOf(role: SignedIn, study: string): Promise<StudyAnswe
 }
 
 export const newestStudies = (role: SignedIn): Promise<StudyAnswer[]> =>
-  role.rows<StudyAnswer>(`${studySql('true')} limit ${DEFAULT_PAGE}`);
+  role.call<StudyAnswer>('studies', { limit: DEFAULT_PAGE });
 
 const steps = ['cancel', 'finish', 'pause', 'resume'] as const;
 
@@ -150,7 +102,10 @@ export const studyRoutes = (): HttpRoute[] => [
     body: trainBody,
     answer: studySchema,
     status: 201,
-    handle: async ({ role, body }) => studyOf(role, String(await train(role, body))),
+    async handle({ role, body }) {
+      const [study] = await role.call<Static<typeof studySchema>>('train', body);
+      return study as Static<typeof studySchema>;
+    },
   }),
   route({
     method: 'GET',
@@ -168,11 +123,8 @@ export const studyRoutes = (): HttpRoute[] => [
       { additionalProperties: false },
     ),
     answer: Type.Object({ studies: Type.Array(studySchema) }),
-    handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0, model = null, state = null } }) => ({
-      studies: await role.rows<StudyAnswer>(
-        `${studySql('($3::text is null or s.model = $3) and ($4::text is null or s.state = $4)')} limit $1 offset $2`,
-        [limit, offset, model, state],
-      ),
+    handle: async ({ role, query: { limit = DEFAULT_PAGE, offset = 0, ...which } }) => ({
+      studies: await role.call<Static<typeof studySchema>>('studies', { ...which, limit, offset }),
     }),
   }),
   route({
@@ -193,9 +145,7 @@ export const studyRoutes = (): HttpRoute[] => [
       params: studyParams,
       answer: doneSchema,
       handle: async ({ role, params }) => {
-        const [row] = await role.rows<{ done: boolean }>(`select ${role.api}.rafiki_${step}($1::bigint) as done`, [
-          params.study,
-        ]);
+        const [row] = await role.call<{ done: boolean }>('steer', { study: params.study, step });
         return { done: row?.done ?? false };
       },
     }),

@@ -31,12 +31,6 @@ const trialSchema = Type.Object(
 
 export type TrialAnswer = Static<typeof trialSchema>;
 
-const trialSql = `
-  select t.study_id as study, t.number as trial, t.family, t.state, t.attempt, t.epoch, t.epochs, t.score, t.seconds, p.number as parent,
-    t.warm_share, f.number as refits, t.knobs, t.error ->> 'message' as error, t.started_at, t.ended_at
-  from rafiki.trial t left join rafiki.trial p on p.id = t.parent_id left join rafiki.trial f on f.id = t.refits
-  where t.study_id = $1::bigint`;
-
 const reportSchema = Type.Object(
   {
     trial: Type.Integer(),
@@ -52,14 +46,8 @@ const reportSchema = Type.Object(
 
 const trialParams = Type.Object({ ...studyParams.properties, trial: Type.String({ pattern: '^[0-9]{1,9}$' }) });
 
-const reportSql = `
-  select t.number as trial, r.epoch, r.step, r.loss, r.score, r.seconds, r.created_at as at
-  from rafiki.report r join rafiki.trial t on t.id = r.trial_id
-  where t.study_id = $1::bigint and ($4::int is null or t.number = $4)
-  order by t.number, r.epoch limit $2 offset $3`;
-
 async function trialOf(role: SignedIn, { study, trial }: Static<typeof trialParams>): Promise<TrialAnswer> {
-  const [found] = await role.rows<TrialAnswer>(`${trialSql} and t.number = $2::int`, [study, trial]);
+  const [found] = await role.call<TrialAnswer>('trials', { study, trial });
   if (found !== undefined) return found;
   throw new UndefinedObject(`trial ${trial} of study ${study} does not exist`, {
     hint: `GET /v1/studies/${study}/trials lists them.`,
@@ -85,13 +73,7 @@ export const trialRoutes = (): HttpRoute[] => [
     async handle({ role, params: { study }, query }) {
       const { limit = DEFAULT_PAGE, offset = 0, order = 'number', state = null } = query;
       await studyOf(role, study);
-      const by = order === 'best' ? 't.score desc nulls last, t.number' : 't.number';
-      return {
-        trials: await role.rows<TrialAnswer>(
-          `${trialSql} and ($4::text is null or t.state = $4) order by ${by} limit $2 offset $3`,
-          [study, limit, offset, state],
-        ),
-      };
+      return { trials: await role.call<TrialAnswer>('trials', { study, limit, offset, order, state }) };
     },
   }),
   route({
@@ -114,7 +96,7 @@ export const trialRoutes = (): HttpRoute[] => [
     async handle({ role, params, query: { limit = DEFAULT_PAGE, offset = 0 } }) {
       await trialOf(role, params);
       return {
-        reports: await role.rows<Static<typeof reportSchema>>(reportSql, [params.study, limit, offset, params.trial]),
+        reports: await role.call<Static<typeof reportSchema>>('reports', { ...params, limit, offset }),
       };
     },
   }),
@@ -128,7 +110,7 @@ export const trialRoutes = (): HttpRoute[] => [
     answer: Type.Object({ reports: Type.Array(reportSchema) }),
     async handle({ role, params: { study }, query: { limit = DEFAULT_PAGE, offset = 0 } }) {
       await studyOf(role, study);
-      return { reports: await role.rows<Static<typeof reportSchema>>(reportSql, [study, limit, offset, null]) };
+      return { reports: await role.call<Static<typeof reportSchema>>('reports', { study, limit, offset }) };
     },
   }),
 ];

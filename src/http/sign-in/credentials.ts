@@ -29,7 +29,9 @@ export function credentialsOf(header: string | undefined): Credentials {
   if (isComplete && !/[\x00-\x1f\x7f\ufffd]/.test(role + password) && !OWN_ROLES.includes(role))
     return { role, password };
   throw new AuthenticationFailed(
-    header === undefined ? 'this path needs a role and its password' : 'role or password is wrong',
-    { hint: 'Send a Postgres role and its password by HTTP Basic: curl --user ROLE …' },
+    header === undefined ? 'this path needs a role and its password, or a token' : 'role or password is wrong',
+    {
+      hint: 'Send a Postgres role and its password by HTTP Basic: curl --user ROLE …; or a token: Authorization: Bearer …',
+    },
   );
 }

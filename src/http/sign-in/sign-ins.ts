@@ -1,4 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import type { Database } from '../../db/database.ts';
+import { asReader } from '../../db/reader-login.ts';
 import { RoleLogin } from '../../db/role-login.ts';
 import { AuthenticationFailed } from '../../errors/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -9,9 +11,13 @@ import type { HttpLimits } from '../limits.ts';
 import { type Credentials, credentialsOf } from './credentials.ts';
 import { Failures } from './failures.ts';
 import { SignedIn } from './signed-in.ts';
+import { TokenSignIns } from './token-sign-ins.ts';
 
 export interface SignInsOptions {
-  databaseUrl: string;
+  /** The service's sessions: those of roles reach the same database. */
+  database: Database;
+  /** Of rafiki_reader, if it is not that of the service with another role. */
+  readerUrl?: string | undefined;
   /** The schema of the functions rafiki_*, quoted. */
   api: string;
   limits: HttpLimits;
@@ -20,9 +26,11 @@ export interface SignInsOptions {
 }
 
 const IDLE_MS = 2_000;
+const bearer = /^Bearer +(\S+) *$/i;
 
 interface KeptSignIn {
   signedIn: SignedIn;
+  login: RoleLogin;
   verifiedMs: number;
   verifying: Promise<void> | undefined;
 }
@@ -42,6 +50,7 @@ export class SignIns {
   readonly #ofRole: Failures;
   readonly #checks: FairGate;
   readonly #statements: FairGate;
+  readonly #tokens: TokenSignIns;
 
   constructor(options: SignInsOptions) {
     const { clock, limits } = options;
@@ -60,10 +69,14 @@ export class SignIns {
       placesOfRole: limits.statementsOfRole,
       waitingOfRole: limits.waitingStatements,
     });
+    const { database, readerUrl = asReader(database.url), api, logger } = options;
+    this.#tokens = new TokenSignIns({ database, readerUrl, api, limits, statements: this.#statements, clock, logger });
   }
 
   /** Without a promise if the password was checked recently. Throws {@link AuthenticationFailed}. */
   of(header: string | undefined, address: string): SignedIn | Promise<SignedIn> {
+    const [, token] = bearer.exec(header ?? '') ?? [];
+    if (token !== undefined) return this.#tokens.kept(token) ?? this.#enterToken(token, address);
     const credentials = this.#credentials(header, address);
     const key = createHmac('sha256', this.#secret)
       .update(`${credentials.role}\0${credentials.password}`)
@@ -84,7 +97,20 @@ export class SignIns {
   async stop(): Promise<void> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
-    await Promise.all(entries.map(({ signedIn }) => signedIn.stop()));
+    await Promise.all([this.#tokens.stop(), ...entries.map(({ signedIn }) => signedIn.stop())]);
+  }
+
+  async #enterToken(token: string, address: string): Promise<SignedIn> {
+    this.#checkFailures(address);
+    return this.#checks.run(address, async () => {
+      this.#checkFailures(address);
+      try {
+        return (await this.#tokens.kept(token)) ?? (await this.#tokens.enter(token));
+      } catch (error) {
+        if (error instanceof AuthenticationFailed) this.#ofAddress.add(address);
+        throw error;
+      }
+    });
   }
 
   #verify(key: string, entry: KeptSignIn): Promise<void> {
@@ -96,7 +122,7 @@ export class SignIns {
 
   async #checkAgain(key: string, entry: KeptSignIn): Promise<void> {
     try {
-      await entry.signedIn.verify();
+      await entry.login.verify();
       entry.verifiedMs = this.#options.clock.nowMs();
     } catch (error) {
       if (!isRefusal(error)) throw error;
@@ -118,13 +144,13 @@ export class SignIns {
     this.#checkFailures(address);
     const pair = `${address} ${role}`;
     refuseFor(this.#ofRole.waitSeconds(pair));
-    const { databaseUrl, limits, logger, clock, api } = this.#options;
+    const { database, limits, logger, clock, api } = this.#options;
     return this.#checks.run(address, async () => {
       this.#checkFailures(address); // others of this address may have failed meanwhile
       refuseFor(this.#ofRole.waitSeconds(pair));
       const { statementMs, statementsOfRole: maxConnections } = limits;
       const login = new RoleLogin({
-        databaseUrl,
+        databaseUrl: database.url,
         role,
         password,
         maxConnections,
@@ -135,8 +161,8 @@ export class SignIns {
       try {
         const [row] = await login.query<{ servedAs: string }>('select rafiki._session_role() as "servedAs"');
         const servedAs = row?.servedAs ?? role;
-        const signedIn = new SignedIn({ role, servedAs, login, statements: this.#statements, api });
-        this.#remember(key, { signedIn, verifiedMs: clock.nowMs(), verifying: undefined });
+        const signedIn = new SignedIn({ role, servedAs, sessions: login, statements: this.#statements, api });
+        this.#remember(key, { signedIn, login, verifiedMs: clock.nowMs(), verifying: undefined });
         return signedIn;
       } catch (error) {
         void login.stop();

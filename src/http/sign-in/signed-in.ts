@@ -1,11 +1,13 @@
-import type { RoleLogin, RoleTransaction } from '../../db/role-login.ts';
+import { type CallOptions, type RoleCalls, RoleLogin, type RoleTransaction } from '../../db/role-login.ts';
+import { HttpRefusal } from '../error-answer.ts';
 import type { FairGate } from '../fair-gate.ts';
 
 export interface SignedInOptions {
   role: string;
   /** The role that Postgres and the prediction servers know the session as. */
   servedAs: string;
-  login: RoleLogin;
+  /** Sessions with the role's password, or a token's. */
+  sessions: RoleCalls;
   statements: FairGate;
   /** The schema of the functions rafiki_*, quoted. */
   api: string;
@@ -16,38 +18,63 @@ export class SignedIn {
   readonly role: string;
   readonly servedAs: string;
   readonly api: string;
-  readonly #login: RoleLogin;
-  readonly #statements: FairGate;
+  /** Stands for the sign-in, whichever request it is: what is kept for it hangs on this. */
+  readonly identity: object;
+  /** Aborts when the client of the request has disconnected. */
+  readonly signal: AbortSignal | undefined;
+  readonly #options: SignedInOptions;
 
-  constructor({ role, servedAs, login, statements, api }: SignedInOptions) {
-    this.role = role;
-    this.servedAs = servedAs;
-    this.api = api;
-    this.#login = login;
-    this.#statements = statements;
+  constructor(options: SignedInOptions, request?: { identity: object; signal: AbortSignal }) {
+    this.role = options.role;
+    this.servedAs = options.servedAs;
+    this.api = options.api;
+    this.identity = request?.identity ?? this;
+    this.signal = request?.signal;
+    this.#options = options;
   }
 
-  /** The rows of a query, as JSON has them: numbers as numbers, times in ISO 8601. */
+  /** The same for one request, whose statements end when `signal` aborts. */
+  during(signal: AbortSignal): SignedIn {
+    return new SignedIn(this.#options, { identity: this.identity, signal });
+  }
+
+  /** The values of a call `rafiki._http_…`, as JSON has them: times in ISO 8601. */
+  async call<Value>(name: string, args: object = {}, statementMs?: number): Promise<Value[]> {
+    const { sessions, statements } = this.#options;
+    const { signal } = this;
+    return (await statements.run(this.role, () => sessions.call(name, args, { statementMs, signal }))) as Value[];
+  }
+
+  /** The rows of a query, as JSON has them. Not with a token, as {@link transaction}. */
   rows<Row>(sql: string, values: readonly unknown[] = [], statementMs?: number): Promise<Row[]> {
     const json = `select row_to_json(_t) as row from (${sql}) _t`;
-    return this.#statements.run(this.role, async () => {
-      if (statementMs === undefined) return (await this.#login.query<{ row: Row }>(json, values)).map(({ row }) => row);
-      return this.#login.transaction(async (on) => (await on.query<{ row: Row }>(json, values)).map(({ row }) => row), {
-        statementMs,
-      });
+    const rowsOf = (found: readonly { row: Row }[]): Row[] => found.map(({ row }) => row);
+    if (statementMs !== undefined)
+      return this.transaction(async (on) => rowsOf(await on.query<{ row: Row }>(json, values)), { statementMs });
+    const login = this.#login();
+    const { signal } = this;
+    return this.#options.statements.run(this.role, async () =>
+      rowsOf(await login.query<{ row: Row }>(json, values, signal)),
+    );
+  }
+
+  /** Several statements in one transaction. Throws {@link HttpRefusal} with a token: its function makes our calls only. */
+  transaction<T>(work: (on: RoleTransaction) => Promise<T>, options: Omit<CallOptions, 'signal'> = {}): Promise<T> {
+    const login = this.#login();
+    const { signal } = this;
+    return this.#options.statements.run(this.role, () => login.transaction(work, { ...options, signal }));
+  }
+
+  #login(): RoleLogin {
+    const { sessions } = this.#options;
+    if (sessions instanceof RoleLogin) return sessions;
+    throw new HttpRefusal({ status: 403, sqlstate: '42501' }, 'this path needs the password of the role', {
+      detail: 'A token creates and drops no tables, creates no tokens, and has no charts.',
+      hint: 'Sign in by HTTP Basic, with the role and its password.',
     });
   }
 
-  /** Several statements in one transaction. */
-  transaction<T>(work: (on: RoleTransaction) => Promise<T>, options: { statementMs?: number } = {}): Promise<T> {
-    return this.#statements.run(this.role, () => this.#login.transaction(work, options));
-  }
-
-  verify(): Promise<void> {
-    return this.#login.verify();
-  }
-
   stop(): Promise<void> {
-    return this.#login.stop();
+    return this.#options.sessions.stop();
   }
 }

@@ -1,8 +1,9 @@
 import { HyperSpace } from '../../domain/hyper-space.ts';
-import { InvalidState } from '../../errors/errors.ts';
 import type { LearnerFamily } from '../family.ts';
 import { choiceKnob, countKnob, numberKnob } from '../knobs.ts';
+import { addEncoderKnob } from './encoder-knob.ts';
 import { createHeadLearner } from './head-learner.ts';
+import { noEncoder } from './no-encoder.ts';
 
 const kernels = ['linear', 'rbf', 'polynomial'] as const;
 const normalisations = ['none', 'unit', 'standard'] as const;
@@ -15,8 +16,8 @@ export const encoder: LearnerFamily = {
   outputs: ['label', 'number'],
   needsEncoder: true,
 
-  space: () =>
-    new HyperSpace()
+  space: (_, { encoders } = { encoders: [] }) =>
+    addEncoderKnob(new HyperSpace(), encoders)
       .addCategoricalKnob('normalisation', normalisations, { group: 'preprocessing', initial: 'unit' })
       .addCategoricalKnob('kernel', kernels, { group: 'architecture', initial: 'rbf' })
       .addCategoricalKnob('landmarks', [256, 512, 1024], { group: 'architecture', initial: 1024 })
@@ -41,9 +42,3 @@ export const encoder: LearnerFamily = {
     });
   },
 };
-
-const noEncoder = (): InvalidState =>
-  new InvalidState('the study has no pretrained encoder', {
-    detail: 'It was removed, or its owner may no longer use it.',
-    hint: 'select * from rafiki.encoders shows those that there are.',
-  });

@@ -4,7 +4,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { BatchResult, ExplainedEnsemble } from './device.ts';
-import type { EnsembleFiles } from './replica.ts';
+import { type EnsembleFiles, encodersOf } from './replica.ts';
 import { built, died, ThreadHandle } from './thread-handle.ts';
 import { type ThreadOrder, textSeparator } from './thread-orders.ts';
 
@@ -61,11 +61,22 @@ export class InferenceThreads implements Service {
     return this.#threads.every((thread) => thread.idle);
   }
 
-  /** Loads an ensemble on the thread with the fewest orders. Returns its id. */
+  /** Loads an ensemble on the thread with the fewest orders, of those that have its encoders if there are some. Returns its id. */
   async load(files: EnsembleFiles): Promise<number> {
     const id = this.#nextId++;
     this.#models.set(id, files);
-    const [first] = [...this.#threads].sort((a, b) => a.waiting - b.waiting || a.loaded.size - b.loaded.size);
+    const encoders = encodersOf(files);
+    const has = ({ loaded }: ThreadHandle): number => {
+      const there = new Set(
+        [...loaded]
+          .flatMap((other) => encodersOf(this.#models.get(other) ?? { ...files, models: [] }))
+          .map(({ key }) => key),
+      );
+      return encoders.filter(({ key }) => there.has(key)).length;
+    };
+    const [first] = [...this.#threads].sort(
+      (a, b) => has(b) - has(a) || a.waiting - b.waiting || a.loaded.size - b.loaded.size,
+    );
     try {
       if (first !== undefined) await this.#loadOn(first, id, files);
     } catch (error) {

@@ -10,7 +10,7 @@ import { CpuDevice, copiesOn } from './cpu-device.ts';
 import type { ThreadPool } from './inference-threads.ts';
 import { measureLatency } from './measure.ts';
 import type { ModelMemory } from './model-memory.ts';
-import { replicaBytes } from './replica.ts';
+import { encodersOf, replicaBytes } from './replica.ts';
 import { type Loadable, ResidentDevice } from './resident-device.ts';
 import { sampleInput } from './sample-input.ts';
 import { chooseThreads } from './session-threads.ts';
@@ -83,11 +83,15 @@ export class ModelLoader {
     if (foreignOwner !== null) {
       const bytes = replicaBytes(ensemble);
       const load = () => ForeignDevice.load(processes.processOf(foreignOwner), { ...ensemble, threads: 1 });
-      return { bytes, grownBytes: bytes, prepare: async () => undefined, load };
+      // a process of its own has encoders of its own
+      const shared = encodersOf(ensemble).map((each) => ({ ...each, key: `${foreignOwner} ${each.key}` }));
+      return { bytes, grownBytes: bytes, shared, grownCopies: 1, prepare: async () => undefined, load };
     }
     return {
       bytes: replicaBytes(ensemble),
       grownBytes: copiesOn(pool) * replicaBytes(ensemble),
+      shared: encodersOf(ensemble),
+      grownCopies: Math.max(1, pool.size), // none on the event loop
       prepare: async () => {
         const cores = availableParallelism();
         sessions.threads = await chooseThreads({ pool, ensemble, sample: await sample, cores });

@@ -1,14 +1,29 @@
 import { OutOfMemory } from '../../errors/errors.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 
+/** What several models need, loaded once for all of them: a pretrained encoder. */
+export interface SharedMemory {
+  key: string;
+  /** Of a copy; each thread with such a model has one. */
+  bytes: number;
+}
+
 /** A model that takes memory while it is loaded. */
 export interface MemoryEntry {
   /** Its name in error messages. */
   readonly name: string;
-  /** Bytes that it takes while it is loaded. */
+  /** Bytes that it takes while it is loaded, without what it shares. */
   readonly bytes: number;
+  /** What must be loaded with it, unless it is already. */
+  readonly shared?: readonly SharedMemory[];
   /** Unloads it, after its running batches have ended. */
   unload(): Promise<void>;
+}
+
+/** By how much a model grows: bytes of its own, and the copies that it then has of what it shares. */
+export interface MemoryGrowth {
+  bytes: number;
+  copies: number;
 }
 
 /** Share of the memory for the growth of models; the rest keeps room for many models. */
@@ -16,6 +31,9 @@ const GROWTH_SHARE = 0.5;
 
 interface LoadedEntry {
   bytes: number;
+  shared: readonly SharedMemory[];
+  /** Of what it shares. */
+  copies: number;
   /** The part of `bytes` from growing. */
   grownBytes: number;
   costMs: number;
@@ -33,7 +51,7 @@ export class ModelMemory {
   readonly budgetBytes: number;
   readonly #entries = new Map<MemoryEntry, LoadedEntry>();
   #turn: Promise<void> = Promise.resolve();
-  #usedBytes = 0;
+  #ownBytes = 0;
   #age = 0;
 
   constructor(budgetBytes: number) {
@@ -41,7 +59,7 @@ export class ModelMemory {
   }
 
   get usedBytes(): number {
-    return this.#usedBytes;
+    return this.#bytesWith();
   }
 
   /**
@@ -50,13 +68,14 @@ export class ModelMemory {
    */
   admit(tenant: MemoryEntry, load: () => Promise<number>, { mayEvict }: { mayEvict: boolean }): Promise<boolean> {
     return this.#inTurn(async () => {
-      const { bytes } = tenant;
-      if (bytes > this.budgetBytes && mayEvict) throw tooLarge(tenant, this.budgetBytes);
-      if (this.#usedBytes + bytes > this.budgetBytes && !mayEvict) return false;
-      await this.#makeRoom(bytes);
-      const entry = { bytes, grownBytes: 0, costMs: 0, uses: 1, worth: Number.POSITIVE_INFINITY };
+      const { bytes, shared = [] } = tenant;
+      const entry = { bytes, shared, copies: 1, grownBytes: 0, costMs: 0, uses: 1, worth: Number.POSITIVE_INFINITY };
+      const alone = bytes + sharedBytes([entry]);
+      if (alone > this.budgetBytes && mayEvict) throw tooLarge(tenant, { bytes: alone, budgetBytes: this.budgetBytes });
+      if (this.#bytesWith(entry) > this.budgetBytes && !mayEvict) return false;
+      await this.#makeRoom(entry);
       this.#entries.set(tenant, entry);
-      this.#usedBytes += bytes;
+      this.#ownBytes += bytes;
       try {
         entry.costMs = await load();
       } catch (error) {
@@ -68,19 +87,26 @@ export class ModelMemory {
     });
   }
 
-  /** Gives the model more bytes if only models of less value must be unloaded for it. Returns whether it has them. */
-  grow(tenant: MemoryEntry, bytes: number, work: () => Promise<void>): Promise<boolean> {
+  /**
+   * Gives the model more bytes, and what it shares as many copies, if only models of less value must be unloaded for it. Returns whether it has
+   * them.
+   */
+  grow(tenant: MemoryEntry, { bytes, copies }: MemoryGrowth, work: () => Promise<void>): Promise<boolean> {
     return this.#inTurn(async () => {
       const entry = this.#entries.get(tenant);
-      const grownBytes = [...this.#entries.values()].reduce((sum, other) => sum + other.grownBytes, bytes);
-      if (entry === undefined || grownBytes > GROWTH_SHARE * this.budgetBytes) return false;
+      if (entry === undefined) return false;
+      const more = { bytes, shared: entry.shared, copies };
+      const added = this.#bytesWith(more) - this.usedBytes;
+      const grownBytes = [...this.#entries.values()].reduce((sum, other) => sum + other.grownBytes, added);
+      if (grownBytes > GROWTH_SHARE * this.budgetBytes) return false;
       const others = [...this.#entries.values()].filter(({ worth }) => worth < entry.worth);
-      const free = this.budgetBytes - this.#usedBytes + others.reduce((sum, other) => sum + other.bytes, 0);
-      if (free < bytes) return false;
-      await this.#makeRoom(bytes, tenant);
+      const free = this.budgetBytes - this.usedBytes + others.reduce((sum, other) => sum + other.bytes, 0);
+      if (free < added) return false;
+      await this.#makeRoom(more, tenant);
       entry.bytes += bytes;
-      entry.grownBytes += bytes;
-      this.#usedBytes += bytes;
+      entry.grownBytes += added;
+      entry.copies = copies;
+      this.#ownBytes += bytes;
       await work();
       return true;
     });
@@ -99,8 +125,16 @@ export class ModelMemory {
     return this.#inTurn(() => this.#evict(tenant));
   }
 
-  async #makeRoom(bytes: number, keep?: MemoryEntry): Promise<void> {
-    while (this.#usedBytes + bytes > this.budgetBytes) {
+  /** All bytes, with those of another model. */
+  #bytesWith(another?: Pick<LoadedEntry, 'bytes' | 'shared' | 'copies'>): number {
+    const entries = [...this.#entries.values()];
+    return (
+      this.#ownBytes + (another?.bytes ?? 0) + sharedBytes(another === undefined ? entries : [...entries, another])
+    );
+  }
+
+  async #makeRoom(another: Pick<LoadedEntry, 'bytes' | 'shared' | 'copies'>, keep?: MemoryEntry): Promise<void> {
+    while (this.#bytesWith(another) > this.budgetBytes) {
       const others = [...this.#entries].filter(([tenant]) => tenant !== keep);
       const [min, { worth }] = others.reduce((a, b) => (b[1].worth < a[1].worth ? b : a));
       this.#age = worth;
@@ -115,12 +149,16 @@ export class ModelMemory {
   }
 
   #forget(tenant: MemoryEntry): void {
-    this.#usedBytes -= this.#entries.get(tenant)?.bytes ?? 0;
+    this.#ownBytes -= this.#entries.get(tenant)?.bytes ?? 0;
     this.#entries.delete(tenant);
   }
 
-  #worthOf({ bytes, costMs, uses }: LoadedEntry): number {
-    return this.#age + (uses * costMs) / bytes;
+  /** Of what it shares, it counts with its part. */
+  #worthOf({ bytes, shared, copies, costMs, uses }: LoadedEntry): number {
+    const users = (key: string): number =>
+      [...this.#entries.values()].filter((other) => other.shared.some((each) => each.key === key)).length;
+    const parts = shared.reduce((sum, each) => sum + (copies * each.bytes) / Math.max(1, users(each.key)), 0);
+    return this.#age + (uses * costMs) / (bytes + parts);
   }
 
   /** Sequential. Callers that waited for a loaded model can use it before the next load may unload it. */
@@ -139,7 +177,15 @@ export class ModelMemory {
   }
 }
 
-const tooLarge = ({ name, bytes }: MemoryEntry, budgetBytes: number): OutOfMemory =>
+/** Each counts once, with as many copies as the model needs that has the most. */
+function sharedBytes(entries: readonly Pick<LoadedEntry, 'shared' | 'copies'>[]): number {
+  const most = new Map<string, number>();
+  for (const { shared, copies } of entries)
+    for (const { key, bytes } of shared) most.set(key, Math.max(most.get(key) ?? 0, copies * bytes));
+  return [...most.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+const tooLarge = ({ name }: MemoryEntry, { bytes, budgetBytes }: { bytes: number; budgetBytes: number }): OutOfMemory =>
   new OutOfMemory(`${name} does not fit into the memory for models`, {
     detail: `It takes ${sizeText(bytes)}; the memory for all models is ${sizeText(budgetBytes)}.`,
     hint: 'Start the server with a larger RAFIKI_MODEL_MEMORY, or deploy a smaller version.',

@@ -16,6 +16,7 @@ import { sampleRow } from '../../foreign/sample-row.ts';
 import { packExplanation, readOrder } from '../explanations/explanation-order.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { ExplainedEnsemble, MemberOutput } from './device.ts';
+import type { SharedMemory } from './model-memory.ts';
 import { isSample } from './sample-input.ts';
 
 /**
@@ -47,7 +48,15 @@ export interface EnsembleFiles {
 const BYTES_PER_BYTE: Readonly<Record<InputKind, number>> = { text: 2, image: 2, columns: 20 };
 const SESSION_BYTES = 2 ** 20;
 
-/** Bytes that an ensemble takes on one thread. */
+/** The pretrained encoders that an ensemble stands on, each once, with their bytes on one thread. */
+export function encodersOf({ models, inputKind }: Pick<EnsembleFiles, 'models' | 'inputKind'>): SharedMemory[] {
+  const files = new Map(
+    models.flatMap(({ encoder }) => (encoder === undefined ? [] : [[encoder.name, encoder.bytes]])),
+  );
+  return Array.from(files, ([key, bytes]) => ({ key, bytes: BYTES_PER_BYTE[inputKind] * bytes + SESSION_BYTES }));
+}
+
+/** Bytes that an ensemble takes on one thread, without the encoders that it stands on. */
 export const replicaBytes = ({ models, inputKind }: Pick<EnsembleFiles, 'models' | 'inputKind'>): number =>
   models.reduce((sum, { bytes }) => sum + BYTES_PER_BYTE[inputKind] * bytes + SESSION_BYTES, 0);
 

@@ -4,7 +4,7 @@ import { backoffMs } from '../../runtime/backoff.ts';
 import { createRng } from '../../runtime/rng.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { BatchResult, Device, ExplainedEnsemble } from './device.ts';
-import type { MemoryEntry, ModelMemory } from './model-memory.ts';
+import type { MemoryEntry, ModelMemory, SharedMemory } from './model-memory.ts';
 
 /** A device with its model loaded. */
 export interface LoadedDevice {
@@ -22,6 +22,9 @@ export interface LoadedDevice {
 export interface Loadable {
   bytes: number;
   grownBytes: number;
+  /** The encoders that it stands on, and the copies of them after growing. */
+  shared: readonly SharedMemory[];
+  grownCopies: number;
   /** Called before the first load. */
   prepare(): Promise<void>;
   load(): Promise<LoadedDevice>;
@@ -48,6 +51,7 @@ const FAULT_PAUSE = { firstMs: 500, maxMs: 30_000 };
 export class ResidentDevice implements Device, MemoryEntry {
   readonly name: string;
   bytes = 0;
+  shared: readonly SharedMemory[] = [];
   /**
    * The part of the counted memory that is loaded; {@link bytes} belongs to the next load while the previous model is
    * still unloading.
@@ -63,6 +67,7 @@ export class ResidentDevice implements Device, MemoryEntry {
   /** Rows since the model was loaded or last tried to grow; not counted after growing. */
   #rowsSinceLoad = 0;
   #grownBytes = 0;
+  #grownCopies = 1;
   #onIdle: (() => void) | undefined;
   #fault: { error: unknown; times: number; untilMs: number } | undefined;
   readonly #rng = createRng(process.pid);
@@ -166,7 +171,7 @@ export class ResidentDevice implements Device, MemoryEntry {
       onBytes(more);
       await loaded.grow();
     };
-    void memory.grow(this, more, grow).then(
+    void memory.grow(this, { bytes: more, copies: this.#grownCopies }, grow).then(
       (hasGrown) => {
         if (!hasGrown) this.#rowsSinceLoad = 0;
       },
@@ -176,9 +181,11 @@ export class ResidentDevice implements Device, MemoryEntry {
 
   async #open(mayEvict: boolean): Promise<boolean> {
     const { memory, fetch, onFirstLoad, onLoad, onBytes } = this.#options;
-    const { bytes, grownBytes, prepare, load } = await fetch();
+    const { bytes, grownBytes, shared, grownCopies, prepare, load } = await fetch();
     this.bytes = bytes;
+    this.shared = shared;
     this.#grownBytes = grownBytes;
+    this.#grownCopies = grownCopies;
     const loadTimed = async (): Promise<number> => {
       if (!this.#isMeasured) await prepare();
       const startedMs = performance.now();

@@ -10,4 +10,5 @@ const inWords = (report: Report): Report =>
 
 const orders = new ReplicaOrders((report) => process.send?.(inWords(report)));
 process.on('message', (order: ThreadOrder) => orders.receive(order));
-process.on('disconnect', () => process.exit());
+// not by exit(), which may wait for a graph that does not end
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));

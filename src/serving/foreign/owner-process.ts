@@ -1,7 +1,7 @@
 import { ExternalFailure } from '../../errors/errors.ts';
 import { reportedError } from '../../errors/reported.ts';
 import { endError, isEnd } from '../../foreign/process-end.ts';
-import { LimitedProcess } from '../../runtime/limited-process.ts';
+import { LimitedProcess } from '../../runtime/limited/limited-process.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { BatchResult } from '../devices/device.ts';
 import type { EnsembleFiles } from '../devices/replica.ts';

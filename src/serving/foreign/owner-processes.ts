@@ -1,6 +1,6 @@
 import { LimitReached } from '../../errors/errors.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { fencedOff } from '../../runtime/fence.ts';
+import { fencedOff } from '../../runtime/limited/fence.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import { Machine } from '../machine/machine.ts';

@@ -17,7 +17,7 @@ export const newStudy = (changes: Partial<Study> = {}): Study => ({
   terminator: true,
   closed: null,
   plan: null,
-  hasEncoder: false,
+  encoders: [],
   startsFromModel: false,
   refit: false,
   refitSeconds: 0,

@@ -6,6 +6,7 @@ import { Job } from 'kubernetes-models/batch/v1/Job';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
 import { ConfigMap } from 'kubernetes-models/v1/ConfigMap';
+import { Service } from 'kubernetes-models/v1/Service';
 import { ServiceAccount } from 'kubernetes-models/v1/ServiceAccount';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -13,7 +14,7 @@ import { commands } from '../../../src/cli/commands/registry.ts';
 import { type SettingSpec, settingsTable } from '../../../src/cli/settings/table.ts';
 
 const root = path.resolve(import.meta.dirname, '../../../deploy/kubernetes');
-const kinds = { Deployment, Job, NetworkPolicy, PodDisruptionBudget, ConfigMap, ServiceAccount };
+const kinds = { Deployment, Job, NetworkPolicy, PodDisruptionBudget, ConfigMap, Service, ServiceAccount };
 /** Kinds of other projects, whose schemas are not at hand. */
 const foreign = ['ScaledObject', 'TriggerAuthentication', 'Cluster'];
 const places = [
@@ -101,3 +102,20 @@ test.skipIf(!hasKubectl)('KEDA alone decides on the number of workers, where it 
   );
   expect(worker?.spec?.replicas).toBeUndefined();
 });
+
+test.skipIf(!hasKubectl)(
+  'the service of HTTP finds the port of its pods, which may reach the prediction servers',
+  () => {
+    const manifests = built('base') as (Manifest & { spec: Record<string, unknown> })[];
+    const of = (kind: string, name: string) =>
+      manifests.find((each) => each.kind === kind && each.metadata.name === name)?.spec;
+    expect(of('Service', 'rafiki-http')).toMatchObject({ ports: [{ port: 80, targetPort: 'http' }] });
+    expect(of('Deployment', 'rafiki-http')).toMatchObject({
+      template: { spec: { containers: [{ ports: [{ name: 'http', containerPort: 54322 }, { name: 'metrics' }] }] } },
+    });
+    expect(of('NetworkPolicy', 'rafiki-http')).toMatchObject({
+      ingress: [{ ports: [{ port: 54322 }] }],
+      egress: [{ ports: [{ port: 54321 }] }],
+    });
+  },
+);

@@ -44,8 +44,26 @@ const type = (value: number): unknown => ({ type: value });
 const nhwc = { data_format: text('NHWC') };
 const image = floats(2, 7, 6, 4);
 
+const texts = (...values: string[]): unknown => ({
+  list: { s: values.map((value) => Buffer.from(value).toString('base64')) },
+});
+const window = { ...nhwc, strides: list(1, 2, 2, 1), dilations: list(1, 1, 1, 1), padding: text('SAME') };
+
 /** Each op of `graphOps`, with the attributes that change what it does. */
 const cases: Record<string, ConvertedCase | ConvertedCase[]> = {
+  _FusedConv2D: [['BiasAdd', 'Relu6'], ['BiasAdd', 'Elu'], ['BiasAdd']].map((ops) => ({
+    fed: [image],
+    constants: [floats(3, 3, 4, 5), floats(5)],
+    attributes: { ...window, num_args: number(1), fused_ops: texts(...ops) },
+  })),
+  _FusedMatMul: ['Relu', 'LeakyRelu', 'Sigmoid'].map((op) => ({
+    fed: [floats(4, 3)],
+    constants: [floats(op === 'Relu' ? 3 : 5, op === 'Relu' ? 5 : 3), floats(5)],
+    attributes: {
+      ...{ transpose_a: flag(false), transpose_b: flag(op !== 'Relu'), num_args: number(1) },
+      ...{ fused_ops: texts('BiasAdd', op), leakyrelu_alpha: { f: 0.3 } },
+    },
+  })),
   Add: { fed: [floats(3, 4), floats(4)] },
   AddV2: { fed: [floats(3, 1), floats(3, 4)] },
   AvgPool: [
@@ -97,6 +115,11 @@ const cases: Record<string, ConvertedCase | ConvertedCase[]> = {
   FusedBatchNorm: {
     fed: [image, floats(4), floats(4), floats(4), positive(4)],
     attributes: { epsilon: { f: 0.01 }, ...nhwc },
+  },
+  FusedDepthwiseConv2dNative: {
+    fed: [image],
+    constants: [floats(3, 3, 4, 1), floats(4)],
+    attributes: { ...window, num_args: number(1), fused_ops: texts('BiasAdd', 'Relu6') },
   },
   FusedBatchNormV3: {
     fed: [image, floats(4), floats(4), floats(4), positive(4)],

@@ -4,7 +4,7 @@ import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { expect, it } from 'vitest';
-import { packageEncoder } from '../../../src/cli/encoders/encoder-source.ts';
+import { packageEncoder } from '../../../src/cli/encoders/package-encoder.ts';
 import { Embedder } from '../../../src/encoders/embedder.ts';
 import { textsOf } from '../../../src/features/encoder.ts';
 import { createEncoder } from '../../../src/features/registry.ts';

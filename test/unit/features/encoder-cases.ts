@@ -101,6 +101,15 @@ export const encoderCases: Readonly<Record<EncoderName, () => Promise<EncoderCas
     const inputs = await pictures();
     return { inputs, state: await fitPixels(inputs, 16) };
   },
+  preprocessed: async () => ({
+    inputs: await pictures(),
+    state: {
+      preprocessing: {
+        ...{ resize: { kind: 'shortest', edge: 20 }, crop: { width: 16, height: 18 }, resampling: 'cubic' },
+        ...{ scale: [0.1, 0.2, 0.3], offset: [1, 2, 3], isBlueFirst: true, input: 'pixel_values' },
+      },
+    },
+  }),
   scenes: async () => ({ inputs: await pictures(), state: { side: 32 } }),
   stretched: async () => ({ inputs: await pictures(), state: { side: 32 } }),
 };

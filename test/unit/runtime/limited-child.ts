@@ -23,7 +23,7 @@ const connects = (port: number): Promise<boolean> =>
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
   });
 
-process.on('message', async ({ kind, file, port }: Probe) => {
+async function answer({ kind, file, port }: Probe): Promise<void> {
   if (kind === 'spin') for (;;);
   if (kind === 'allocate') {
     const kept: Buffer[] = [];
@@ -35,5 +35,7 @@ process.on('message', async ({ kind, file, port }: Probe) => {
     readsParent: reads(`/proc/${process.ppid}/environ`),
     connects: await connects(port),
   });
-});
+}
+
+process.on('message', (probe: Probe) => void answer(probe));
 process.on('disconnect', () => process.exit());

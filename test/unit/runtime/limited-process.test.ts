@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { fencedOff } from '../../../src/runtime/fence.ts';
-import { LimitedProcess } from '../../../src/runtime/limited-process.ts';
+import { fencedOff } from '../../../src/runtime/limited/fence.ts';
+import { LimitedProcess } from '../../../src/runtime/limited/limited-process.ts';
 
 const entry = new URL('./limited-child.ts', import.meta.url);
 const limited = (): LimitedProcess =>

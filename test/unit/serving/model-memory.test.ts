@@ -49,6 +49,29 @@ describe('ModelMemory', () => {
     expect([often, slow].map(({ isIn }) => isIn)).toEqual([true, true]);
   });
 
+  it('counts what several models share once, until the last of them is unloaded', async () => {
+    const memory = new ModelMemory(200);
+    const shared = [{ key: 'encoder', bytes: 60 }];
+    const [one, two] = ['a', 'b'].map((name) => Object.assign(new Guest(name, 10), { shared }) as Guest) as [
+      Guest,
+      Guest,
+    ];
+    await come(memory, one);
+    expect(memory.usedBytes).toBe(70);
+    await come(memory, two);
+    expect(memory.usedBytes).toBe(80);
+    const nothing = async (): Promise<void> => undefined;
+    expect(await memory.grow(one, { bytes: 10, copies: 3 }, nothing)).toBe(false); // more than half of the memory
+    expect(await memory.grow(one, { bytes: 10, copies: 2 }, nothing)).toBe(true);
+    expect(memory.usedBytes).toBe(150);
+    await memory.remove(one);
+    expect([two.isIn, memory.usedBytes]).toEqual([true, 70]); // a copy for the other one
+    await come(memory, new Guest('c', 200)); // for which both must leave
+    expect([two.isIn, memory.usedBytes]).toEqual([false, 200]);
+    const large = Object.assign(new Guest('d', 10), { shared: [{ key: 'encoder', bytes: 300 }] });
+    await expect(come(memory, large)).rejects.toMatchObject({ sqlstate: '53200' });
+  });
+
   it('forgets old fame', async () => {
     const memory = new ModelMemory(80);
     const famous = new Guest('famous', 40);
@@ -116,10 +139,10 @@ describe('ModelMemory', () => {
     memory.used(often, 5);
     memory.used(more, 9);
     const nothing = async (): Promise<void> => undefined;
-    expect(await memory.grow(seldom, 40, nothing)).toBe(false);
-    expect(await memory.grow(often, 80, nothing)).toBe(false);
-    expect(await memory.grow(often, 40, nothing)).toBe(true);
-    expect(await memory.grow(more, 40, nothing)).toBe(false); // half of the memory is for those that have not grown
+    expect(await memory.grow(seldom, { bytes: 40, copies: 1 }, nothing)).toBe(false);
+    expect(await memory.grow(often, { bytes: 80, copies: 1 }, nothing)).toBe(false);
+    expect(await memory.grow(often, { bytes: 40, copies: 1 }, nothing)).toBe(true);
+    expect(await memory.grow(more, { bytes: 40, copies: 1 }, nothing)).toBe(false); // half of the memory is for those that have not grown
     expect([often, seldom, more].map(({ isIn }) => isIn)).toEqual([true, false, true]);
     expect(memory.usedBytes).toBe(120);
     await come(memory, new Guest('d', 40));

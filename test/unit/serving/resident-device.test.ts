@@ -33,7 +33,8 @@ function setUp(
     fetch: async () => {
       log.push('fetch');
       if (fault !== undefined) throw fault;
-      return { bytes, grownBytes, prepare: async () => void log.push('prepare'), load };
+      const prepare = async () => void log.push('prepare');
+      return { bytes, grownBytes, shared: [], grownCopies: 1, prepare, load };
     },
     onFirstLoad: async () => void log.push('measure'),
     onLoad: () => undefined,

@@ -1,10 +1,10 @@
-import { numbersOf, textValuesOf } from '../domain/table.ts';
-import type { RawInput } from '../domain/task.ts';
-import type { ForeignTensor } from '../engine/foreign-session.ts';
-import { BadData } from '../errors/errors.ts';
-import { columnKind } from '../features/columns/registry.ts';
-import { rowsOf, type SomeRows } from '../features/columns/table-rows.ts';
-import type { ColumnsInput, ColumnsPlan, ForeignPlan } from './plan.ts';
+import { numbersOf, textValuesOf } from '../../domain/table.ts';
+import type { RawInput } from '../../domain/task.ts';
+import type { ForeignTensor } from '../../engine/foreign/session.ts';
+import { BadData } from '../../errors/errors.ts';
+import { columnKind } from '../../features/columns/registry.ts';
+import { rowsOf, type SomeRows } from '../../features/columns/table-rows.ts';
+import type { ColumnsInput, ColumnsPlan, ForeignPlan } from '../plan.ts';
 
 /** Rows of several columns → the tensors of a graph. Throws BadData for a value that a tensor cannot have. */
 export function columnFeeds(

@@ -1,75 +1,33 @@
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TextDecoder } from 'node:util';
 import { parse } from 'csv-parse';
 import type { Queryable } from '../../db/database.ts';
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
-import { BadData, RequestTooLarge } from '../../errors/errors.ts';
-import type { SignedIn } from '../sign-in/signed-in.ts';
+import { BadData } from '../../errors/errors.ts';
+import { checkNames, MAX_COLUMNS } from './column-names.ts';
+import { copyText } from './copy-text.ts';
 
-export type UploadFormat = 'csv' | 'json-lines';
-
-export interface UploadOptions {
-  schema: string;
-  table: string;
-  format: UploadFormat;
-  body: Readable;
-  maxBytes: number;
-  statementMs: number;
-}
-
-/** Of a table in Postgres; rows are wide long before. */
-const MAX_COLUMNS = 1000;
-const MAX_NAME_BYTES = 63;
-
-interface UploadedColumn {
+export interface UploadedColumn {
   name: string;
   type: string;
 }
 
-/** What an upload became. */
-export interface Uploaded {
-  dataset: string;
-  rows: number;
-  columns: UploadedColumn[];
-}
-
 /**
- * Makes a table of a file, in one transaction of the role. The rows go into a temporary table of texts first, as they come: so
- * memory does not grow with the file, and all of a column's values decide its type. An empty text is NULL.
+ * Makes a table of a file of texts. The rows go into a temporary table first, as they come: so memory does not grow with the file, and all of a
+ * column's values decide its type. An empty text is NULL. Returns the columns and the number of rows.
  */
-export function upload(role: SignedIn, options: UploadOptions): Promise<Uploaded> {
-  const { schema, table, format, statementMs } = options;
-  const bytes = bounded(options.body, options.maxBytes);
-  return role.transaction(
-    async (on) => {
-      const names = format === 'csv' ? await stageCsv(on, bytes) : await stageJsonLines(on, bytes);
-      const columns = await typesOf(on, names);
-      const list = columns.map(({ type }, i) => `nullif(c${i}, '')::${type} as ${quoted(names[i] ?? '')}`).join(', ');
-      const name = `${quoted(schema)}.${quoted(table)}`;
-      await on.query(`create table ${name} as select ${list} from pg_temp._uploaded order by _row`);
-      await on.query(`analyze ${name}`);
-      const [count] = await on.query<{ rows: number }>('select count(*) as rows from pg_temp._uploaded');
-      await on.query('drop table pg_temp._uploaded');
-      return { dataset: `${schema}.${table}`, rows: count?.rows ?? 0, columns };
-    },
-    { statementMs },
-  );
-}
-
-async function* bounded(body: Readable, maxBytes: number): AsyncGenerator<Buffer> {
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) {
-      throw new RequestTooLarge('the uploaded file is too large', {
-        detail: `The maximum is ${maxBytes} bytes.`,
-        hint: 'Use COPY in psql for larger ones.',
-      });
-    }
-    yield chunk;
-  }
+export async function loadTexts(
+  on: RoleTransaction,
+  { name, format, bytes }: { name: string; format: 'csv' | 'json-lines'; bytes: AsyncGenerator<Buffer> },
+): Promise<{ columns: UploadedColumn[]; rows: number }> {
+  const names = format === 'csv' ? await stageCsv(on, bytes) : await stageJsonLines(on, bytes);
+  const columns = await typesOf(on, names);
+  const list = columns.map(({ type }, i) => `nullif(c${i}, '')::${type} as ${quoted(names[i] ?? '')}`).join(', ');
+  await on.query(`create table ${name} as select ${list} from pg_temp._uploaded order by _row`);
+  const [count] = await on.query<{ rows: number }>('select count(*) as rows from pg_temp._uploaded');
+  await on.query('drop table pg_temp._uploaded');
+  return { columns, rows: count?.rows ?? 0 };
 }
 
 /** Columns c0, c1, … of texts; returns the names in the header. */
@@ -108,13 +66,6 @@ async function* linesOf(records: AsyncIterator<string[]>): AsyncGenerator<string
     yield `${record.map(copyText).join('\t')}\n`;
   }
 }
-
-/** A value in the text format of COPY. Throws BadData for what no text of Postgres has. */
-function copyText(value: string): string {
-  if (value.includes('\0')) throw new BadData('a value of the uploaded file contains NUL', { hint: 'Remove it.' });
-  return value.replace(/[\\\t\n\r]/g, (it) => escapes[it] ?? it);
-}
-const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
 
 const columnsOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `c${i}`);
 
@@ -166,22 +117,6 @@ function decode(decoder: TextDecoder, chunk?: Buffer): string {
   } catch (cause) {
     throw new BadData('the uploaded file is not valid UTF-8', { hint: 'Convert it to UTF-8.', cause });
   }
-}
-
-function checkNames(names: string[]): string[] {
-  const invalid = names.find((name) => name === '' || name.includes('\0') || Buffer.byteLength(name) > MAX_NAME_BYTES);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (names.length > 0 && names.length <= MAX_COLUMNS && invalid === undefined && twice === undefined) return names;
-  const detail =
-    names.length === 0
-      ? 'It has no columns.'
-      : names.length > MAX_COLUMNS
-        ? `It has more than ${MAX_COLUMNS} columns.`
-        : `The name of a column is ${twice === undefined ? 'empty or too long' : 'there twice'}: "${(twice ?? invalid ?? '').slice(0, 100)}".`;
-  throw new BadData('the columns of the uploaded file cannot be used', {
-    detail,
-    hint: 'The first line of a CSV file names them; a line of JSON is an object.',
-  });
 }
 
 /** The narrowest type that all values of a column have; what begins with a zero is a code, as in the terminal's csv-file.ts. */

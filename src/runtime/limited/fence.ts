@@ -15,7 +15,7 @@ interface FencePart {
 
 const PROBE_MS = 2_000;
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 /** This package's code, the packages that it uses, wherever npm has put them, and node. */
 const ownCode = [
   ...['src', 'dist', 'node_modules', 'package.json', 'tsconfig.json'].map((name) => path.join(root, name)),

@@ -1,6 +1,6 @@
-import type { ForeignTensor } from '../engine/foreign-session.ts';
-import { decodeSized } from '../features/images.ts';
-import type { PicturesPlan } from './plan.ts';
+import type { ForeignTensor } from '../../engine/foreign/session.ts';
+import { decodeSized } from '../../features/images.ts';
+import type { PicturesPlan } from '../plan.ts';
 
 /** Image files → the tensor of a graph. */
 export async function pictureFeeds(

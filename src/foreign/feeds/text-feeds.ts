@@ -1,8 +1,8 @@
-import type { RawInput } from '../domain/task.ts';
-import type { ForeignTensor } from '../engine/foreign-session.ts';
-import { type RowEncoder, textsOf } from '../features/encoder.ts';
-import { createTokenEncoder } from '../features/pretrained/tokens.ts';
-import type { TextsPlan, TokensPlan } from './plan.ts';
+import type { RawInput } from '../../domain/task.ts';
+import type { ForeignTensor } from '../../engine/foreign/session.ts';
+import { type RowEncoder, textsOf } from '../../features/encoder.ts';
+import { createTokenEncoder } from '../../features/pretrained/tokens.ts';
+import type { TextsPlan, TokensPlan } from '../plan.ts';
 
 /** Whole texts → one tensor of strings. */
 export const textFeeds = (inputs: readonly RawInput[], { name, tail }: TextsPlan): Record<string, ForeignTensor> => ({

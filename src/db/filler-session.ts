@@ -1,5 +1,5 @@
-import type { Queryable } from '../database.ts';
-import type { WaitingAttachment } from './attachments.ts';
+import type { Queryable } from './database.ts';
+import type { WaitingAttachment } from './statements/attachments.ts';
 
 /** Version of the function that fills a table; undefined if it does not belong to the table's owner, or would not run with its rights. */
 export async function fillerVersion(on: Queryable, { reader, owner }: WaitingAttachment): Promise<string | undefined> {

@@ -1,5 +1,5 @@
 import * as ort from 'onnxruntime-node';
-import { sessionOptions } from './session.ts';
+import { sessionOptions } from '../session.ts';
 
 /** Element types that foreign graphs read and write here. */
 export const foreignTypes = ['float32', 'float64', 'int32', 'int64', 'uint8', 'bool', 'string'] as const;

@@ -1,0 +1,103 @@
+import type { RafikiApi } from './api.ts';
+import type { ClientRequestOptions, HttpConnection } from './connection.ts';
+import { RequestError, streamErrorOf, TooMany, Unavailable } from './http-errors.ts';
+
+const ended = ['completed', 'failed', 'cancelled'];
+const FIRST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 15_000;
+
+/**
+ * The study whenever it changes, until it ends. Connects again when the stream ends before that: the server ends each after ten minutes, and
+ * while it restarts there is none. Throws a RequestError that repeating does not help.
+ */
+export async function* watchStudy(
+  connection: HttpConnection,
+  study: number,
+  { signal }: Pick<ClientRequestOptions, 'signal'> = {},
+): AsyncGenerator<RafikiApi['Study'], void, void> {
+  let last = '';
+  let pauseMs = FIRST_PAUSE_MS;
+  for (;;) {
+    try {
+      for await (const { event, data } of events(connection, `/v1/studies/${study}/events`, signal)) {
+        if (event === 'error') throw streamErrorOf(JSON.parse(data) as { code?: string; message?: string });
+        if (event !== 'study') continue;
+        pauseMs = FIRST_PAUSE_MS;
+        const found = JSON.parse(data) as RafikiApi['Study'];
+        if (data !== last) yield found;
+        last = data;
+        if (ended.includes(found.state)) return;
+      }
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      if (error instanceof RequestError && !(error instanceof Unavailable || error instanceof TooMany)) throw error;
+    }
+    await pause(pauseMs, signal);
+    pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
+  }
+}
+
+interface StreamEvent {
+  event: string;
+  data: string;
+}
+
+/** The events of a stream, as text/event-stream has them; comments are left out. */
+async function* events(
+  connection: HttpConnection,
+  path: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<StreamEvent, void, void> {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    const headers = { accept: 'text/event-stream' };
+    const { body } = await connection.open(path, { headers, signal: controller.signal });
+    if (body === null) return;
+    const reader = body.getReader();
+    const decoder = new TextDecoder();
+    let text = '';
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      text += decoder.decode(part.value, { stream: true });
+      const blocks = text.split(/\r?\n\r?\n/);
+      text = blocks.pop() ?? '';
+      for (const block of blocks) {
+        const found = eventOf(block);
+        if (found !== undefined) yield found;
+      }
+    }
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    controller.abort(); // also when the caller leaves the loop
+  }
+}
+
+function eventOf(block: string): StreamEvent | undefined {
+  let event = 'message';
+  const data: string[] = [];
+  for (const line of block.split(/\r?\n/)) {
+    const colon = line.indexOf(':');
+    const field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+    if (field === 'event') event = value;
+    else if (field === 'data') data.push(value);
+  }
+  return data.length === 0 ? undefined : { event, data: data.join('\n') };
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    if (signal?.aborted) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+  });
+}

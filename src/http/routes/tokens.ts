@@ -1,0 +1,58 @@
+import Type, { type Static } from 'typebox';
+import { type HttpRoute, route } from '../route.ts';
+import { doneSchema, nullableText } from '../schemas.ts';
+
+const tag = 'sign-in';
+
+const tokenSchema = Type.Object(
+  { name: Type.String(), created_at: Type.String(), expires_at: Type.String(), used_at: nullableText },
+  { $id: 'Token' },
+);
+
+const tokenName = Type.String({ minLength: 1, maxLength: 100 });
+
+export const tokenRoutes = (): HttpRoute[] => [
+  route({
+    method: 'POST',
+    path: '/v1/tokens',
+    tag,
+    summary: 'Creates a token of the role, as rafiki_create_token; needs its password',
+    body: Type.Object(
+      {
+        name: tokenName,
+        valid_for: Type.Optional(Type.String({ maxLength: 100, description: 'an interval: 30 days' })),
+      },
+      { additionalProperties: false },
+    ),
+    answer: Type.Object(
+      { name: Type.String(), token: Type.String({ description: 'shown this once' }) },
+      { $id: 'NewToken' },
+    ),
+    status: 201,
+    async handle({ role, body: { name, valid_for } }) {
+      const sql = `select ${role.api}.rafiki_create_token($1::text, coalesce($2::interval, '30 days'::interval)) as token`;
+      const [row] = await role.transaction((on) => on.query<{ token: string }>(sql, [name, valid_for ?? null]));
+      return { name, token: row?.token ?? '' };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/tokens',
+    tag,
+    summary: 'The tokens of the role, without what they are',
+    answer: Type.Object({ tokens: Type.Array(tokenSchema) }),
+    handle: async ({ role }) => ({ tokens: await role.call<Static<typeof tokenSchema>>('tokens') }),
+  }),
+  route({
+    method: 'DELETE',
+    path: '/v1/tokens/:name',
+    tag,
+    summary: 'Ends one of them, as rafiki_revoke_token',
+    params: Type.Object({ name: tokenName }),
+    answer: doneSchema,
+    async handle({ role, params }) {
+      await role.call('revoke_token', params);
+      return { done: true };
+    },
+  }),
+];

@@ -1,0 +1,71 @@
+import type { Readable } from 'node:stream';
+import { quoted } from '../../db/quoted.ts';
+import type { RoleTransaction } from '../../db/role-login.ts';
+import { RequestTooLarge } from '../../errors/errors.ts';
+import type { SignedIn } from '../sign-in/signed-in.ts';
+import { loadParquet } from './parquet.ts';
+import { loadTexts, type UploadedColumn } from './texts.ts';
+import { loadImages } from './zipped-images.ts';
+
+export type UploadFormat = 'csv' | 'json-lines' | 'parquet' | 'zip';
+
+export interface UploadOptions {
+  schema: string;
+  table: string;
+  format: UploadFormat;
+  /** A stream of texts; bytes of the other formats. */
+  body: Readable | Buffer;
+  maxBytes: number;
+  /** Of an image in an archive. */
+  maxImageBytes: number;
+  statementMs: number;
+}
+
+/** What an upload became. */
+export interface Uploaded {
+  dataset: string;
+  rows: number;
+  columns: UploadedColumn[];
+}
+
+/** Makes a table of a file, in one transaction of the role. */
+export function upload(role: SignedIn, options: UploadOptions): Promise<Uploaded> {
+  const { schema, table, statementMs } = options;
+  const name = `${quoted(schema)}.${quoted(table)}`;
+  return role.transaction(
+    async (on) => {
+      const { columns, rows } = await load(on, name, options, role.signal);
+      await on.query(`analyze ${name}`);
+      return { dataset: `${schema}.${table}`, rows, columns };
+    },
+    { statementMs },
+  );
+}
+
+function load(
+  on: RoleTransaction,
+  name: string,
+  { format, body, maxBytes, maxImageBytes, statementMs: maxMs }: UploadOptions,
+  signal: AbortSignal | undefined,
+): Promise<{ columns: UploadedColumn[]; rows: number }> {
+  if (Buffer.isBuffer(body)) {
+    return format === 'zip'
+      ? loadImages(on, { name, archive: body, maxImageBytes })
+      : loadParquet(on, { name, file: body, maxMs, signal });
+  }
+  return loadTexts(on, { name, format: format === 'csv' ? 'csv' : 'json-lines', bytes: bounded(body, maxBytes) });
+}
+
+async function* bounded(body: Readable, maxBytes: number): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) {
+      throw new RequestTooLarge('the uploaded file is too large', {
+        detail: `The maximum is ${maxBytes} bytes.`,
+        hint: 'Use COPY in psql for larger ones.',
+      });
+    }
+    yield chunk;
+  }
+}

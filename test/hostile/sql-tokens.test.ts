@@ -1,0 +1,394 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createBridge } from '../../src/bridge/create-bridge.ts';
+import { urlAs } from '../../src/cli/logins.ts';
+import { Database } from '../../src/db/database.ts';
+import type { TrainedModel } from '../../src/domain/training.ts';
+import { PostgresParamStore } from '../../src/params/param-store.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import type { Service } from '../../src/runtime/service.ts';
+import { type HttpClient, httpClient, tokenClient } from '../support/http-client.ts';
+import { startHttp, type TestHttp } from '../support/http-server.ts';
+import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
+import { SERVICE_PASSWORD } from '../support/service-password.ts';
+import { failureOf } from '../support/sql-failure.ts';
+import { deployTinyModel, trainTinyModel } from '../support/tiny-model.ts';
+
+/** Attacks by roles that have a token, know of one, or whose code runs while one is used. */
+let trained: TrainedModel;
+let database: TestDatabase;
+let db: Database;
+let bridge: Service;
+let http: TestHttp;
+let cacheDir: string;
+let log: string;
+let mallory: Database;
+let malloryRole: string;
+let victim: Database;
+let victimRole: string;
+let victimToken: string;
+let asVictim: HttpClient;
+let reader: Database;
+
+beforeAll(async () => {
+  trained = await trainTinyModel();
+});
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+async function create(session: Database, name: string): Promise<string> {
+  const [row] = await session.query<{ token: string }>('select rafiki_create_token($1) as token', [name]);
+  return row?.token ?? '';
+}
+
+/** The call of a token's function, as the reader. */
+async function callOf(role: string): Promise<string> {
+  const [row] = await db.query<{ name: string; max: number }>(
+    `select p.proname as name, p.pronargs as max from pg_proc p where p.pronamespace = 'rafiki_reader'::regnamespace and p.proowner = $1::regrole`,
+    [role],
+  );
+  return `rafiki_reader."${row?.name}"($1::text, $2::text, '{}'::jsonb${', true'.repeat((row?.max ?? 3) - 3)})`;
+}
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  ({ db } = database);
+  log = '';
+  const write = (chunk: unknown, _: unknown, done: () => void): void => {
+    log += String(chunk);
+    done();
+  };
+  const logger = pino({ level: 'debug' }, new Writable({ write }));
+  const store = new PostgresParamStore({ database: db, cacheBytes: 1 });
+  cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-models-'));
+  for (const model of ['secret', 'open']) await deployTinyModel({ db, store }, { model, version: 1, trained });
+  bridge = createBridge({ database: database.service, port: 0, cacheDir, logger });
+  await bridge.start();
+  http = await startHttp(database, { limits: { failuresOfAddress: 10 }, logger });
+  ({ role: malloryRole } = await http.as('mallory'));
+  ({ role: victimRole } = await http.as('victim'));
+  mallory = await database.as('mallory');
+  victim = await database.as('victim');
+  for (const role of [malloryRole, victimRole]) {
+    await db.query(`create schema authorization ${role}`);
+    await db.query('select rafiki_grant($1, $2)', ['open', role]);
+  }
+  await db.query('select rafiki_grant($1, $2)', ['secret', victimRole]);
+  victimToken = await create(victim, 'app');
+  asVictim = tokenClient(http.url, victimToken);
+  reader = new Database({
+    url: urlAs(database.url, 'rafiki_reader', SERVICE_PASSWORD),
+    application: 'test',
+    maxConnections: 1,
+    asUser: true,
+    logger: silentLogger,
+  });
+});
+afterEach(async () => {
+  await reader.stop();
+  await http.server.stop();
+  await bridge.stop();
+  await database.drop();
+  rmSync(cacheDir, { recursive: true });
+});
+
+const predict = (client: HttpClient, model: string) =>
+  client<{ prediction?: string }>('POST', `/v1/models/${model}/predict`, { query: 'good film' });
+
+const status = async (client: HttpClient): Promise<number> => (await client('GET', '/v1/me')).status;
+
+test("one role's token answers with its own data only, also when two are used at once", async () => {
+  const asMallory = tokenClient(http.url, await create(mallory, 'app'));
+  const asked = Array.from({ length: 100 }, (_, i) => predict(i % 2 === 0 ? asVictim : asMallory, 'secret'));
+  const statuses = (await Promise.all(asked)).map((answer) => answer.status);
+  expect(statuses).toEqual(statuses.map((_, i) => (i % 2 === 0 ? 200 : 404)));
+  const models = async (client: HttpClient) =>
+    (await client<{ models: { model: string }[] }>('GET', '/v1/models')).body.models.map(({ model }) => model);
+  const lists = await Promise.all(Array.from({ length: 20 }, (_, i) => models(i % 2 === 0 ? asVictim : asMallory)));
+  expect(lists).toEqual(lists.map((_, i) => (i % 2 === 0 ? ['open', 'secret'] : ['open'])));
+  expect((await asMallory('GET', '/v1/tokens')).body).toMatchObject({ tokens: [{ name: 'app' }] });
+});
+
+test('forged and malformed tokens are refused, and slowed by address', async () => {
+  const forged = [
+    `rafiki_${'0'.repeat(64)}`,
+    victimToken.toUpperCase(),
+    victimToken.slice(0, -1),
+    `${victimToken}0`,
+    sha256(victimToken),
+    `rafiki_${sha256(victimToken)}`,
+    `rafiki_${sha256(sha256(victimToken))}`,
+    "' or true --",
+    '%',
+  ];
+  expect(await status(asVictim)).toBe(200);
+  for (const token of forged) expect([token, await status(tokenClient(http.url, token))]).toEqual([token, 401]);
+  const more = await Promise.all(Array.from({ length: 20 }, (_, i) => status(tokenClient(http.url, `rafiki_${i}`))));
+  expect(more).toContain(429);
+  expect(await status(asVictim)).toBe(200); // signed in before
+});
+
+test('a token is not a password, nor a password a token', async () => {
+  expect(await status(httpClient(http.url, victimRole, victimToken))).toBe(401);
+  expect(await status(tokenClient(http.url, 'secret'))).toBe(401);
+});
+
+test('expired and revoked tokens end, those kept by the server within seconds', async () => {
+  expect((await predict(asVictim, 'secret')).status).toBe(200);
+  await victim.query(`select rafiki_revoke_token('app')`);
+  expect(await status(asVictim)).toBe(401); // its function refuses at once
+  await expect.poll(async () => (await predict(asVictim, 'secret')).status, { timeout: 8_000 }).toBe(401);
+
+  const short = tokenClient(http.url, await create(victim, 'short'));
+  expect(await status(short)).toBe(200);
+  await db.query(`update rafiki.token set expires_at = now() where name = 'short'`);
+  expect(await status(short)).toBe(401);
+});
+
+test.each([
+  ['nologin', 'login'],
+  ['connection limit 0', 'connection limit -1'],
+  [`valid until '2020-01-01'`, `valid until 'infinity'`],
+  ['superuser', 'nosuperuser'],
+])('a role that was changed to %s has no tokens', async (change, back) => {
+  expect((await predict(asVictim, 'secret')).status).toBe(200);
+  await db.query(`alter role ${victimRole} ${change}`);
+  expect(await status(asVictim)).toBe(401);
+  await expect.poll(async () => (await predict(asVictim, 'secret')).status, { timeout: 8_000 }).toBe(401);
+  await db.query(`alter role ${victimRole} ${back}`);
+});
+
+test('a role without CONNECT has none', async () => {
+  const [row] = await db.query<{ name: string }>('select current_database() as name');
+  await db.query(`revoke connect on database ${row?.name} from public`);
+  expect(await status(asVictim)).toBe(401);
+});
+
+test('a token ends with its role, and does not pass to another one', async () => {
+  await expect(db.query(`drop role ${victimRole}`)).rejects.toMatchObject({ code: '2BP01' });
+  await db.query(`reassign owned by ${victimRole} to ${malloryRole}`);
+  expect(await status(asVictim)).toBe(401);
+  await db.query(`drop owned by ${victimRole}`);
+  await db.query(`drop role ${victimRole}`);
+  expect(await status(asVictim)).toBe(401);
+  await database.service.query('select rafiki._drop_readers()');
+  expect(await db.query('select from rafiki.token')).toEqual([]);
+});
+
+test('a renamed role keeps its token', async () => {
+  expect(await status(asVictim)).toBe(200);
+  await db.query(`alter role ${victimRole} rename to ${victimRole}_renamed`);
+  await expect
+    .poll(async () => (await asVictim('GET', '/v1/me')).body, { timeout: 8_000 })
+    .toEqual({ role: `${victimRole}_renamed`, roles: [] });
+  await db.query(`alter role ${victimRole}_renamed rename to ${victimRole}`);
+});
+
+test('nobody makes a token for a role that has not logged in', async () => {
+  await db.query(`grant ${victimRole} to ${malloryRole}`);
+  await mallory.query(`set role ${victimRole}`);
+  expect(await failureOf(mallory, `select rafiki_create_token('mine')`)).toMatchObject({ code: '42501' });
+  await mallory.query('reset role');
+  // code of the victim's own that is called by others
+  await victim.query(
+    `create function ${victimRole}.make() returns text language sql security definer as $$ select public.rafiki_create_token('mine') $$`,
+  );
+  await db.query(`grant usage on schema ${victimRole} to public`);
+  expect(await failureOf(mallory, `select ${victimRole}.make()`)).toMatchObject({ code: '42501' });
+  expect(await failureOf(db, `select rafiki_create_token('mine')`)).toMatchObject({ code: '42501' }); // a superuser
+  expect(await failureOf(reader, `select public.rafiki_create_token('mine')`)).toMatchObject({ code: '42501' });
+  expect(await failureOf(database.service, `select public.rafiki_create_token('mine')`)).toMatchObject({
+    code: '42501',
+  });
+});
+
+test('nobody registers a function of another role, nor one of its own with another text as a token', async () => {
+  const [found] = await db.query<{ reader: string }>('select reader::text from rafiki.token');
+  const add = `select rafiki._add_token('mine', '1 day', $1::uuid, $2, $3)`;
+  for (const ticket of ['x', victimToken, sha256(victimToken)])
+    await expect(mallory.query(add, [found?.reader, ticket, sha256('mine')])).rejects.toMatchObject({ code: '42501' });
+  // registered, but not what a token's function is: nothing of it ever runs
+  const [made] = await mallory.query<{ reader: string; ticket: string }>(`
+    with r as materialized (select gen_random_uuid() as reader)
+    select reader, rafiki._create_reader(reader, 'setof json volatile', 'select to_json(current_user)', rafiki._token_arguments()) as ticket from r`);
+  await mallory.query(add, [made?.reader, made?.ticket, sha256(sha256('rafiki_mine'))]);
+  expect(await status(tokenClient(http.url, 'rafiki_mine'))).toBe(401);
+  expect(await db.query(`select from rafiki._live_token($1)`, [sha256(sha256('rafiki_mine'))])).toEqual([]);
+});
+
+test('a function that its owner has replaced is not called', async () => {
+  expect(await status(asVictim)).toBe(200);
+  const [row] = await db.query<{ head: string }>(
+    `select format('create or replace function rafiki_reader.%I(%s) returns setof json language sql', p.proname, oidvectortypes(p.proargtypes)) as head
+     from pg_proc p where p.pronamespace = 'rafiki_reader'::regnamespace`,
+  );
+  await victim.query(`${row?.head} as $$ select to_json(session_user) $$`);
+  await expect.poll(() => status(asVictim), { timeout: 8_000 }).toBe(401);
+  expect(await status(tokenClient(http.url, victimToken))).toBe(401);
+});
+
+test("a session of the reader calls no token's function without the service and the token", async () => {
+  const call = `select ${await callOf(victimRole)}`;
+  expect(await failureOf(reader, call.replace('$1', `'${sha256(victimToken)}'`).replace('$2', `'me'`))).toMatchObject({
+    code: '42501',
+  });
+  // admitted by the service, as code within a session of that token is
+  const [backend] = await reader.query<{ pid: number }>('select pg_backend_pid() as pid');
+  await database.service.query(`insert into rafiki.reading (pid, ticket) select $1, ticket from rafiki.token`, [
+    backend?.pid,
+  ]);
+  for (const proof of [victimToken, sha256(sha256(victimToken)), '', 'null'])
+    await expect(reader.query(call, [proof, 'me'])).rejects.toMatchObject({ code: '28000' });
+  expect(await reader.query(call, [sha256(victimToken), 'me'])).toHaveLength(1);
+  for (const name of ['train; drop', 'nothing', '', '%', 'me(jsonb)'])
+    await expect(reader.query(call, [sha256(victimToken), name])).rejects.toMatchObject({ code: '42883' });
+});
+
+/** A view of `owner` whose reading runs `code`, a block of PL/pgSQL, with the rights of its reader; and a table that keeps what it finds. */
+async function trap(owner: Database, role: string, code: string): Promise<string> {
+  await owner.query(`create table ${role}.found (what text); grant insert, select on ${role}.found to public`);
+  await owner.query(
+    `create function ${role}.look(text) returns text language plpgsql as $f$ begin ${code} return $1; end $f$`,
+  );
+  await owner.query(
+    `create view ${role}.rows as select l as label, ${role}.look(b) as body from (values ('pos', 'good'), ('neg', 'bad'), ('pos', 'fine')) v (l, b)`,
+  );
+  await owner.query(`grant usage on schema ${role} to public; grant select on ${role}.rows to public`);
+  return `${role}.rows`;
+}
+
+const evaluate = (client: HttpClient, source: string) =>
+  client<{ error?: { code: string; message: string } }>('POST', '/v1/models/open/evaluate', {
+    source,
+    target: 'label',
+    feature: 'body',
+  });
+
+test('code that runs during a call has the rights of the role, and cannot leave it', async () => {
+  const kept = (what: string): string => `insert into ${malloryRole}.found values (${what});`;
+  const source = await trap(
+    mallory,
+    malloryRole,
+    `${kept(`'current ' || current_user`)} ${kept(`'session ' || session_user`)} ${kept('current_query()')}
+     ${kept(`(select string_agg(a.query, ' ') from pg_stat_activity a where a.usename = session_user)`)}
+     ${kept(`(select string_agg(s.statement, ' ') from pg_prepared_statements s)`)}
+     begin reset role; ${kept(`'after reset ' || current_user`)} exception when others then ${kept('sqlstate')} end;
+     begin set role rafiki_reader; ${kept(`'after set ' || current_user`)} exception when others then ${kept('sqlstate')} end;
+     begin set session authorization default; ${kept(`'after default ' || current_user`)} exception when others then ${kept('sqlstate')} end;
+     begin perform public.rafiki_create_token('stolen'); ${kept(`'token'`)} exception when others then ${kept('sqlstate')} end;`,
+  );
+  // the role reads it itself, with a function that may write
+  await mallory.query(
+    `create or replace function ${malloryRole}.look_volatile(text) returns text language sql as 'select 1::text'`,
+  );
+  const asMallory = tokenClient(http.url, await create(mallory, 'app'));
+  await evaluate(asMallory, source);
+  const answer = await evaluate(asVictim, source);
+  expect([200, 400, 403, 409]).toContain(answer.status);
+  const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(
+    ({ what }) => what,
+  );
+  const all = found.join('\n');
+  for (const secret of [victimToken, sha256(victimToken), sha256(sha256(victimToken))])
+    expect(all).not.toContain(secret);
+  expect(all).not.toMatch(/after (reset|set|default)|^token$/m);
+  expect(found.filter((what) => what.startsWith('current '))).toEqual(
+    expect.arrayContaining([`current ${malloryRole}`, `current ${victimRole}`].filter((what) => found.includes(what))),
+  );
+  expect(await db.query(`select from rafiki.token t where t.name = 'stolen'`)).toEqual([]);
+});
+
+test('what runs after a call is the reader at most, which reaches nothing', async () => {
+  // before PostgreSQL 18 a deferred trigger fires as the role of the session
+  const call = (await callOf(victimRole)).replace('$1', `''`).replace('$2', `'models'`).replaceAll("'", "''");
+  await mallory.query(
+    `create table ${malloryRole}.found (what text); grant insert, select on ${malloryRole}.found to public`,
+  );
+  await mallory.query(`
+    create function ${malloryRole}.late() returns trigger language plpgsql security invoker as $f$
+    begin
+      insert into ${malloryRole}.found values ('fired as ' || current_user);
+      begin execute '${call.startsWith('rafiki') ? `select ${call}` : ''}'; insert into ${malloryRole}.found values ('called'); exception when others then insert into ${malloryRole}.found values (sqlstate); end;
+      begin perform 1 from rafiki.model_key; insert into ${malloryRole}.found values ('keys'); exception when others then insert into ${malloryRole}.found values (sqlstate); end;
+      begin perform 1 from rafiki.token; insert into ${malloryRole}.found values ('tokens'); exception when others then insert into ${malloryRole}.found values (sqlstate); end;
+      return null;
+    end $f$`);
+  await mallory.query(`create table ${malloryRole}.queue (x text)`);
+  await mallory.query(`
+    create constraint trigger later after insert on ${malloryRole}.queue deferrable initially deferred for each row execute function ${malloryRole}.late()`);
+  await mallory.query(`
+    create function ${malloryRole}.put(text) returns text language plpgsql security definer as $f$
+    begin insert into ${malloryRole}.queue values ($1); return $1; end $f$`);
+  await mallory.query(`
+    create view ${malloryRole}.rows as select l as label, ${malloryRole}.put(b) as body from (values ('pos', 'good'), ('neg', 'bad')) v (l, b)`);
+  await mallory.query(`grant usage on schema ${malloryRole} to public; grant select on ${malloryRole}.rows to public`);
+  await evaluate(asVictim, `${malloryRole}.rows`);
+  const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(
+    ({ what }) => what,
+  );
+  expect(found).not.toEqual(expect.arrayContaining(['called']));
+  expect(found).not.toEqual(expect.arrayContaining(['keys']));
+  expect(found).not.toEqual(expect.arrayContaining(['tokens']));
+  expect(found).not.toContain(`fired as ${victimRole}`);
+  if (postgresVersion() >= 18) expect(found).not.toContain('fired as rafiki_reader');
+});
+
+test('what a call leaves in its session does not reach the next one', async () => {
+  const source = await trap(
+    victim,
+    victimRole,
+    `perform set_config('search_path', '${victimRole}', false); perform set_config('statement_timeout', '0', false);
+     create temporary table if not exists left_over (x int); listen left_over; perform set_config('rafiki.latency_budget', '1us', false);`,
+  );
+  await evaluate(asVictim, source);
+  for (let i = 0; i < 6; i++) expect((await asVictim('GET', '/v1/models')).status).toBe(200);
+  const sessions = await db.query<{ query: string }>(
+    `select query from pg_stat_activity where usename = 'rafiki_reader' and datname = current_database() and state = 'idle'`,
+  );
+  for (const { query } of sessions) expect(query).toMatch(/client_connection_check_interval/);
+});
+
+test('no role finds the tokens of another one', async () => {
+  for (const sql of [
+    'select * from rafiki.token',
+    'select hash from rafiki.token',
+    'select rafiki._live_token(repeat($$0$$, 64))',
+  ])
+    expect(await failureOf(mallory, sql)).toMatchObject({ code: '42501' });
+  expect(await mallory.query('select * from rafiki.tokens')).toEqual([]);
+  expect(await mallory.query('select * from rafiki.token_ownership')).toEqual([]);
+  expect(await failureOf(mallory, `select rafiki_revoke_token('app', '${victimRole}')`)).toMatchObject({
+    code: '42704',
+  });
+  expect(await mallory.query('select rafiki._remove_token(gen_random_uuid()) as removed')).toEqual([
+    { removed: false },
+  ]);
+  // comparisons that could be made before the right is checked
+  const plan = await mallory.query<{ 'QUERY PLAN': string }>(
+    `explain (verbose, costs off) select from rafiki.tokens where name = 'app'`,
+  );
+  const lines = plan.map((line) => line['QUERY PLAN']);
+  const compared = lines.findIndex((line) => line.includes(`'app'`));
+  const checked = lines.findIndex((line) => line.includes('pg_has_role'));
+  expect(compared).toBeGreaterThanOrEqual(0);
+  expect(checked).toBeGreaterThan(compared); // below it in the plan
+});
+
+test('a member sees and ends the tokens of its role, and not after the membership', async () => {
+  await db.query(`grant ${victimRole} to ${malloryRole}`);
+  expect(await mallory.query('select name from rafiki.tokens')).toEqual([{ name: 'app' }]);
+  await db.query(`revoke ${victimRole} from ${malloryRole}`);
+  expect(await mallory.query('select name from rafiki.tokens')).toEqual([]);
+});
+
+test('no token is in a log, an answer or the server log of statements', async () => {
+  await status(asVictim);
+  await tokenClient(http.url, `rafiki_${'1'.repeat(64)}`)('GET', '/v1/me');
+  const answers = JSON.stringify(await asVictim('GET', '/v1/tokens'));
+  for (const secret of [victimToken, sha256(victimToken), '1'.repeat(64)]) expect(log + answers).not.toContain(secret);
+});

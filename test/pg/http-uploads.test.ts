@@ -1,0 +1,175 @@
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { HttpClient } from '../support/http-client.ts';
+import { startHttp, type TestHttp } from '../support/http-server.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { type ZippedFile, zipOf } from '../support/zip.ts';
+
+let database: TestDatabase;
+let http: TestHttp;
+let ann: HttpClient;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await database.db.query('grant create on schema public to public');
+  http = await startHttp(database);
+  ({ client: ann } = await http.as('ann'));
+});
+afterAll(async () => {
+  await http.server.stop();
+  await database.drop();
+});
+
+const file = (name: string, text = name): ZippedFile => ({ name, bytes: Buffer.from(text) });
+
+const uploadZip = (name: string, files: readonly ZippedFile[] | Buffer) =>
+  ann('POST', `/v1/datasets/${name}`, Buffer.isBuffer(files) ? files : zipOf(files), {
+    'content-type': 'application/zip',
+  });
+
+const rows = (name: string): Promise<unknown[]> =>
+  database.db.query(`select name, label, convert_from(image, 'utf8') as image from public.${name} order by name`);
+
+const noTable = async (name: string): Promise<void> =>
+  expect(await database.db.query(`select to_regclass('public.${name}') as oid`)).toEqual([{ oid: null }]);
+
+describe('a zip of images', () => {
+  test('folders are classes', async () => {
+    const files = [
+      file('flowers/daisy/1.jpg'),
+      file('flowers/rose/2.PNG'),
+      file('3.webp'),
+      file('__MACOSX/._1.jpg'),
+      file('flowers/.DS_Store'),
+    ];
+    expect(await uploadZip('flowers', files)).toMatchObject({
+      status: 201,
+      body: {
+        dataset: 'public.flowers',
+        rows: 3,
+        columns: [{ type: 'text' }, { type: 'text' }, { name: 'image', type: 'bytea' }],
+      },
+    });
+    expect(await rows('flowers')).toEqual([
+      { name: '3.webp', label: null, image: '3.webp' },
+      { name: 'flowers/daisy/1.jpg', label: 'daisy', image: 'flowers/daisy/1.jpg' },
+      { name: 'flowers/rose/2.PNG', label: 'rose', image: 'flowers/rose/2.PNG' },
+    ]);
+  });
+
+  test('or labels.csv has them', async () => {
+    const labels = 'file,label\nimg/1.jpg,"a, b"\n2.jpg,\n';
+    expect(
+      await uploadZip('labelled', [file('set/img/1.jpg'), file('set/2.jpg'), file('set/labels.csv', labels)]),
+    ).toMatchObject({
+      status: 201,
+    });
+    expect(await rows('labelled')).toMatchObject([{ name: 'set/2.jpg', label: null }, { label: 'a, b' }]);
+  });
+
+  const big = Buffer.alloc(40_000_000);
+  test.each<[string, readonly ZippedFile[] | Buffer, number, RegExp]>([
+    ['no archive', Buffer.from('no zip at all'), 400, /cannot be read/],
+    ['a cut archive', zipOf([file('a/1.jpg')]).subarray(0, 40), 400, /cannot be read/],
+    ['no image', [file('a/')], 400, /no images/],
+    ['an archive in it', [file('a/1.jpg'), { name: 'more.zip', bytes: zipOf([file('b/1.jpg')]) }], 400, /no image/],
+    ['a program', [file('a/1.jpg'), file('run.sh')], 400, /no image/],
+    ['a way out', [file('../../etc/1.jpg')], 400, /cannot be read/],
+    ['a control character', [file('a\n/1.jpg')], 400, /control/],
+    ['a long name', [file(`${'a'.repeat(1_001)}.jpg`)], 400, /too long/],
+    ['encryption', [{ ...file('a/1.jpg'), flags: 1 }], 400, /encrypted/],
+    ['a file that is large', [{ name: 'a/1.jpg', bytes: big }], 413, /40000000 bytes/],
+    [
+      'a bomb of many files',
+      Array.from({ length: 10 }, (_, i) => ({ name: `a/${i}.jpg`, bytes: big.subarray(0, 32_000_000) })),
+      413,
+      /together/,
+    ],
+    ['a file that is larger than it says', [{ name: 'a/1.jpg', bytes: big, claims: 10 }], 400, /1.jpg/],
+    ['a file that is smaller than it says', [{ ...file('a/1.jpg'), claims: 1000 }], 400, /1.jpg/],
+    [
+      'labels of files that are not there',
+      [file('1.jpg'), file('labels.csv', 'file,label\n2.jpg,a')],
+      400,
+      /not in the archive/,
+    ],
+    ['labels without their columns', [file('1.jpg'), file('labels.csv', 'a,b\n1.jpg,a')], 400, /columns/],
+    ['labels that are no CSV', [file('1.jpg'), file('labels.csv', 'file,label\n"1.jpg')], 400, /not CSV/],
+  ])('%s is refused, and leaves nothing', async (_, files, status, message) => {
+    const answer = await uploadZip('refused', files);
+    expect([answer.status, JSON.stringify(answer.body)]).toEqual([status, expect.stringMatching(message)]);
+    await noTable('refused');
+  });
+
+  test('a table that exists stays', async () => {
+    expect((await uploadZip('flowers', [file('a/1.jpg')])).status).toBe(409);
+    expect(await rows('flowers')).toHaveLength(3);
+  });
+});
+
+describe('Parquet', () => {
+  const send = (name: string, bytes: Uint8Array) =>
+    ann('POST', `/v1/datasets/${name}`, bytes, { 'content-type': 'application/vnd.apache.parquet' });
+
+  test('becomes a table with its types', async () => {
+    const bytes = new Uint8Array(
+      parquetWriteBuffer({
+        columnData: [
+          { name: 'id', data: [1n, 2n, 9007199254740993n], type: 'INT64' },
+          { name: 'price', data: [1.5, Number.NaN, null], type: 'DOUBLE' },
+          { name: 'new', data: [true, false, null], type: 'BOOLEAN' },
+          { name: 'text', data: ['a\tb\\n', 'ü"', ''], type: 'STRING' },
+          { name: 'at', data: [new Date('2026-01-02T03:04:05.678Z'), null, null], type: 'TIMESTAMP' },
+          { name: 'image', data: [new Uint8Array([1, 2, 255]), null, new Uint8Array()], type: 'BYTE_ARRAY' },
+          { name: 'more', data: [{ a: [1] }, null, [1]], type: 'JSON' },
+        ],
+      }),
+    );
+    const { status, body } = await send('parquet', bytes);
+    expect({ status, body }).toMatchObject({ status: 201, body: { rows: 3 } });
+    expect(body['columns']).toEqual([
+      { name: 'id', type: 'bigint' },
+      { name: 'price', type: 'float8' },
+      { name: 'new', type: 'boolean' },
+      { name: 'text', type: 'text' },
+      { name: 'at', type: expect.stringMatching(/^timestamp/) },
+      { name: 'image', type: 'bytea' },
+      { name: 'more', type: 'jsonb' },
+    ]);
+    expect(
+      await database.db.query(`select id::text, price::text, new, text, image, more from public.parquet order by id`),
+    ).toEqual([
+      { id: '1', price: '1.5', new: true, text: 'a\tb\\n', image: Buffer.from([1, 2, 255]), more: { a: [1] } },
+      { id: '2', price: 'NaN', new: false, text: 'ü"', image: null, more: null },
+      { id: '9007199254740993', price: null, new: null, text: '', image: Buffer.alloc(0), more: [1] },
+    ]);
+  });
+
+  test.each([
+    ['no Parquet', Buffer.from('PAR1 no, PAR1')],
+    ['nothing', Buffer.from('')],
+    ['zeros', Buffer.alloc(1000)],
+  ])('%s is refused, and leaves nothing', async (_, bytes) => {
+    const answer = await send('refused', bytes);
+    expect([answer.status, answer.body]).toMatchObject([
+      400,
+      { error: { code: expect.any(String), hint: expect.any(String) } },
+    ]);
+    await noTable('refused');
+  });
+
+  test('a file with changed bytes is refused or read, and the server goes on', async () => {
+    const good = new Uint8Array(
+      parquetWriteBuffer({
+        columnData: [{ name: 'text', data: Array.from({ length: 500 }, (_, i) => `text ${i % 7}`), type: 'STRING' }],
+      }),
+    );
+    for (let i = 0; i < 6; i++) {
+      const bad = Buffer.from(good);
+      for (let j = 0; j < 3; j++) bad[4 + ((i * 997 + j * 331) % (bad.length - 12))] = (i * 61 + j * 17) % 256;
+      const { status } = await send(`changed_${i}`, bad);
+      expect([201, 400, 413]).toContain(status);
+    }
+    expect((await send('good', good)).body).toMatchObject({ rows: 500 });
+  });
+});
