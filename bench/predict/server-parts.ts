@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { FrameReader } from '../../src/bridge/frames.ts';
 import { queryReply } from '../../src/bridge/messages.ts';
-import type { DeploymentRow } from '../../src/db/statements/deployments.ts';
+import type { DeploymentRow } from '../../src/db/statements/serving/deployments.ts';
 import { unweighted } from '../../src/domain/ensembles/rule.ts';
 import { readModel } from '../../src/engine/model-file.ts';
 import { createEncoder } from '../../src/features/registry.ts';

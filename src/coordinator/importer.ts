@@ -1,6 +1,8 @@
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../db/database.ts';
+import { persist } from '../db/persist.ts';
+import { translatePostgresError } from '../db/postgres-error.ts';
 import {
   type ClaimedImport,
   claimImport,
@@ -11,9 +13,7 @@ import {
   insertImportedVersion,
   requeueImports,
   selectImportPart,
-} from '../db/import-statements.ts';
-import { persist } from '../db/persist.ts';
-import { translatePostgresError } from '../db/postgres-error.ts';
+} from '../db/statements/imports.ts';
 import { insertDeployment, lockModel, selectLoading } from '../db/statements/models.ts';
 import { transitionDeployment } from '../db/statements/transitions.ts';
 import { CorruptParams, ExternalFailure, InvalidState, NameTaken } from '../errors/errors.ts';

@@ -1,5 +1,5 @@
 import type { Queryable } from '../db/database.ts';
-import { renewKeys, selectRoleMembers } from '../db/statements/keys.ts';
+import { renewKeys, selectRoleMembers } from '../db/statements/serving/keys.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
-import { connectBridge, disconnectBridge, ensureSecret, selectOwnAddress } from '../db/statements/bridges.ts';
+import { connectBridge, disconnectBridge, ensureSecret, selectOwnAddress } from '../db/statements/serving/bridges.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { Wake } from '../runtime/wake.ts';
 

@@ -6,7 +6,7 @@ import {
   lockReadyDeployment,
   selectClasses,
   setLoadError,
-} from '../db/statements/deployments.ts';
+} from '../db/statements/serving/deployments.ts';
 import { transitionDeployment } from '../db/statements/transitions.ts';
 import { InvalidState } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';

@@ -1,5 +1,5 @@
 import { Listener } from '../db/listener.ts';
-import { type DeploymentHead, selectDeployments } from '../db/statements/deployments.ts';
+import { type DeploymentHead, selectDeployments } from '../db/statements/serving/deployments.ts';
 import { NotReady, UndefinedObject } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
 import type { Service } from '../runtime/service.ts';

@@ -1,4 +1,4 @@
-import type { DeploymentRow } from '../db/statements/deployments.ts';
+import type { DeploymentRow } from '../db/statements/serving/deployments.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { type InputKind, inputOf } from '../domain/task.ts';
 import type { TimerClock } from '../runtime/clock.ts';

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { Heartbeat } from '../db/heartbeat.ts';
-import type { DeploymentRow } from '../db/statements/deployments.ts';
+import type { DeploymentRow } from '../db/statements/serving/deployments.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { computing } from '../engine/computing.ts';
 import type { ModelFiles } from '../params/model-files.ts';

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { Heartbeat } from '../db/heartbeat.ts';
-import { selectModelsOf, writePredictStat } from '../db/statements/serving-state.ts';
+import { selectModelsOf, writePredictStat } from '../db/statements/serving/serving-state.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import type { PredictStat } from './predict-stat.ts';

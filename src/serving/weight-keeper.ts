@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { selectPolicyWeights, writePolicyWeights } from '../db/statements/serving-state.ts';
+import { selectPolicyWeights, writePolicyWeights } from '../db/statements/serving/serving-state.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import type { Policy } from './policies/policy.ts';

@@ -106,7 +106,9 @@ test("one role's token answers with its own data only, also when two are used at
   const asMallory = tokenClient(http.url, await create(mallory, 'app'));
   const asked = Array.from({ length: 100 }, (_, i) => predict(i % 2 === 0 ? asVictim : asMallory, 'secret'));
   const statuses = (await Promise.all(asked)).map((answer) => answer.status);
-  expect(statuses).toEqual(statuses.map((_, i) => (i % 2 === 0 ? 200 : 404)));
+  // 503: a busy machine, on which connections take more than ten seconds
+  expect(statuses.filter((_, i) => i % 2 === 0).filter((each) => each !== 200 && each !== 503)).toEqual([]);
+  expect(statuses.filter((_, i) => i % 2 === 1).filter((each) => each !== 404 && each !== 503)).toEqual([]);
   const models = async (client: HttpClient) =>
     (await client<{ models: { model: string }[] }>('GET', '/v1/models')).body.models.map(({ model }) => model);
   const lists = await Promise.all(Array.from({ length: 20 }, (_, i) => models(i % 2 === 0 ? asVictim : asMallory)));
@@ -233,20 +235,22 @@ test('a function that its owner has replaced is not called', async () => {
 });
 
 test("a session of the reader calls no token's function without the service and the token", async () => {
+  const session = await reader.connect(() => undefined);
   const call = `select ${await callOf(victimRole)}`;
-  expect(await failureOf(reader, call.replace('$1', `'${sha256(victimToken)}'`).replace('$2', `'me'`))).toMatchObject({
+  expect(await failureOf(session, call.replace('$1', `'${sha256(victimToken)}'`).replace('$2', `'me'`))).toMatchObject({
     code: '42501',
   });
   // admitted by the service, as code within a session of that token is
-  const [backend] = await reader.query<{ pid: number }>('select pg_backend_pid() as pid');
+  const [backend] = await session.query<{ pid: number }>('select pg_backend_pid() as pid');
   await database.service.query(`insert into rafiki.reading (pid, ticket) select $1, ticket from rafiki.token`, [
     backend?.pid,
   ]);
   for (const proof of [victimToken, sha256(sha256(victimToken)), '', 'null'])
-    await expect(reader.query(call, [proof, 'me'])).rejects.toMatchObject({ code: '28000' });
-  expect(await reader.query(call, [sha256(victimToken), 'me'])).toHaveLength(1);
+    await expect(session.query(call, [proof, 'me'])).rejects.toMatchObject({ code: '28000' });
+  expect(await session.query(call, [sha256(victimToken), 'me'])).toHaveLength(1);
   for (const name of ['train; drop', 'nothing', '', '%', 'me(jsonb)'])
-    await expect(reader.query(call, [sha256(victimToken), name])).rejects.toMatchObject({ code: '42883' });
+    await expect(session.query(call, [sha256(victimToken), name])).rejects.toMatchObject({ code: '42883' });
+  await session.close();
 });
 
 /** A view of `owner` whose reading runs `code`, a block of PL/pgSQL, with the rights of its reader; and a table that keeps what it finds. */
@@ -275,8 +279,8 @@ test('code that runs during a call has the rights of the role, and cannot leave 
     mallory,
     malloryRole,
     `${kept(`'current ' || current_user`)} ${kept(`'session ' || session_user`)} ${kept('current_query()')}
-     ${kept(`(select string_agg(a.query, ' ') from pg_stat_activity a where a.usename = session_user)`)}
-     ${kept(`(select string_agg(s.statement, ' ') from pg_prepared_statements s)`)}
+     ${kept(`(select coalesce(string_agg(a.query, ' '), '') from pg_stat_activity a where a.usename = session_user)`)}
+     ${kept(`(select coalesce(string_agg(s.statement, ' '), '') from pg_prepared_statements s)`)}
      begin reset role; ${kept(`'after reset ' || current_user`)} exception when others then ${kept('sqlstate')} end;
      begin set role rafiki_reader; ${kept(`'after set ' || current_user`)} exception when others then ${kept('sqlstate')} end;
      begin set session authorization default; ${kept(`'after default ' || current_user`)} exception when others then ${kept('sqlstate')} end;
@@ -297,9 +301,7 @@ test('code that runs during a call has the rights of the role, and cannot leave 
   for (const secret of [victimToken, sha256(victimToken), sha256(sha256(victimToken))])
     expect(all).not.toContain(secret);
   expect(all).not.toMatch(/after (reset|set|default)|^token$/m);
-  expect(found.filter((what) => what.startsWith('current '))).toEqual(
-    expect.arrayContaining([`current ${malloryRole}`, `current ${victimRole}`].filter((what) => found.includes(what))),
-  );
+  expect(found).toEqual(expect.arrayContaining([`current ${victimRole}`, 'session rafiki_reader']));
   expect(await db.query(`select from rafiki.token t where t.name = 'stolen'`)).toEqual([]);
 });
 
@@ -331,6 +333,7 @@ test('what runs after a call is the reader at most, which reaches nothing', asyn
   const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(
     ({ what }) => what,
   );
+  expect(found).toContain(`fired as ${postgresVersion() >= 18 ? malloryRole : 'rafiki_reader'}`);
   expect(found).not.toEqual(expect.arrayContaining(['called']));
   expect(found).not.toEqual(expect.arrayContaining(['keys']));
   expect(found).not.toEqual(expect.arrayContaining(['tokens']));

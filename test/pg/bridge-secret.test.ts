@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Bridge, createBridge } from '../../src/bridge/create-bridge.ts';
-import { rotateSecret } from '../../src/db/statements/bridges.ts';
+import { rotateSecret } from '../../src/db/statements/serving/bridges.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventually } from '../support/rafiki-up.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RightsWatch } from '../../src/coordinator/rights-watch.ts';
 import type { Database } from '../../src/db/database.ts';
-import { renewKeys } from '../../src/db/statements/keys.ts';
+import { renewKeys } from '../../src/db/statements/serving/keys.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { conclude } from '../../src/coordinator/conclude.ts';
-import { selectDeployments } from '../../src/db/statements/deployments.ts';
 import { selectMemberParams } from '../../src/db/statements/models.ts';
+import { selectDeployments } from '../../src/db/statements/serving/deployments.ts';
 import { insertValidation, selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { insertTrial, selectTrials } from '../../src/db/statements/trials.ts';
 import { insertVariant } from '../../src/db/statements/votes.ts';

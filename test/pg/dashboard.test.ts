@@ -13,6 +13,8 @@ import { type RunningProcesses, startProcesses } from '../support/running.ts';
 /** Where pictures for README and docs are put: RAFIKI_SCREENSHOTS=docs/images. */
 const pictures = process.env['RAFIKI_SCREENSHOTS'];
 const WIDTHS = [390, 1440];
+/** The machine may be busy: a page that is there is not waited for any longer. */
+const PATIENCE_MS = 120_000;
 const shownTheme = 'document.documentElement.dataset.theme';
 
 let database: TestDatabase;
@@ -44,6 +46,7 @@ async function open(options: { width?: number; dark?: boolean } = {}): Promise<P
   const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light' });
   contexts.push(context);
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   page.on('pageerror', (error) => faults.push(String(error)));
   page.on('console', (message) => {
     if (message.type() === 'error' && /Content Security Policy|Refused to/.test(message.text()))
@@ -68,7 +71,7 @@ async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: path.join(pictures, `${name}.png`) });
 }
 
-describe.skipIf(chromiumPath === undefined)('the dashboard', () => {
+describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 }, () => {
   beforeAll(async () => {
     database = await createTestDatabase();
     await database.db.query('grant create on schema public to public');
@@ -157,7 +160,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', () => {
     await page.getByRole('button', { name: 'Cancel study' }).click();
     expect(await axeViolations(page)).toEqual([]);
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel study' }).click();
-    await page.locator('.page-head').getByText('cancelled', { exact: true }).waitFor({ timeout: 60_000 });
+    await page.locator('.page-head').getByText('cancelled', { exact: true }).waitFor({ timeout: PATIENCE_MS });
   });
 
   test('a model is tried, explained, measured, undeployed and deployed', async () => {
@@ -175,7 +178,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', () => {
     await page.getByRole('list', { name: 'Contributions' }).waitFor();
     await page.getByLabel('Labelled rows that it has not seen').selectOption('public.unseen_films');
     await page.getByRole('button', { name: 'Measure' }).click();
-    await page.getByRole('region', { name: 'Confusion matrix' }).last().waitFor({ timeout: 60_000 });
+    await page.getByRole('region', { name: 'Confusion matrix' }).last().waitFor({ timeout: PATIENCE_MS });
     await page.getByRole('img', { name: /^Calibration\./ }).waitFor();
     await page.getByRole('region', { name: 'Mistakes' }).waitFor();
     expect(await axeViolations(page)).toEqual([]);
@@ -185,23 +188,23 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', () => {
     await page.getByText('No version is deployed').waitFor();
     await page.getByRole('button', { name: 'Deploy v1' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Deploy v1' }).click();
-    await page.getByLabel('A text').waitFor({ timeout: 60_000 });
+    await page.getByLabel('A text').waitFor({ timeout: PATIENCE_MS });
   });
 
   test('ten thousand trials are shown, and the leaderboard reaches the last', async () => {
     const page = await open();
     await signIn(page, `/studies/${many}`);
-    await page.getByRole('img', { name: /of 10000 trials by number/ }).waitFor({ timeout: 60_000 });
+    await page.getByRole('img', { name: /of 10000 trials by number/ }).waitFor({ timeout: PATIENCE_MS });
     await page
       .getByText(/ of 9,800: the best/)
       .first()
-      .waitFor({ timeout: 60_000 });
+      .waitFor({ timeout: PATIENCE_MS });
     const board = page.getByRole('grid');
     await board.getByRole('row').nth(5).waitFor();
     expect(await board.getAttribute('aria-rowcount')).toBe('10001');
     expect(await board.getByRole('row').count()).toBeLessThan(60);
     await page.evaluate("document.querySelector('[role=grid]').scrollTo(0, 1e9)");
-    await board.locator('[aria-rowindex="10001"]').getByText('completed').waitFor({ timeout: 60_000 });
+    await board.locator('[aria-rowindex="10001"]').getByText('completed').waitFor({ timeout: PATIENCE_MS });
     await board.focus();
     await page.keyboard.press('ArrowDown');
     await board.locator('[aria-selected="true"]').waitFor();
@@ -270,7 +273,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', () => {
     const page = await open();
     await signIn(page, '/workers');
     await page.context().setOffline(true);
-    await page.getByRole('alert').filter({ hasText: 'The server does not answer' }).waitFor({ timeout: 30_000 });
+    await page.getByRole('alert').filter({ hasText: 'The server does not answer' }).waitFor({ timeout: PATIENCE_MS });
     await page.context().setOffline(false);
     await expect.poll(() => page.getByRole('alert').count()).toBe(0);
   });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { conclude } from '../../src/coordinator/conclude.ts';
-import { selectDeployments } from '../../src/db/statements/deployments.ts';
+import { selectDeployments } from '../../src/db/statements/serving/deployments.ts';
 import { insertValidation, selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { insertTrial, selectTrials } from '../../src/db/statements/trials.ts';
 import { dropKeptAnswers, insertVariant } from '../../src/db/statements/votes.ts';

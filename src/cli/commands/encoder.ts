@@ -44,7 +44,7 @@ const usage =
 
 /** Needs the rights of rafiki's owner: what it adds runs in servers and workers. */
 export const encoderCommand = command({
-  title: 'pretrained encoders: add NAME, list, export NAME FILE, remove NAME, grant NAME ROLE, revoke NAME ROLE',
+  title: 'pretrained encoders: list; add, remove or export NAME; grant or revoke NAME ROLE',
   settings: settingsRead,
   takesWords: true,
   async run(given) {

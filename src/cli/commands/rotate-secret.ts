@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Database } from '../../db/database.ts';
-import { rotateSecret } from '../../db/statements/bridges.ts';
+import { rotateSecret } from '../../db/statements/serving/bridges.ts';
 import { command, loggerOf } from './command.ts';
 import { requireUrl } from './database-url.ts';
 

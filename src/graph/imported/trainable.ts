@@ -8,7 +8,7 @@ export interface Trainable {
   weights: readonly Constant[];
   /**
    * Tables of vectors, from which rows are taken. They stay as they are: most of their rows are in no text of a study, and a step would update all of
-   * them, a third of its time; and the row of padding, often zeros that are added up, must not change.
+   * them; and the row of padding, often zeros that are added up, must not change.
    */
   tables: readonly Constant[];
   /** Operators without gradients, between weights and the output, by name. */

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { DeploymentRow } from '../../db/statements/deployments.ts';
+import type { DeploymentRow } from '../../db/statements/serving/deployments.ts';
 import { inputOf } from '../../domain/task.ts';
 import type { ModelFiles } from '../../params/model-files.ts';
 import { ForeignDevice } from '../foreign/foreign-device.ts';

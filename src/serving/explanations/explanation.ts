@@ -1,4 +1,4 @@
-import type { DeploymentRow } from '../../db/statements/deployments.ts';
+import type { DeploymentRow } from '../../db/statements/serving/deployments.ts';
 import type { Finding } from '../../domain/kinds/kind.ts';
 import { inputOf, outputOf } from '../../domain/task.ts';
 import { InvalidParameter, InvalidState } from '../../errors/errors.ts';

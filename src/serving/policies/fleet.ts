@@ -1,4 +1,4 @@
-import type { Member } from '../../db/statements/deployments.ts';
+import type { Member } from '../../db/statements/serving/deployments.ts';
 import { mostAccurate } from './batches.ts';
 import { comparedSizes, type LatencyModel, largestBatch } from './latency-model.ts';
 import { Margin } from './margin.ts';

@@ -1,4 +1,4 @@
-import type { DeploymentRow } from '../../db/statements/deployments.ts';
+import type { DeploymentRow } from '../../db/statements/serving/deployments.ts';
 import type { EnsembleRule } from '../../domain/ensembles/rule.ts';
 import { type Finding, rounded } from '../../domain/kinds/kind.ts';
 import { RequestTooLarge } from '../../errors/errors.ts';

@@ -1,4 +1,4 @@
-import type { Member } from '../../../src/db/statements/deployments.ts';
+import type { Member } from '../../../src/db/statements/serving/deployments.ts';
 import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import type { AnswerMaker } from '../../../src/domain/kinds/kind.ts';

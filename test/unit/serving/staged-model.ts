@@ -1,4 +1,4 @@
-import type { DeploymentRow } from '../../../src/db/statements/deployments.ts';
+import type { DeploymentRow } from '../../../src/db/statements/serving/deployments.ts';
 import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';

@@ -1,10 +1,10 @@
-import type { EnsembleRule } from '../domain/ensembles/rule.ts';
-import type { Metric } from '../domain/metrics.ts';
-import type { Precision } from '../domain/precision.ts';
-import type { InputColumn } from '../domain/table.ts';
-import type { Task } from '../domain/task.ts';
-import type { ErrorReport } from '../errors/rafiki-error.ts';
-import type { Queryable } from './database.ts';
+import type { EnsembleRule } from '../../domain/ensembles/rule.ts';
+import type { Metric } from '../../domain/metrics.ts';
+import type { Precision } from '../../domain/precision.ts';
+import type { InputColumn } from '../../domain/table.ts';
+import type { Task } from '../../domain/task.ts';
+import type { ErrorReport } from '../../errors/rafiki-error.ts';
+import type { Queryable } from '../database.ts';
 
 /** An import that is to be checked. */
 export interface ClaimedImport {

@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.ts';
+import type { Queryable } from '../../database.ts';
 
 /** A role that models belong to or were granted to, and all roles that have its rights, including itself. */
 export interface RoleMembers {

@@ -1,11 +1,11 @@
-import { MAX_CLASS_BYTES, MAX_CLASSES } from '../../domain/class-limits.ts';
-import type { EnsembleRule, MemberWeight } from '../../domain/ensembles/rule.ts';
-import type { Precision } from '../../domain/precision.ts';
-import type { DeploymentState } from '../../domain/state.ts';
-import { type Task, tasks } from '../../domain/task.ts';
-import { DataTooLarge, InvalidState, RowLocked } from '../../errors/errors.ts';
-import type { ErrorReport } from '../../errors/rafiki-error.ts';
-import type { Queryable } from '../database.ts';
+import { MAX_CLASS_BYTES, MAX_CLASSES } from '../../../domain/class-limits.ts';
+import type { EnsembleRule, MemberWeight } from '../../../domain/ensembles/rule.ts';
+import type { Precision } from '../../../domain/precision.ts';
+import type { DeploymentState } from '../../../domain/state.ts';
+import { type Task, tasks } from '../../../domain/task.ts';
+import { DataTooLarge, InvalidState, RowLocked } from '../../../errors/errors.ts';
+import type { ErrorReport } from '../../../errors/rafiki-error.ts';
+import type { Queryable } from '../../database.ts';
 
 /** A deployment that a server answers with, or is to load, without its classes. */
 export interface DeploymentHead {

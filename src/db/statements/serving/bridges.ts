@@ -1,4 +1,4 @@
-import type { Queryable } from '../database.ts';
+import type { Queryable } from '../../database.ts';
 
 /** The secret that the foreign server and all bridges share; `newSecret` if the database has none yet. */
 export async function ensureSecret(on: Queryable, newSecret: string): Promise<string> {
