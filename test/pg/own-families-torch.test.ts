@@ -77,7 +77,7 @@ test.runIf(hasTorch)(
     const source = await describeCommand({ command, path: '/usr/bin:/bin' });
     processes = await startProcesses(database.service, { sources: [source], checkpointEveryMs: 100 });
     const train = async (task: string, target: string, args: string): Promise<number> => {
-      const sql = `select rafiki_train($1, 'people', $2, target => $2, features => '{age,job}', seed => 3, max_time => '10 min', ${args}) as id`;
+      const sql = `select rafiki_train($1, 'people', $2::text, target => $2::text::name, features => '{age,job}', seed => 3, max_time => '10 min', ${args}) as id`;
       const [row] = await db.query<{ id: number }>(sql, [task, target]);
       return row!.id;
     };
@@ -96,8 +96,9 @@ test.runIf(hasTorch)(
     process.kill(pid as number, 'SIGKILL');
     expect(await studyEnd(db, id, 600_000)).toMatchObject({ state: 'completed', error: null });
     const [linear, torch] = await trials(id);
-    expect(linear).toMatchObject({ family: 'linear', state: 'completed', attempt: 0 });
-    expect(torch).toMatchObject({ family: 'torch_mlp', state: 'completed', attempt: 1 });
+    expect(linear).toMatchObject({ family: 'linear', attempt: 0 });
+    expect(linear?.score).toBeGreaterThan(0.85);
+    expect(torch).toMatchObject({ family: 'torch_mlp', attempt: 1 });
     expect(torch?.score).toBeGreaterThan(0.85);
     const attempts = await db.query<{ attempt: number }>(
       `select distinct r.attempt from rafiki.report r join rafiki.trial t on t.id = r.trial_id

@@ -142,7 +142,7 @@ test('a family that fails leaves the study to others, and the trial says why', a
 
 test('without a running worker a study that names it waits, and says so; one that names none has the others', async () => {
   const told = await noticesOf(db, call('waits', `families => '{softmax}', max_trials => 1`));
-  expect(told).toEqual(['no running worker has family softmax']);
+  expect(told).toContain('no running worker has family softmax');
   const [{ id } = { id: 0 }] = await db.query<{ id: number }>(`select id from rafiki.study where model = 'waits'`);
   await start([]);
   const waits = `select from rafiki.studies where study = $1 and notice like '%no running worker has family softmax%'`;
