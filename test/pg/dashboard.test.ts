@@ -182,6 +182,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await page.getByRole('img', { name: /^Calibration\./ }).waitFor();
     await page.getByRole('region', { name: 'Mistakes' }).waitFor();
     expect(await axeViolations(page)).toEqual([]);
+    await page.getByRole('heading', { name: 'Try it' }).scrollIntoViewIfNeeded();
     await picture(page, 'model');
     await page.getByRole('button', { name: 'Undeploy' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Undeploy' }).click();
