@@ -235,8 +235,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
         await expect.poll(() => page.locator('.loading').count()).toBe(0);
         expect([place, await axeViolations(page)]).toEqual([place, []]);
         const isWhole = 'document.documentElement.scrollWidth <= document.documentElement.clientWidth';
-        const isTooWide = width < 900 && name === 'film reviews'; // docs/limits.md
-        if (!isTooWide) expect([place, await page.evaluate<boolean>(isWhole)]).toEqual([place, true]);
+        expect([place, await page.evaluate<boolean>(isWhole)]).toEqual([place, true]);
         expect(await page.evaluate<string>(shownTheme)).toBe(theme);
         const file = place.replaceAll(/\W+/g, ' ').trim().split(' ')[0] || 'studies';
         if (!/nothing|9999/.test(place))
