@@ -20,7 +20,7 @@ const groups = ['preprocessing', 'architecture', 'training'] as const;
 
 /** The space of knobs that are given as plain data. Throws {@link InvalidParameter} for what is none. */
 export function spaceOf(rows: unknown): HyperSpace {
-  if (!isObject(rows)) throw new InvalidParameter('knobs are not an object', { hint: howKnobsLook });
+  if (!isObject(rows)) throw new InvalidParameter('knobs are not an object', { hint: formOfKnobs });
   const entries = Object.entries(rows);
   if (entries.length > MAX_KNOBS) {
     throw new InvalidParameter('there are too many knobs', {
@@ -60,12 +60,12 @@ const isKnobValue = (value: unknown): value is KnobValue =>
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const howKnobsLook =
+const formOfKnobs =
   'A knob is {"kind": "range", "dtype": "float", "min": 0.001, "max": 1, "log": true, "initial": 0.1, "group": "training"} or ' +
   '{"kind": "categorical", "list": [16, 32], "initial": 16, "group": "architecture"}.';
 
 const noKnob = (name: string, row: unknown): InvalidParameter =>
   new InvalidParameter(`knob "${name.slice(0, 100)}" is described wrongly`, {
     detail: `It is ${(JSON.stringify(row) ?? 'missing').slice(0, 400)}.`,
-    hint: `${howKnobsLook} Its initial value is in its domain.`,
+    hint: `${formOfKnobs} Its initial value is in its domain.`,
   });

@@ -18,7 +18,7 @@ export async function resolve(specifier, context, next) {
 
 let isRegistered = false;
 
-/** Imports a module of whoever runs this process. Throws {@link FamilyFailed}. */
+/** Imports a module of the operator of this process. Throws {@link FamilyFailed}. */
 export async function importModule(file: string): Promise<Record<string, unknown>> {
   if (!isRegistered) register(`data:text/javascript,${encodeURIComponent(resolver)}`, import.meta.url);
   isRegistered = true;
@@ -27,7 +27,7 @@ export async function importModule(file: string): Promise<Record<string, unknown
   } catch (cause) {
     throw new FamilyFailed(`${file} cannot be imported`, {
       detail: cause instanceof Error ? cause.message : String(cause),
-      hint: 'It is a JavaScript module (.mjs, or .js beside a package.json with "type": "module").',
+      hint: 'It is a JavaScript module (.mjs, or .js in a folder whose package.json has "type": "module").',
       cause,
     });
   }

@@ -41,7 +41,7 @@ export const families: readonly Family[] = [
   linear,
 ];
 
-/** Families that whoever runs this process has added: of a worker and its training processes. */
+/** Families that the operator of this process has added: of a worker and its training processes. */
 let added: readonly Family[] = [];
 const all = (): readonly Family[] => [...families, ...added];
 

@@ -83,6 +83,8 @@ const candidates = (): Record<string, string[]> => ({
   'text[]': [`'{}'`, `array['hers', null]`, `'{{a},{b}}'`],
   'bytea[]': [`'{}'`, `array['\\x00'::bytea, null]`],
   'name[]': [`'{body}'`, `'{}'`],
+  'rafiki.import': ['null', '(select i from rafiki.import i limit 1)'],
+  oidvector: [`'16'`, `''`, `'16 16 0'`],
   'bigint[]': [`'{}'`, `array[1, null]`],
   'double precision[]': [`'{}'`, `'{0.5,NaN,infinity,null}'`],
   anyelement: [`'x'::text`, `'\\x00'::bytea`, '1'],

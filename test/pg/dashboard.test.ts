@@ -182,6 +182,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await page.getByRole('img', { name: /^Calibration\./ }).waitFor();
     await page.getByRole('region', { name: 'Mistakes' }).waitFor();
     expect(await axeViolations(page)).toEqual([]);
+    await page.getByRole('heading', { name: 'Try it' }).scrollIntoViewIfNeeded();
     await picture(page, 'model');
     await page.getByRole('button', { name: 'Undeploy' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Undeploy' }).click();
@@ -204,7 +205,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     expect(await board.getAttribute('aria-rowcount')).toBe('10001');
     expect(await board.getByRole('row').count()).toBeLessThan(60);
     await page.evaluate("document.querySelector('[role=grid]').scrollTo(0, 1e9)");
-    await board.locator('[aria-rowindex="10001"]').getByText('completed').waitFor({ timeout: PATIENCE_MS });
+    await board.locator('[aria-rowindex="10001"]').getByText('failed').waitFor({ timeout: PATIENCE_MS });
     await board.focus();
     await page.keyboard.press('ArrowDown');
     await board.locator('[aria-selected="true"]').waitFor();

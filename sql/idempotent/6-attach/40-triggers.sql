@@ -70,7 +70,7 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  max_bytes constant int := 16777216;
+  max_bytes constant int := 16 * 1024 * 1024;
   key constant name[] := rafiki._key_columns(tg_relid);
   attached record;
   waiting text; -- a query for the statement's rows that have no prediction yet, numbered

@@ -10,7 +10,7 @@ declare
   rest bigint := number;
 begin
   loop
-    bytes := bytes || set_byte('\x00', 0, (rest & 127)::int | case when rest > 127 then 128 else 0 end);
+    bytes := bytes || set_byte(decode('00', 'hex'), 0, (rest & 127)::int | case when rest > 127 then 128 else 0 end);
     rest := rest >> 7;
     exit when rest = 0;
   end loop;
@@ -22,9 +22,9 @@ create or replace function rafiki._metadata_entry(key text, value text) returns 
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select '\x72' || rafiki._varint(octet_length(e.entry)) || e.entry
-  from (select '\x0a' || rafiki._varint(octet_length(key)) || convert_to(key, 'UTF8')
-            || '\x12' || rafiki._varint(octet_length(value)) || convert_to(value, 'UTF8') as entry) e
+  select decode('72', 'hex') || rafiki._varint(octet_length(e.entry)) || e.entry
+  from (select decode('0a', 'hex') || rafiki._varint(octet_length(key)) || convert_to(key, 'UTF8')
+            || decode('12', 'hex') || rafiki._varint(octet_length(value)) || convert_to(value, 'UTF8') as entry) e
 $$;
 
 -- The encoder that the same file stands on; null if none. Empty if it was removed.

@@ -4,7 +4,7 @@ import type { SettingValues } from '../settings/read.ts';
 
 export const familySettings = ['families', 'familyCommand', 'path'] as const;
 
-/** The families that whoever runs a worker gives it; commands are asked for theirs. Throws for a family that cannot be used. */
+/** The families that the operator of a worker gives it; commands are asked for theirs. Throws for a family that cannot be used. */
 export async function familySources({
   families = [],
   familyCommand = [],

@@ -157,5 +157,5 @@ const unknownSteps = (steps: readonly string[]): NotSupported =>
 const noPreprocessor = (detail: string): BadData =>
   new BadData("the file is no preprocessor_config.json of Hugging Face's image processors", {
     detail,
-    hint: 'Give the one beside the model: --preprocessor preprocessor_config.json.',
+    hint: 'Give the one in the folder of the model: --preprocessor preprocessor_config.json.',
   });

@@ -22,7 +22,7 @@ interface FailedAnswer {
 }
 
 const KEY = 'rafiki.session';
-/** Beside the cookie, which no script can read: other ports of this host cannot read it. */
+/** In addition to the cookie, which no script can read: other ports of this host cannot read it. */
 const keyHeader = 'rafiki-session';
 
 export const hasSession = (): boolean => localStorage.getItem(KEY) !== null;

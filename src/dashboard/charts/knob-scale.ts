@@ -8,7 +8,7 @@ export interface KnobAxis {
   isLog: boolean;
   /** Of each trial; null where it has no value. */
   shares: (number | null)[];
-  /** What is written beside the axis. */
+  /** What is written at the axis. */
   marks: { share: number; text: string }[];
 }
 

@@ -34,8 +34,8 @@ export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: P
   /** Places of the trials, the poorest first, in as many groups as there are shades. */
   const groups = useMemo(() => {
     const order = trials.map((_, i) => i).sort((a, b) => (scores[a] ?? 0) - (scores[b] ?? 0));
-    const size = Math.ceil(order.length / SHADES);
-    return Array.from({ length: SHADES }, (_, g) => order.slice(g * size, (g + 1) * size));
+    const from = (g: number): number => Math.floor((g * order.length) / SHADES);
+    return Array.from({ length: SHADES }, (_, g) => order.slice(from(g), from(g + 1)));
   }, [trials, scores]);
   const xOf = useCallback((width: number) => linearScale(0, all.length - 1, PAD.side, width - PAD.side), [all.length]);
   const yOf = linearScale(0, 1, HEIGHT - PAD.bottom, PAD.top);
@@ -46,7 +46,7 @@ export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: P
       groups.forEach((group, g) => {
         const isBest = g === SHADES - 1;
         on.strokeStyle = colour(isBest ? 'accent' : 'muted');
-        on.globalAlpha = (isBest ? 0.75 : 0.12 + 0.06 * g) * Math.max(0.25, Math.min(1, 12 / Math.sqrt(trials.length)));
+        on.globalAlpha = (isBest ? 0.9 : 0.2 + 0.08 * g) * Math.max(0.25, Math.min(1, 12 / Math.sqrt(trials.length)));
         on.lineWidth = isBest ? 1.4 : 1;
         on.beginPath();
         for (const i of group) trace(on, all, i, atX, yOf);

@@ -28,7 +28,7 @@ const axis = (): uPlot.Axis => ({
   ticks: { show: false },
 });
 
-/** Numbers over time. Its lines are made anew when their names change, otherwise only given new numbers. */
+/** Numbers over time. Its lines are made again when their names change, otherwise they only get new numbers. */
 export function SeriesPlot({ times, series, label, unit }: SeriesPlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);

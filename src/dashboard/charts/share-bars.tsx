@@ -1,6 +1,7 @@
 import { Fragment } from 'preact';
 
 export interface ShareBar {
+  /** Of a word that a text has twice: the same. */
   name: string;
   /** -1 to 1: of the longest bar. */
   share: number;
@@ -10,8 +11,8 @@ export interface ShareBar {
 /** Bars with their numbers, as a list. */
 export const ShareBars = ({ bars, label }: { bars: readonly ShareBar[]; label: string }) => (
   <div class="bars" role="list" aria-label={label}>
-    {bars.map(({ name, share, text }) => (
-      <Fragment key={name}>
+    {bars.map(({ name, share, text }, i) => (
+      <Fragment key={`${i} ${name}`}>
         <span role="listitem" aria-label={`${name}: ${text}`} class="cut">
           {name}
         </span>

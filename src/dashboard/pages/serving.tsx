@@ -13,8 +13,8 @@ import {
   latencyBoundsMs,
   pointBetween,
   quantileOf,
-  type ServingLook,
   type ServingPoint,
+  type ServingSample,
   sizeBounds,
 } from '../state/serving-history.ts';
 
@@ -27,13 +27,13 @@ const MAX_POINTS = 300;
 export function ServingPage() {
   const loaded = useLoaded<{ models: ServedModelAnswer[] }>('/v1/serving', EVERY_MS);
   const [points, setPoints] = useState<ServingPoint[]>([]);
-  const last = useRef<ServingLook>(undefined);
+  const last = useRef<ServingSample>(undefined);
   const models = loaded.value?.models;
   useEffect(() => {
     if (models === undefined) return;
-    const look = { atMs: Date.now(), models };
-    const point = last.current === undefined ? undefined : pointBetween(last.current, look);
-    last.current = look;
+    const sample = { atMs: Date.now(), models };
+    const point = last.current === undefined ? undefined : pointBetween(last.current, sample);
+    last.current = sample;
     if (point !== undefined) setPoints((before) => [...before, point].slice(-MAX_POINTS));
   }, [models]);
   return (

@@ -41,7 +41,7 @@ export function Workers() {
                       <th>Busy in the last hour</th>
                       <th class="num">Trials</th>
                       <th class="num">Up</th>
-                      <th class="num">Heard of</th>
+                      <th class="num">Last heartbeat</th>
                       <th class="num">Lost</th>
                     </tr>
                   </thead>

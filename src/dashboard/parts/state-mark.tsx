@@ -7,7 +7,7 @@ const looks: Readonly<Record<string, string>> = {
   failed: 'bad',
 };
 
-/** A state by its word; the mark beside it only repeats it. */
+/** A state by its word; the mark only repeats it. */
 export const StateMark = ({ state, note }: { state: string; note?: string | undefined }) => (
   <span class={`state ${looks[state] ?? ''}`}>
     {state}

@@ -19,7 +19,7 @@ export interface ServingPoint {
 }
 
 /** Counts since the servers started; a server that restarts begins at zero. */
-export interface ServingLook {
+export interface ServingSample {
   atMs: number;
   models: readonly ServedModelAnswer[];
 }
@@ -53,7 +53,7 @@ const latenciesOf = (models: readonly ServedModelAnswer[]): number[] =>
   Array.from({ length: latencyBoundsMs.length + 1 }, (_, i) => sumOf(models, ({ latencies }) => latencies[i] ?? 0));
 
 /** Undefined if a server has restarted between the two looks: its counts fell. */
-export function pointBetween(before: ServingLook, now: ServingLook): ServingPoint | undefined {
+export function pointBetween(before: ServingSample, now: ServingSample): ServingPoint | undefined {
   const seconds = (now.atMs - before.atMs) / 1000;
   const grown = (of: (model: ServedModelAnswer) => number | null): number =>
     sumOf(now.models, of) - sumOf(before.models, of);

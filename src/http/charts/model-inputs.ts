@@ -55,6 +55,7 @@ const inputsSql = `
 
 const contributionSchema = Type.Object({
   feature: Type.String(),
+  value: Type.Optional(Type.String({ description: 'the words, of a text' })),
   contribution: Type.Number(),
   x: Type.Optional(Type.Number()),
   y: Type.Optional(Type.Number()),

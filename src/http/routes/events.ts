@@ -7,7 +7,7 @@ import { studyParams } from '../schemas.ts';
 import { ANY_STUDY, type Changed } from './changed.ts';
 import { newestStudies, type StudyAnswer, studyOf } from './studies.ts';
 
-/** The study is looked at when it has changed, but not more often; and anyway after the longer time. */
+/** The study is read when it has changed, but not more often; and anyway after the longer time. */
 const MIN_LOOK_MS = 500;
 const POLL_MS = 5_000;
 /** A stream ends after this, and the client connects again: with its password, if it is still right. */
@@ -47,23 +47,23 @@ export class Streams {
   }
 }
 
-/** What a stream shows: it is looked at again after each change of `study`, or of any study. */
+/** What a stream shows: it is read again after each change of `study`, or of any study. */
 interface WatchedStudies {
   event: string;
   study: string;
-  look(): Promise<{ found: unknown; isLast: boolean }>;
+  read(): Promise<{ found: unknown; isLast: boolean }>;
 }
 
 /** Ends with the last event, when the client has gone, or when the server stops. */
 async function stream(
   response: ServerResponse,
-  { event, study, look }: WatchedStudies,
+  { event, study, read }: WatchedStudies,
   { changed, gone }: { changed: Changed; gone: AbortSignal },
 ): Promise<void> {
   const untilMs = performance.now() + MAX_STREAM_MS;
   let last = '';
   for (;;) {
-    const { found, isLast } = await look();
+    const { found, isLast } = await read();
     const data = JSON.stringify(found);
     if (response.writableLength > MAX_UNSENT_BYTES) return;
     response.write(data === last ? ': still there\n\n' : `event: ${event}\ndata: ${data}\n\n`);
@@ -87,7 +87,7 @@ async function sendEvents(
   watched: WatchedStudies,
   { changed, streams, stopping }: EventOptions,
 ): Promise<undefined> {
-  await watched.look(); // an error is an answer of its own
+  await watched.read(); // an error is an answer of its own
   streams.enter(role.role);
   const response = reply.raw;
   const closed = new AbortController();
@@ -118,11 +118,11 @@ export const eventRoutes = (options: EventOptions): HttpRoute[] => [
     answerType: 'text/event-stream',
     handle(asked) {
       const { role, params } = asked;
-      const look = async () => {
+      const read = async () => {
         const found = await studyOf(role, params.study);
         return { found, isLast: isEnded(found) };
       };
-      return sendEvents(asked, { event: 'study', study: params.study, look }, options);
+      return sendEvents(asked, { event: 'study', study: params.study, read }, options);
     },
   }),
   route({
@@ -132,8 +132,8 @@ export const eventRoutes = (options: EventOptions): HttpRoute[] => [
     summary: 'Your newest studies as server-sent events, whenever one changes',
     answerType: 'text/event-stream',
     handle(asked) {
-      const look = async () => ({ found: { studies: await newestStudies(asked.role) }, isLast: false });
-      return sendEvents(asked, { event: 'studies', study: ANY_STUDY, look }, options);
+      const read = async () => ({ found: { studies: await newestStudies(asked.role) }, isLast: false });
+      return sendEvents(asked, { event: 'studies', study: ANY_STUDY, read }, options);
     },
   }),
 ];

@@ -10,7 +10,7 @@ const tag = 'sign-in';
 const sessionSchema = Type.Object(
   {
     role: Type.String(),
-    key: Type.String({ description: 'for the header Rafiki-Session of each request, beside the cookie' }),
+    key: Type.String({ description: 'for the header Rafiki-Session of each request, in addition to the cookie' }),
     lasts_s: Type.Integer({ description: 'seconds until it ends, however it is used' }),
   },
   { $id: 'Session' },

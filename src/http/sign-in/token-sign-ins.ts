@@ -71,7 +71,7 @@ export class TokenSignIns {
     if (!format.test(token)) throw invalid();
     const proof = sha256(token);
     const hash = sha256(proof);
-    const found = await this.#look(hash);
+    const found = await this.#find(hash);
     const { database, readerUrl, limits, statements, api, logger, clock } = this.#options;
     const { statementsOfRole: maxConnections, statementMs } = limits;
     const { id, reader, role } = found;
@@ -96,7 +96,7 @@ export class TokenSignIns {
   async #verify(hash: string, kept: KeptToken): Promise<void> {
     const startedMs = this.#options.clock.nowMs();
     try {
-      const found = await this.#look(hash);
+      const found = await this.#find(hash);
       // a role that was renamed: requests are counted and served by its new name after another sign-in
       if (found.role !== kept.token.role) throw invalid();
       kept.verifiedMs = startedMs;
@@ -106,7 +106,7 @@ export class TokenSignIns {
     }
   }
 
-  async #look(hash: string): Promise<LiveToken> {
+  async #find(hash: string): Promise<LiveToken> {
     const { database, logger } = this.#options;
     const found = await selectToken(database, hash);
     if (found === undefined) throw invalid();

@@ -16,7 +16,7 @@ const EPOCH_STEPS = 100;
 /** A pretrained encoder whose own weights are trained further, with a linear head that starts from the best one on its vectors as they are. */
 export const encoderTuned: NetworkFamily = {
   name: 'encoder_tuned',
-  title: 'pretrained encoder (if one was added): its weights are trained further',
+  title: 'tuned pretrained encoder (if one was added): its weights are trained further',
   input: ['text', 'image'],
   outputs: ['label', 'number'],
   needsEncoder: true,

@@ -17,7 +17,7 @@ export interface OwnerProcessesOptions {
 
 interface Owner {
   process: OwnerProcess;
-  /** Its batches run beside those of the server's threads, and take no slot of theirs. */
+  /** Its batches run at the same time as those of the server's threads, and take no slot of theirs. */
   machine: Machine;
 }
 

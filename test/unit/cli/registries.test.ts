@@ -11,7 +11,10 @@ test('every family is listed for each of its tasks, its knobs as plain JSON', ()
   expect(JSON.parse(JSON.stringify(family))).toEqual(family);
   for (const { knobs } of family) {
     for (const knob of Object.values(knobs)) {
-      expect(knob).toMatchObject({ group: expect.any(String), kind: expect.stringMatching(/^(range|categorical)$/) });
+      expect(knob).toMatchObject({
+        group: expect.any(String),
+        kind: expect.stringMatching(/^(range|categorical|encoder)$/),
+      });
       expect(knob).toHaveProperty('initial');
     }
   }

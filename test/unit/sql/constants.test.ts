@@ -27,7 +27,8 @@ test('SQL uses each constant, by its name only', () => {
   const small = new RegExp(
     `\\b30 days|\\b2592000\\b|\\b${max_workers_per_trial} or less|between 1 and ${max_workers_per_trial}\\b|'${alive_seconds} s'|\\b${second_search_rows};`,
   );
-  expect(sql.filter(({ text }) => small.test(text)).map(({ file }) => file)).toEqual([]);
+  const ofTokens = '85-http/10-tokens.sql'; // they are valid for 30 days, which has nothing to do with the maximum of a study
+  expect(sql.filter(({ file, text }) => file !== ofTokens && small.test(text)).map(({ file }) => file)).toEqual([]);
 });
 
 describe('the server accepts', () => {

@@ -5,6 +5,8 @@ import type { Question } from './question-inputs.tsx';
 
 const MAX_PARTS = 12;
 
+type ExplainedPart = ExplanationAnswer['contributions'][number];
+
 export interface ExplainedProps {
   explanation: ExplanationAnswer;
   question: Question;
@@ -13,18 +15,18 @@ export interface ExplainedProps {
 /** What each part of the input adds to the answer. */
 export function Explained({ explanation: { class: name, score, base, contributions }, question }: ExplainedProps) {
   const most = Math.max(1e-9, ...contributions.map(({ contribution }) => Math.abs(contribution)));
-  const nameOf = (feature: string): string =>
-    question.kind === 'columns' ? `${feature} = ${String(question.query[feature] ?? 'NULL')}` : feature;
+  const nameOf = ({ feature, value }: ExplainedPart): string =>
+    question.kind === 'columns' ? `${feature} = ${String(question.query[feature] ?? 'NULL')}` : (value ?? feature);
   return (
     <div class="stack">
       <h3>{name === null ? 'What adds to the number' : `What speaks for ${name}`}, and what against</h3>
       {question.kind === 'text' && <Words text={question.query} contributions={contributions} most={most} />}
       <ShareBars
         label="Contributions"
-        bars={contributions.slice(0, MAX_PARTS).map(({ feature, contribution }) => ({
-          name: nameOf(feature),
-          share: contribution / most,
-          text: `${contribution > 0 ? '+' : ''}${decimals(contribution, 2)}`,
+        bars={contributions.slice(0, MAX_PARTS).map((part) => ({
+          name: nameOf(part),
+          share: part.contribution / most,
+          text: `${part.contribution > 0 ? '+' : ''}${decimals(part.contribution, 2)}`,
         }))}
       />
       <p class="caption">
@@ -45,22 +47,22 @@ interface WordsProps {
 /** The text, each explained part on a ground whose strength says how much it adds. */
 function Words({ text, contributions, most }: WordsProps) {
   const marks: { from: number; to: number; share: number }[] = [];
-  for (const { feature, contribution } of contributions) {
-    // each part stands where it is first found outside the parts before it
-    let from = text.indexOf(feature);
-    while (from >= 0 && marks.some((mark) => from < mark.to && from + feature.length > mark.from))
-      from = text.indexOf(feature, from + 1);
-    if (from >= 0) marks.push({ from, to: from + feature.length, share: contribution / most });
+  const placeOf = ({ feature }: ExplainedPart): number => Number(/\d+/.exec(feature)?.[0] ?? 0);
+  let from = 0;
+  for (const part of [...contributions].sort((a, b) => placeOf(a) - placeOf(b))) {
+    const at = part.value === undefined ? -1 : text.indexOf(part.value, from);
+    if (at < 0 || part.value === undefined) continue; // words that are not written so in the text
+    from = at + part.value.length;
+    marks.push({ from: at, to: from, share: part.contribution / most });
   }
-  marks.sort((a, b) => a.from - b.from);
   let at = 0;
-  const pieces = marks.flatMap(({ from, to, share }) => {
-    const before = text.slice(at, from);
+  const pieces = marks.flatMap(({ from: start, to, share }) => {
+    const before = text.slice(at, start);
     at = to;
     return [
       before,
-      <span key={from} style={{ background: tint(share) }}>
-        {text.slice(from, to)}
+      <span key={start} style={{ background: tint(share) }}>
+        {text.slice(start, to)}
       </span>,
     ];
   });
