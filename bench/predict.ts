@@ -11,6 +11,7 @@ import { compare, roundsOf } from './predict/measure.ts';
 import { predictOne } from './predict/one-call.ts';
 import { callParts } from './predict/parts.ts';
 import { peerFigures } from './predict/peer.ts';
+import { profileFigures } from './predict/profile.ts';
 import { besideRaw } from './predict/raw.ts';
 import { accelerated, bulkForms, filtered, weak, wholeTables } from './predict/scans.ts';
 import { models, type PredictStage, startStage } from './predict/stage.ts';
@@ -33,6 +34,8 @@ export interface PredictBenchOptions {
   tables?: boolean | undefined;
   /** Only explanations of rows. */
   explain?: boolean | undefined;
+  /** Only where the time of the cores goes with many clients. */
+  profile?: boolean | undefined;
 }
 
 /** Predict calls from SQL, in every form, each compared with a lower bound or its naive form from the same run. */
@@ -44,6 +47,7 @@ export async function* predictBench({
   parts = false,
   tables = false,
   explain = false,
+  profile = false,
 }: PredictBenchOptions): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
   const peerDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-peer-'));
@@ -56,6 +60,7 @@ export async function* predictBench({
     else if (parts) yield* onStage(dataDir, {}, (stage) => callParts(stage, quick ? 10 : 40));
     else if (tables) yield* onStage(dataDir, {}, (stage) => tableFigures(stage, peerDir, quick));
     else if (explain) yield* onStage(dataDir, {}, (stage) => explainFigures(stage, quick));
+    else if (profile) yield* onStage(dataDir, {}, profileFigures);
     else if (peer) yield* onStage(dataDir, {}, (stage) => peerFigures(stage, peerDir, quick));
     else {
       yield* onStage(dataDir, {}, (stage) => cpuFigures(stage, quick));

@@ -42,6 +42,7 @@ const parts: Readonly<Record<string, string>> = {
   'array-of-texts': 'select cardinality(array_agg(to_json(r)::text)) from bench_rows r',
   'jsonb-to-text': 'select cardinality(rows::text[]) from bench_array',
   'texts-to-json': 'select length(array_to_json(texts)::text) from bench_array',
+  'texts-packed': 'select length(rafiki._packed(texts)) from bench_array',
 };
 
 /** Predicts rows of Adult in each form: 10,000 rows, new each time, in alternating rounds; and one call. */
@@ -128,7 +129,6 @@ async function* forms({ session, admin }: PredictStage, peer: RowsPeer | null, r
     for (const [n, form] of (['bulk', 'jsonb', 'plain'] as const).entries()) {
       await freshRows(session, 3 * round + n);
       times[form satisfies Form].push(await timed(session, sql[form]));
-      console.error(form, round, times[form].at(-1));
     }
     for (const [form, ms] of Object.entries((await peer?.times()) ?? {}))
       theirs[form as PeerForm] = [...(theirs[form as PeerForm] ?? []), ms];

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 /** Debian's Python, which has Debian's libraries; another may come first on the path. */
 const PYTHON = '/usr/bin/python3';
 
-const packages: Readonly<Record<string, string>> = { sklearn: 'python3-sklearn', torch: 'python3-torch' };
+const packages = { sklearn: 'python3-sklearn', torch: 'python3-torch' } as const;
 
 /** Whether Python has a module that numbers are checked against. Says where it has not that tests are skipped. */
 export function hasPython(module: keyof typeof packages): boolean {

@@ -193,8 +193,8 @@ as $$
   from rafiki.model m join rafiki.model_version v on v.model_id = m.id join rafiki.version_classes c on c.id = v.id where m.name = model
 $$;
 
--- An array of inputs as requests have it. array_send takes a quarter of the time of array_to_json, since it escapes nothing, but writes texts in
--- the client's encoding. A function of SQL, which the planner inlines.
+-- An array of inputs as requests have it. array_send is quicker than array_to_json, since it escapes nothing, but writes texts in the client's
+-- encoding. A function of SQL, which the planner inlines.
 create or replace function rafiki._packed(inputs text[]) returns text
 language sql stable parallel safe
 as $$
@@ -219,7 +219,7 @@ declare
 begin
   if pg_column_size(inputs) <= part_bytes and cardinality(inputs) <= part_rows then
     whole := rafiki._packed(inputs);
-    if octet_length(whole) <= packed_bytes then
+    if octet_length(whole) <= case when starts_with(whole, '[') then part_bytes else packed_bytes end then
       return rafiki._request(model, is_image, form, terms, whole);
     end if;
   end if;
