@@ -34,7 +34,7 @@ function typeOf(schema: JsonSchema, indent: string): string {
   if (type === 'string' || type === 'boolean' || type === 'null') return type;
   if (type === 'array') {
     const each = typeOf(items, indent);
-    return each.includes(' | ') ? `(${each})[]` : `${each}[]`;
+    return items.anyOf !== undefined ? `(${each})[]` : `${each}[]`;
   }
   const [values] = Object.values(patternProperties ?? {});
   if (values !== undefined) return `Record<string, ${typeOf(values, indent)}>`;

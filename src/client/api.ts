@@ -16,6 +16,17 @@ export interface RafikiApi {
     predicted: string | null;
     row_count: number;
   };
+  Curves: {
+    /** trials that have reports */
+    of: number;
+    curves: {
+      trial: number;
+      family: string;
+      epochs: number[];
+      scores: (number | null)[];
+      losses: (number | null)[];
+    }[];
+  };
   Dataset: {
     /** as other paths take it */
     name: string;
@@ -58,9 +69,39 @@ export interface RafikiApi {
       hint?: string;
     };
   };
+  Explanation: {
+    class: string | null;
+    score: number;
+    base: number;
+    contributions: {
+      feature: string;
+      /** the words, of a text */
+      value?: string;
+      contribution: number;
+      x?: number;
+      y?: number;
+      w?: number;
+      h?: number;
+    }[];
+  };
   Grant: {
     model: string;
     role: string;
+  };
+  History: {
+    states: string[];
+    families: string[];
+    trial: number[];
+    family: number[];
+    state: number[];
+    score: (number | null)[];
+    epoch: (number | null)[];
+    epochs: (number | null)[];
+    began_s: (number | null)[];
+    ended_s: (number | null)[];
+    parent: (number | null)[];
+    refits: (number | null)[];
+    worker: (number | null)[];
   };
   Knob: {
     family: string;
@@ -69,6 +110,17 @@ export interface RafikiApi {
     kind: string;
     domain: string | null;
     initial: string | null;
+  };
+  KnobValues: {
+    /** scored trials of the family */
+    of: number;
+    trial: number[];
+    score: (number | null)[];
+    knobs: {
+      knob: string;
+      domain: Record<string, unknown>;
+      values: unknown[];
+    }[];
   };
   LabelledRows: {
     /** a data set: table, or schema.table */
@@ -82,11 +134,58 @@ export interface RafikiApi {
     low: number | null;
     high: number | null;
   };
+  Mistakes: {
+    /** labelled rows that were predicted */
+    rows: number;
+    /** those whose class is right */
+    hits: number;
+    bins: {
+      /** tenth of the confidence */
+      place: number;
+      rows: number;
+      hits: number;
+      /** the mean */
+      confidence: number;
+    }[];
+    /** numbers: actual and predicted */
+    pairs: (number | null)[][];
+    mistakes: {
+      actual: string;
+      predicted: string | null;
+      /** how certain the wrong class was, or how far off the number */
+      fault: number;
+      row: Record<string, string | null>;
+      image: string | null;
+    }[];
+  };
   Model: {
     model: string;
     task: string;
     owner: string;
     versions: RafikiApi['Version'][];
+  };
+  ModelInputs: {
+    task: string;
+    input: 'text' | 'image' | 'columns';
+    output: 'label' | 'number' | 'boxes';
+    version: number | null;
+    columns: {
+      name: string;
+      kind: string;
+    }[];
+    classes: string[] | null;
+    source: string | null;
+    target: string | null;
+    members: {
+      version: number;
+      study: number | null;
+      trial: number | null;
+      rank: number;
+      family: string;
+      precision: string;
+      score: number | null;
+      weight: number | null;
+    }[];
   };
   NewToken: {
     name: string;
@@ -123,12 +222,48 @@ export interface RafikiApi {
     role: string;
     roles: string[];
   };
+  ServedModel: {
+    model: string;
+    version: number | null;
+    /** the latency budget, if a call and its session have none */
+    budget_ms: number;
+    calls: number | null;
+    rows: number | null;
+    cached: number | null;
+    batches: number | null;
+    overdue: number | null;
+    refused: number | null;
+    p50_ms: number | null;
+    p99_ms: number | null;
+    /** calls by their time, as in rafiki.stat_batches */
+    latencies: number[];
+    batch_sizes: number[];
+    members: {
+      members: string[];
+      rows: number;
+    }[];
+    memory: {
+      process: number;
+      host: string;
+      mb: number;
+      loads: number;
+      cold: number;
+    }[];
+  };
+  Session: {
+    role: string;
+    /** for the header Rafiki-Session of each request, in addition to the cookie */
+    key: string;
+    /** seconds until it ends, however it is used */
+    lasts_s: number;
+  };
   Study: {
     study: number;
     model: string;
     task: string;
     source: string | null;
     state: string;
+    paused: boolean;
     done: number;
     running: number;
     total: number;
@@ -187,6 +322,7 @@ export interface RafikiApi {
     replace?: boolean;
     workers_per_trial?: number;
     ensemble?: string;
+    start?: string;
   };
   Trial: {
     study: number;
@@ -214,6 +350,14 @@ export interface RafikiApi {
       type: string;
     }[];
   };
+  Utilisation: {
+    /** its process */
+    worker: number;
+    /** seconds of the last hour in trials that the role may see */
+    busy_s: number;
+    trials: number;
+    studies: number[];
+  };
   Version: {
     model: string;
     version: number;
@@ -226,6 +370,7 @@ export interface RafikiApi {
     classes: number | null;
     families: string | null;
     deployment: string | null;
+    rule: string | null;
   };
   Worker: {
     process: number;

@@ -112,7 +112,7 @@ describe('from a file to a prediction', () => {
 describe('errors', () => {
   test.each([
     ['a model that does not exist', () => ann.predict('none', 'x'), NotFound, '42704'],
-    ['wrong arguments', () => ann.train({ task: 'sentiment', source: 'reviews; --' }), InvalidRequest, '22023'],
+    ['wrong arguments', () => ann.train({ task: 'sentiment', source: 'reviews; --' }), InvalidRequest, '42602'],
     ['a name that is taken', () => ann.upload('reviews', csv.join('\n')), Conflict, '42P07'],
     ['a wrong password', () => new Rafiki({ url: http.url, role, password: 'x' }).me(), NotSignedIn, '28P01'],
     ['no server', () => new Rafiki({ url: 'http://127.0.0.1:1', role }).me(), Unavailable, '08001'],

@@ -20,7 +20,10 @@ test('rows of a dump replace those of an installation', async () => {
   await database.db.query(`insert into rafiki.quota (name, value, title) values ('open_studies', 7, 'x')`);
   expect(await numbers(database.db)).toEqual([
     { name: 'attachments', value: 1000 },
+    { name: 'open_imports', value: 10 },
     { name: 'open_studies', value: 7 },
+    { name: 'token_days', value: 366 },
+    { name: 'tokens', value: 50 },
   ]);
 });
 
@@ -45,6 +48,9 @@ async function upgradeScript(db: Database): Promise<void> {
   await db.transaction((tx) => tx.query(prologue + idempotent));
   expect(await numbers(db)).toEqual([
     { name: 'attachments', value: 7 },
+    { name: 'open_imports', value: 7 },
     { name: 'open_studies', value: 7 },
+    { name: 'token_days', value: 7 },
+    { name: 'tokens', value: 7 },
   ]);
 }

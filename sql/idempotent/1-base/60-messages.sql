@@ -71,3 +71,24 @@ set search_path = pg_catalog, pg_temp
 as $$
   select concat(array_to_string(items[:20], ', '), case when cardinality(items) > 20 then format(' and %s more', cardinality(items) - 20) end)
 $$;
+
+-- The parts of a table's name, its schema first if it has one. The argument is what the caller gave it as.
+create or replace function rafiki._name_parts(argument text, name text) returns text[]
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  parts text[];
+begin
+  begin
+    parts := parse_ident(name);
+  exception when invalid_parameter_value then
+    null;
+  end;
+  if (cardinality(parts) <= 2) is not true then
+    raise exception using errcode = 'invalid_name', message = format('%s is not the name of a table', argument),
+      detail = format('It is "%s".', left(name, 80)),
+      hint = 'Write it as in SQL: moods, public.moods, or with quotes where it needs some: "My Moods".';
+  end if;
+  return parts;
+end $$;

@@ -219,7 +219,7 @@ declare
 begin
   if pg_column_size(inputs) <= part_bytes and cardinality(inputs) <= part_rows then
     whole := rafiki._packed(inputs);
-    if octet_length(whole) <= case when starts_with(whole, '[') then part_bytes else packed_bytes end then
+    if octet_length(whole) <= (case when starts_with(whole, '[') then part_bytes else packed_bytes end) then
       return rafiki._request(model, is_image, form, terms, whole);
     end if;
   end if;

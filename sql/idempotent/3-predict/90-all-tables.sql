@@ -168,27 +168,6 @@ begin
   perform rafiki._check_columns_rights(target, key, key || outputs);
 end $$;
 
--- The parts of a table's name, its schema first if it has one.
-create or replace function rafiki._name_parts(name text) returns text[]
-language plpgsql stable strict parallel unsafe
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  parts text[];
-begin
-  begin
-    parts := parse_ident(name);
-  exception when invalid_parameter_value then
-    null;
-  end;
-  if (cardinality(parts) <= 2) is not true then
-    raise exception using errcode = 'invalid_name', message = 'into_table is not the name of a table',
-      detail = format('It is "%s".', left(name, 80)),
-      hint = 'Write it as in SQL: moods, public.moods, or with quotes where it needs some: "My Moods".';
-  end if;
-  return parts;
-end $$;
-
 -- The target table; created if it does not exist, with key columns like those of the source. Null if another session creates it at the same time:
 -- the caller then repeats with a later snapshot, which sees the table.
 create or replace function rafiki._all_target(source regclass, target regclass, parts text[], key name[], outputs name[], type text) returns regclass

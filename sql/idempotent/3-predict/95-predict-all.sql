@@ -131,7 +131,7 @@ begin
     raise exception using errcode = 'null_value_not_allowed', message = 'model, source_table and into_table must not be null',
       hint = 'For example: call rafiki_predict_all(''reviews_sentiment'', ''reviews'', ''moods'');';
   end if;
-  parts := rafiki._name_parts(into_table);
+  parts := rafiki._name_parts('into_table', into_table);
   if pg_catalog.cardinality(parts) = 1 then
     parts := array[pg_catalog.current_schema()::pg_catalog.text, parts[1]];
   end if;

@@ -20,12 +20,12 @@ end $$;
 
 -- A table or view. A name without a schema is looked for in the schema of the role's name, then in "public": sessions of the HTTP server have no
 -- search path of the role's own, in which others could have placed operators.
-create or replace function rafiki._relation_named(name text) returns regclass
-language plpgsql stable parallel unsafe
+create or replace function rafiki._relation_named(argument text, name text) returns regclass
+language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  parts constant text[] := parse_ident(name);
+  parts constant text[] := rafiki._name_parts(argument, name);
   relation regclass;
 begin
   relation := case cardinality(parts)
@@ -67,7 +67,7 @@ as $$
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('information_schema', 'rafiki', 'rafiki_reader', 'rafiki_dblink')
       and n.nspname not like e'pg\\_%' and has_schema_privilege(n.oid, 'usage') and has_any_column_privilege(c.oid, 'select')
-      and (args ->> 'dataset' is null or c.oid = (select rafiki._relation_named(args ->> 'dataset')))
+      and (args ->> 'dataset' is null or c.oid = (select rafiki._relation_named('dataset', args ->> 'dataset')))
     order by n.nspname, c.relname
     limit (args ->> 'limit')::int offset (args ->> 'offset')::int) d
 $$;
@@ -80,14 +80,14 @@ declare
   study bigint;
 begin
   study := rafiki._train(rafiki._request(
-    args ->> 'task', rafiki._relation_named(args ->> 'source'), args ->> 'model', (args ->> 'target')::name, rafiki._texts(args -> 'features')::name[],
+    args ->> 'task', rafiki._relation_named('source', args ->> 'source'), args ->> 'model', (args ->> 'target')::name, rafiki._texts(args -> 'features')::name[],
     rafiki._texts(args -> 'families'), coalesce(args -> 'knobs', '{}'), coalesce(args ->> 'advisor', 'bayesian'),
-    coalesce((args ->> 'collaborative')::boolean, true), (args ->> 'max_trials')::int, coalesce((args ->> 'max_time')::interval, '10 min'),
-    (args ->> 'target_score')::float8, (args ->> 'validation')::float8, (args ->> 'seed')::int, coalesce((args ->> 'deploy')::boolean, true),
+    (args ->> 'collaborative')::boolean, (args ->> 'max_trials')::int, (args ->> 'max_time')::interval,
+    (args ->> 'target_score')::float8, (args ->> 'validation')::float8, (args ->> 'seed')::int, (args ->> 'deploy')::boolean,
     coalesce(args ->> 'on_bad_row', 'error'),
-    case when args ->> 'validation_source' is not null then rafiki._relation_named(args ->> 'validation_source') end,
+    rafiki._relation_named('validation_source', args ->> 'validation_source'),
     (args ->> 'validation_split')::name, (args ->> 'validation_after')::timestamptz, args ->> 'metric', args ->> 'class_weights',
-    coalesce((args ->> 'replace')::boolean, false), (args ->> 'workers_per_trial')::int, args ->> 'ensemble', args ->> 'start'));
+    (args ->> 'replace')::boolean, (args ->> 'workers_per_trial')::int, args ->> 'ensemble', args ->> 'start'));
   return query select * from rafiki._http_studies(jsonb_build_object('study', study));
 end $$;
 
@@ -118,7 +118,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if args ->> 'step' is null or args ->> 'step' not in ('cancel', 'finish', 'pause', 'resume') then
-    raise exception using errcode = 'invalid_parameter_value', message = 'a study can be cancelled, finished, paused and resumed';
+    raise exception using errcode = 'invalid_parameter_value', message = 'a study can be cancelled, finished, paused and resumed',
+      detail = format('It was to be: %s.', left(args ->> 'step', 80)), hint = 'The step is one of cancel, finish, pause and resume.';
   end if;
   return query select json_build_object('done', rafiki._steer((args ->> 'study')::bigint, args ->> 'step'));
 end $$;

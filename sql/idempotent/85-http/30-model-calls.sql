@@ -95,7 +95,7 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select row_to_json(e)
-  from rafiki._evaluate(args ->> 'model', rafiki._relation_named(args ->> 'source'), (args ->> 'target')::name, (args ->> 'feature')::name, 0.95) e
+  from rafiki._evaluate(args ->> 'model', rafiki._relation_named('source', args ->> 'source'), (args ->> 'target')::name, (args ->> 'feature')::name, 0.95) e
   limit 100000
 $$;
 
@@ -104,7 +104,7 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select row_to_json(e)
-  from rafiki._confusion(args ->> 'model', rafiki._relation_named(args ->> 'source'), (args ->> 'target')::name, (args ->> 'feature')::name) e
+  from rafiki._confusion(args ->> 'model', rafiki._relation_named('source', args ->> 'source'), (args ->> 'target')::name, (args ->> 'feature')::name) e
   limit 100000
 $$;
 
@@ -113,7 +113,7 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select row_to_json(e)
-  from rafiki._report(args ->> 'model', rafiki._relation_named(args ->> 'source'), (args ->> 'target')::name, (args ->> 'feature')::name, 0.95) e
+  from rafiki._report(args ->> 'model', rafiki._relation_named('source', args ->> 'source'), (args ->> 'target')::name, (args ->> 'feature')::name, 0.95) e
   limit 100000
 $$;
 

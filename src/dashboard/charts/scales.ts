@@ -27,10 +27,14 @@ export function ticks(from: number, to: number, wanted: number): number[] {
   const rough = (to - from) / Math.max(1, wanted);
   if (!(rough > 0)) return [from];
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * (STEPS.find((each) => each * power >= rough) ?? 10);
-  const first = Math.ceil(from / step - 1e-9);
+  const at = STEPS.findIndex((each) => each * power >= rough);
+  const found = multiples(from, to, power * (STEPS[at] ?? 10));
+  return found.length > 0 ? found : multiples(from, to, power * (STEPS[at - 1] ?? 0.5)); // a step may be longer than from end to end
+}
+
+function multiples(from: number, to: number, step: number): number[] {
   const found: number[] = [];
-  for (let i = first; i * step <= to + step * 1e-9; i++) found.push(i * step);
+  for (let i = Math.ceil(from / step - 1e-9); i * step <= to + step * 1e-9; i++) found.push(i * step);
   return found;
 }
 

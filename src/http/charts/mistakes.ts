@@ -54,7 +54,7 @@ export const mistakeRoutes = ({ longStatementMs }: HttpLimits): HttpRoute[] => [
     ),
     answer: mistakesSchema,
     async handle({ role, params: { model }, body }) {
-      const sql = `select m.* from rafiki._mistakes($1, rafiki._relation_named($2), $3::name, $4::name,
+      const sql = `select m.* from rafiki._mistakes($1, rafiki._relation_named('source', $2), $3::name, $4::name,
         case rafiki._input_kind($1) when 'image' then ${SAMPLED_IMAGES} else ${SAMPLED} end, ${MOST}) m`;
       const given = [model, body.source, body.target ?? null, body.feature ?? null];
       const [row] = await role.rows<MistakesAnswer>(sql, given, longStatementMs);

@@ -99,7 +99,7 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
       await role.transaction(async (on) => {
         const [row] = await on.query<{ statement: string }>(
           `select format('drop %s %s restrict', case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table'
-             else 'table' end, c.oid::regclass) as statement from pg_class c where c.oid = rafiki._relation_named($1)`,
+             else 'table' end, c.oid::regclass) as statement from pg_class c where c.oid = rafiki._relation_named('dataset', $1)`,
           [dataset],
         );
         await on.query(row?.statement ?? '');

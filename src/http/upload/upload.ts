@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { RequestTooLarge } from '../../errors/errors.ts';
+import { HttpRefusal } from '../error-answer.ts';
 import type { SignedIn } from '../sign-in/signed-in.ts';
 import { loadParquet } from './parquet.ts';
 import { loadTexts, type UploadedColumn } from './texts.ts';
@@ -32,7 +33,7 @@ export interface Uploaded {
 export function upload(role: SignedIn, options: UploadOptions): Promise<Uploaded> {
   const { schema, table, statementMs } = options;
   const name = `${quoted(schema)}.${quoted(table)}`;
-  return role.transaction(
+  const done = role.transaction(
     async (on) => {
       const { columns, rows } = await load(on, name, options, role.signal);
       await on.query(`analyze ${name}`);
@@ -40,7 +41,17 @@ export function upload(role: SignedIn, options: UploadOptions): Promise<Uploaded
     },
     { statementMs },
   );
+  return done.catch((error: unknown) => {
+    throw (error as { code?: unknown }).code === DUPLICATE_TABLE ? taken(name) : error;
+  });
 }
+
+const DUPLICATE_TABLE = '42P07';
+
+const taken = (name: string): HttpRefusal =>
+  new HttpRefusal({ status: 409, sqlstate: DUPLICATE_TABLE }, `there is a relation ${name} already`, {
+    hint: 'Upload under another name, or drop the table first: DELETE /v1/datasets/….',
+  });
 
 function load(
   on: RoleTransaction,

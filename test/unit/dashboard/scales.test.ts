@@ -24,6 +24,7 @@ test('ticks are round, ascending, within their ends, and about as many as wanted
         if (i > 0) expect(tick).toBeGreaterThan(found[i - 1] as number);
       });
     }),
+    { examples: [[[5e-6, 4000], 2]] },
   );
 });
 
