@@ -8,6 +8,8 @@ import extractTSConfig from 'dependency-cruiser/config-utl/extract-ts-config';
 
 const MAX_LINES = 250;
 const MAX_FILES = 20;
+/** Written by a program, and read by name. */
+const generated = ['src/client/api.ts'];
 
 const options = await extractDepcruiseOptions('./.dependency-cruiser.cjs');
 const result = await cruise(
@@ -30,7 +32,9 @@ const files = readdirSync('src', { recursive: true, withFileTypes: true })
 const linesOf = (file) => readFileSync(file, 'utf8').split('\n').length - 1;
 const filesIn = (folder) => files.filter((file) => path.dirname(file) === folder).length;
 const tooLarge = [
-  ...files.filter((file) => linesOf(file) > MAX_LINES).map((file) => `${file} has more than ${MAX_LINES} lines`),
+  ...files
+    .filter((file) => linesOf(file) > MAX_LINES && !generated.includes(file))
+    .map((file) => `${file} has more than ${MAX_LINES} lines`),
   ...[...new Set(files.map((file) => path.dirname(file)))]
     .filter((folder) => filesIn(folder) > MAX_FILES)
     .map((folder) => `${folder} has more than ${MAX_FILES} files`),
