@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { BadData, Cancelled, RequestTooLarge } from '../../errors/errors.ts';
+import { limitedCommand, lowerPriority } from '../../runtime/limited/limited-command.ts';
 import { FairGate } from '../fair-gate.ts';
 import { checkNames } from './column-names.ts';
 import type { UploadedColumn } from './texts.ts';
 
 export interface ParquetFile {
+  role: string;
   /** Of the new table, quoted. */
   name: string;
   file: Buffer;
@@ -17,10 +18,13 @@ export interface ParquetFile {
 
 /** Source files run through tsx, the build directly. */
 const isSource = import.meta.url.endsWith('.ts');
-const entry = fileURLToPath(new URL(isSource ? './parquet-child.ts' : './parquet-child.js', import.meta.url));
+const entry = new URL(isSource ? './parquet-child.ts' : './parquet-child.js', import.meta.url);
 
-/** Of a process that reads a file: JavaScript's heap, and how many read at the same time. */
+/** Of a process that reads a file: JavaScript's heap; that and what is outside of it, such as the file and a page; and its priority. */
 const HEAP_MB = 768;
+const MEMORY_BYTES = 1.5 * 2 ** 30;
+const NICE = 5;
+/** Those that read at the same time: one of a role. */
 const MAX_PROCESSES = 2;
 const MAX_HEADER_BYTES = 2 ** 20;
 const MAX_UNPACKED_BYTES = 2 ** 30;
@@ -29,30 +33,34 @@ const MAX_ERROR_CHARS = 2_000;
 const processes = new FairGate({
   what: 'Parquet files',
   places: MAX_PROCESSES,
-  placesOfRole: MAX_PROCESSES,
+  placesOfRole: 1,
   waitingOfRole: 16,
 });
 
 /**
- * Makes a table of a Parquet file, with its types. A process of its own reads it: a few bytes of a file can claim any number of values, and a process
- * that runs out of memory ends. Throws {@link BadData}.
+ * Makes a table of a Parquet file, with its types. A process of its own reads it, with the limits of those for imported models: a few bytes of a file
+ * can claim any number of values, and a process that runs out of memory ends. Throws {@link BadData}.
  */
 export function loadParquet(
   on: RoleTransaction,
   file: ParquetFile,
 ): Promise<{ columns: UploadedColumn[]; rows: number }> {
-  return processes.run('', () => load(on, file));
+  return processes.run(file.role, () => load(on, file));
 }
 
 async function load(
   on: RoleTransaction,
   { name, file, maxMs, signal }: ParquetFile,
 ): Promise<{ columns: UploadedColumn[]; rows: number }> {
-  const child = spawn(
-    process.execPath,
-    [`--max-old-space-size=${HEAP_MB}`, ...(isSource ? ['--import', 'tsx'] : []), entry],
-    { stdio: ['pipe', 'pipe', 'pipe'], env: {}, timeout: maxMs, killSignal: 'SIGKILL' }, // without the server's secrets
-  );
+  if (signal?.aborted) throw gone(); // while it waited
+  const limited = limitedCommand({ entry, memoryBytes: MEMORY_BYTES, heapMb: HEAP_MB, reads: [] });
+  const child = spawn(limited.file, limited.args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...limited.options,
+    timeout: maxMs,
+    killSignal: 'SIGKILL',
+  });
+  lowerPriority(child.pid, NICE);
   const kill = (): void => void child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
   let said = '';
@@ -66,7 +74,7 @@ async function load(
   child.stdin.on('error', () => undefined); // it has ended: its exit says why
   child.stdin.end(file);
   try {
-    const output = limited(child.stdout);
+    const output = bounded(child.stdout);
     const header = await headerOf(output);
     if (header === undefined) throw failed(await ended, said, signal);
     checkNames(header.columns.map((column) => column.name));
@@ -89,7 +97,7 @@ async function load(
   }
 }
 
-async function* limited(output: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* bounded(output: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let bytes = 0;
   for await (const chunk of output) {
     bytes += chunk.length;
@@ -138,9 +146,11 @@ async function* restOf(
   await end();
 }
 
+const gone = (): Cancelled => new Cancelled('the client has disconnected');
+
 /** The process names what it refuses as JSON; otherwise it has crashed. */
 function failed(code: number | null, said: string, signal: AbortSignal | undefined): Error {
-  if (signal?.aborted) return new Cancelled('the client has disconnected');
+  if (signal?.aborted) return gone();
   const [, detail] = /^refused: (.*)$/m.exec(said) ?? [];
   return new BadData('the Parquet file cannot be read', {
     detail:
