@@ -210,11 +210,15 @@ declare
   token_key uuid;
 begin
   perform rafiki._check_given('name', token_name is not null);
-  select (o.key #>> '{}')::uuid into token_key from rafiki.token_ownership o where o.owner = whose and o.name = token_name;
-  if token_key is null or not rafiki._remove_token(token_key) then
-    raise exception using errcode = 'undefined_object', message = format('token "%s" of role %s does not exist', token_name, pg_get_userbyid(whose)),
-      detail = 'Or it belongs to a role whose rights you do not have.', hint = 'The view rafiki.tokens lists yours.';
-  end if;
+  for attempt in 1..@max_attempts@ loop -- the coordinator may renew the key meanwhile
+    select (o.key #>> '{}')::uuid into token_key from rafiki.token_ownership o where o.owner = whose and o.name = token_name;
+    exit when token_key is null;
+    if rafiki._remove_token(token_key) then
+      return;
+    end if;
+  end loop;
+  raise exception using errcode = 'undefined_object', message = format('token "%s" of role %s does not exist', token_name, pg_get_userbyid(whose)),
+    detail = 'Or it belongs to a role whose rights you do not have.', hint = 'The view rafiki.tokens lists yours.';
 end $$;
 
 create or replace function rafiki_revoke_token(name text, role regrole default null) returns void
