@@ -389,6 +389,24 @@ test('a member sees and ends the tokens of its role, and not after the membershi
   expect(await mallory.query('select name from rafiki.tokens')).toEqual([]);
 });
 
+test('a token ends no other token of its role, nor does code that runs in its calls', async () => {
+  const other = await create(victim, 'other');
+  const refused = await asVictim('DELETE', '/v1/tokens/other');
+  expect(refused).toMatchObject({ status: 403, body: { error: { code: '42501', hint: expect.stringContaining('password') } } });
+  const source = await trap(
+    mallory,
+    malloryRole,
+    `begin perform public.rafiki_revoke_token('other'); insert into ${malloryRole}.found values ('revoked');
+     exception when others then insert into ${malloryRole}.found values (sqlstate); end;`,
+  );
+  await evaluate(asVictim, source);
+  expect(await db.query(`select distinct what from ${malloryRole}.found`)).toEqual([{ what: '42501' }]);
+  expect(await status(tokenClient(http.url, other))).toBe(200);
+  expect((await asVictim('DELETE', '/v1/tokens/app')).status).toBe(200);
+  expect((await httpClient(http.url, victimRole)('DELETE', '/v1/tokens/other')).status).toBe(200);
+  expect(await db.query('select from rafiki.token')).toEqual([]);
+});
+
 test('no token is in a log, an answer or the server log of statements', async () => {
   await status(asVictim);
   await tokenClient(http.url, `rafiki_${'1'.repeat(64)}`)('GET', '/v1/me');

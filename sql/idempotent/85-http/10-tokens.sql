@@ -177,6 +177,7 @@ comment on view rafiki.tokens is
   'Your tokens for the HTTP server, and those of roles whose rights you have; used_at is the last use, to the minute';
 
 -- Deletes the token with that key, and its function. A function that is locked is dropped later, by _drop_readers(): without the row it does nothing.
+-- A session of the reader deletes only the token that it serves: neither a leaked token nor code that runs in its calls ends others.
 create or replace function rafiki._remove_token(token_key uuid) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -185,6 +186,11 @@ as $$
 declare
   old_reader uuid;
 begin
+  if session_user = 'rafiki_reader' and not exists (
+    select from rafiki.token t join rafiki.reading r on r.ticket = t.ticket where t.key = token_key and r.pid = pg_backend_pid()) then
+    raise exception using errcode = 'insufficient_privilege', message = 'a token can revoke only itself',
+      detail = 'The token of this request is another one.', hint = 'Sign in with the password of the role to revoke its other tokens.';
+  end if;
   delete from rafiki.token t where t.key = token_key returning t.reader into old_reader;
   if old_reader is null then
     return false;
@@ -236,6 +242,7 @@ Result: nothing
 
 Errors:
   42704: no such token of yours
+  42501: the call comes with a token, which can revoke only itself
   22004: the name is null
   55006: another transaction is changing the token
 

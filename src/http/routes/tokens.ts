@@ -47,7 +47,7 @@ export const tokenRoutes = (): HttpRoute[] => [
     method: 'DELETE',
     path: '/v1/tokens/:name',
     tag,
-    summary: 'Ends one of them, as rafiki_revoke_token',
+    summary: 'Ends one of them, as rafiki_revoke_token; with a token only itself',
     params: Type.Object({ name: tokenName }),
     answer: doneSchema,
     async handle({ role, params }) {
