@@ -1,5 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { asReader } from '../../src/db/reader-login.ts';
+import { FairGate } from '../../src/http/fair-gate.ts';
+import { defaultHttpLimits } from '../../src/http/limits.ts';
+import { TokenSignIns } from '../../src/http/sign-in/token-sign-ins.ts';
+import { ManualClock } from '../../src/runtime/clock.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import { type HttpClient, tokenClient } from '../support/http-client.ts';
 import { startHttp, type TestHttp } from '../support/http-server.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -101,6 +107,37 @@ describe('in SQL', () => {
     expect((await client('GET', '/v1/me')).body).toEqual({ role: annRole, roles: [] });
     await ann.query(`select rafiki_revoke_token('stays')`);
   });
+});
+
+test('a use is noted once a minute, not whenever a token is looked up', async () => {
+  const token = await create(ann, 'noted');
+  const clock = new ManualClock();
+  const { service } = database;
+  const statements = new FairGate({ what: 'requests', places: 4, placesOfRole: 4, waitingOfRole: 4 });
+  const signIns = new TokenSignIns({
+    ...{ database: service, readerUrl: asReader(service.url), api: 'public', limits: defaultHttpLimits },
+    ...{ statements, clock, logger: silentLogger },
+  });
+  const asked = vi.spyOn(service, 'query');
+  const updates = (): number => asked.mock.calls.filter(([sql]) => sql.includes('update rafiki.token')).length;
+  const usedAt = async () => (await ann.query(`select used_at from rafiki.tokens where name = 'noted'`))[0];
+  try {
+    await signIns.enter(token);
+    await expect.poll(usedAt).not.toEqual({ used_at: null });
+    for (let i = 0; i < 3; i++) {
+      clock.advance(10_000); // looked up before the request
+      await signIns.kept(token);
+    }
+    expect(updates()).toBe(1);
+    await database.db.query(`update rafiki.token set used_at = now() - interval '61 s' where name = 'noted'`);
+    clock.advance(10_000);
+    await signIns.kept(token);
+    expect(updates()).toBe(2);
+  } finally {
+    asked.mockRestore();
+    await signIns.stop();
+    await ann.query(`select rafiki_revoke_token('noted')`);
+  }
 });
 
 describe('over HTTP', () => {
