@@ -24,7 +24,7 @@ export async function* watchStudy(
     try {
       let isEmpty = true;
       for await (const { event, data } of events(connection, `/v1/studies/${study}/events`, signal)) {
-        if (event === 'error') throw streamErrorOf(JSON.parse(data) as { code?: string; message?: string });
+        if (event === 'error') throw streamErrorOf(JSON.parse(data) as Parameters<typeof streamErrorOf>[0]);
         if (event !== 'study') continue;
         isEmpty = false;
         pauseMs = FIRST_PAUSE_MS;

@@ -102,8 +102,9 @@ async function sendEvents(
   try {
     await stream(response, watched, { first, changed, gone });
   } catch (error) {
-    const { report } = errorAnswer(error);
-    response.write(`event: error\ndata: ${JSON.stringify({ code: report.sqlstate, message: report.message })}\n\n`);
+    const { status, report } = errorAnswer(error);
+    const { sqlstate: code, ...rest } = report;
+    response.write(`event: error\ndata: ${JSON.stringify({ status, code, ...rest })}\n\n`);
   } finally {
     streams.leave(role.role);
     response.end();

@@ -6,7 +6,8 @@ afterEach(() => void vi.useRealTimers());
 
 const stream = (text: string): Response => new Response(text, { headers: { 'content-type': 'text/event-stream' } });
 const study = (state: string): string => `event: study\ndata: {"study":1,"state":"${state}"}\n\n`;
-const failure = (code: string): string => `event: error\ndata: {"code":"${code}","message":"no"}\n\n`;
+const failure = (status: number, code: string): string =>
+  `event: error\ndata: {"status":${status},"code":"${code}","message":"no"}\n\n`;
 
 /** Watches a server that gives these answers, one after the other, and then the last one for ever. */
 function watched(answers: readonly (() => Response | Promise<Response>)[]) {
@@ -36,7 +37,7 @@ test.each<[string, () => Response | Promise<Response>]>([
   ['does not answer', away],
   ['answers that it is busy', () => new Response('{"error":{"code":"53300"}}', { status: 503 })],
   ['sends what is no stream of events', () => new Response('<html></html>')],
-  ['sends only that the database is away', () => stream(failure('08006'))],
+  ['sends only that the database is away', () => stream(failure(503, '08006'))],
 ])('a server that %s is given up after five minutes', async (_, answer) => {
   const { all, asked } = watched([() => stream(study('running')), answer]);
   const ended = expect(all).rejects.toBeInstanceOf(Unavailable);
@@ -58,7 +59,7 @@ test('an outage ends with the next event', async () => {
 
 test.each<[string, () => Response, new (...args: never[]) => Error]>([
   ['a study that is not there', () => new Response('{"error":{"code":"42704"}}', { status: 404 }), NotFound],
-  ['a fault of the server within the stream', () => stream(failure('XX000')), RequestError],
+  ['a fault of the server within the stream', () => stream(failure(500, 'XX000')), RequestError],
   ['an event that is no JSON', () => stream('event: study\ndata: {\n\n'), SyntaxError],
 ])('%s is not asked for again', async (_, answer, kind) => {
   const { all, asked } = watched([answer]);

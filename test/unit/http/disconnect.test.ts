@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, expect, test } from 'vitest';
+import { DatabaseUnreachable } from '../../../src/errors/errors.ts';
 import { addRoutes, createApp } from '../../../src/http/app.ts';
 import { FairGate } from '../../../src/http/fair-gate.ts';
 import { defaultHttpLimits } from '../../../src/http/limits.ts';
@@ -67,6 +68,19 @@ test('a stream reads its first event once, and ends with the study', async () =>
   expect(await answer.text()).toBe('event: study\ndata: {"study":1,"state":"completed"}\n\n');
   expect(reads).toBe(1);
 });
+
+test('an error within a stream says its status', async () => {
+  const routes = eventRoutes({ changed: new Changed(), streams: new Streams(limits), stopping: new AbortController().signal });
+  let reads = 0;
+  const studies = (): object[] => {
+    if (++reads > 1) throw new DatabaseUnreachable('the database is away', { hint: 'Wait.' });
+    return [{ study: 1, state: 'running' }];
+  };
+  const url = await start(routes, studies, async (role) => role);
+  const text = await (await fetch(`${url}/v1/studies/1/events`)).text();
+  const [, data = ''] = /^event: error\ndata: (.*)$/m.exec(text) ?? [];
+  expect(JSON.parse(data)).toEqual({ status: 503, code: '08001', message: 'the database is away', hint: 'Wait.' });
+}, 10_000);
 
 test('a stream whose client has left reads no more', async () => {
   let reads = 0;
