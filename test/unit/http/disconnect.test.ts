@@ -70,17 +70,20 @@ test('a stream reads its first event once, and ends with the study', async () =>
 });
 
 test('an error within a stream says its status', async () => {
-  const routes = eventRoutes({ changed: new Changed(), streams: new Streams(limits), stopping: new AbortController().signal });
+  const changed = new Changed();
+  const routes = eventRoutes({ changed, streams: new Streams(limits), stopping: new AbortController().signal });
   let reads = 0;
   const studies = (): object[] => {
     if (++reads > 1) throw new DatabaseUnreachable('the database is away', { hint: 'Wait.' });
     return [{ study: 1, state: 'running' }];
   };
   const url = await start(routes, studies, async (role) => role);
-  const text = await (await fetch(`${url}/v1/studies/1/events`)).text();
+  const answer = await fetch(`${url}/v1/studies/1/events`);
+  changed.notify('1');
+  const text = await answer.text();
   const [, data = ''] = /^event: error\ndata: (.*)$/m.exec(text) ?? [];
-  expect(JSON.parse(data)).toEqual({ status: 503, code: '08001', message: 'the database is away', hint: 'Wait.' });
-}, 10_000);
+  expect(JSON.parse(data)).toEqual({ status: 503, code: '08006', message: 'the database is away', hint: 'Wait.' });
+});
 
 test('a stream whose client has left reads no more', async () => {
   let reads = 0;
