@@ -155,6 +155,7 @@ export function addRoutes(app: FastifyInstance, routes: readonly HttpRoute[], si
   for (const {
     method,
     path,
+    needsPassword = false,
     params,
     query,
     body,
@@ -167,7 +168,10 @@ export function addRoutes(app: FastifyInstance, routes: readonly HttpRoute[], si
       method,
       url: path,
       onRequest,
-      preParsing: async (request) => checkType(request, bodyTypes),
+      preParsing: async (request) => {
+        if (needsPassword) request.role?.byPassword();
+        checkType(request, bodyTypes);
+      },
       ...(bodyLimit === undefined ? {} : { bodyLimit }),
       schema: {
         ...(params === undefined ? {} : { params }),

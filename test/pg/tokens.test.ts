@@ -168,6 +168,37 @@ describe('over HTTP', () => {
     expect((await byPassword('POST', '/v1/tokens', { name: 'ci' })).status).toBe(409);
   });
 
+  test('the document says which paths need the password: a token is refused there, and nowhere else', async () => {
+    interface Operation {
+      security?: unknown;
+      requestBody?: { content: Record<string, unknown> };
+    }
+    const { body } = await client<{ paths: Record<string, Record<string, Operation>> }>('GET', '/openapi.json');
+    const refused: string[] = [];
+    const said: string[] = [];
+    for (const [path, methods] of Object.entries(body.paths).filter(([path]) => path !== '/v1/studies/events')) {
+      for (const [method, { security, requestBody }] of Object.entries(methods)) {
+        const [type = 'application/json'] = Object.keys(requestBody?.content ?? {});
+        const sent = requestBody === undefined ? undefined : type === 'application/json' ? {} : 'x';
+        const answer = await client(
+          method.toUpperCase(),
+          path.replaceAll(/\{\w+\}/g, '999'),
+          sent,
+          sent === undefined ? {} : { 'content-type': type },
+        );
+        if (JSON.stringify(answer.body).includes('needs the password of the role')) refused.push(`${method} ${path}`);
+        if (security !== undefined) said.push(`${method} ${path}`);
+      }
+    }
+    expect(refused).toEqual(said);
+    expect(said.sort()).toEqual([
+      'delete /v1/datasets/{dataset}',
+      'post /v1/datasets/{dataset}',
+      'post /v1/session',
+      'post /v1/tokens',
+    ]);
+  });
+
   test('it reads data sets, but makes and drops none', async () => {
     expect((await client('GET', '/v1/datasets')).body).toMatchObject({ datasets: [{ name: 'public.reviews' }] });
     expect((await client('GET', '/v1/datasets/reviews')).body).toMatchObject({ owned: true });

@@ -140,8 +140,9 @@ set search_path = pg_catalog, pg_temp
 as $$ select rafiki._create_token(name, valid_for) $$;
 
 comment on function rafiki_create_token(text, interval) is $$Creates a token for the HTTP server, which acts as your role without its password: Authorization: Bearer …. It is shown
-once; only a hash is stored. It predicts, trains and reads what your role may, but creates no tables and no tokens, and is
-valid only while the role may log in. See rafiki.tokens.
+once; only a hash is stored. It predicts, trains and reads what your role may, and is valid only while the role may log in. It makes and drops no
+tables, makes no tokens and revokes no other one: POST and DELETE /v1/datasets/…, POST /v1/tokens and POST /v1/session answer it with 403. See
+rafiki.tokens.
 
 Arguments:
   name: what you call it: what will use it

@@ -1,5 +1,4 @@
 import Type from 'typebox';
-import { InvalidParameter } from '../../errors/errors.ts';
 import { HttpRefusal } from '../error-answer.ts';
 import { type HttpRoute, route } from '../route.ts';
 import { doneSchema } from '../schemas.ts';
@@ -24,6 +23,7 @@ export const sessionRoutes = (sessions: PageSessions, isTls: boolean): HttpRoute
     path: '/v1/session',
     tag,
     summary: 'Begins a session of a browser, signed in with a role and its password',
+    needsPassword: true,
     answer: sessionSchema,
     status: 201,
     handle({ role, request, reply }) {
@@ -34,11 +34,6 @@ export const sessionRoutes = (sessions: PageSessions, isTls: boolean): HttpRoute
         });
       }
       const { authorization = '' } = request.headers;
-      if (!/^basic /i.test(authorization)) {
-        throw new InvalidParameter('a session begins with a role and its password', {
-          hint: 'Send them by HTTP Basic.',
-        });
-      }
       const { token, key } = sessions.begin(role.role, authorization);
       sendSession(reply, token, isTls);
       return { role: role.role, key, lasts_s: sessions.lastsSeconds };
