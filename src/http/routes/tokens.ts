@@ -32,7 +32,8 @@ export const tokenRoutes = (): HttpRoute[] => [
     status: 201,
     async handle({ role, body: { name, valid_for } }) {
       const given = valid_for === undefined ? [name] : [name, valid_for];
-      const sql = `select ${role.api}.rafiki_create_token($1::text${valid_for === undefined ? '' : ', $2::interval'}) as token`;
+      const time = valid_for === undefined ? '' : `, rafiki._interval_named('valid_for', $2)`;
+      const sql = `select ${role.api}.rafiki_create_token($1::text${time}) as token`;
       const [row] = await role.transaction((on) => on.query<{ token: string }>(sql, given));
       return { name, token: row?.token ?? '' };
     },
