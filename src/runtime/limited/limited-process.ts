@@ -1,16 +1,32 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { getPriority, setPriority } from 'node:os';
 import { cpuMs } from './cpu-time.ts';
-import { type LimitedCommandOptions, limitedCommand, lowerPriority } from './limited-command.ts';
+import { fenceOf } from './fence.ts';
 
+/** Source files run through tsx, the build directly. */
+const isSource = import.meta.url.endsWith('.ts');
+
+/** A Node process with native libraries reserves 1.1 GB of addresses before it does anything. */
+const BASE_ADDRESS_BYTES = 1.5 * 2 ** 30;
+/** V8 reserves addresses of its own while it runs TypeScript. */
+const SOURCE_ADDRESS_BYTES = 2 * 2 ** 30;
 /** Of JavaScript's objects: files and tensors are outside. */
 const HEAP_MB = 512;
 /** How often its time is looked at. */
 const WATCH_MS = 250;
 /** An order that computes for a second may take as many seconds: others may have the cores. */
 const PATIENCE = 5;
+/** The kernel's maximum. */
+const LOWEST = 19;
 /** The last characters of what it writes to stderr. */
 const KEPT_CHARS = 2_000;
+
+/**
+ * No core files, few descriptors, a limit of addresses, and no new files; what a system does not know is skipped. The limits cannot be
+ * raised again.
+ */
+const LIMITS = `ulimit -c 0; ulimit -n 256; ulimit -v "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f 0; shift 2; exec "$@"`;
 
 export type ProcessEnd =
   /** It took longer than an order may. */
@@ -18,7 +34,13 @@ export type ProcessEnd =
   /** It ended by itself, or could not be started. */
   | { kind: 'died'; cause: string };
 
-export interface LimitedProcessOptions extends Omit<LimitedCommandOptions, 'heapMb'> {
+export interface LimitedProcessOptions {
+  /** The file that it runs: `.ts` in the source tree, `.js` in the build. */
+  entry: URL;
+  /** Memory beyond what any Node process takes, bytes. */
+  memoryBytes: number;
+  /** Folders that it may read besides its own code, if the system can limit that. */
+  reads: readonly string[];
   /** How far its priority is below that of this process. */
   nice: number;
   onEnd(end: ProcessEnd): void;
@@ -32,8 +54,9 @@ interface PendingOrder {
 }
 
 /**
- * A child process for code that is not trusted: as {@link limitedCommand} limits it, with a limit of time, a lower priority, and no
- * open file or connection of this one. It executes its orders one after another, and answers each with one message.
+ * A child process for code that is not trusted: with an empty environment, limits of memory, files and time, a lower priority, and no
+ * open file or connection of this one. It executes its orders one after another, and answers each with one message. Where the system
+ * allows it, it has no network, and sees neither other processes nor files; see {@link fenceOf}.
  */
 export class LimitedProcess {
   readonly #child: ChildProcess;
@@ -44,11 +67,17 @@ export class LimitedProcess {
   #stderr = '';
 
   constructor({ entry, memoryBytes, reads, nice, onEnd }: LimitedProcessOptions) {
-    const { file, args, options } = limitedCommand({ entry, memoryBytes, heapMb: HEAP_MB, reads });
+    const addresses = memoryBytes + BASE_ADDRESS_BYTES + (isSource ? SOURCE_ADDRESS_BYTES : 0);
+    // WebAssembly would reserve 10 GB of addresses to find accesses outside of its memory
+    const options = [`--max-old-space-size=${HEAP_MB}`, '--disable-wasm-trap-handler'];
+    const node = [process.execPath, ...options, ...(isSource ? ['--import', 'tsx'] : [])];
+    const limited = ['/bin/sh', '-c', LIMITS, 'sh', String(Math.ceil(addresses / 1024)), isSource ? '0' : '1'];
+    const [file = '', ...args] = [...fenceOf(reads), ...limited, ...node, entry.pathname];
     const child = spawn(file, args, {
       serialization: 'advanced', // preserves typed arrays
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      ...options,
+      env: {},
+      ...(isSource ? {} : { cwd: '/' }),
     });
     this.#child = child;
     child.unref();
@@ -57,7 +86,7 @@ export class LimitedProcess {
     child.stderr?.on('data', (text: Buffer) => {
       this.#stderr = (this.#stderr + text.toString('latin1')).slice(-KEPT_CHARS);
     });
-    lowerPriority(child.pid, nice);
+    if (child.pid !== undefined) lower(child.pid, nice);
     child.on('message', (reply) => this.#settle(reply));
     this.#ended = new Promise((resolve) => {
       const ended = (cause: string): void => {
@@ -133,5 +162,13 @@ export class LimitedProcess {
     clearInterval(this.#timer);
     this.#orders.shift()?.resolve(reply);
     this.#send();
+  }
+}
+
+function lower(pid: number, nice: number): void {
+  try {
+    setPriority(pid, Math.min(getPriority() + nice, LOWEST));
+  } catch {
+    // it has just ended, or the system does not allow it
   }
 }
