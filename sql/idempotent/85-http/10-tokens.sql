@@ -122,11 +122,8 @@ begin
   if name !~ '^[^[:cntrl:]]{1,100}$' then
     raise exception using errcode = 'invalid_name', message = 'the name of a token has 1 to 100 characters, none of them a control character',
       hint = 'Name it after what uses it: ci.';
-  elsif not has_schema_privilege('rafiki_reader', 'create') then
-    raise exception using errcode = 'insufficient_privilege', message = format('role %s may not create tokens', current_user),
-      detail = 'The role may not create functions in schema rafiki_reader, through which a token acts.',
-      hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
   end if;
+  perform rafiki._check_may_create_reader(quote_ident(current_user)::regrole, format('role %s may not create tokens', current_user));
   -- the text after the check of the ticket is that of _token_body()
   ticket := rafiki._create_reader(reader, 'setof json volatile', format('select rafiki._check_token(%L, $1); select rafiki._http($2, $3)', reader),
                                   rafiki._token_arguments());
