@@ -38,7 +38,14 @@ export function openApi(routes: readonly HttpRoute[]): Json {
 type Components = Record<string, unknown>;
 
 function operation({ method, path, tag, params, query, body, ...rest }: HttpRoute, schemas: Components): Json {
-  const { summary, needsPassword = false, bodyTypes = ['application/json'], answer, answerType = 'application/json', status = 200 } = rest;
+  const {
+    summary,
+    needsPassword = false,
+    bodyTypes = ['application/json'],
+    answer,
+    answerType = 'application/json',
+    status = 200,
+  } = rest;
   const schema = plain(answer ?? { type: 'string', format: 'binary' }, schemas);
   return {
     tags: [tag],

@@ -396,14 +396,19 @@ test('a member sees and ends the tokens of its role, and not after the membershi
   expect(await status(other)).toBe(401);
   await db.query(`revoke ${victimRole} from ${malloryRole}`);
   expect(await names()).toEqual([]);
-  expect(await failureOf(mallory, `select rafiki_revoke_token('app', '${victimRole}')`)).toMatchObject({ code: '42704' });
+  expect(await failureOf(mallory, `select rafiki_revoke_token('app', '${victimRole}')`)).toMatchObject({
+    code: '42704',
+  });
   expect(await status(asVictim)).toBe(200);
 });
 
 test('a token ends no other token of its role, nor does code that runs in its calls', async () => {
   const other = await create(victim, 'other');
   const refused = await asVictim('DELETE', '/v1/tokens/other');
-  expect(refused).toMatchObject({ status: 403, body: { error: { code: '42501', hint: expect.stringContaining('password') } } });
+  expect(refused).toMatchObject({
+    status: 403,
+    body: { error: { code: '42501', hint: expect.stringContaining('password') } },
+  });
   const source = await trap(
     mallory,
     malloryRole,
@@ -433,6 +438,7 @@ test("no token is in our log, an answer or Postgres's log of statements", async 
   const statements = readFileSync(path.join(path.dirname(row?.dir ?? ''), 'postgres.log'), 'utf8');
   expect(statements).toContain(`$1 = '${sha256(token)}', $2 = 'tokens'`); // the call, with what the function checks
   expect(log).not.toBe('');
-  for (const secret of [token, victimToken, forged]) expect(statements + log + JSON.stringify(body)).not.toContain(secret);
+  for (const secret of [token, victimToken, forged])
+    expect(statements + log + JSON.stringify(body)).not.toContain(secret);
   expect(log + JSON.stringify(body)).not.toContain(sha256(token));
 });

@@ -69,7 +69,8 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     method: 'POST',
     path: '/v1/datasets/:dataset',
     tag,
-    summary: 'Uploads CSV with a header, JSON lines, Parquet, or a zip of images with labels, as a new table of the role',
+    summary:
+      'Uploads CSV with a header, JSON lines, Parquet, or a zip of images with labels, as a new table of the role',
     needsPassword: true,
     params: Type.Object({ dataset: Type.String({ pattern: newName }) }),
     query: Type.Object({ schema: Type.Optional(Type.String({ pattern: newName })) }, { additionalProperties: false }),

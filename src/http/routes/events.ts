@@ -95,7 +95,9 @@ async function sendEvents(
   const first = await watched.read(); // an error is an answer of its own
   streams.enter(role.role);
   const response = reply.raw;
-  const gone = AbortSignal.any([role.signal, stopping, request.session?.ended].filter((signal) => signal !== undefined));
+  const gone = AbortSignal.any(
+    [role.signal, stopping, request.session?.ended].filter((signal) => signal !== undefined),
+  );
   reply.hijack();
   const headers = { ...reply.getHeaders(), 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
   response.writeHead(200, headers as Record<string, string>);

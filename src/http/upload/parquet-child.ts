@@ -18,9 +18,7 @@ export interface ParquetOrder {
 }
 
 /** Rows are in the text format of COPY; after the last ones there is nothing. */
-export type ParquetReply =
-  | { columns?: { name: string; type: string }[]; rows?: string }
-  | { refused: string };
+export type ParquetReply = { columns?: { name: string; type: string }[]; rows?: string } | { refused: string };
 
 /** A page that claims to be larger than any is not unpacked. */
 const bounded = Object.fromEntries(
@@ -69,8 +67,16 @@ async function reply({ file }: ParquetOrder): Promise<ParquetReply> {
 }
 
 const refusal = (error: unknown): ParquetReply => ({
-  refused: String((error as Error).message).replaceAll(/\s+/g, ' ').slice(0, MAX_REFUSAL_CHARS),
+  refused: String((error as Error).message)
+    .replaceAll(/\s+/g, ' ')
+    .slice(0, MAX_REFUSAL_CHARS),
 });
 
-process.on('message', (order: ParquetOrder) => void reply(order).catch(refusal).then((answer) => process.send?.(answer)));
+process.on(
+  'message',
+  (order: ParquetOrder) =>
+    void reply(order)
+      .catch(refusal)
+      .then((answer) => process.send?.(answer)),
+);
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));

@@ -27,7 +27,13 @@ function watched(answers: readonly (() => Response | Promise<Response>)[]) {
 const away = () => Promise.reject(new TypeError('fetch failed'));
 
 test('it connects again while the server is away, and ends with the study', async () => {
-  const answers = [() => stream(study('running')), away, away, () => stream(study('running')), () => stream(study('completed'))];
+  const answers = [
+    () => stream(study('running')),
+    away,
+    away,
+    () => stream(study('running')),
+    () => stream(study('completed')),
+  ];
   const { all } = watched(answers);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(await all).toEqual(['running', 'completed']);
@@ -51,7 +57,10 @@ test.each<[string, () => Response | Promise<Response>]>([
 });
 
 test('an outage ends with the next event', async () => {
-  const answers = Array.from({ length: 4 }, () => [() => stream(study('running')), ...Array.from({ length: 15 }, () => away)]);
+  const answers = Array.from({ length: 4 }, () => [
+    () => stream(study('running')),
+    ...Array.from({ length: 15 }, () => away),
+  ]);
   const { all } = watched([...answers.flat(), () => stream(study('completed'))]);
   await vi.advanceTimersByTimeAsync(4 * 250_000);
   expect(await all).toEqual(['running', 'completed']);

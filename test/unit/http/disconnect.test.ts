@@ -17,7 +17,11 @@ let app: FastifyInstance;
 afterEach(() => app.close());
 
 /** The web server with these paths, for a role whose calls are answered with `studies`. */
-async function start(routes: readonly HttpRoute[], studies: () => object[], signedIn: (role: SignedIn) => Promise<SignedIn>) {
+async function start(
+  routes: readonly HttpRoute[],
+  studies: () => object[],
+  signedIn: (role: SignedIn) => Promise<SignedIn>,
+) {
   app = createApp({ tls: undefined, corsOrigins: [], limits, logger: silentLogger });
   const ann = new SignedIn({
     ...{ role: 'ann', servedAs: 'ann', api: 'public' },
@@ -43,12 +47,16 @@ test('a client that leaves while it signs in is missed by nothing that follows',
       return {};
     },
   });
-  const url = await start([seen], () => [], (role) => {
-    asked = true;
-    return new Promise((resolve) => {
-      signIn = () => resolve(role);
-    });
-  });
+  const url = await start(
+    [seen],
+    () => [],
+    (role) => {
+      asked = true;
+      return new Promise((resolve) => {
+        signIn = () => resolve(role);
+      });
+    },
+  );
   const client = new AbortController();
   const request = fetch(`${url}/seen`, { signal: client.signal });
   request.catch(() => undefined);
@@ -61,7 +69,11 @@ test('a client that leaves while it signs in is missed by nothing that follows',
 
 test('a stream reads its first event once, and ends with the study', async () => {
   let reads = 0;
-  const routes = eventRoutes({ changed: new Changed(), streams: new Streams(limits), stopping: new AbortController().signal });
+  const routes = eventRoutes({
+    changed: new Changed(),
+    streams: new Streams(limits),
+    stopping: new AbortController().signal,
+  });
   const studies = (): object[] => [{ study: 1, state: ++reads === 1 ? 'completed' : 'read again' }];
   const url = await start(routes, studies, async (role) => role);
   const answer = await fetch(`${url}/v1/studies/1/events`);
@@ -90,7 +102,11 @@ test('a stream whose client has left reads no more', async () => {
   const changed = new Changed();
   const streams = new Streams({ streams: 1, streamsOfRole: 1 });
   const routes = eventRoutes({ changed, streams, stopping: new AbortController().signal });
-  const url = await start(routes, () => [{ study: 1, state: `running ${++reads}` }], async (role) => role);
+  const url = await start(
+    routes,
+    () => [{ study: 1, state: `running ${++reads}` }],
+    async (role) => role,
+  );
   const client = new AbortController();
   const answer = await fetch(`${url}/v1/studies/1/events`, { signal: client.signal });
   client.abort();
