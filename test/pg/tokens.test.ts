@@ -261,6 +261,13 @@ describe('over HTTP', () => {
     });
     expect((await client('POST', '/v1/models/films/confusion', rows)).status).toBe(200);
     expect((await client('POST', '/v1/models/films/class_report', rows)).status).toBe(200);
+    expect((await client('POST', '/v1/models/films/mistakes', rows)).body).toMatchObject({ rows: 100 });
+    expect((await client('GET', '/v1/models/films/inputs')).body).toMatchObject({
+      input: 'text',
+      members: [{}],
+      version: 1,
+    });
+    expect((await client('GET', '/v1/serving')).body).toMatchObject({ models: [{ model: 'films' }] });
   });
 
   test('it manages models', async () => {
