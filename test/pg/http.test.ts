@@ -296,7 +296,7 @@ describe('errors', () => {
     ['POST', '/v1/studies', { source: 'reviews' }, 400, '22023'],
     ['POST', '/v1/studies', { task: 'sentiment', source: 'reviews', more: 1 }, 400, '22023'],
     ['POST', '/v1/studies', { task: 'sentiment', source: 'nowhere' }, 404, '42P01'],
-    ['POST', '/v1/studies', { task: 'sentiment', source: 'reviews"; drop table reviews; --' }, 400, '22023'],
+    ['POST', '/v1/studies', { task: 'sentiment', source: 'reviews"; drop table reviews; --' }, 400, '42602'],
     ['POST', '/v1/studies', { task: 'magic', source: 'reviews' }, 404, '42704'],
     ['POST', '/v1/models/films/predict', {}, 400, '22023'],
     ['POST', '/v1/models/films/predict', { query: 'a', queries: [] }, 400, '22023'],
