@@ -194,8 +194,8 @@ describe('from a file to a model', () => {
     });
     expect((await ann('GET', '/v1/models/films/file')).body['length']).toBeGreaterThan(1000);
     expect((await ann('POST', '/v1/models/films/undeploy')).body).toEqual({ done: true });
-    const refused = await ann('POST', '/v1/models/films/predict', { query: 'x' });
-    expect(refused).toMatchObject({
+    const refused = () => ann('POST', '/v1/models/films/predict', { query: 'x' });
+    await expect.poll(refused).toMatchObject({
       status: 409,
       body: { error: { code: '55000', message: 'model "films" is not deployed' } },
     });

@@ -58,16 +58,17 @@ export class TokenSignIns {
     const found = await this.#find(hash);
     const { database, readerUrl, limits, statements, api, logger } = this.#options;
     const { statementsOfRole: maxConnections, statementMs } = limits;
-    const { id, reader, role } = found;
+    const { role } = found;
     const sessions = new TokenLogin({
-      ...{ database, readerUrl, id, reader, proof, logger },
+      ...{ database, readerUrl, token: found, proof, logger },
       ...{ maxConnections, statementMs, idleMs: IDLE_MS },
     });
     const servedAs = role.replaceAll('\x1f', ''); // as rafiki._session_role() has it
     const signedIn = new SignedIn({ role, servedAs, sessions, statements, api });
     this.#kept.add(hash, signedIn, async () => {
-      // a role that was renamed: requests are counted and served by its new name after another sign-in
-      if ((await this.#find(hash)).role !== role) throw invalid();
+      const again = await this.#find(hash);
+      // a role that was renamed: requests are counted and served by its new name after another sign-in; so is a function that was restored
+      if (again.role !== role || again.version !== found.version) throw invalid();
     });
     return signedIn;
   }
