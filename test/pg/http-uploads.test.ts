@@ -33,6 +33,23 @@ const rows = (name: string): Promise<unknown[]> =>
 const noTable = async (name: string): Promise<void> =>
   expect(await database.db.query(`select to_regclass('public.${name}') as oid`)).toEqual([{ oid: null }]);
 
+describe('texts', () => {
+  test.each([
+    ['a quote within a field', 'a,b\nx "y,2\n', /not CSV/],
+    ['a quote that does not end', 'a,b\n"x,2\n', /not CSV/],
+    ['a row with too few fields', 'a,b\nx\n', /not CSV/],
+    ['a row with too many fields', 'a,b\nx,y,z\n', /not CSV/],
+    ['bytes that are not UTF-8', Buffer.from([0x61, 0x0a, 0xff, 0xfe, 0x0a]), /UTF-8/],
+  ])('%s is an error of the file', async (_, body, message) => {
+    const answer = await ann<{ error?: { message: string; hint?: string } }>('POST', '/v1/datasets/bad', body, {
+      'content-type': 'text/csv',
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body.error).toMatchObject({ message: expect.stringMatching(message), hint: expect.any(String) });
+    await noTable('bad');
+  });
+});
+
 describe('a zip of images', () => {
   test('folders are classes', async () => {
     const files = [
