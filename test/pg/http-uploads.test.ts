@@ -112,6 +112,12 @@ describe('a zip of images', () => {
     ],
     ['labels without their columns', [file('1.jpg'), file('labels.csv', 'a,b\n1.jpg,a')], 400, /columns/],
     ['labels that are no CSV', [file('1.jpg'), file('labels.csv', 'file,label\n"1.jpg')], 400, /not CSV/],
+    [
+      'labels that are not UTF-8',
+      [file('1.jpg'), { name: 'labels.csv', bytes: Buffer.from('file,label\n1.jpg,caf\xe9', 'latin1') }],
+      400,
+      /UTF-8/,
+    ],
   ])('%s is refused, and leaves nothing', async (_, files, status, message) => {
     const answer = await uploadZip('refused', files);
     expect([answer.status, JSON.stringify(answer.body)]).toEqual([status, expect.stringMatching(message)]);
