@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { BadData } from '../../errors/errors.ts';
 import { MAX_JSON_BYTES, readJson } from './bounded-read.ts';
-import { convertedGraph } from './converted-graph.ts';
+import { convertedGraph } from './tfjs-model.ts';
 import type { PackageForm } from './encoder-source.ts';
 
 /** Tokens that the Universal Sentence Encoder Lite reads of a text, by a constant of its graph. */
