@@ -7,7 +7,7 @@ import { MAX_JSON_BYTES, readBounded, readJson } from './bounded-read.ts';
 import type { EncoderSource } from './encoder-source.ts';
 import { outlineOf, vectorOutputOf } from './onnx-file.ts';
 import { readPreprocessor } from './preprocessor.ts';
-import { convertedImageModel } from './tfjs-model.ts';
+import { convertedModel } from './tfjs-model.ts';
 
 interface ImageEncoderFiles {
   preprocessor: string;
@@ -37,7 +37,7 @@ export interface TfjsFiles extends ImageEncoderFiles {
 /** An image encoder from a model of TensorFlow.js, with a preprocessor_config.json that says how it sees images. */
 export async function tfjsImageEncoder({ tfjs, layers, ...files }: TfjsFiles): Promise<EncoderSource> {
   const names = layers?.split(',').map((name) => name.trim()) ?? [];
-  return imageEncoder(await convertedImageModel(tfjs, names), tfjs, files);
+  return imageEncoder(await convertedModel(tfjs, { vectorsOf: names }), tfjs, files);
 }
 
 async function imageEncoder(

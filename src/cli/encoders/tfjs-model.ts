@@ -5,22 +5,12 @@ import { isLayersModel, readLayersModel } from '../../encoders/tfjs/layers-json.
 import { readGraphModel, weightFiles } from '../../encoders/tfjs/model-json.ts';
 import { joined, MAX_JSON_BYTES, readBounded, readJson } from './bounded-read.ts';
 
-/** A graph model of TensorFlow.js as an ONNX file; its weights are in other files of its folder. */
-export async function convertedGraph(file: string, cut: GraphCut = {}): Promise<Uint8Array> {
-  const { json, weights } = await readTfjs(file);
-  return convertGraph(readGraphModel(json, weights), cut);
-}
-
-/** A graph model or a layers model as an ONNX file that makes vectors of images; `vectorsOf`: of its nodes or layers, in place of its outputs. */
-export async function convertedImageModel(file: string, vectorsOf: readonly string[]): Promise<Uint8Array> {
-  const { json, weights } = await readTfjs(file);
-  return isLayersModel(json)
-    ? convertLayers(readLayersModel(json, weights), { vectorsOf })
-    : convertGraph(readGraphModel(json, weights), { vectorsOf });
-}
-
-async function readTfjs(file: string): Promise<{ json: unknown; weights: Uint8Array }> {
+/** A graph model or a layers model of TensorFlow.js, or a part of it, as an ONNX file; its weights are in other files of its folder. */
+export async function convertedModel(file: string, cut: GraphCut = {}): Promise<Uint8Array> {
   const json = await readJson(file, MAX_JSON_BYTES);
   const read = (name: string): Promise<Buffer> => readBounded(path.join(path.dirname(file), name));
-  return { json, weights: await joined(weightFiles(json), read) };
+  const weights = await joined(weightFiles(json), read);
+  return isLayersModel(json)
+    ? convertLayers(readLayersModel(json, weights), cut)
+    : convertGraph(readGraphModel(json, weights), cut);
 }

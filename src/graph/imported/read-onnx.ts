@@ -1,6 +1,7 @@
 import { NotSupported } from '../../errors/errors.ts';
 import { type Attribute, type Constant, type ElementType, elementTypes, type Node, type Shape } from '../graph.ts';
-import { fieldsOf, int64sOf, type OnnxField, textOf } from '../onnx-fields.ts';
+import { fieldsOf, int64sOf, nodeOf, type OnnxField, ownDomain, textOf } from '../onnx-fields.ts';
+import { readValue } from '../onnx-outline.ts';
 
 /** The graph of an ONNX file. */
 export interface OnnxGraph {
@@ -48,8 +49,6 @@ function readOpset(bytes: Uint8Array, graph: OpenGraph): void {
   if (ownDomain(domain) === '') graph.opset = version;
 }
 
-const ownDomain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
-
 function readGraph(bytes: Uint8Array, graph: OpenGraph): void {
   const inputs: OnnxGraph['inputs'][number][] = [];
   for (const { field, bytes: part } of fieldsOf(bytes)) {
@@ -84,21 +83,8 @@ function constantOf(name: string, attributes: Node['attributes']): Constant {
 }
 
 function readNode(bytes: Uint8Array): Node {
-  const [inputs, outputs]: [string[], string[]] = [[], []];
-  const attributes: Record<string, Attribute> = {};
-  let [op, domain] = ['', ''];
-  for (const { field, bytes: part } of fieldsOf(bytes)) {
-    if (part === undefined) continue;
-    if (field === 1) inputs.push(textOf(part));
-    else if (field === 2) outputs.push(textOf(part));
-    else if (field === 4) op = textOf(part);
-    else if (field === 7) domain = ownDomain(textOf(part));
-    else if (field === 5) {
-      const [name, value] = readAttribute(part);
-      attributes[name] = value;
-    }
-  }
-  return { op, domain, inputs, outputs, attributes };
+  const node = nodeOf(bytes);
+  return { ...node, attributes: Object.fromEntries(node.attributes.map(readAttribute)) };
 }
 
 /** Numbers of attribute types in onnx.proto3. */
@@ -143,17 +129,8 @@ function wholeNumbers(name: string, values: readonly bigint[], shape: readonly n
 
 /** An input or output; one of an unknown type is taken for numbers. */
 function readInput(bytes: Uint8Array): { name: string; dtype: ElementType } {
-  let name = '';
-  let type: number = elementTypes.float32;
-  for (const { field, bytes: part } of fieldsOf(bytes)) {
-    if (part === undefined) continue;
-    if (field === 1) name = textOf(part);
-    if (field !== 2) continue;
-    for (const { field: kind, bytes: tensor } of fieldsOf(part))
-      if (kind === 1 && tensor !== undefined)
-        for (const inner of fieldsOf(tensor)) if (inner.field === 1) type = inner.value ?? type;
-  }
-  return { name, dtype: dtypeOf(type, name) };
+  const { name, type } = readValue(bytes);
+  return { name, dtype: dtypeOf(type === 0 ? elementTypes.float32 : type, name) };
 }
 
 function dtypeOf(type: number, name: string): ElementType {
