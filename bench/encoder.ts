@@ -67,14 +67,17 @@ async function measure(kept: Results, each: EncoderCase, seed: number): Promise<
 }
 
 const scoresOf = ({ rows }: Results, data: string, by: string): Map<string, number> =>
-  new Map(rows.flatMap(([name, seed = '', who, score]) => (name === data && who === by ? [[seed, Number(score)]] : [])));
+  new Map(
+    rows.flatMap(([name, seed = '', who, score]) => (name === data && who === by ? [[seed, Number(score)]] : [])),
+  );
 
 function accuracyFigure(kept: Results, data: string, by: string): Figure {
   const [own, peer] = [scoresOf(kept, data, by), scoresOf(kept, data, PEER)];
   const value = meanOf([...own.values()]);
   const figure = { bench: 'encoder', name: `${data}-${by}`, value, unit: 'accuracy', peer: PEER, ok: null };
   const note = `${own.size} seeds, standard error ${errorOf([...own.values()]).toFixed(4)}`;
-  if (peer.size === 0) return { ...figure, peerValue: null, note: `${note}; no scikit-learn: apt-get install python3-sklearn` };
+  if (peer.size === 0)
+    return { ...figure, peerValue: null, note: `${note}; no scikit-learn: apt-get install python3-sklearn` };
   const peerValue = meanOf([...peer.values()]);
   return { ...figure, peerValue, ratio: value / peerValue, note };
 }

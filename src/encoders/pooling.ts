@@ -44,7 +44,9 @@ export function poolingNodes(pooling: Pooling, { name: answer, shape }: EncoderA
   };
   const maskedMean = (given: string): string => {
     const isToken = node('Cast', [given], { to: elementTypes.bool });
-    const count = node('ReduceSum', [node('Cast', [isToken], { to: elementTypes.float32 }), ints([1])], { keepdims: 1 });
+    const count = node('ReduceSum', [node('Cast', [isToken], { to: elementTypes.float32 }), ints([1])], {
+      keepdims: 1,
+    });
     // chosen, not multiplied: what an encoder answers for padding need not be finite
     const tokens = node('Where', [node('Unsqueeze', [isToken, ints([2])]), answer, float(0)]);
     return node('Div', [node('ReduceSum', [tokens, ints([1])], { keepdims: 0 }), node('Max', [count, float(1)])]);

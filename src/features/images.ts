@@ -90,8 +90,7 @@ export const decodeSized = (
   file: Uint8Array,
   { width, height }: ImageSize,
   fit: 'cover' | 'fill',
-): Promise<Uint8Array> =>
-  decodeWith(file, async (image) => (await rawOf(image.resize(width, height, { fit }))).data);
+): Promise<Uint8Array> => decodeWith(file, async (image) => (await rawOf(image.resize(width, height, { fit }))).data);
 
 /** Interleaved red, green and blue; what was transparent is white. */
 const rawOf = (image: Sharp): Promise<{ data: Buffer; info: OutputInfo }> =>

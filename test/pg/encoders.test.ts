@@ -1,8 +1,8 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addEncoder } from '../../src/cli/encoders/add-encoder.ts';
-import type { Database } from '../../src/db/database.ts';
 import { removeEncoder } from '../../src/cli/encoders/remove-encoder.ts';
+import type { Database } from '../../src/db/database.ts';
 import { deleteEncoder, grantEncoder, lockEncoder, revokeEncoder } from '../../src/db/statements/encoders.ts';
 import { setEncoders } from '../../src/db/statements/studies.ts';
 import { createParamStore } from '../../src/params/create-param-store.ts';
@@ -34,11 +34,11 @@ afterAll(async () => {
 });
 
 const add = (name: string, roles: readonly string[] | null = null) =>
-  addEncoder(
-    name,
-    async () => ({ input: 'text', model: tinyEncoder(), source: 'a test', licence: 'MIT' }),
-    { database: db, params: createParamStore(db, {}), roles },
-  );
+  addEncoder(name, async () => ({ input: 'text', model: tinyEncoder(), source: 'a test', licence: 'MIT' }), {
+    database: db,
+    params: createParamStore(db, {}),
+    roles,
+  });
 
 async function study(args: string): Promise<{ id: number; state: string }> {
   const [row] = await db.query<{ id: number }>(
@@ -123,9 +123,13 @@ test('one that cannot be trained says why', async () => {
 
 test('one that cannot be trained is refused by its name, although another can', async () => {
   await add('stuck');
-  await db.query(`update rafiki.encoder set obstacle = 'It has an operator without a gradient: Odd.' where name = 'stuck'`);
+  await db.query(
+    `update rafiki.encoder set obstacle = 'It has an operator without a gradient: Odd.' where name = 'stuck'`,
+  );
   for (const encoder of ['"stuck"', '{"list": ["tiny", "stuck"]}'])
-    await expect(study(`families => '{encoder,encoder_tuned}', knobs => '{"encoder": ${encoder}}'`)).rejects.toMatchObject({
+    await expect(
+      study(`families => '{encoder,encoder_tuned}', knobs => '{"encoder": ${encoder}}'`),
+    ).rejects.toMatchObject({
       code: '0A000',
       message: expect.stringContaining('"stuck"'),
       detail: 'It has an operator without a gradient: Odd.',

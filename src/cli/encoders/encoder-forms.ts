@@ -47,7 +47,9 @@ const forms: readonly EncoderForm[] = [
 /** How the encoder that flags name is read. Throws {@link InvalidParameter} for flags that name none, or that say what its form does not have. */
 export function sourceOf(given: EncoderSettings): () => Promise<EncoderSource> {
   const named = places.filter((flag) => given[flag] !== undefined);
-  const form = forms.find(({ places: own }) => own.length === named.length && own.every((flag) => named.includes(flag)));
+  const form = forms.find(
+    ({ places: own }) => own.length === named.length && own.every((flag) => named.includes(flag)),
+  );
   if (form === undefined) {
     throw new InvalidParameter('the flags do not say where the encoder is', {
       detail: `Given: ${flagsText(named) || 'none'}.`,

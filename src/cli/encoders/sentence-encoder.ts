@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { BadData } from '../../errors/errors.ts';
 import { MAX_JSON_BYTES, readJson } from './bounded-read.ts';
-import { convertedModel } from './tfjs-model.ts';
 import type { PackageForm } from './encoder-source.ts';
+import { convertedModel } from './tfjs-model.ts';
 
 /** Tokens that the Universal Sentence Encoder Lite reads of a text, by a constant of its graph. */
 const MAX_PIECES = 128;

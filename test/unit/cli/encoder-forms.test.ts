@@ -33,14 +33,17 @@ it.each<[string, Partial<Flags>]>([
   );
 });
 
-it.each<Partial<Flags>>([{}, { onnx: 'm.onnx' }, { ...texts, npm: 'x' }, { ...texts, preprocessor: 'p.json' }, { side: 3 }])(
-  'files that name no encoder, or two, are refused: %o',
-  (flags) => {
-    expect(() => sourceOf({ ...none, ...flags })).toThrow(
-      expect.objectContaining({ sqlstate: '22023', hint: expect.stringContaining('--tfjs --preprocessor') }),
-    );
-  },
-);
+it.each<Partial<Flags>>([
+  {},
+  { onnx: 'm.onnx' },
+  { ...texts, npm: 'x' },
+  { ...texts, preprocessor: 'p.json' },
+  { side: 3 },
+])('files that name no encoder, or two, are refused: %o', (flags) => {
+  expect(() => sourceOf({ ...none, ...flags })).toThrow(
+    expect.objectContaining({ sqlstate: '22023', hint: expect.stringContaining('--tfjs --preprocessor') }),
+  );
+});
 
 it('a folder without a package is refused', async () => {
   await expect(packageEncoder('test/fixtures/none')).rejects.toMatchObject({ sqlstate: '42704' });

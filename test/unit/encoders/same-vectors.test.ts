@@ -110,7 +110,9 @@ describe('an encoder has the same vectors frozen, and trained with no step', () 
 
   it('says which pooling does not fit', async () => {
     const model = imageEncoder('cls', mixed);
-    await expect(knownVectors(model, await images())).rejects.toMatchObject({ hint: expect.stringMatching(/--pooling/) });
+    await expect(knownVectors(model, await images())).rejects.toMatchObject({
+      hint: expect.stringMatching(/--pooling/),
+    });
     await expect(importEncoder(model)).rejects.toMatchObject({ hint: expect.stringMatching(/--pooling/) });
   });
 });
