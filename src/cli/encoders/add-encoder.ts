@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts';
-import { checkRoles, encoderExists, insertEncoder } from '../../db/statements/encoders.ts';
+import { encoderExists, insertEncoder, requireRoles } from '../../db/statements/encoders.ts';
 import type { RawInput } from '../../domain/task.ts';
 import type { TrainedModel } from '../../domain/training.ts';
 import { Embedder } from '../../encoders/embedder.ts';
@@ -49,7 +49,7 @@ export async function addEncoder(
       hint: `Give this one another name, or first: rafiki encoder remove ${name}`,
     });
   }
-  await checkRoles(database, roles ?? []);
+  await requireRoles(database, roles ?? []);
   const { input, model, source, licence } = await read();
   const known = await tried(model, input);
   const obstacle = await obstacleOf(model, known);

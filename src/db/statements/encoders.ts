@@ -32,7 +32,7 @@ export async function insertEncoder(on: Queryable, encoder: NewEncoder): Promise
 }
 
 /** Throws Postgres' error for a role that does not exist. */
-export async function checkRoles(on: Queryable, roles: readonly string[]): Promise<void> {
+export async function requireRoles(on: Queryable, roles: readonly string[]): Promise<void> {
   await on.query('select r::regrole from unnest($1::text[]) r', [roles]);
 }
 

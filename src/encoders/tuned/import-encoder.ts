@@ -99,7 +99,7 @@ async function probed(graph: OnnxGraph, features: FittedFeatures): Promise<Probe
     for (const lengths of probes) {
       const inputs = await sampleInputs(features, lengths);
       const feeds = await encoder.encode(inputs);
-      const found = Object.entries(await runForeign(session, feeds));
+      const found = Object.entries(await runImported(session, feeds));
       runs.push({
         ...{ rows: inputs.length, feeds },
         shapes: Object.fromEntries(found.map(([name, { data }]) => [name, data])),
@@ -112,7 +112,7 @@ async function probed(graph: OnnxGraph, features: FittedFeatures): Promise<Probe
 }
 
 /** Runs a file that was made of a foreign graph. Throws {@link NotSupported} where that has an operator that is another one in our own files. */
-export async function runForeign(session: GraphSession, feeds: ProbeFeeds): Promise<Record<string, TensorData>> {
+export async function runImported(session: GraphSession, feeds: ProbeFeeds): Promise<Record<string, TensorData>> {
   try {
     return await session.run(feeds);
   } catch (cause) {

@@ -6,7 +6,7 @@ import { emitImported } from '../../graph/imported/emit-imported.ts';
 import { BATCH } from '../../graph/imported/probe.ts';
 import { encodeModel } from '../../graph/onnx.ts';
 import { Tape } from '../../graph/tape.ts';
-import { type ImportedEncoder, runForeign } from './import-encoder.ts';
+import { type ImportedEncoder, runImported } from './import-encoder.ts';
 
 /** The vectors of inputs, [inputs, width], by the graph that would be trained, before any step. */
 export async function importedVectors(
@@ -21,7 +21,7 @@ export async function importedVectors(
   g.output(vectors, 'vectors');
   const session = await createSession(encodeModel(g), 1);
   try {
-    const found = await runForeign(session, await createEncoder(features).encode(given));
+    const found = await runImported(session, await createEncoder(features).encode(given));
     return found['vectors']?.data as Float32Array;
   } finally {
     await session.release();

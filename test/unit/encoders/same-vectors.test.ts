@@ -31,10 +31,14 @@ function ofVersion(file: Uint8Array, opset: number): Uint8Array {
   return old;
 }
 
-type Layer = (g: Graph, hidden: Value) => Value;
+type GraphLayer = (g: Graph, hidden: Value) => Value;
 
 /** ids and a mask → [N, T, width]. */
-function textEncoder(state: Record<string, unknown>, layer: Layer = (_, hidden) => hidden, opset = 18): TrainedModel {
+function textEncoder(
+  state: Record<string, unknown>,
+  layer: GraphLayer = (_, hidden) => hidden,
+  opset = 18,
+): TrainedModel {
   const g = new Graph('texts');
   const ids = g.input('input_ids', ['N', 'T'], 'int64');
   const inputs = state['isMasked'] === false ? ['input_ids'] : ['input_ids', 'attention_mask'];
@@ -51,7 +55,7 @@ function textEncoder(state: Record<string, unknown>, layer: Layer = (_, hidden) 
 }
 
 /** Pixels [N, 3, 8, 8] → mixed, in the shape of `layer`. */
-function imageEncoder(pooling: string, layer: Layer): TrainedModel {
+function imageEncoder(pooling: string, layer: GraphLayer): TrainedModel {
   const g = new Graph('images');
   const pixels = g.input('pixels', ['N', 3, 8, 8]);
   g.output(layer(g, pixels), 'answer');
@@ -63,8 +67,8 @@ function imageEncoder(pooling: string, layer: Layer): TrainedModel {
   return { onnx: encodeModel(g), features: { encoder: 'preprocessed', state, classes: [] } };
 }
 
-const mixed: Layer = (g, pixels) => g.node('MatMul', [pixels, weights(g, [8, 8])], ['N', 3, 8, 8]);
-const parts: Layer = (g, pixels) => {
+const mixed: GraphLayer = (g, pixels) => g.node('MatMul', [pixels, weights(g, [8, 8])], ['N', 3, 8, 8]);
+const parts: GraphLayer = (g, pixels) => {
   const flat = g.node('Reshape', [pixels, g.ints([0, 3, -1])], ['N', 3, 64]);
   return g.node('MatMul', [flat, weights(g, [64, width])], ['N', 3, width]);
 };
@@ -119,7 +123,7 @@ describe('an encoder has the same vectors frozen, and trained with no step', () 
 
 describe('operators that were other ones before version 13', () => {
   const ofOp =
-    (op: string, attributes: Record<string, Attribute>): Layer =>
+    (op: string, attributes: Record<string, Attribute>): GraphLayer =>
     (g, hidden) => {
       const shape: Shape = hidden.shape;
       return g.node('MatMul', [g.node(op, [hidden], shape, { attributes }), weights(g, [width, width])], shape);
