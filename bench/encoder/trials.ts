@@ -1,4 +1,5 @@
 import { splitRows } from '../../src/datasets/split.ts';
+import type { Knobs } from '../../src/domain/hyper-space.ts';
 import { kindOf } from '../../src/domain/kinds/registry.ts';
 import type { Examples, RawInput, Task } from '../../src/domain/task.ts';
 import type { PretrainedParts } from '../../src/domain/training.ts';
@@ -20,16 +21,22 @@ export interface SeededRows {
   seed: number;
 }
 
-/** The accuracy on the test rows of one trial of a family with its initial knobs; its best epoch is chosen on a fifth of the other rows. */
+/** A family, with knobs that are not its initial ones. */
+export interface ComparedTrial {
+  family: string;
+  knobs?: Knobs;
+}
+
+/** The accuracy of a trial on the test rows; its best epoch is chosen on a fifth of the other rows. */
 export async function testedTrial(
-  family: string,
+  { family, knobs = {} }: ComparedTrial,
   { task, classes, rows, test, seed }: SeededRows,
   pretrained: PretrainedParts,
 ): Promise<number> {
   const labelled = rows.inputs.map((input, row) => ({ input, label: classes[Number(rows.labels[row])] as string }));
   const data = splitRows(labelled, { task, validation: VALIDATION, known: classes });
   const hooks = { onReport: async () => 'continue' as const, onCheckpoint: async () => undefined };
-  const { model } = await trainTrial({ task, family, knobs: {}, seed, threads: 1, data, pretrained }, hooks);
+  const { model } = await trainTrial({ task, family, knobs, seed, threads: 1, data, pretrained }, hooks);
   const inputs =
     model.features.pretrained === undefined
       ? await createEncoder(model.features).prepare(test.inputs)
