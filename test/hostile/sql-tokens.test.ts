@@ -333,7 +333,9 @@ test('what runs after a call is the reader at most, which reaches nothing', asyn
   const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(
     ({ what }) => what,
   );
-  expect(found).toContain(`fired as ${postgresVersion() >= 18 ? malloryRole : 'rafiki_reader'}`);
+  // before 18 the call is refused, and the trigger does not fire at all
+  if (postgresVersion() >= 18) expect(found).toContain(`fired as ${malloryRole}`);
+  else expect(found).toEqual([]);
   expect(found).not.toEqual(expect.arrayContaining(['called']));
   expect(found).not.toEqual(expect.arrayContaining(['keys']));
   expect(found).not.toEqual(expect.arrayContaining(['tokens']));

@@ -74,9 +74,9 @@ export class TokenSignIns {
     const found = await this.#find(hash);
     const { database, readerUrl, limits, statements, api, logger, clock } = this.#options;
     const { statementsOfRole: maxConnections, statementMs } = limits;
-    const { id, reader, role } = found;
+    const { role } = found;
     const sessions = new TokenLogin({
-      ...{ database, readerUrl, id, reader, proof, logger },
+      ...{ database, readerUrl, token: found, proof, logger },
       ...{ maxConnections, statementMs, idleMs: IDLE_MS },
     });
     const servedAs = role.replaceAll('\x1f', ''); // as rafiki._session_role() has it
@@ -97,8 +97,8 @@ export class TokenSignIns {
     const startedMs = this.#options.clock.nowMs();
     try {
       const found = await this.#find(hash);
-      // a role that was renamed: requests are counted and served by its new name after another sign-in
-      if (found.role !== kept.token.role) throw invalid();
+      // a role that was renamed: requests are counted and served by its new name after another sign-in; so is a function that was restored
+      if (found.role !== kept.token.role || found.version !== kept.token.version) throw invalid();
       kept.verifiedMs = startedMs;
     } catch (error) {
       if (error instanceof AuthenticationFailed && this.#kept.get(hash) === kept) this.#kept.delete(hash);
