@@ -74,7 +74,7 @@ language sql stable parallel safe
 as $$
   select coalesce(rafiki._budget_ms(budget)::text || 'ms', rafiki._setting_field('rafiki.latency_budget'))
          || e'\x1f' || rafiki._setting_field('rafiki.on_overdue')
-         || coalesce(e'\x1e' || nullif(rafiki._setting_field('rafiki.traceparent'), ''), '')
+         || case when pg_catalog.current_setting('rafiki.traceparent', true) <> '' then e'\x1e' || rafiki._setting_field('rafiki.traceparent') else '' end
 $$;
 
 -- A model's key as it is now, and whether a server has the model. VOLATILE, so that it sees what has changed since the statement began.
