@@ -158,6 +158,12 @@ describe('a zip of images', () => {
       400,
       /not in the archive/,
     ],
+    [
+      'two labels of one file',
+      [file('1.jpg'), file('labels.csv', 'file,label\n1.jpg,a\n1.jpg,b')],
+      400,
+      /twice: with label/,
+    ],
     ['labels without their columns', [file('1.jpg'), file('labels.csv', 'a,b\n1.jpg,a')], 400, /columns/],
     ['labels that are no CSV', [file('1.jpg'), file('labels.csv', 'file,label\n"1.jpg')], 400, /not CSV/],
     [
