@@ -1,8 +1,6 @@
 import { BadData, NotSupported } from '../../errors/errors.ts';
-import { type OnnxOutline, type OnnxValue, outlineOnnx } from '../../graph/onnx-outline.ts';
+import { type OnnxOutline, type OnnxValue, outlineOnnx, runtimeDomains } from '../../graph/onnx-outline.ts';
 
-/** Operator sets that ONNX Runtime has itself; others would be libraries. */
-const knownDomains = new Set(['', 'ai.onnx.ml', 'com.microsoft']);
 /** Might never end, and encoders have none. */
 const endless = new Set([':Loop', ':Scan']);
 
@@ -19,7 +17,7 @@ export function outlineOf(bytes: Uint8Array, file: string): OnnxOutline {
     });
   }
   const refused = [...outline.ops].filter(
-    (op) => !knownDomains.has(op.slice(0, op.lastIndexOf(':'))) || endless.has(op),
+    (op) => !runtimeDomains.has(op.slice(0, op.lastIndexOf(':'))) || endless.has(op),
   );
   if (refused.length > 0 || outline.functions.size > 0) {
     throw new NotSupported('the ONNX file has operators that are refused', {

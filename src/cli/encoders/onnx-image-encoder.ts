@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { Pooling } from '../../encoders/pooling.ts';
 import { NotSupported } from '../../errors/errors.ts';
 import { preprocessingState } from '../../features/pretrained/preprocessing.ts';
-import type { OnnxValue } from '../../graph/onnx-outline.ts';
+import { type OnnxValue, valueTypes } from '../../graph/onnx-outline.ts';
 import { MAX_JSON_BYTES, readBounded, readJson } from './bounded-read.ts';
 import type { EncoderSource } from './encoder-source.ts';
 import { outlineOf, vectorOutputOf } from './onnx-file.ts';
@@ -17,8 +17,6 @@ export interface ImageFiles {
   side?: number | undefined;
 }
 
-const FLOAT = 1;
-
 /** An image encoder from the files that Hugging Face's ONNX exports have. */
 export async function onnxImageEncoder({
   onnx: file,
@@ -29,7 +27,7 @@ export async function onnxImageEncoder({
   const onnx = await readBounded(file);
   const { inputs, outputs } = outlineOf(onnx, file);
   const [input, ...others] = inputs;
-  if (input === undefined || others.length > 0 || input.type !== FLOAT || (input.rank ?? 4) !== 4)
+  if (input === undefined || others.length > 0 || input.type !== valueTypes.float32 || (input.dims?.length ?? 4) !== 4)
     throw otherInputs(inputs);
   const perPart = ['last_hidden_state'];
   const names = pooling === 'mean' || pooling === 'cls' ? perPart : ['image_embeds', ...perPart, 'pooler_output'];
@@ -39,7 +37,7 @@ export async function onnxImageEncoder({
       ...readPreprocessor(await readJson(preprocessor, MAX_JSON_BYTES), side),
       input: input.name,
     }),
-    pooling: pooling ?? ((output.rank ?? 2) === 2 ? 'output' : 'mean'),
+    pooling: pooling ?? ((output.dims?.length ?? 2) === 2 ? 'output' : 'mean'),
     output: output.name,
   };
   return {
