@@ -106,7 +106,7 @@ async function samplesOf(task: Task, { input, columns }: ChosenInput, { examples
             ]),
           ),
         );
-      return [rowOf({ text: '', boolean: false, number: 0 }, 0), rowOf({ text: 'a', boolean: true, number: 1 }, 1)];
+      return [rowOf({ text: '', boolean: false, number: 0 }, 0), rowOf({ text: 'a', boolean: true, number: -1 }, -1)];
     }
   }
 }

@@ -50,6 +50,6 @@ export async function onnxImageEncoder({
 
 const otherInputs = (inputs: readonly OnnxValue[]): NotSupported =>
   new NotSupported('the ONNX file is no image encoder', {
-    detail: `Its inputs are: ${inputs.map(({ name, rank }) => `${name} with ${rank ?? 'unknown'} axes`).join(', ')}.`,
+    detail: `Its inputs are: ${inputs.map(({ name, dims }) => `${name} with ${dims?.length ?? 'unknown'} axes`).join(', ')}.`,
     hint: 'It must read one input, [images, 3, height, width] of float32; for texts give --tokenizer in place of --preprocessor.',
   });

@@ -55,6 +55,8 @@ export class ModelMemory {
   readonly #lane = new Lane();
   /** Those of imported models, by owner. Who holds one may wait for the common one, and not the other way round. */
   readonly #owners = new Map<number, Lane>();
+  /** Imported models that are being unloaded, by owner: that one's next model is loaded after them. */
+  readonly #leaving = new Map<number, Promise<unknown>>();
   #ownBytes = 0;
   #age = 0;
 
@@ -76,7 +78,11 @@ export class ModelMemory {
     const fill = async (entry: LoadedEntry | undefined): Promise<boolean> =>
       entry !== undefined && this.#fill(tenant, entry, load);
     if (owner === null) return this.#lane.take(async () => fill(await reserve()));
-    return this.#laneOf(owner).take(async () => fill(await this.#lane.take(reserve)));
+    return this.#laneOf(owner).take(async () => {
+      const entry = await this.#lane.take(reserve);
+      await this.#leaving.get(owner);
+      return fill(entry);
+    });
   }
 
   async #reserve(tenant: MemoryEntry, mayEvict: boolean): Promise<LoadedEntry | undefined> {
@@ -144,7 +150,7 @@ export class ModelMemory {
   async remove(tenant: MemoryEntry): Promise<void> {
     const { owner = null } = tenant;
     await this.#lane.take(() => this.#evict(tenant));
-    if (owner !== null) await this.#laneOf(owner).take(async () => undefined);
+    if (owner !== null) await this.#leaving.get(owner);
   }
 
   /** All bytes, with those of another model. */
@@ -170,7 +176,9 @@ export class ModelMemory {
     const { owner = null } = tenant;
     if (owner === null) await tenant.unload();
     this.#forget(tenant);
-    if (owner !== null) void this.#laneOf(owner).take(() => tenant.unload().catch(() => undefined));
+    if (owner === null) return;
+    const unloaded = tenant.unload().catch(() => undefined);
+    this.#leaving.set(owner, Promise.all([this.#leaving.get(owner), unloaded]));
   }
 
   #laneOf(owner: number): Lane {

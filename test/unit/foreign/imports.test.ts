@@ -179,11 +179,11 @@ test('one number is a probability if a sigmoid made it, a logit if it cannot be 
   const weights = (value: number) => ({ w: { shape: [4, 1], values: new Array<number>(4).fill(value) } });
   const sigmoid = { name: 's', op: 'Sigmoid', input: ['p'], attr: {} };
   expect(await kindOf(graphOf([product, sigmoid], weights(0.1)))).toBe('probabilities');
-  expect(await kindOf(graphOf([product], weights(-3)))).toBe('logits');
-  await expect(kindOf(graphOf([product], weights(0.1)))).rejects.toMatchObject({
+  expect(await kindOf(graphOf([product], weights(3)))).toBe('logits');
+  await expect(kindOf(graphOf([product], weights(-0.1)))).rejects.toMatchObject({
     ...{ sqlstate: '22000', hint: 'Say it in spec: {"output_kind": "probabilities"}, or "logits".' },
   });
-  expect(await kindOf(graphOf([product], weights(0.1)), { output_kind: 'logits' })).toBe('logits');
+  expect(await kindOf(graphOf([product], weights(-0.1)), { output_kind: 'logits' })).toBe('logits');
 });
 
 test('a graph that mixes its rows is found out, and run row by row', async () => {

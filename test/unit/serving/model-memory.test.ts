@@ -32,6 +32,9 @@ function come(memory: ModelMemory, guest: Guest, { costMs = 10, mayEvict = true 
 
 const guests = (names: string, bytes = 40): Guest[] => [...names].map((name) => new Guest(name, bytes));
 
+/** Until all that can go on has. */
+const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
+
 describe('ModelMemory', () => {
   it('unloads the model of least worth: few requests, quickly loaded, large', async () => {
     const memory = new ModelMemory(160);
@@ -92,6 +95,8 @@ describe('ModelMemory', () => {
     const slow = Object.assign(new Guest('slow', 60), { owner: 1 });
     let ends = (): void => undefined;
     const loading = memory.admit(slow, () => new Promise((resolve) => (ends = () => resolve(10))), { mayEvict: true });
+    await soon();
+    expect(memory.usedBytes).toBe(60);
     await come(memory, new Guest('own', 80));
     expect(memory.usedBytes).toBe(80);
     ends();
@@ -111,8 +116,9 @@ describe('ModelMemory', () => {
     old.leaving = new Promise((resolve) => (ends = resolve));
     await come(memory, new Guest('own', 30));
     const waits = come(memory, next); // in place of the old one
+    await soon();
     await come(memory, new Guest('more', 10));
-    expect([old.isIn, next.isIn]).toEqual([true, false]);
+    expect([old.isIn, next.isIn, memory.usedBytes]).toEqual([true, false, 100]);
     ends();
     expect([await waits, old.isIn, next.isIn]).toEqual([true, false, true]);
   });
