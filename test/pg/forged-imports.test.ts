@@ -21,8 +21,6 @@ beforeAll(async () => {
   database = await createTestDatabase();
   db = database.db;
   mallory = await database.as('mallory');
-  const [who] = await mallory.query<{ name: string }>('select current_user as name');
-  await db.query(`grant create on schema rafiki_reader to ${who?.name}`);
   processes = await startProcesses(database.service);
   for (const session of [db, mallory]) await session.query(`set rafiki.latency_budget = '60 s'`);
   expect(await importFile(db, 'garden', onnxFile('sklearn_logistic'))).toBe('ready');
