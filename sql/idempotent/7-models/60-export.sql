@@ -82,7 +82,7 @@ as $$
       from rafiki.model_member e join rafiki.params p on p.id = coalesce(e.refit_params_id, e.params_id)
       join rafiki._version_params(v.id) own on own.params_id = p.id
       where e.version_id = v.id))::text
-  from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.id = version
+  from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.id = _version_description.version -- not the column
 $$;
 
 -- The deployed version as an ONNX file: the graph of the best member, and in its metadata all that the version is made of; or the name of an
