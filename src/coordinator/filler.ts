@@ -1,7 +1,8 @@
 import type { Database } from '../db/database.ts';
-import { fillerVersion, selectDeferred } from '../db/filler-session.ts';
+import { fillerVersion } from '../db/filler-session.ts';
 import { isLocked, isTransientState } from '../db/persist.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
+import { guardedCall } from '../db/reader-call.ts';
 import { endReading, ReaderLogin, type ReaderSession, readerCall } from '../db/reader-login.ts';
 import {
   consumeMarks,
@@ -151,39 +152,30 @@ export class Filler {
     await yieldFill(database, id);
   }
 
-  /**
-   * One call in its own transaction, in a freshly reset session. Code of the owner runs only inside the function, with
-   * the owner's rights: code in a replaced function, or deferred to the end of the transaction, would run as
-   * rafiki_reader, which can change its own password. Each check reads current data: the isolation level is fixed.
-   */
+  /** One call, in a freshly reset session. */
   async #call(
     session: ReaderSession,
     attachment: WaitingAttachment,
     { call, place }: { call: string; place: string | null },
   ): Promise<string | null> {
-    const { connection } = session;
     const { callEndMs = CALL_END_MS } = this.#options;
     const timer = setTimeout(() => {
       void this.#reader.end(session).catch(() => undefined);
     }, callEndMs);
     try {
       await this.#reader.reset(session);
-      await connection.query('begin isolation level read committed read write');
-      await connection.query(`select set_config('rafiki.fill_place', $1, true)`, [place ?? '']);
-      const version = await fillerVersion(connection, attachment);
-      if (version === undefined) throw replaced();
-      const [row] = await connection.query<{ outcome: string | null }>(
-        `select case when octet_length(o) <= ${OUTCOME_BYTES} then o end as outcome from (select ${call}) f (o)`,
-      );
-      await connection.query('set search_path = pg_catalog, pg_temp'); // the owner's code may have changed it
-      if ((await fillerVersion(connection, attachment)) !== version) throw replaced();
-      const deferred = await selectDeferred(connection);
-      if (deferred !== undefined) throw deferredWork(deferred);
-      await connection.query('commit');
-      return row?.outcome ?? null;
-    } catch (error) {
-      await connection.query('rollback').catch(() => undefined); // the connection may be lost
-      throw error;
+      return await guardedCall(session.connection, {
+        version: (on) => fillerVersion(on, attachment),
+        call: async (on) => {
+          await on.query(`select set_config('rafiki.fill_place', $1, true)`, [place ?? '']);
+          const [row] = await on.query<{ outcome: string | null }>(
+            `select case when octet_length(o) <= ${OUTCOME_BYTES} then o end as outcome from (select ${call}) f (o)`,
+          );
+          return row?.outcome ?? null;
+        },
+        replaced,
+        deferred: deferredWork,
+      });
     } finally {
       clearTimeout(timer);
     }

@@ -11,20 +11,3 @@ export async function fillerVersion(on: Queryable, { reader, owner }: WaitingAtt
   const [found] = await on.query<{ version: string }>(sql, [reader, owner]);
   return found?.version;
 }
-
-/**
- * What would run at the end of the session's transaction with the rights of the session's role; undefined if nothing would: cursors
- * that outlive it, and, before PostgreSQL 18, constraint triggers of tables that it has locked.
- */
-export async function selectDeferred(on: Queryable): Promise<string | undefined> {
-  const sql = `
-    select 'a cursor that is held' as what from pg_cursors c where c.is_holdable
-    union all
-    select format('trigger %I of %s', t.tgname, t.tgrelid::regclass) from pg_trigger t
-    where t.tgdeferrable and current_setting('server_version_num')::int < 180000
-      and t.tgrelid in (select l.relation from pg_locks l where l.pid = pg_backend_pid() and l.locktype = 'relation')
-      and not exists (select from pg_constraint c where c.oid = t.tgconstraint and c.contype in ('f', 'p', 'u'))
-    limit 1`;
-  const [found] = await on.query<{ what: string }>(sql);
-  return found?.what;
-}

@@ -1,20 +1,20 @@
 import pg from 'pg';
-import { AuthenticationFailed } from '../errors/errors.ts';
+import { AuthenticationFailed, InvalidState } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { CONNECT_TIMEOUT_MS, type Database, queryable, startupOptions, types } from './database.ts';
 import { onConnection } from './in-transaction.ts';
 import { limitMessages } from './message-limit.ts';
-import { endBackendWithClient } from './reader-login.ts';
+import { guardedCall } from './reader-call.ts';
+import { endBackendWithClient, endReading } from './reader-login.ts';
 import { type CallOptions, MAX_MESSAGE_BYTES, type RoleCalls } from './role-login.ts';
 import { admitReader } from './statements/readings.ts';
+import { isUnchanged, type LiveToken } from './statements/tokens.ts';
 
 export interface TokenLoginOptions {
   /** The service's sessions, which admit those of the reader. */
   database: Database;
   readerUrl: string;
-  /** The id of the token, and its function. */
-  id: number;
-  reader: string;
+  token: LiveToken;
   /** SHA-256 of the token, as hex. */
   proof: string;
   maxConnections: number;
@@ -30,6 +30,8 @@ export interface TokenLoginOptions {
 export class TokenLogin implements RoleCalls {
   readonly #options: TokenLoginOptions;
   readonly #pool: pg.Pool;
+  /** Backends of the sessions. */
+  readonly #pids = new WeakMap<pg.PoolClient, number>();
   #maxArguments = 0;
 
   constructor(options: TokenLoginOptions) {
@@ -48,24 +50,30 @@ export class TokenLogin implements RoleCalls {
       types,
     } as pg.PoolConfig);
     this.#pool.on('error', (error) => logger.warn({ err: error.message }, 'idle connection of a token lost'));
+    this.#pool.on('remove', (client) => {
+      const pid = this.#pids.get(client);
+      if (pid !== undefined) endReading(options.database, pid).catch(() => undefined); // the next session with this pid registers again
+    });
   }
 
   /** In each new session, before the role's code can run in it. */
   async #admit(client: pg.PoolClient): Promise<void> {
-    const { database, id } = this.#options;
+    const { database, token } = this.#options;
     const on = queryable(client);
     const [backend] = await on.query<{ pid: number; max: number }>(
       `select pg_backend_pid() as pid, current_setting('max_function_args')::int as max`,
     );
-    this.#maxArguments = backend?.max ?? 0;
-    await admitReader(database, backend?.pid ?? 0, { of: 'token', id });
+    const { pid, max } = backend ?? { pid: 0, max: 0 };
+    this.#maxArguments = max;
+    this.#pids.set(client, pid);
+    await admitReader(database, pid, { of: 'token', id: token.id });
     limitMessages((client as unknown as pg.Client).connection.stream, MAX_MESSAGE_BYTES);
     await endBackendWithClient(on);
   }
 
   /** In a transaction of its own. The session is reset before the next one: code of the role may have changed its settings. */
   call(name: string, args: object, { statementMs, signal }: CallOptions = {}): Promise<unknown[]> {
-    const { reader, proof } = this.#options;
+    const { token, proof } = this.#options;
     return onConnection(
       this.#pool,
       async (client, spoil) => {
@@ -73,12 +81,20 @@ export class TokenLogin implements RoleCalls {
         if (statementMs !== undefined) await on.query(`set statement_timeout = ${statementMs}`);
         // exactly these types, and the maximum number of arguments: no other function can match the call
         const rest = ', true'.repeat(this.#maxArguments - 3);
-        const sql = `select answer from rafiki_reader."${reader}"($1::text, $2::text, $3::jsonb${rest}) answer`;
+        const sql = `select answer from rafiki_reader."${token.reader}"($1::text, $2::text, $3::jsonb${rest}) answer`;
         try {
-          const rows = await on.query<{ answer: unknown }>(sql, [proof, name, JSON.stringify(args)]);
-          return rows.map(({ answer }) => answer);
+          return await guardedCall(on, {
+            version: async () => ((await isUnchanged(on, token)) ? token.version : undefined),
+            call: async () => {
+              const rows = await on.query<{ answer: unknown }>(sql, [proof, name, JSON.stringify(args)]);
+              return rows.map(({ answer }) => answer);
+            },
+            replaced: revoked,
+            deferred: deferredWork,
+          });
         } catch (error) {
-          throw isGone(error, reader) ? revoked() : error;
+          const isGone = (error as { code?: unknown }).code === UNDEFINED_FUNCTION && !(await isUnchanged(on, token));
+          throw isGone ? revoked() : error;
         } finally {
           if (!signal?.aborted) await reset(client).catch(spoil);
         }
@@ -94,16 +110,16 @@ export class TokenLogin implements RoleCalls {
 
 const UNDEFINED_FUNCTION = '42883';
 
-/** A revoked token's function is dropped. */
-function isGone(error: unknown, reader: string): boolean {
-  const { code, message = '' } = error as { code?: string; message?: string };
-  return code === UNDEFINED_FUNCTION && message.includes(reader);
-}
-
 const revoked = (): AuthenticationFailed =>
   new AuthenticationFailed('the token is not valid', {
-    detail: 'It was revoked.',
+    detail: 'It was revoked, or the function that it calls was replaced.',
     hint: 'Create another: select rafiki_create_token(…);',
+  });
+
+const deferredWork = (what: string): InvalidState =>
+  new InvalidState('a token makes no call that defers work to the end of its transaction', {
+    detail: `It would not run with the rights of the token's role: ${what}.`,
+    hint: 'Make the trigger or constraint not deferrable, and close cursors; or sign in with a password.',
   });
 
 async function reset(client: pg.PoolClient): Promise<void> {

@@ -157,3 +157,17 @@ test('one notice per session, after some requests, names the quick form', async 
   expect(notices.length).toBeGreaterThan(0);
   await session.close();
 });
+
+test('a partitioned table of one’s own is none of strangers', async () => {
+  const session = await alice.connect(() => undefined);
+  const notices: string[] = [];
+  session.onNotice((notice) => notices.push(notice));
+  await session.query(`create table films (n int, body text) partition by range (n)`);
+  await session.query(`create table films_1 partition of films for values from (0) to (100)`);
+  await session.query(`insert into films select i, 'film ' || i from generate_series(1, 50) i`);
+  let looks = 0;
+  bridge.answer = (fields) => (fields[0] === 'V' || looks++ > 0 ? reply('x') : reply('x', 'h', '?;512'));
+  await session.query(`select rafiki_predict('m', n || body) from (select * from films limit 3) f`);
+  expect(notices).toEqual([]);
+  await session.close();
+});

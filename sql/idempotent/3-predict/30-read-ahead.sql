@@ -140,7 +140,8 @@ begin
   if current_setting('rafiki.noticed', true) = 'unread' then
     return;
   end if;
-  select string_agg(c.oid::regclass::text, ', ' order by c.oid), string_agg(c.oid::regclass::text, ', ' order by c.oid) filter (where not rafiki._is_trusted(c.oid))
+  select string_agg(c.oid::regclass::text, ', ' order by c.oid), string_agg(c.oid::regclass::text, ', ' order by c.oid) filter (
+    where not rafiki._is_trusted(c.oid) and (c.relkind <> 'p' or not pg_has_role(c.relowner, current_user, 'usage'))) -- its partitions are scanned
   into scanned, untrusted
   from pg_locks l join pg_class c on c.oid = l.relation and c.relkind in ('r', 'p', 'f')
   join pg_namespace n on n.oid = c.relnamespace and n.nspname not in ('pg_catalog', 'rafiki')

@@ -100,7 +100,7 @@ begin
     execute format('select array_remove(array[%s], null) from (select %s from %s limit %s) r',
       (select string_agg(format('case when count(%1$I) >= %2$s and count(distinct %1$I::text) = count(*) and max(length(%1$I::text)) <= 64 '
                                 'and not bool_or(%1$I::text collate "C" ~ ''[[:space:]]'') '
-                                'and not (bool_and(%1$I::text collate "C" ~ ''^-?[0-9]*[.]?[0-9]+$'') and bool_or(strpos(%1$I::text, ''.'') > 0)) then %3$L end', t, least_rows, t), ', ' order by n)
+                                'and not (bool_and(%1$I::text collate "C" ~ ''^-?[0-9]*[.]?[0-9]+$'') and bool_or(strpos(%1$I::text collate "C", ''.'') > 0)) then %3$L end', t, least_rows, t), ', ' order by n)
        from unnest(part) with ordinality u (t, n)),
       (select string_agg(quote_ident(t), ', ' order by n) from unnest(part) with ordinality u (t, n)), source, first_rows) into like_keys;
     found := found || like_keys;

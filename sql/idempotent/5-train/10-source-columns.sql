@@ -147,11 +147,11 @@ language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select 'Numbers are predicted by the tasks tabular_regression, text_regression and image_regression; a view can make classes of them, e.g. width_bucket(price, 0, 1000, 5).' $$;
 
--- Whether a type, as format_type writes it, is one whose values are no labels.
+-- Whether a type, as format_type writes it, is one whose values are no labels; a domain is judged by its base type.
 create or replace function rafiki._has_no_labels(type text) returns boolean
-language sql immutable strict parallel safe
+language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
-as $$ select type ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*[[][]])' $$;
+as $$ select coalesce(format_type(rafiki._base_type(to_regtype(type)), null), type) ~ '^(json|bytea|xml|double|real|timestamp|date|time|interval|.*[[][]])' $$;
 
 -- The target of a task of several columns: the one that was named, or the only candidate by type and name.
 create or replace function rafiki._resolve_target(source regclass, task rafiki.task, named name, split name) returns name

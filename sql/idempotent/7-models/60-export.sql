@@ -1,6 +1,6 @@
 -- Exporting the weights of one's own models.
 
--- A whole number as protobuf writes it.
+-- A whole number, not below 0, as protobuf writes it.
 create or replace function rafiki._varint(number bigint) returns bytea
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -12,7 +12,7 @@ begin
   loop
     bytes := bytes || set_byte(decode('00', 'hex'), 0, (rest & 127)::int | case when rest > 127 then 128 else 0 end);
     rest := rest >> 7;
-    exit when rest = 0;
+    exit when rest <= 0;
   end loop;
   return bytes;
 end $$;

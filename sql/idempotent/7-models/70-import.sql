@@ -117,11 +117,8 @@ begin
   if jsonb_typeof(spec) <> 'object' then
     raise exception using errcode = 'invalid_parameter_value', message = 'spec must be a JSON object',
       detail = format('It is of type %s.', jsonb_typeof(spec)), hint = 'Such as ''{"classes": ["cat", "dog"]}''; docs/importing.md lists its fields.';
-  elsif not has_schema_privilege('rafiki_reader', 'create') then
-    raise exception using errcode = 'insufficient_privilege', message = format('role %s may not import models', current_user),
-      detail = 'The role may not create functions in schema rafiki_reader.',
-      hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
   end if;
+  perform rafiki._check_may_create_reader(quote_ident(current_user)::regrole, format('role %s may not import models', current_user));
   request.model := name;
   request.task := task;
   request.bytes := bytes;

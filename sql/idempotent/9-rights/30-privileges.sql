@@ -132,13 +132,13 @@ grant select, update on rafiki.attachment to rafiki_service;
 grant select, update, delete on rafiki.attachment_mark to rafiki_service;
 grant select, insert, update, delete on rafiki.unanswered to rafiki_service;
 grant select on rafiki.model_grant, rafiki.encoder, rafiki.encoder_grant, rafiki.token to rafiki_service;
-grant update (used_at) on rafiki.token to rafiki_service;
+grant update (used_at, key) on rafiki.token to rafiki_service;
 -- `rafiki install` reads it to find out whether there is anything to do
 grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
   rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers(), rafiki._forget_roles(),
-  rafiki._tell_family(bigint, text, text, int, boolean, jsonb) to rafiki_service;
+  rafiki._tell_family(bigint, text, text, int, boolean, jsonb), rafiki._choose_encoders(bigint) to rafiki_service;
 
 grant create on schema rafiki_reader to public;
 grant usage on schema rafiki_reader to rafiki_reader;

@@ -6,7 +6,7 @@ import { BadData, DataTooLarge, InvalidParameter, UndefinedObject } from '../../
 import { sizeText } from '../../runtime/byte-size.ts';
 import { command } from '../commands/command.ts';
 import { readJson } from '../encoders/bounded-read.ts';
-import { convertedGraph } from '../encoders/converted-graph.ts';
+import { convertedModel } from '../encoders/tfjs-model.ts';
 import { userSettings, withUser } from './user-session.ts';
 
 export const importFileCommand = command({
@@ -72,10 +72,10 @@ async function upload(on: Queryable, file: SentFile, { name, task, spec }: Uploa
   return begun.import;
 }
 
-/** An ONNX file; or what a graph model of TensorFlow.js, a model.json, becomes. */
+/** An ONNX file; or what a graph model or a layers model of TensorFlow.js, a model.json, becomes. */
 async function openFile(file: string): Promise<SentFile> {
   if (path.extname(file) === '.json') {
-    const onnx = Buffer.from(await convertedGraph(file));
+    const onnx = Buffer.from(await convertedModel(file));
     return {
       bytes: checkedSize(onnx.length),
       read: async (from, bytes) => onnx.subarray(from, from + bytes),
