@@ -51,6 +51,19 @@ describe('texts', () => {
   });
 });
 
+test('long whole numbers keep their digits', async () => {
+  const { body } = await ann(
+    'POST',
+    '/v1/datasets/accounts',
+    'account,n\n12345678901234567890,1\n12345678901234567891,2\n',
+    {
+      'content-type': 'text/csv',
+    },
+  );
+  expect(body).toMatchObject({ columns: [{ type: 'numeric' }, { type: 'bigint' }] });
+  expect(await database.db.query('select count(distinct account)::int as n from public.accounts')).toEqual([{ n: 2 }]);
+});
+
 describe('the place', () => {
   test('is the schema of the role if there is one, where its name is looked for', async () => {
     const { client, role } = await http.as('bob');

@@ -25,6 +25,7 @@ const MAX_COLUMNS = 1600;
 
 const types: readonly { type: string; fits(value: string): boolean }[] = [
   { type: 'bigint', fits: (value) => /^-?(0|[1-9]\d{0,17})$/.test(value) },
+  { type: 'numeric', fits: (value) => /^-?(0|[1-9]\d{0,37})$/.test(value) },
   {
     type: 'double precision',
     fits: (value) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) && !/^-?0\d/.test(value),

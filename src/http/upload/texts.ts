@@ -121,17 +121,23 @@ async function* decoded(bytes: AsyncGenerator<Buffer>): AsyncGenerator<string> {
   }
 }
 
-/** The narrowest type that all values of a column have; what begins with a zero is a code, as in the terminal's csv-file.ts. */
+/** What values of a type look like, the narrowest type first; what begins with a zero is a code, as in the terminal's csv-file.ts. */
+const types: Readonly<Record<string, (column: string) => string>> = {
+  bigint: (c) => `${c} ~ '^[-+]?(0|[1-9][0-9]{0,17})$'`,
+  numeric: (c) => `${c} ~ '^[-+]?(0|[1-9][0-9]{0,37})$'`, // float8 would make one of several long numbers
+  float8: (c) =>
+    `${c} ~ '^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$' and ${c} !~ '^[-+]?0[0-9]' and length(${c}) < 40`,
+  boolean: (c) => `lower(${c}) in ('true', 'false')`,
+};
+
+/** The first type that all values of a column have. */
 async function typesOf(on: Queryable, names: readonly string[]): Promise<UploadedColumn[]> {
-  const tests = names.flatMap((_, i) => [
-    `coalesce(bool_and(c${i} ~ '^[-+]?(0|[1-9][0-9]{0,17})$') filter (where c${i} <> ''), false)`,
-    `coalesce(bool_and(c${i} ~ '^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$' and c${i} !~ '^[-+]?0[0-9]' and length(c${i}) < 40) filter (where c${i} <> ''), false)`,
-    `coalesce(bool_and(lower(c${i}) in ('true', 'false')) filter (where c${i} <> ''), false)`,
-  ]);
-  const [row] = await on.query<{ found: boolean[] }>(`select array[${tests.join()}] as found from pg_temp._uploaded`);
-  const found = row?.found ?? [];
-  return names.map((name, i) => ({
-    name,
-    type: found[3 * i] ? 'bigint' : found[3 * i + 1] ? 'float8' : found[3 * i + 2] ? 'boolean' : 'text',
-  }));
+  const columns = columnsOf(names.length).map((c) => {
+    const choices = Object.entries(types).map(
+      ([type, test]) => `when bool_and(${test(c)}) filter (where ${c} <> '') then '${type}'`,
+    );
+    return `case ${choices.join(' ')} else 'text' end`;
+  });
+  const [row] = await on.query<{ types: string[] }>(`select array[${columns.join()}] as types from pg_temp._uploaded`);
+  return names.map((name, i) => ({ name, type: row?.types[i] ?? 'text' }));
 }

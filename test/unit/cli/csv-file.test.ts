@@ -19,6 +19,7 @@ const typeOf = (...values: string[]): string | undefined =>
 describe('the type of a column', () => {
   test.each([
     ['bigint', ['1', '-20', '0', '']],
+    ['numeric', ['1', '12345678901234567890']],
     ['double precision', ['1', '2.5', '-1e6', '.5']],
     ['boolean', ['true', 'FALSE']],
     ['date', ['2026-11-29', '1999-01-01']],
