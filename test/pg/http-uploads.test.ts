@@ -51,6 +51,15 @@ describe('texts', () => {
   });
 });
 
+test.each(['{"a": 1}\n\n[1]\n', '{"a": 1}\n\nnot\n', '{"a": 1}\n\n{"a": ', '{"a": 1}\n\n"x"'])(
+  'JSON lines %j: the error names the line',
+  async (body) => {
+    const answer = await ann('POST', '/v1/datasets/bad', body, { 'content-type': 'application/x-ndjson' });
+    expect(answer).toMatchObject({ status: 400, body: { error: { message: expect.stringContaining('line 3') } } });
+    await noTable('bad');
+  },
+);
+
 test('long whole numbers keep their digits', async () => {
   const { body } = await ann(
     'POST',

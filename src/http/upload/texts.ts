@@ -98,15 +98,29 @@ async function stageJsonLines(on: RoleTransaction, bytes: AsyncGenerator<Buffer>
 
 async function* splitLines(bytes: AsyncGenerator<Buffer>): AsyncGenerator<string> {
   let rest = '';
+  let before = 0;
   for await (const text of decoded(bytes)) {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
-    yield lines
-      .filter((line) => line.trim() !== '')
-      .map((line) => `${copyText(line)}\n`)
-      .join('');
+    yield lines.map((line, i) => copiedObject(line, before + i + 1)).join('');
+    before += lines.length;
   }
-  if (rest.trim() !== '') yield `${copyText(rest)}\n`;
+  yield copiedObject(rest, before + 1);
+}
+
+/** Nothing for an empty line. */
+function copiedObject(line: string, number: number): string {
+  if (line.trim() === '') return '';
+  try {
+    const parsed: unknown = JSON.parse(line);
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return `${copyText(line)}\n`;
+  } catch {
+    // as another value
+  }
+  throw new BadData(`line ${number} of the uploaded file is no JSON object`, {
+    detail: `It is: ${line.slice(0, 80)}${line.length > 80 ? '…' : ''}`,
+    hint: 'Write one object on each line: {"body": "…", "label": "…"}.',
+  });
 }
 
 /** Throws {@link BadData} for bytes that are not UTF-8: a table of replacement characters would look like the file. */
