@@ -61,9 +61,6 @@ const classes: Readonly<Record<number, typeof RequestError>> = {
   504: TimedOut,
 };
 
-/** Statuses of errors within a stream of events, by the class of their SQLSTATE. */
-const ofStates: Readonly<Record<string, number>> = { '28': 401, '42': 404, '08': 503, '53': 503, '57': 503 };
-
 interface ErrorBody {
   code?: string;
   message?: string;
@@ -80,7 +77,7 @@ export function errorOf(status: number, body: unknown, retryAfter: string | null
   return new own(message, { status, code, detail, hint, retryAfterS });
 }
 
-/** The error of a stream of events: `{"code", "message"}`. */
-export function streamErrorOf(error: ErrorBody): RequestError {
-  return errorOf(ofStates[(error.code ?? '').slice(0, 2)] ?? 500, { error });
+/** The error of a stream of events, whose answer had begun: it says the status that the answer would have. */
+export function streamErrorOf({ status = 500, ...error }: ErrorBody & { status?: number }): RequestError {
+  return errorOf(status, { error });
 }

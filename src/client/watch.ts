@@ -1,14 +1,16 @@
 import type { RafikiApi } from './api.ts';
 import type { ClientRequestOptions, HttpConnection } from './connection.ts';
-import { RequestError, streamErrorOf, TooMany, Unavailable } from './http-errors.ts';
+import { streamErrorOf, TooMany, Unavailable } from './http-errors.ts';
 
 const ended = ['completed', 'failed', 'cancelled'];
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 15_000;
+/** Without an event for so long, the last error is thrown: a server that restarts is back before. */
+const MAX_OUTAGE_MS = 300_000;
 
 /**
  * The study whenever it changes, until it ends. Connects again when the stream ends before that: the server ends each after ten minutes, and
- * while it restarts there is none. Throws a RequestError that repeating does not help.
+ * while it restarts there is none. Throws a RequestError that repeating does not mend, or has not mended for {@link MAX_OUTAGE_MS}.
  */
 export async function* watchStudy(
   connection: HttpConnection,
@@ -17,25 +19,40 @@ export async function* watchStudy(
 ): AsyncGenerator<RafikiApi['Study'], void, void> {
   let last = '';
   let pauseMs = FIRST_PAUSE_MS;
+  let outageMs: number | undefined;
   for (;;) {
     try {
+      let isEmpty = true;
       for await (const { event, data } of events(connection, `/v1/studies/${study}/events`, signal)) {
-        if (event === 'error') throw streamErrorOf(JSON.parse(data) as { code?: string; message?: string });
+        if (event === 'error') throw streamErrorOf(JSON.parse(data) as Parameters<typeof streamErrorOf>[0]);
         if (event !== 'study') continue;
+        isEmpty = false;
         pauseMs = FIRST_PAUSE_MS;
+        outageMs = undefined;
         const found = JSON.parse(data) as RafikiApi['Study'];
         if (data !== last) yield found;
         last = data;
         if (ended.includes(found.state)) return;
       }
+      if (isEmpty) throw cut('the stream of events ended before the first one');
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      if (error instanceof RequestError && !(error instanceof Unavailable || error instanceof TooMany)) throw error;
+      if (!(error instanceof Unavailable || error instanceof TooMany)) throw error;
+      outageMs ??= performance.now();
+      if (performance.now() - outageMs >= MAX_OUTAGE_MS) throw error;
     }
     await pause(pauseMs, signal);
     pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
   }
 }
+
+const cut = (message: string, cause?: unknown): Unavailable =>
+  new Unavailable(message, {
+    status: 0,
+    code: '08006',
+    hint: 'Check the network, and that "rafiki up" or "rafiki http" runs at the address.',
+    cause,
+  });
 
 interface StreamEvent {
   event: string;
@@ -57,9 +74,13 @@ async function* events(
     const { body } = await connection.open(path, { headers, signal: controller.signal });
     if (body === null) return;
     const reader = body.getReader();
+    const read = () =>
+      reader.read().catch((cause: unknown) => {
+        throw cut('the stream of events was cut', cause);
+      });
     const decoder = new TextDecoder();
     let text = '';
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    for (let part = await read(); !part.done; part = await read()) {
       text += decoder.decode(part.value, { stream: true });
       const blocks = text.split(/\r?\n\r?\n/);
       text = blocks.pop() ?? '';

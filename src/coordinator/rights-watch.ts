@@ -3,14 +3,14 @@ import { renewKeys, selectRoleMembers } from '../db/statements/serving/keys.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 /**
- * Renews access keys when roles lose rights to models. A revoked grant changes the key immediately, but Postgres sends
+ * Renews access keys when roles lose rights to models, studies or tokens. A revoked grant changes the key immediately, but Postgres sends
  * no notification when a role loses a membership or superuser. So members are compared with those of the previous
  * check. Changes before the first check are unknown: it renews all keys.
  */
 export class RightsWatch {
   readonly #logger: Logger;
   #seen: Map<number, Set<number>> | undefined;
-  /** Roles that lost members, and whose models still need new keys. */
+  /** Roles that lost members, and whose models, studies and tokens still need new keys. */
   readonly #pending = new Set<number>();
 
   constructor(logger: Logger) {
@@ -24,7 +24,7 @@ export class RightsWatch {
       const present = new Set(members);
       const lost = [...(this.#seen?.get(role) ?? [])].filter((member) => !present.has(member));
       if (lost.length === 0) continue;
-      this.#logger.info({ role, members: lost.length }, 'members lost rights to models; their keys are renewed');
+      this.#logger.info({ role, members: lost.length }, 'members lost the rights of a role; its keys are renewed');
       this.#pending.add(role);
     }
     this.#seen = new Map(holders.map(({ role, members }) => [role, new Set(members)]));

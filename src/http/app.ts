@@ -129,14 +129,14 @@ function checkOrigin({ method, headers: { origin, host } }: FastifyRequest, orig
 
 /** Signs in before anything of a body is read: a client without a role cannot make the server keep bytes. */
 export function requireRole(
-  signIns: SignIns,
+  signIns: Pick<SignIns, 'of'>,
 ): (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void {
   return (request, { raw }, done) => {
+    const client = new AbortController();
+    raw.once('close', () => {
+      if (!raw.writableFinished) client.abort(); // maybe while it signs in
+    });
     const enter = (role: SignedIn): void => {
-      const client = new AbortController();
-      raw.once('close', () => {
-        if (!raw.writableFinished) client.abort();
-      });
       request.role = role.during(client.signal);
       done();
     };
@@ -150,11 +150,12 @@ export function requireRole(
   };
 }
 
-export function addRoutes(app: FastifyInstance, routes: readonly HttpRoute[], signIns: SignIns): void {
+export function addRoutes(app: FastifyInstance, routes: readonly HttpRoute[], signIns: Pick<SignIns, 'of'>): void {
   const onRequest = requireRole(signIns);
   for (const {
     method,
     path,
+    needsPassword = false,
     params,
     query,
     body,
@@ -167,7 +168,10 @@ export function addRoutes(app: FastifyInstance, routes: readonly HttpRoute[], si
       method,
       url: path,
       onRequest,
-      preParsing: async (request) => checkType(request, bodyTypes),
+      preParsing: async (request) => {
+        if (needsPassword) request.role?.byPassword();
+        checkType(request, bodyTypes);
+      },
       ...(bodyLimit === undefined ? {} : { bodyLimit }),
       schema: {
         ...(params === undefined ? {} : { params }),

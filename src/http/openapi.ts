@@ -37,12 +37,20 @@ export function openApi(routes: readonly HttpRoute[]): Json {
 /** Schemas with an `$id`, by it. */
 type Components = Record<string, unknown>;
 
-function operation({ method, path, tag, summary, params, query, body, ...rest }: HttpRoute, schemas: Components): Json {
-  const { bodyTypes = ['application/json'], answer, answerType = 'application/json', status = 200 } = rest;
+function operation({ method, path, tag, params, query, body, ...rest }: HttpRoute, schemas: Components): Json {
+  const {
+    summary,
+    needsPassword = false,
+    bodyTypes = ['application/json'],
+    answer,
+    answerType = 'application/json',
+    status = 200,
+  } = rest;
   const schema = plain(answer ?? { type: 'string', format: 'binary' }, schemas);
   return {
     tags: [tag],
     summary,
+    ...(needsPassword ? { security: [{ basic: [] }], description: 'With a token: 403.' } : {}),
     operationId: `${method.toLowerCase()}${path.replaceAll(/[^a-z0-9]+/gi, '_')}`,
     parameters: [...parametersOf(params, 'path', schemas), ...parametersOf(query, 'query', schemas)],
     ...(body === undefined

@@ -25,6 +25,8 @@ export interface RouteSpec<P extends TSchema, Q extends TSchema, B extends TSche
   path: string;
   tag: string;
   summary: string;
+  /** A token is refused: {@link SignedIn.byPassword}. */
+  needsPassword?: boolean;
   params?: P;
   query?: Q;
   body?: B;

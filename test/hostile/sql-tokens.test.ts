@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Writable } from 'node:stream';
@@ -104,11 +104,13 @@ const status = async (client: HttpClient): Promise<number> => (await client('GET
 
 test("one role's token answers with its own data only, also when two are used at once", async () => {
   const asMallory = tokenClient(http.url, await create(mallory, 'app'));
-  const asked = Array.from({ length: 100 }, (_, i) => predict(i % 2 === 0 ? asVictim : asMallory, 'secret'));
-  const statuses = (await Promise.all(asked)).map((answer) => answer.status);
-  // 503: a busy machine, on which connections take more than ten seconds
-  expect(statuses.filter((_, i) => i % 2 === 0).filter((each) => each !== 200 && each !== 503)).toEqual([]);
-  expect(statuses.filter((_, i) => i % 2 === 1).filter((each) => each !== 404 && each !== 503)).toEqual([]);
+  // on a busy machine a connection may take more than ten seconds: then the same request is sent again
+  const statusOf = async (client: HttpClient, attempts = 3): Promise<number> => {
+    const { status: found } = await predict(client, 'secret');
+    return found === 503 && attempts > 1 ? statusOf(client, attempts - 1) : found;
+  };
+  const asked = Array.from({ length: 100 }, (_, i) => statusOf(i % 2 === 0 ? asVictim : asMallory));
+  expect(await Promise.all(asked)).toEqual(asked.map((_, i) => (i % 2 === 0 ? 200 : 404)));
   const models = async (client: HttpClient) =>
     (await client<{ models: { model: string }[] }>('GET', '/v1/models')).body.models.map(({ model }) => model);
   const lists = await Promise.all(Array.from({ length: 20 }, (_, i) => models(i % 2 === 0 ? asVictim : asMallory)));
@@ -229,9 +231,17 @@ test('a function that its owner has replaced is not called', async () => {
     `select format('create or replace function rafiki_reader.%I(%s) returns setof json language sql', p.proname, oidvectortypes(p.proargtypes)) as head
      from pg_proc p where p.pronamespace = 'rafiki_reader'::regnamespace`,
   );
+  await victim.query(
+    `create table ${victimRole}.called (who name); grant insert, select on ${victimRole}.called to public`,
+  );
+  await db.query(`grant usage on schema ${victimRole} to public`);
+  await victim.query(
+    `${row?.head} begin atomic insert into ${victimRole}.called values (session_user) returning to_json(who); end`,
+  );
+  for (let i = 0; i < 3; i++) expect(await status(asVictim)).toBe(401); // also the first, for which the sign-in is kept
   await victim.query(`${row?.head} as $$ select to_json(session_user) $$`);
-  await expect.poll(() => status(asVictim), { timeout: 8_000 }).toBe(401);
-  expect(await status(tokenClient(http.url, victimToken))).toBe(401);
+  expect(await status(asVictim)).toBe(401);
+  expect(await db.query(`select from ${victimRole}.called`)).toEqual([]);
 });
 
 test("a session of the reader calls no token's function without the service and the token", async () => {
@@ -286,14 +296,9 @@ test('code that runs during a call has the rights of the role, and cannot leave 
      begin set session authorization default; ${kept(`'after default ' || current_user`)} exception when others then ${kept('sqlstate')} end;
      begin perform public.rafiki_create_token('stolen'); ${kept(`'token'`)} exception when others then ${kept('sqlstate')} end;`,
   );
-  // the role reads it itself, with a function that may write
-  await mallory.query(
-    `create or replace function ${malloryRole}.look_volatile(text) returns text language sql as 'select 1::text'`,
-  );
   const asMallory = tokenClient(http.url, await create(mallory, 'app'));
-  await evaluate(asMallory, source);
-  const answer = await evaluate(asVictim, source);
-  expect([200, 400, 403, 409]).toContain(answer.status);
+  expect((await evaluate(asMallory, source)).status).toBe(200);
+  expect((await evaluate(asVictim, source)).status).toBe(200);
   const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(
     ({ what }) => what,
   );
@@ -306,7 +311,8 @@ test('code that runs during a call has the rights of the role, and cannot leave 
 });
 
 test('what runs after a call is the reader at most, which reaches nothing', async () => {
-  // before PostgreSQL 18 a deferred trigger fires as the role of the session
+  const kept = (what: string): string => `insert into ${malloryRole}.found values (${what});`;
+  // before PostgreSQL 18 a deferred trigger fires as the role of the session: the function admits that session, but not without the token's hash
   const call = (await callOf(victimRole)).replace('$1', `''`).replace('$2', `'models'`).replaceAll("'", "''");
   await mallory.query(
     `create table ${malloryRole}.found (what text); grant insert, select on ${malloryRole}.found to public`,
@@ -314,10 +320,10 @@ test('what runs after a call is the reader at most, which reaches nothing', asyn
   await mallory.query(`
     create function ${malloryRole}.late() returns trigger language plpgsql security invoker as $f$
     begin
-      insert into ${malloryRole}.found values ('fired as ' || current_user);
-      begin execute '${call.startsWith('rafiki') ? `select ${call}` : ''}'; insert into ${malloryRole}.found values ('called'); exception when others then insert into ${malloryRole}.found values (sqlstate); end;
-      begin perform 1 from rafiki.model_key; insert into ${malloryRole}.found values ('keys'); exception when others then insert into ${malloryRole}.found values (sqlstate); end;
-      begin perform 1 from rafiki.token; insert into ${malloryRole}.found values ('tokens'); exception when others then insert into ${malloryRole}.found values (sqlstate); end;
+      ${kept(`'fired as ' || current_user`)}
+      begin execute 'select ${call}'; ${kept(`'called'`)} exception when others then ${kept(`'call ' || sqlstate`)} end;
+      begin perform 1 from rafiki.model_key; ${kept(`'keys'`)} exception when others then ${kept(`'keys ' || sqlstate`)} end;
+      begin perform 1 from rafiki.token; ${kept(`'tokens'`)} exception when others then ${kept(`'tokens ' || sqlstate`)} end;
       return null;
     end $f$`);
   await mallory.query(`create table ${malloryRole}.queue (x text)`);
@@ -329,33 +335,35 @@ test('what runs after a call is the reader at most, which reaches nothing', asyn
   await mallory.query(`
     create view ${malloryRole}.rows as select l as label, ${malloryRole}.put(b) as body from (values ('pos', 'good'), ('neg', 'bad')) v (l, b)`);
   await mallory.query(`grant usage on schema ${malloryRole} to public; grant select on ${malloryRole}.rows to public`);
-  await evaluate(asVictim, `${malloryRole}.rows`);
-  const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(
-    ({ what }) => what,
+  const asked = await evaluate(asVictim, `${malloryRole}.rows`);
+  const found = await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found order by what`);
+  // before 18 it would fire as the role of the session: the call is refused, and it does not fire at all
+  expect([asked.status, found.map(({ what }) => what)]).toEqual(
+    postgresVersion() >= 18
+      ? [200, ['call 42501', `fired as ${malloryRole}`, 'keys 42501', 'tokens 42501']]
+      : [409, []],
   );
-  // before 18 the call is refused, and the trigger does not fire at all
-  if (postgresVersion() >= 18) expect(found).toContain(`fired as ${malloryRole}`);
-  else expect(found).toEqual([]);
-  expect(found).not.toEqual(expect.arrayContaining(['called']));
-  expect(found).not.toEqual(expect.arrayContaining(['keys']));
-  expect(found).not.toEqual(expect.arrayContaining(['tokens']));
-  expect(found).not.toContain(`fired as ${victimRole}`);
-  if (postgresVersion() >= 18) expect(found).not.toContain('fired as rafiki_reader');
 });
 
 test('what a call leaves in its session does not reach the next one', async () => {
+  // what the first row of a statement finds, before it changes everything
   const source = await trap(
     victim,
     victimRole,
-    `perform set_config('search_path', '${victimRole}', false); perform set_config('statement_timeout', '0', false);
-     create temporary table if not exists left_over (x int); listen left_over; perform set_config('rafiki.latency_budget', '1us', false);`,
+    `if not exists (select from ${victimRole}.found f where f.what like statement_timestamp() || '|%') then
+       insert into ${victimRole}.found values (concat_ws('|', statement_timestamp(), pg_backend_pid(), current_setting('statement_timeout'),
+         coalesce(nullif(current_setting('rafiki.latency_budget', true), ''), 'none'), coalesce(to_regclass('pg_temp.left_over')::text, 'no table'),
+         (select count(*) from pg_listening_channels()), (select count(*) from pg_prepared_statements where name = 'left_over')));
+     end if;
+     perform set_config('search_path', '${victimRole}', false), set_config('statement_timeout', '0', false), set_config('rafiki.latency_budget', '1min', false);
+     create temporary table if not exists left_over (x int); listen left_over;
+     if not exists (select from pg_prepared_statements where name = 'left_over') then execute 'prepare left_over as select 1'; end if;`,
   );
-  await evaluate(asVictim, source);
-  for (let i = 0; i < 6; i++) expect((await asVictim('GET', '/v1/models')).status).toBe(200);
-  const sessions = await db.query<{ query: string }>(
-    `select query from pg_stat_activity where usename = 'rafiki_reader' and datname = current_database() and state = 'idle'`,
-  );
-  for (const { query } of sessions) expect(query).toMatch(/client_connection_check_interval/);
+  for (let i = 0; i < 2; i++) expect((await evaluate(asVictim, source)).status).toBe(200);
+  const found = await db.query<{ what: string }>(`select what from ${victimRole}.found order by what`);
+  const left = found.map(({ what }) => what.split('|').slice(1));
+  const [pid] = left[0] ?? [];
+  expect(left).toEqual(Array.from({ length: 2 }, () => [pid, '10min', 'none', 'no table', '0', '0'])); // in one session
 });
 
 test('no role finds the tokens of another one', async () => {
@@ -386,14 +394,58 @@ test('no role finds the tokens of another one', async () => {
 
 test('a member sees and ends the tokens of its role, and not after the membership', async () => {
   await db.query(`grant ${victimRole} to ${malloryRole}`);
-  expect(await mallory.query('select name from rafiki.tokens')).toEqual([{ name: 'app' }]);
+  const other = tokenClient(http.url, await create(victim, 'other'));
+  expect(await status(other)).toBe(200);
+  const names = (): Promise<unknown[]> => mallory.query('select name from rafiki.tokens order by name');
+  expect(await names()).toEqual([{ name: 'app' }, { name: 'other' }]);
+  await mallory.query('select rafiki_revoke_token($1, $2)', ['other', victimRole]);
+  expect(await names()).toEqual([{ name: 'app' }]);
+  expect(await status(other)).toBe(401);
   await db.query(`revoke ${victimRole} from ${malloryRole}`);
-  expect(await mallory.query('select name from rafiki.tokens')).toEqual([]);
+  expect(await names()).toEqual([]);
+  expect(await failureOf(mallory, `select rafiki_revoke_token('app', '${victimRole}')`)).toMatchObject({
+    code: '42704',
+  });
+  expect(await status(asVictim)).toBe(200);
 });
 
-test('no token is in a log, an answer or the server log of statements', async () => {
-  await status(asVictim);
-  await tokenClient(http.url, `rafiki_${'1'.repeat(64)}`)('GET', '/v1/me');
-  const answers = JSON.stringify(await asVictim('GET', '/v1/tokens'));
-  for (const secret of [victimToken, sha256(victimToken), '1'.repeat(64)]) expect(log + answers).not.toContain(secret);
+test('a token ends no other token of its role, nor does code that runs in its calls', async () => {
+  const other = await create(victim, 'other');
+  const refused = await asVictim('DELETE', '/v1/tokens/other');
+  expect(refused).toMatchObject({
+    status: 403,
+    body: { error: { code: '42501', hint: expect.stringContaining('password') } },
+  });
+  const source = await trap(
+    mallory,
+    malloryRole,
+    `begin perform public.rafiki_revoke_token('other'); insert into ${malloryRole}.found values ('revoked');
+     exception when others then insert into ${malloryRole}.found values (sqlstate); end;`,
+  );
+  await evaluate(asVictim, source);
+  expect(await db.query(`select distinct what from ${malloryRole}.found`)).toEqual([{ what: '42501' }]);
+  expect(await status(tokenClient(http.url, other))).toBe(200);
+  expect((await asVictim('DELETE', '/v1/tokens/app')).status).toBe(200);
+  expect((await httpClient(http.url, victimRole)('DELETE', '/v1/tokens/other')).status).toBe(200);
+  expect(await db.query('select from rafiki.token')).toEqual([]);
+});
+
+test("no token is in our log, an answer or Postgres's log of statements", async () => {
+  const [row] = await db.query<{ name: string; dir: string }>(
+    `select current_database() as name, current_setting('data_directory') as dir`,
+  );
+  await db.query(`alter database ${row?.name} set log_statement = 'all'`); // of sessions that begin now
+  const token = await create(await database.as('victim'), 'logged');
+  const client = tokenClient(http.url, token);
+  expect(await status(client)).toBe(200);
+  const forged = `rafiki_${'1'.repeat(64)}`;
+  expect(await status(tokenClient(http.url, forged))).toBe(401);
+  const { body } = await client('GET', '/v1/tokens');
+  expect(body).toMatchObject({ tokens: [{ name: 'app' }, { name: 'logged' }] });
+  const statements = readFileSync(path.join(path.dirname(row?.dir ?? ''), 'postgres.log'), 'utf8');
+  expect(statements).toContain(`$1 = '${sha256(token)}', $2 = 'tokens'`); // the call, with what the function checks
+  expect(log).not.toBe('');
+  for (const secret of [token, victimToken, forged])
+    expect(statements + log + JSON.stringify(body)).not.toContain(secret);
+  expect(log + JSON.stringify(body)).not.toContain(sha256(token));
 });

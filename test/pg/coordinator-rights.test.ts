@@ -98,6 +98,18 @@ describe('keys follow rights', () => {
     expect(await renewedBy(`alter role ${names['other']} nobypassrls`)).toEqual(['granted', 'private']);
   });
 
+  test('of tokens: a former member cannot end one with a key that it has seen', async () => {
+    const [team, member] = [await database.as('team'), await database.as('member')];
+    await team.query(`select rafiki_create_token('app')`);
+    await watch.check(database.service);
+    const [seen] = await member.query<{ key: string }>(`select key #>> '{}' as key from rafiki.token_ownership`);
+    await db.query(`revoke ${names['team']} from ${names['member']}`);
+    await watch.check(database.service);
+    expect(await member.query('select rafiki._remove_token($1::uuid) as done', [seen?.key])).toEqual([{ done: false }]);
+    await team.query(`select rafiki_revoke_token('app')`);
+    expect(await db.query('select from rafiki.token')).toEqual([]);
+  });
+
   test('and stay if no role lost a right', async () => {
     expect(await renewedBy(`grant ${names['team']} to ${names['other']}`)).toEqual([]);
     expect(await renewedBy('select 1')).toEqual([]);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CurvesAnswer } from '../../src/http/charts/curves.ts';
 import type { HistoryAnswer } from '../../src/http/charts/history.ts';
 import type { KnobValuesAnswer } from '../../src/http/charts/knob-values.ts';
-import type { HttpClient } from '../support/http-client.ts';
+import { type HttpClient, tokenClient } from '../support/http-client.ts';
 import { startHttp, type TestHttp } from '../support/http-server.ts';
 import { insertManyTrials } from '../support/many-trials.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -88,6 +88,21 @@ test('importance, the report, failed trials and utilisation', async () => {
   expect(failed.body.trials).toHaveLength(60);
   expect((await ann('GET', '/v1/workers/utilisation')).status).toBe(200);
   expect((await ann('GET', '/v1/serving')).body).toEqual({ models: [] });
+});
+
+test('a token has the same charts as the password', async () => {
+  const session = await database.as('ann');
+  const [made] = await session.query<{ token: string }>(`select rafiki_create_token('charts') as token`);
+  const byToken = tokenClient(http.url, made?.token ?? '');
+  const charts = ['history?from=50', 'curves', 'knob_values?family=fasttext', 'importance', 'report'].map(
+    (chart) => `/v1/studies/${few}/${chart}`,
+  );
+  for (const path of [...charts, '/v1/serving', '/v1/workers/utilisation']) {
+    const [token, password] = [await byToken('GET', path), await ann('GET', path)];
+    expect([path, token.status, token.body]).toEqual([path, 200, password.body]);
+  }
+  expect((await byToken('GET', '/v1/models/m/inputs')).status).toBe(404);
+  expect((await byToken('POST', '/v1/models/m/mistakes', { source: 'public.many' })).status).toBe(404);
 });
 
 test.each(['history', 'curves', 'knob_values?family=fasttext', 'importance', 'report', 'trials?state=failed'])(

@@ -61,6 +61,16 @@ test('cookie and key together act as the role; neither does alone', async () => 
   expect((await nobody()('GET', '/v2/models/m', undefined, headers)).status).toBe(404);
 });
 
+test('a session cannot be renewed by itself, only with the password', async () => {
+  const { headers } = await signIn(annRole);
+  const renewed = await nobody()('POST', '/v1/session', undefined, headers);
+  expect([renewed.status, renewed.headers.get('set-cookie')]).toEqual([403, null]);
+  expect(renewed.body).toMatchObject({ error: { code: '42501', hint: expect.stringContaining('password') } });
+  expect((await nobody()('GET', '/v1/me', undefined, headers)).status).toBe(200);
+  const again = await httpClient(http.url, annRole)('POST', '/v1/session', undefined, headers);
+  expect(again.status).toBe(201);
+});
+
 test('a page is told to sign in by itself, other clients by the challenge', async () => {
   const page = await nobody()('GET', '/v1/me', undefined, { 'rafiki-session': 'none' });
   expect([page.status, page.headers.get('www-authenticate')]).toEqual([401, null]);

@@ -298,15 +298,21 @@ describe('errors', () => {
     ['POST', '/v1/studies', { task: 'sentiment', source: 'nowhere' }, 404, '42P01'],
     ['POST', '/v1/studies', { task: 'sentiment', source: 'reviews"; drop table reviews; --' }, 400, '42602'],
     ['POST', '/v1/studies', { task: 'magic', source: 'reviews' }, 404, '42704'],
+    ['POST', '/v1/studies', { task: 'sentiment', source: 'reviews', max_time: 'soon' }, 400, '22023'],
+    ['POST', '/v1/studies', { task: 'sentiment', source: 'reviews', validation_after: 'soon' }, 400, '22023'],
+    ['POST', '/v1/studies', { task: 'sentiment', source: 'reviews', max_trials: 1e12 }, 400, '22023'],
+    ['POST', '/v1/tokens', { name: 'ci', valid_for: 'long' }, 400, '22023'],
     ['POST', '/v1/models/films/predict', {}, 400, '22023'],
     ['POST', '/v1/models/films/predict', { query: 'a', queries: [] }, 400, '22023'],
     ['POST', '/v1/models/films/predict', { query: { a: 1 } }, 400, '22023'],
     ['POST', '/v1/models/nothing/predict', { query: 'a' }, 404, '42704'],
     ['POST', '/v1/models/films/deploy', { version: 99 }, 404, '42704'],
     ['POST', '/v1/models/films/grants', { role: 'no such role' }, 404, '42704'],
+    ['DELETE', '/v1/models/films/grants/nobody', undefined, 404, '42704'],
   ] as const)('%s %s %j: %i', async (method, path, sent, status, code) => {
-    const answer = await ann<{ error: { code: string; stack?: string } }>(method, path, sent);
-    expect([answer.status, answer.body.error.code]).toEqual([status, code]);
+    const answer = await ann<{ error: { code: string; hint?: string } }>(method, path, sent);
+    const { error } = answer.body;
+    expect([answer.status, error.code, error.hint]).toEqual([status, code, expect.any(String)]);
     expect(JSON.stringify(answer.body)).not.toMatch(/node_modules|\.ts:|\.js:/);
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect(answer.headers.get('access-control-allow-origin')).toBeNull();

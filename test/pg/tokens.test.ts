@@ -1,5 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
+import { asReader } from '../../src/db/reader-login.ts';
+import { FairGate } from '../../src/http/fair-gate.ts';
+import { defaultHttpLimits } from '../../src/http/limits.ts';
+import { TokenSignIns } from '../../src/http/sign-in/token-sign-ins.ts';
+import { ManualClock } from '../../src/runtime/clock.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import { type HttpClient, tokenClient } from '../support/http-client.ts';
 import { startHttp, type TestHttp } from '../support/http-server.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -103,6 +109,37 @@ describe('in SQL', () => {
   });
 });
 
+test('a use is noted once a minute, not whenever a token is looked up', async () => {
+  const token = await create(ann, 'noted');
+  const clock = new ManualClock();
+  const { service } = database;
+  const statements = new FairGate({ what: 'requests', places: 4, placesOfRole: 4, waitingOfRole: 4 });
+  const signIns = new TokenSignIns({
+    ...{ database: service, readerUrl: asReader(service.url), api: 'public', limits: defaultHttpLimits },
+    ...{ statements, clock, logger: silentLogger },
+  });
+  const asked = vi.spyOn(service, 'query');
+  const updates = (): number => asked.mock.calls.filter(([sql]) => sql.includes('update rafiki.token')).length;
+  const usedAt = async () => (await ann.query(`select used_at from rafiki.tokens where name = 'noted'`))[0];
+  try {
+    await signIns.enter(token);
+    await expect.poll(usedAt).not.toEqual({ used_at: null });
+    for (let i = 0; i < 3; i++) {
+      clock.advance(10_000); // looked up before the request
+      await signIns.kept(token);
+    }
+    expect(updates()).toBe(1);
+    await database.db.query(`update rafiki.token set used_at = now() - interval '61 s' where name = 'noted'`);
+    clock.advance(10_000);
+    await signIns.kept(token);
+    expect(updates()).toBe(2);
+  } finally {
+    asked.mockRestore();
+    await signIns.stop();
+    await ann.query(`select rafiki_revoke_token('noted')`);
+  }
+});
+
 describe('over HTTP', () => {
   let client: HttpClient;
   let study: number;
@@ -129,6 +166,37 @@ describe('over HTTP', () => {
       body: { error: { code: '42501', hint: expect.stringContaining('password') } },
     });
     expect((await byPassword('POST', '/v1/tokens', { name: 'ci' })).status).toBe(409);
+  });
+
+  test('the document says which paths need the password: a token is refused there, and nowhere else', async () => {
+    interface Operation {
+      security?: unknown;
+      requestBody?: { content: Record<string, unknown> };
+    }
+    const { body } = await client<{ paths: Record<string, Record<string, Operation>> }>('GET', '/openapi.json');
+    const refused: string[] = [];
+    const said: string[] = [];
+    for (const [path, methods] of Object.entries(body.paths).filter(([path]) => path !== '/v1/studies/events')) {
+      for (const [method, { security, requestBody }] of Object.entries(methods)) {
+        const [type = 'application/json'] = Object.keys(requestBody?.content ?? {});
+        const sent = requestBody === undefined ? undefined : type === 'application/json' ? {} : 'x';
+        const answer = await client(
+          method.toUpperCase(),
+          path.replaceAll(/\{\w+\}/g, '999'),
+          sent,
+          sent === undefined ? {} : { 'content-type': type },
+        );
+        if (JSON.stringify(answer.body).includes('needs the password of the role')) refused.push(`${method} ${path}`);
+        if (security !== undefined) said.push(`${method} ${path}`);
+      }
+    }
+    expect(refused).toEqual(said);
+    expect(said.sort()).toEqual([
+      'delete /v1/datasets/{dataset}',
+      'post /v1/datasets/{dataset}',
+      'post /v1/session',
+      'post /v1/tokens',
+    ]);
   });
 
   test('it reads data sets, but makes and drops none', async () => {
@@ -193,6 +261,13 @@ describe('over HTTP', () => {
     });
     expect((await client('POST', '/v1/models/films/confusion', rows)).status).toBe(200);
     expect((await client('POST', '/v1/models/films/class_report', rows)).status).toBe(200);
+    expect((await client('POST', '/v1/models/films/mistakes', rows)).body).toMatchObject({ rows: 100 });
+    expect((await client('GET', '/v1/models/films/inputs')).body).toMatchObject({
+      input: 'text',
+      members: [{}],
+      version: 1,
+    });
+    expect((await client('GET', '/v1/serving')).body).toMatchObject({ models: [{ model: 'films' }] });
   });
 
   test('it manages models', async () => {

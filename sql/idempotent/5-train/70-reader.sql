@@ -109,16 +109,25 @@ as $$
     and not exists (select from rafiki._used_readers() u where u.reader = _maker_of.reader)
 $$;
 
+-- Raises an error with that message unless the role may create functions in schema rafiki_reader: readers, and what fills tables or acts for tokens.
+create or replace function rafiki._check_may_create_reader(asker regrole, refusal text) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not has_schema_privilege(asker, 'rafiki_reader', 'create') then
+    raise exception using errcode = 'insufficient_privilege', message = refusal,
+      detail = 'The role may not create functions in schema rafiki_reader, through which rafiki acts for it.',
+      hint = format('An administrator allows it with: grant create on schema rafiki_reader to %s;', asker);
+  end if;
+end $$;
+
 create or replace function rafiki._make_reader(request rafiki.study, out reader uuid, out ticket text)
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not has_schema_privilege('rafiki_reader', 'create') then
-    raise exception using errcode = 'insufficient_privilege', message = format('role %s may not train models', current_user),
-      detail = 'The role may not create functions in schema rafiki_reader, which workers read tables through.',
-      hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
-  end if;
+  perform rafiki._check_may_create_reader(quote_ident(current_user)::regrole, format('role %s may not train models', current_user));
   reader := gen_random_uuid();
   ticket := rafiki._create_reader(reader, format('setof %s stable',
                                                  case (select t.input from rafiki.task t where t.name = request.task)

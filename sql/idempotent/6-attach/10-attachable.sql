@@ -37,11 +37,8 @@ begin
     raise exception using errcode = 'insufficient_privilege', message = format('must be owner of table %s', target),
       detail = format('It belongs to role %s, and its rows are filled with the rights of that role.', owner),
       hint = format('Let that role call rafiki_attach, or make yourself a member: grant %s to %I;', owner, current_user);
-  elsif not has_schema_privilege(owner, 'rafiki_reader', 'create') then
-    raise exception using errcode = 'insufficient_privilege', message = format('tables of role %s cannot be filled', owner),
-      detail = 'The role may not create functions in schema rafiki_reader.',
-      hint = format('An administrator allows it with: grant create on schema rafiki_reader to %s;', owner);
   end if;
+  perform rafiki._check_may_create_reader(owner, format('tables of role %s cannot be filled', owner));
 end $$;
 
 -- The columns of a table that a model reads: all of its own, by name; or the one that was named, or the only candidate.

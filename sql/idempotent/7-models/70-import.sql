@@ -116,11 +116,8 @@ begin
     raise exception using errcode = 'program_limit_exceeded', message = 'spec is too large',
       detail = format('It has %s; the maximum is %s.', rafiki._size_text(octet_length(spec::text)), rafiki._size_text(most_spec)),
       hint = 'Keep only what the import needs: a tokenizer without its training data, few examples.';
-  elsif not has_schema_privilege('rafiki_reader', 'create') then
-    raise exception using errcode = 'insufficient_privilege', message = format('role %s may not import models', current_user),
-      detail = 'The role may not create functions in schema rafiki_reader.',
-      hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
   end if;
+  perform rafiki._check_may_create_reader(quote_ident(current_user)::regrole, format('role %s may not import models', current_user));
   request.model := name;
   request.task := task;
   request.bytes := bytes;

@@ -122,11 +122,8 @@ begin
   if name !~ '^[^[:cntrl:]]{1,100}$' then
     raise exception using errcode = 'invalid_name', message = 'the name of a token has 1 to 100 characters, none of them a control character',
       hint = 'Name it after what uses it: ci.';
-  elsif not has_schema_privilege('rafiki_reader', 'create') then
-    raise exception using errcode = 'insufficient_privilege', message = format('role %s may not create tokens', current_user),
-      detail = 'The role may not create functions in schema rafiki_reader, through which a token acts.',
-      hint = format('An administrator allows it with: grant create on schema rafiki_reader to %I;', current_user);
   end if;
+  perform rafiki._check_may_create_reader(quote_ident(current_user)::regrole, format('role %s may not create tokens', current_user));
   -- the text after the check of the ticket is that of _token_body()
   ticket := rafiki._create_reader(reader, 'setof json volatile', format('select rafiki._check_token(%L, $1); select rafiki._http($2, $3)', reader),
                                   rafiki._token_arguments());
@@ -140,8 +137,9 @@ set search_path = pg_catalog, pg_temp
 as $$ select rafiki._create_token(name, valid_for) $$;
 
 comment on function rafiki_create_token(text, interval) is $$Creates a token for the HTTP server, which acts as your role without its password: Authorization: Bearer …. It is shown
-once; only a hash is stored. It predicts, trains and reads what your role may, but creates no tables and no tokens, and is
-valid only while the role may log in. See rafiki.tokens.
+once; only a hash is stored. It predicts, trains and reads what your role may, and is valid only while the role may log in. It makes and drops no
+tables, makes no tokens and revokes no other one: POST and DELETE /v1/datasets/…, POST /v1/tokens and POST /v1/session answer it with 403. See
+rafiki.tokens.
 
 Arguments:
   name: what you call it: what will use it
@@ -177,7 +175,7 @@ comment on view rafiki.tokens is
   'Your tokens for the HTTP server, and those of roles whose rights you have; used_at is the last use, to the minute';
 
 -- Deletes the token with that key, and its function. A function that is locked, or running, is dropped later, by _drop_readers(): without the row it
--- does nothing.
+-- does nothing. A session of the reader deletes only the token that it serves: neither a leaked token nor code in its calls ends others.
 create or replace function rafiki._remove_token(token_key uuid) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -186,6 +184,11 @@ as $$
 declare
   old_reader uuid;
 begin
+  if session_user = 'rafiki_reader' and not exists (
+    select from rafiki.token t join rafiki.reading r on r.ticket = t.ticket where t.key = token_key and r.pid = pg_backend_pid()) then
+    raise exception using errcode = 'insufficient_privilege', message = 'a token can revoke only itself',
+      detail = 'The token of this request is another one.', hint = 'Sign in with the password of the role to revoke its other tokens.';
+  end if;
   delete from rafiki.token t where t.key = token_key returning t.reader into old_reader;
   if old_reader is null then
     return false;
@@ -214,11 +217,15 @@ declare
   token_key uuid;
 begin
   perform rafiki._check_given('name', token_name is not null);
-  select (o.key #>> '{}')::uuid into token_key from rafiki.token_ownership o where o.owner = whose and o.name = token_name;
-  if token_key is null or not rafiki._remove_token(token_key) then
-    raise exception using errcode = 'undefined_object', message = format('token "%s" of role %s does not exist', token_name, pg_get_userbyid(whose)),
-      detail = 'Or it belongs to a role whose rights you do not have.', hint = 'The view rafiki.tokens lists yours.';
-  end if;
+  for attempt in 1..@max_attempts@ loop -- the coordinator may renew the key meanwhile
+    select (o.key #>> '{}')::uuid into token_key from rafiki.token_ownership o where o.owner = whose and o.name = token_name;
+    exit when token_key is null;
+    if rafiki._remove_token(token_key) then
+      return;
+    end if;
+  end loop;
+  raise exception using errcode = 'undefined_object', message = format('token "%s" of role %s does not exist', token_name, pg_get_userbyid(whose)),
+    detail = 'Or it belongs to a role whose rights you do not have.', hint = 'The view rafiki.tokens lists yours.';
 end $$;
 
 create or replace function rafiki_revoke_token(name text, role regrole default null) returns void
@@ -236,6 +243,7 @@ Result: nothing
 
 Errors:
   42704: no such token of yours
+  42501: the call comes with a token, which can revoke only itself
   22004: the name is null
   55006: another transaction is changing the token
 

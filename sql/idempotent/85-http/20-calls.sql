@@ -38,6 +38,43 @@ begin
   return relation;
 end $$;
 
+-- A role. Postgres's own errors for a name, an interval and a time say what is wrong, but not what to do.
+create or replace function rafiki._role_named(argument text, name text) returns regrole
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  found constant regrole := (select r.oid from pg_roles r where r.rolname = _role_named.name); -- a longer name is none, not cut
+begin
+  if found is null then
+    raise exception using errcode = 'undefined_object', message = format('role "%s" does not exist', left(name, 80)),
+      detail = format('It is the %s.', argument), hint = 'An administrator creates it: create role … login.';
+  end if;
+  return found;
+end $$;
+
+create or replace function rafiki._interval_named(argument text, value text) returns interval
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return value::interval;
+exception when data_exception then
+  raise exception using errcode = 'invalid_parameter_value', message = format('%s is not a time span', argument),
+    detail = format('It is "%s".', left(value, 80)), hint = 'Write it as an interval of SQL: 10 min.';
+end $$;
+
+create or replace function rafiki._time_named(argument text, value text) returns timestamptz
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return value::timestamptz;
+exception when data_exception then
+  raise exception using errcode = 'invalid_parameter_value', message = format('%s is not a date', argument),
+    detail = format('It is "%s".', left(value, 80)), hint = 'Write it by ISO 8601: 2026-01-31, or 2026-01-31T12:00:00Z.';
+end $$;
+
 -- A list of texts in JSON; null if it is not given.
 create or replace function rafiki._texts(list jsonb) returns text[]
 language sql immutable parallel safe
@@ -82,11 +119,11 @@ begin
   study := rafiki._train(rafiki._request(
     args ->> 'task', rafiki._relation_named('source', args ->> 'source'), args ->> 'model', (args ->> 'target')::name, rafiki._texts(args -> 'features')::name[],
     rafiki._texts(args -> 'families'), coalesce(args -> 'knobs', '{}'), coalesce(args ->> 'advisor', 'bayesian'),
-    (args ->> 'collaborative')::boolean, (args ->> 'max_trials')::int, (args ->> 'max_time')::interval,
+    (args ->> 'collaborative')::boolean, (args ->> 'max_trials')::int, rafiki._interval_named('max_time', args ->> 'max_time'),
     (args ->> 'target_score')::float8, (args ->> 'validation')::float8, (args ->> 'seed')::int, (args ->> 'deploy')::boolean,
     coalesce(args ->> 'on_bad_row', 'error'),
     rafiki._relation_named('validation_source', args ->> 'validation_source'),
-    (args ->> 'validation_split')::name, (args ->> 'validation_after')::timestamptz, args ->> 'metric', args ->> 'class_weights',
+    (args ->> 'validation_split')::name, rafiki._time_named('validation_after', args ->> 'validation_after'), args ->> 'metric', args ->> 'class_weights',
     (args ->> 'replace')::boolean, (args ->> 'workers_per_trial')::int, args ->> 'ensemble', args ->> 'start'));
   return query select * from rafiki._http_studies(jsonb_build_object('study', study));
 end $$;

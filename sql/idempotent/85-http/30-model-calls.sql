@@ -81,14 +81,14 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform rafiki._grant(args ->> 'model', quote_ident(args ->> 'role')::regrole);
+  perform rafiki._grant(args ->> 'model', rafiki._role_named('role', args ->> 'role'));
   return query select json_build_object('model', args ->> 'model', 'role', args ->> 'role');
 end $$;
 
 create or replace function rafiki._http_revoke(args jsonb) returns setof json
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
-as $$ select json_build_object('done', rafiki._revoke(args ->> 'model', quote_ident(args ->> 'role')::regrole)) $$;
+as $$ select json_build_object('done', rafiki._revoke(args ->> 'model', rafiki._role_named('role', args ->> 'role'))) $$;
 
 create or replace function rafiki._http_evaluate(args jsonb) returns setof json
 language sql stable parallel unsafe

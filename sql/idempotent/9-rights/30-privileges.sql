@@ -132,7 +132,7 @@ grant select, update on rafiki.attachment to rafiki_service;
 grant select, update, delete on rafiki.attachment_mark to rafiki_service;
 grant select, insert, update, delete on rafiki.unanswered to rafiki_service;
 grant select on rafiki.model_grant, rafiki.encoder, rafiki.encoder_grant, rafiki.token to rafiki_service;
-grant update (used_at) on rafiki.token to rafiki_service;
+grant update (used_at, key) on rafiki.token to rafiki_service;
 -- `rafiki install` reads it to find out whether there is anything to do
 grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;

@@ -33,10 +33,7 @@ export const findingRoutes = (): HttpRoute[] => [
     params: studyParams,
     answer: Type.Object({ importance: Type.Array(importanceSchema) }),
     handle: async ({ role, params }) => ({
-      importance: await role.rows<ImportanceAnswer>(
-        `select i.* from ${role.api}.rafiki_importance($1::bigint) i limit 1000`,
-        [params.study],
-      ),
+      importance: await role.call<ImportanceAnswer>('importance', params),
     }),
   }),
   route({
@@ -47,9 +44,7 @@ export const findingRoutes = (): HttpRoute[] => [
     params: studyParams,
     answer: Type.Object({ of: Type.Integer(), parts: Type.Array(reportPartSchema) }),
     async handle({ role, params }) {
-      const sql = `select r.*, count(*) over ()::int as of from ${role.api}.rafiki_report($1::bigint) r
-        order by r.trial is not null, r.seconds desc nulls last limit ${MAX_PARTS}`;
-      const rows = await role.rows<ReportPartAnswer & { of: number }>(sql, [params.study]);
+      const rows = await role.call<ReportPartAnswer & { of: number }>('report', { ...params, most: MAX_PARTS });
       return { of: rows[0]?.of ?? 0, parts: rows.map(({ of: _, ...part }) => part) };
     },
   }),

@@ -2,7 +2,7 @@ import Type, { type Static } from 'typebox';
 import { type HttpRoute, route } from '../route.ts';
 import { studyOf } from '../routes/studies.ts';
 import { nameSchema, nullableNumber, studyParams } from '../schemas.ts';
-import { chosenTrials } from './curves.ts';
+import { chartedLines } from './curves.ts';
 
 const knobValuesSchema = Type.Object(
   {
@@ -22,16 +22,6 @@ const knobValuesSchema = Type.Object(
 
 export type KnobValuesAnswer = Static<typeof knobValuesSchema>;
 
-const valuesSql = `
-  with ${chosenTrials('t.family = $2 and t.score is not null and t.refits is null')}
-  select coalesce(max(c.n), 0)::int as of, coalesce(array_agg(c.number order by c.number), '{}') as trial,
-    coalesce(array_agg(round(c.score::numeric, 5) order by c.number), '{}') as score,
-    coalesce((select json_agg(json_build_object('knob', k.key, 'domain', k.value,
-        'values', (select json_agg(c.knobs -> k.key order by c.number) from chosen c)) order by k.key)
-      from rafiki.study s join rafiki.family f on f.task = s.task and f.name = $2 cross join jsonb_each(f.knobs) k
-      where s.id = $1::bigint and exists (select from chosen c where c.knobs ? k.key)), '[]') as knobs
-  from chosen c`;
-
 export const knobValueRoutes = (): HttpRoute[] => [
   route({
     method: 'GET',
@@ -43,7 +33,7 @@ export const knobValueRoutes = (): HttpRoute[] => [
     answer: knobValuesSchema,
     async handle({ role, params: { study }, query: { family } }) {
       await studyOf(role, study);
-      const [row] = await role.rows<KnobValuesAnswer>(valuesSql, [study, family]);
+      const [row] = await role.call<KnobValuesAnswer>('knob_values', { study, family, ...chartedLines });
       return row as KnobValuesAnswer;
     },
   }),

@@ -1,12 +1,11 @@
 import Type, { type Static } from 'typebox';
 import type { HttpLimits } from '../limits.ts';
 import { type HttpRoute, route } from '../route.ts';
+import { labelledRows } from '../routes/evaluation.ts';
 import { modelParams, nullableNumber, nullableText } from '../schemas.ts';
 
-/** Rows that are predicted; images take longer. */
-const SAMPLED = 2_000;
-const SAMPLED_IMAGES = 400;
-const MOST = 24;
+/** Rows that are predicted, images, which take longer, and mistakes that are shown. */
+const sample = { rows: 2_000, images: 400, most: 24 };
 
 const mistakesSchema = Type.Object(
   {
@@ -44,20 +43,10 @@ export const mistakeRoutes = ({ longStatementMs }: HttpLimits): HttpRoute[] => [
     summary:
       'What a model gets wrong, of a sample of labelled rows, and how its confidence compares with how often it is right',
     params: modelParams,
-    body: Type.Object(
-      {
-        source: Type.String({ maxLength: 200, description: 'a data set: table, or schema.table' }),
-        target: Type.Optional(Type.String({ maxLength: 63 })),
-        feature: Type.Optional(Type.String({ maxLength: 63 })),
-      },
-      { additionalProperties: false },
-    ),
+    body: labelledRows,
     answer: mistakesSchema,
     async handle({ role, params: { model }, body }) {
-      const sql = `select m.* from rafiki._mistakes($1, rafiki._relation_named('source', $2), $3::name, $4::name,
-        case rafiki._input_kind($1) when 'image' then ${SAMPLED_IMAGES} else ${SAMPLED} end, ${MOST}) m`;
-      const given = [model, body.source, body.target ?? null, body.feature ?? null];
-      const [row] = await role.rows<MistakesAnswer>(sql, given, longStatementMs);
+      const [row] = await role.call<MistakesAnswer>('mistakes', { model, ...body, ...sample }, longStatementMs);
       return row as MistakesAnswer;
     },
   }),

@@ -15,13 +15,6 @@ const utilisationSchema = Type.Object(
 
 export type UtilisationAnswer = Static<typeof utilisationSchema>;
 
-const utilisationSql = `
-  select t.worker, sum(extract(epoch from coalesce(t.ended_at, now()) - greatest(t.started_at, now() - interval '${HOUR_S} s'))) as busy_s,
-    count(*)::int as trials, array_agg(distinct t.study_id) as studies
-  from rafiki.trial t
-  where t.worker is not null and t.started_at is not null and coalesce(t.ended_at, now()) > now() - interval '${HOUR_S} s'
-  group by t.worker order by t.worker limit 1000`;
-
 export const utilisationRoutes = (): HttpRoute[] => [
   route({
     method: 'GET',
@@ -29,6 +22,6 @@ export const utilisationRoutes = (): HttpRoute[] => [
     tag: 'service',
     summary: 'How long each worker was busy with your trials in the last hour',
     answer: Type.Object({ workers: Type.Array(utilisationSchema) }),
-    handle: async ({ role }) => ({ workers: await role.rows<UtilisationAnswer>(utilisationSql) }),
+    handle: async ({ role }) => ({ workers: await role.call<UtilisationAnswer>('utilisation', { seconds: HOUR_S }) }),
   }),
 ];

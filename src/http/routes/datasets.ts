@@ -70,7 +70,8 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     path: '/v1/datasets/:dataset',
     tag,
     summary:
-      'Uploads CSV with a header, JSON lines, Parquet, or a zip of images with labels, as a new table of the role; needs its password',
+      'Uploads CSV with a header, JSON lines, Parquet, or a zip of images with labels, as a new table of the role',
+    needsPassword: true,
     params: Type.Object({ dataset: Type.String({ pattern: newName }) }),
     query: Type.Object({ schema: Type.Optional(Type.String({ pattern: newName })) }, { additionalProperties: false }),
     body: Type.Unsafe<Readable | Buffer>({}),
@@ -93,6 +94,7 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     path: '/v1/datasets/:dataset',
     tag,
     summary: 'Drops a table of the role',
+    needsPassword: true,
     params: datasetParams,
     answer: doneSchema,
     async handle({ role, params: { dataset } }) {

@@ -5,7 +5,7 @@ import { modelParams, nullableNumber, nullableText } from '../schemas.ts';
 
 const tag = 'evaluation';
 
-const labelledRows = Type.Object(
+export const labelledRows = Type.Object(
   {
     source: Type.String({ maxLength: 200, description: 'a data set: table, or schema.table' }),
     target: Type.Optional(Type.String({ maxLength: 63 })),

@@ -47,23 +47,28 @@ export class Streams {
   }
 }
 
+interface StreamedEvent {
+  found: unknown;
+  isLast: boolean;
+}
+
 /** What a stream shows: it is read again after each change of `study`, or of any study. */
 interface WatchedStudies {
   event: string;
   study: string;
-  read(): Promise<{ found: unknown; isLast: boolean }>;
+  read(): Promise<StreamedEvent>;
 }
 
 /** Ends with the last event, when the client has gone, or when the server stops. */
 async function stream(
   response: ServerResponse,
   { event, study, read }: WatchedStudies,
-  { changed, gone }: { changed: Changed; gone: AbortSignal },
+  { first, changed, gone }: { first: StreamedEvent; changed: Changed; gone: AbortSignal },
 ): Promise<void> {
   const untilMs = performance.now() + MAX_STREAM_MS;
   let last = '';
-  for (;;) {
-    const { found, isLast } = await read();
+  for (let next = first; ; next = await read()) {
+    const { found, isLast } = next;
     const data = JSON.stringify(found);
     if (response.writableLength > MAX_UNSENT_BYTES) return;
     response.write(data === last ? ': still there\n\n' : `event: ${event}\ndata: ${data}\n\n`);
@@ -87,20 +92,21 @@ async function sendEvents(
   watched: WatchedStudies,
   { changed, streams, stopping }: EventOptions,
 ): Promise<undefined> {
-  await watched.read(); // an error is an answer of its own
+  const first = await watched.read(); // an error is an answer of its own
   streams.enter(role.role);
   const response = reply.raw;
-  const closed = new AbortController();
-  const ending = request.session === undefined ? [] : [request.session.ended];
-  response.once('close', () => closed.abort());
+  const gone = AbortSignal.any(
+    [role.signal, stopping, request.session?.ended].filter((signal) => signal !== undefined),
+  );
   reply.hijack();
   const headers = { ...reply.getHeaders(), 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
   response.writeHead(200, headers as Record<string, string>);
   try {
-    await stream(response, watched, { changed, gone: AbortSignal.any([closed.signal, stopping, ...ending]) });
+    await stream(response, watched, { first, changed, gone });
   } catch (error) {
-    const { report } = errorAnswer(error);
-    response.write(`event: error\ndata: ${JSON.stringify({ code: report.sqlstate, message: report.message })}\n\n`);
+    const { status, report } = errorAnswer(error);
+    const { sqlstate: code, ...rest } = report;
+    response.write(`event: error\ndata: ${JSON.stringify({ status, code, ...rest })}\n\n`);
   } finally {
     streams.leave(role.role);
     response.end();

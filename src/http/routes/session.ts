@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { InvalidParameter } from '../../errors/errors.ts';
+import { HttpRefusal } from '../error-answer.ts';
 import { type HttpRoute, route } from '../route.ts';
 import { doneSchema } from '../schemas.ts';
 import { clearSession, sendSession } from '../sign-in/page-sessions.ts';
@@ -23,16 +23,17 @@ export const sessionRoutes = (sessions: PageSessions, isTls: boolean): HttpRoute
     path: '/v1/session',
     tag,
     summary: 'Begins a session of a browser, signed in with a role and its password',
+    needsPassword: true,
     answer: sessionSchema,
     status: 201,
     handle({ role, request, reply }) {
-      const { authorization = '' } = request.headers;
-      if (!/^basic /i.test(authorization)) {
-        throw new InvalidParameter('a session begins with a role and its password', {
-          hint: 'Send them by HTTP Basic.',
+      if (request.session !== undefined) {
+        // otherwise a stolen session could be renewed for ever
+        throw new HttpRefusal({ status: 403, sqlstate: '42501' }, 'a session does not begin another one', {
+          hint: 'Sign in again with the role and its password, by HTTP Basic.',
         });
       }
-      if (request.session !== undefined) sessions.end(request.session);
+      const { authorization = '' } = request.headers;
       const { token, key } = sessions.begin(role.role, authorization);
       sendSession(reply, token, isTls);
       return { role: role.role, key, lasts_s: sessions.lastsSeconds };

@@ -45,6 +45,8 @@ const studySchema = Type.Object(
 export type StudyAnswer = Static<typeof studySchema>;
 
 const texts = Type.Array(Type.String({ maxLength: 1000 }), { maxItems: 1600 });
+/** What Postgres has as such. */
+const integer = Type.Integer({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1 });
 const domain = Type.Record(Type.String(), Type.Unknown());
 
 /** The arguments of rafiki_train, by their names. */
@@ -59,11 +61,11 @@ const trainBody = Type.Object(
     knobs: Type.Optional(domain),
     advisor: Type.Optional(Type.String({ maxLength: 100 })),
     collaborative: Type.Optional(Type.Boolean()),
-    max_trials: Type.Optional(Type.Integer()),
+    max_trials: Type.Optional(integer),
     max_time: Type.Optional(Type.String({ maxLength: 100, description: 'an interval: 10 min' })),
     target_score: Type.Optional(Type.Number()),
     validation: Type.Optional(Type.Number()),
-    seed: Type.Optional(Type.Integer()),
+    seed: Type.Optional(integer),
     deploy: Type.Optional(Type.Boolean()),
     on_bad_row: Type.Optional(Type.String({ maxLength: 100 })),
     validation_source: Type.Optional(Type.String({ maxLength: 200 })),
@@ -72,7 +74,7 @@ const trainBody = Type.Object(
     metric: Type.Optional(Type.String({ maxLength: 100 })),
     class_weights: Type.Optional(Type.String({ maxLength: 100 })),
     replace: Type.Optional(Type.Boolean()),
-    workers_per_trial: Type.Optional(Type.Integer()),
+    workers_per_trial: Type.Optional(integer),
     ensemble: Type.Optional(Type.String({ maxLength: 100 })),
     start: Type.Optional(nameSchema),
   },

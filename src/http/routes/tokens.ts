@@ -16,7 +16,8 @@ export const tokenRoutes = (): HttpRoute[] => [
     method: 'POST',
     path: '/v1/tokens',
     tag,
-    summary: 'Creates a token of the role, as rafiki_create_token; needs its password',
+    summary: 'Creates a token of the role, as rafiki_create_token',
+    needsPassword: true,
     body: Type.Object(
       {
         name: tokenName,
@@ -30,8 +31,10 @@ export const tokenRoutes = (): HttpRoute[] => [
     ),
     status: 201,
     async handle({ role, body: { name, valid_for } }) {
-      const sql = `select ${role.api}.rafiki_create_token($1::text, coalesce($2::interval, '30 days'::interval)) as token`;
-      const [row] = await role.transaction((on) => on.query<{ token: string }>(sql, [name, valid_for ?? null]));
+      const given = valid_for === undefined ? [name] : [name, valid_for];
+      const time = valid_for === undefined ? '' : `, rafiki._interval_named('valid_for', $2)`;
+      const sql = `select ${role.api}.rafiki_create_token($1::text${time}) as token`;
+      const [row] = await role.transaction((on) => on.query<{ token: string }>(sql, given));
       return { name, token: row?.token ?? '' };
     },
   }),
@@ -47,7 +50,7 @@ export const tokenRoutes = (): HttpRoute[] => [
     method: 'DELETE',
     path: '/v1/tokens/:name',
     tag,
-    summary: 'Ends one of them, as rafiki_revoke_token',
+    summary: 'Ends one of them, as rafiki_revoke_token; with a token only itself',
     params: Type.Object({ name: tokenName }),
     answer: doneSchema,
     async handle({ role, params }) {

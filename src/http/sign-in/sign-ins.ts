@@ -10,6 +10,7 @@ import { FairGate } from '../fair-gate.ts';
 import type { HttpLimits } from '../limits.ts';
 import { type Credentials, credentialsOf } from './credentials.ts';
 import { Failures } from './failures.ts';
+import { KeptSignIns } from './kept-sign-ins.ts';
 import { SignedIn } from './signed-in.ts';
 import { TokenSignIns } from './token-sign-ins.ts';
 
@@ -28,13 +29,6 @@ export interface SignInsOptions {
 const IDLE_MS = 2_000;
 const bearer = /^Bearer +(\S+) *$/i;
 
-interface KeptSignIn {
-  signedIn: SignedIn;
-  login: RoleLogin;
-  verifiedMs: number;
-  verifying: Promise<void> | undefined;
-}
-
 /**
  * Checks passwords by connecting to Postgres, and remembers those that were right for a minute: so a role that is dropped, or whose
  * password changes, is out within that time.
@@ -43,8 +37,7 @@ export class SignIns {
   readonly #options: SignInsOptions;
   /** Of this process: what is stored of a password is of no use elsewhere. */
   readonly #secret = randomBytes(32);
-  /** The most recently used last. */
-  readonly #entries = new Map<string, KeptSignIn>();
+  readonly #kept: KeptSignIns;
   readonly #entering = new Map<string, Promise<SignedIn>>();
   readonly #ofAddress: Failures;
   readonly #ofRole: Failures;
@@ -55,6 +48,8 @@ export class SignIns {
   constructor(options: SignInsOptions) {
     const { clock, limits } = options;
     this.#options = options;
+    const { roles: max, signInRefreshMs: refreshMs, signInExpireMs: expireMs } = limits;
+    this.#kept = new KeptSignIns({ clock, max, refreshMs, expireMs });
     this.#ofAddress = new Failures(clock, limits.failuresOfAddress);
     this.#ofRole = new Failures(clock, limits.failuresOfRole);
     this.#checks = new FairGate({
@@ -81,23 +76,11 @@ export class SignIns {
     const key = createHmac('sha256', this.#secret)
       .update(`${credentials.role}\0${credentials.password}`)
       .digest('base64');
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return this.#enter(key, credentials, address);
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
-    const { clock, limits } = this.#options;
-    const ageMs = clock.nowMs() - entry.verifiedMs;
-    if (ageMs < limits.signInRefreshMs) return entry.signedIn;
-    const verified = this.#verify(key, entry);
-    if (ageMs >= limits.signInExpireMs) return verified.then(() => entry.signedIn);
-    verified.catch(() => undefined); // a refused role is removed; another error counts when the entry expires
-    return entry.signedIn;
+    return this.#kept.of(key) ?? this.#enter(key, credentials, address);
   }
 
   async stop(): Promise<void> {
-    const entries = [...this.#entries.values()];
-    this.#entries.clear();
-    await Promise.all([this.#tokens.stop(), ...entries.map(({ signedIn }) => signedIn.stop())]);
+    await Promise.all([this.#tokens.stop(), this.#kept.stop()]);
   }
 
   async #enterToken(token: string, address: string): Promise<SignedIn> {
@@ -113,24 +96,6 @@ export class SignIns {
     });
   }
 
-  #verify(key: string, entry: KeptSignIn): Promise<void> {
-    entry.verifying ??= this.#checkAgain(key, entry).finally(() => {
-      entry.verifying = undefined;
-    });
-    return entry.verifying;
-  }
-
-  async #checkAgain(key: string, entry: KeptSignIn): Promise<void> {
-    try {
-      await entry.login.verify();
-      entry.verifiedMs = this.#options.clock.nowMs();
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      if (this.#entries.get(key) === entry) this.#entries.delete(key);
-      throw wrong(error);
-    }
-  }
-
   /** Requests with the same credentials share one check. */
   #enter(key: string, credentials: Credentials, address: string): Promise<SignedIn> {
     const entering = this.#entering.get(key);
@@ -144,7 +109,7 @@ export class SignIns {
     this.#checkFailures(address);
     const pair = `${address} ${role}`;
     refuseFor(this.#ofRole.waitSeconds(pair));
-    const { database, limits, logger, clock, api } = this.#options;
+    const { database, limits, logger, api } = this.#options;
     return this.#checks.run(address, async () => {
       this.#checkFailures(address); // others of this address may have failed meanwhile
       refuseFor(this.#ofRole.waitSeconds(pair));
@@ -162,7 +127,7 @@ export class SignIns {
         const [row] = await login.query<{ servedAs: string }>('select rafiki._session_role() as "servedAs"');
         const servedAs = row?.servedAs ?? role;
         const signedIn = new SignedIn({ role, servedAs, sessions: login, statements: this.#statements, api });
-        this.#remember(key, { signedIn, login, verifiedMs: clock.nowMs(), verifying: undefined });
+        this.#kept.add(key, signedIn, () => checkAgain(login));
         return signedIn;
       } catch (error) {
         void login.stop();
@@ -186,19 +151,19 @@ export class SignIns {
   #checkFailures(address: string): void {
     refuseFor(this.#ofAddress.waitSeconds(address));
   }
-
-  #remember(key: string, entry: KeptSignIn): void {
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size >= this.#options.limits.roles && oldest !== undefined) {
-      this.#entries.delete(oldest); // its requests in progress end, and then its connections
-    }
-    this.#entries.set(key, entry);
-  }
 }
 
 /** Postgres refuses the login: the role, its password, or its right to connect. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof AuthenticationFailed || /^(28...|42501)$/.test((error as { code?: string }).code ?? '');
+
+async function checkAgain(login: RoleLogin): Promise<void> {
+  try {
+    await login.verify();
+  } catch (error) {
+    throw isRefusal(error) ? wrong(error) : error;
+  }
+}
 
 /** One answer for all reasons: it does not tell which roles there are. */
 function wrong(cause: unknown): AuthenticationFailed {

@@ -45,31 +45,19 @@ export class SignedIn {
     return (await statements.run(this.role, () => sessions.call(name, args, { statementMs, signal }))) as Value[];
   }
 
-  /** The rows of a query, as JSON has them. Not with a token, as {@link transaction}. */
-  rows<Row>(sql: string, values: readonly unknown[] = [], statementMs?: number): Promise<Row[]> {
-    const json = `select row_to_json(_t) as row from (${sql}) _t`;
-    const rowsOf = (found: readonly { row: Row }[]): Row[] => found.map(({ row }) => row);
-    if (statementMs !== undefined)
-      return this.transaction(async (on) => rowsOf(await on.query<{ row: Row }>(json, values)), { statementMs });
-    const login = this.#login();
-    const { signal } = this;
-    return this.#options.statements.run(this.role, async () =>
-      rowsOf(await login.query<{ row: Row }>(json, values, signal)),
-    );
-  }
-
-  /** Several statements in one transaction. Throws {@link HttpRefusal} with a token: its function makes our calls only. */
+  /** Several statements in one transaction. With the password only, see {@link byPassword}. */
   transaction<T>(work: (on: RoleTransaction) => Promise<T>, options: Omit<CallOptions, 'signal'> = {}): Promise<T> {
-    const login = this.#login();
+    const login = this.byPassword();
     const { signal } = this;
     return this.#options.statements.run(this.role, () => login.transaction(work, { ...options, signal }));
   }
 
-  #login(): RoleLogin {
+  /** The sessions of the role itself. Throws {@link HttpRefusal} with a token: its function makes our calls only. */
+  byPassword(): RoleLogin {
     const { sessions } = this.#options;
     if (sessions instanceof RoleLogin) return sessions;
     throw new HttpRefusal({ status: 403, sqlstate: '42501' }, 'this path needs the password of the role', {
-      detail: 'A token creates and drops no tables, creates no tokens, and has no charts.',
+      detail: 'A token creates and drops no tables, and begins no sessions and creates no tokens.',
       hint: 'Sign in by HTTP Basic, with the role and its password.',
     });
   }

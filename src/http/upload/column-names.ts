@@ -4,19 +4,24 @@ import { BadData } from '../../errors/errors.ts';
 export const MAX_COLUMNS = 1000;
 const MAX_NAME_BYTES = 63;
 
-/** Throws {@link BadData}. */
+/** Throws {@link BadData}. The number is checked first: a header may have millions of names. */
 export function checkNames(names: string[]): string[] {
-  const invalid = names.find((name) => name === '' || name.includes('\0') || Buffer.byteLength(name) > MAX_NAME_BYTES);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (names.length > 0 && names.length <= MAX_COLUMNS && invalid === undefined && twice === undefined) return names;
-  const detail =
-    names.length === 0
-      ? 'It has no columns.'
-      : names.length > MAX_COLUMNS
-        ? `It has more than ${MAX_COLUMNS} columns.`
-        : `The name of a column is ${twice === undefined ? 'empty or too long' : 'there twice'}: "${(twice ?? invalid ?? '').slice(0, 100)}".`;
-  throw new BadData('the columns of the uploaded file cannot be used', {
+  if (names.length === 0) throw unusable('It has no columns.');
+  if (names.length > MAX_COLUMNS) throw unusable(`It has more than ${MAX_COLUMNS} columns.`);
+  const seen = new Set<string>();
+  for (const name of names) {
+    const isValid = name !== '' && !name.includes('\0') && Buffer.byteLength(name) <= MAX_NAME_BYTES;
+    if (!isValid || seen.has(name)) {
+      const fault = isValid ? 'there twice' : 'empty or too long';
+      throw unusable(`The name of a column is ${fault}: "${name.slice(0, 100)}".`);
+    }
+    seen.add(name);
+  }
+  return names;
+}
+
+const unusable = (detail: string): BadData =>
+  new BadData('the columns of the uploaded file cannot be used', {
     detail,
     hint: 'The first line of a CSV file names them; a line of JSON is an object.',
   });
-}

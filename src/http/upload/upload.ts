@@ -35,7 +35,7 @@ export function upload(role: SignedIn, options: UploadOptions): Promise<Uploaded
   const name = `${quoted(schema)}.${quoted(table)}`;
   const done = role.transaction(
     async (on) => {
-      const { columns, rows } = await load(on, name, options, role.signal);
+      const { columns, rows } = await load(on, name, options, role);
       await on.query(`analyze ${name}`);
       return { dataset: `${schema}.${table}`, rows, columns };
     },
@@ -57,12 +57,12 @@ function load(
   on: RoleTransaction,
   name: string,
   { format, body, maxBytes, maxImageBytes, statementMs: maxMs }: UploadOptions,
-  signal: AbortSignal | undefined,
+  { role, signal }: SignedIn,
 ): Promise<{ columns: UploadedColumn[]; rows: number }> {
   if (Buffer.isBuffer(body)) {
     return format === 'zip'
       ? loadImages(on, { name, archive: body, maxImageBytes })
-      : loadParquet(on, { name, file: body, maxMs, signal });
+      : loadParquet(on, { role, name, file: body, maxMs, signal });
   }
   return loadTexts(on, { name, format: format === 'csv' ? 'csv' : 'json-lines', bytes: bounded(body, maxBytes) });
 }

@@ -1,0 +1,79 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import { expect, test } from 'vitest';
+import type { RoleTransaction } from '../../../src/db/role-login.ts';
+import { loadParquet } from '../../../src/http/upload/parquet.ts';
+
+const file = Buffer.from(parquetWriteBuffer({ columnData: [{ name: 'id', data: [1n, 2n], type: 'INT64' }] }));
+
+/** A database that answers its first statement only when it is told to. */
+function held(): { on: RoleTransaction; asked: Promise<void>; release: () => void } {
+  let arrived = (): void => undefined;
+  let release = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const on: RoleTransaction = {
+    async query<Row>() {
+      arrived();
+      await released;
+      return [{ rows: 2 }] as Row[];
+    },
+    async copyIn(_, rows) {
+      for await (const row of rows) expect(String(row)).toBe('1\n2\n');
+    },
+  };
+  return { on, asked, release };
+}
+
+const load = (on: RoleTransaction, role: string, signal?: AbortSignal) =>
+  loadParquet(on, { role, name: 'public.t', file, maxMs: 60_000, signal });
+
+test("one role's files do not keep another's waiting", { timeout: 60_000 }, async () => {
+  const own = [held(), held(), held()];
+  const loading = own.map(({ on }) => load(on, 'ann'));
+  const other = held();
+  const others = load(other.on, 'bob');
+  await other.asked;
+  for (const { release } of [...own, other]) release();
+  for (const each of [...loading, others])
+    expect(await each).toEqual({ columns: [{ name: 'id', type: 'bigint' }], rows: 2 });
+});
+
+test('a file whose client has gone while it waited is not read', async () => {
+  await expect(load(held().on, 'ann', AbortSignal.abort())).rejects.toMatchObject({ sqlstate: '57014' });
+});
+
+/** Of the children of this process those that read a file. */
+const readers = (): string[] =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      const [, ppid] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+      return Number(ppid) === process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('parquet-child');
+    } catch {
+      return false;
+    }
+  });
+
+test.runIf(process.platform === 'linux')(
+  'the process that reads a file has limits, a low priority and no environment',
+  { timeout: 60_000 },
+  async () => {
+    const { on, asked, release } = held();
+    const loading = load(on, 'ann');
+    await asked;
+    const [pid = ''] = readers();
+    const limits = readFileSync(`/proc/${pid}/limits`, 'utf8');
+    expect(limits).toMatch(/^Max address space +\d+ /m);
+    expect(limits).toMatch(/^Max open files +256 /m);
+    expect(limits).toMatch(/^Max core file size +0 /m);
+    expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toMatch(/PATH=|HOME=/);
+    expect(getPriority(Number(pid))).toBeGreaterThan(getPriority());
+    release();
+    await loading;
+  },
+);
