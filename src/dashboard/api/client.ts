@@ -27,11 +27,20 @@ const keyHeader = 'rafiki-session';
 
 export const hasSession = (): boolean => localStorage.getItem(KEY) !== null;
 
-let onSignedOut: () => void = () => undefined;
+type SessionChange = 'ended' | 'signed out' | 'signed in';
+let onSession: (change: SessionChange) => void = () => undefined;
 
-/** Called when a request finds that the session has ended. */
-export function whenSignedOut(call: () => void): void {
-  onSignedOut = call;
+/**
+ * Called when a request finds that the session has ended, and when another tab signs out or in: the cookie is then another role's, and
+ * what this tab shows is no longer what it may ask for.
+ */
+export function whenSessionChanges(call: (change: SessionChange) => void): void {
+  onSession = call;
+}
+
+/** For the storage event of a window, which only other tabs cause. A key of null: all was cleared. */
+export function onStorage({ key }: { key: string | null }): void {
+  if (key === KEY || key === null) onSession(hasSession() ? 'signed in' : 'signed out');
 }
 
 interface AskOptions {
@@ -47,11 +56,12 @@ export async function ask(
   { method = 'GET', body, headers = {}, signal }: AskOptions = {},
 ): Promise<Response> {
   const isFile = body instanceof Blob;
+  const key = localStorage.getItem(KEY);
   const response = await fetch(path, {
     method,
     credentials: 'same-origin',
     headers: {
-      [keyHeader]: localStorage.getItem(KEY) ?? 'none',
+      [keyHeader]: key ?? 'none',
       ...(body === undefined || isFile ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },
@@ -67,20 +77,60 @@ export async function ask(
   });
   if (response.ok) return response;
   const failed = new RequestFailed(response.status, await failedAnswer(response));
-  if (failed.status === 401 && hasSession()) {
+  // another tab may have signed in since
+  if (failed.status === 401 && key !== null && localStorage.getItem(KEY) === key) {
     localStorage.removeItem(KEY);
-    onSignedOut();
+    onSession('ended');
   }
   throw failed;
 }
 
 async function failedAnswer(response: Response): Promise<FailedAnswer> {
-  const text = await response.text();
-  try {
-    return (JSON.parse(text) as { error: FailedAnswer }).error;
-  } catch {
-    return { code: 'XX000', message: `the server answered ${response.status}` };
-  }
+  const found = readFailure(await response.json().catch(() => undefined));
+  return found ?? { code: 'XX000', message: `the server answered ${response.status}` };
+}
+
+/** The error of an answer of ours. What a proxy in between answers is another JSON, or none: undefined. */
+function readFailure(answer: unknown): FailedAnswer | undefined {
+  const { error } = (answer ?? {}) as { error?: unknown };
+  const { code, message, detail, hint } = (error ?? {}) as Partial<Record<keyof FailedAnswer, unknown>>;
+  if (typeof code !== 'string' || typeof message !== 'string') return undefined;
+  return {
+    ...{ code, message },
+    ...(typeof detail === 'string' ? { detail } : {}),
+    ...(typeof hint === 'string' ? hintForPeople(hint) : {}),
+  };
+}
+
+/** What only a program can follow: a request to send, a header, a file of the documentation. */
+const forPrograms =
+  /\b(?:GET|POST|DELETE) \/|\bcurl\b|\bauthorization:|\bbearer\b|\bdocs\/|\bapplication\/|\bHTTP Basic\b/i;
+
+/** A hint without the sentences that are for clients of REST. */
+function hintForPeople(text: string): { hint?: string } {
+  const hint = text
+    .split(/(?<=\.) (?=[A-Z])/)
+    .filter((sentence) => !forPrograms.test(sentence))
+    .join(' ');
+  return hint === '' ? {} : { hint };
+}
+
+/** Any failure as one that is shown: also a connection that was cut within an answer. */
+export const asFailed = (error: unknown): RequestFailed =>
+  error instanceof RequestFailed
+    ? error
+    : new RequestFailed(0, {
+        code: '08006',
+        message: 'the answer of the server did not arrive whole',
+        detail: String(error),
+        hint: 'Try again.',
+      });
+
+/** The failure of an event of a stream, which is written as that of an answer. */
+export function failureOfEvent(data: unknown): RequestFailed {
+  const { status } = (data ?? {}) as { status?: unknown };
+  const found = readFailure({ error: data }) ?? { code: 'XX000', message: 'the server ended the connection' };
+  return new RequestFailed(typeof status === 'number' ? status : 0, found);
 }
 
 export const getJson = async <T>(path: string, signal?: AbortSignal): Promise<T> =>
