@@ -26,7 +26,9 @@ export function Failure({ error, again }: { error: Reason; again?: (() => void) 
   );
 }
 
-const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+/** Begins with a capital, unless it begins with a name, such as that of a table: names are case-sensitive. */
+export const sentence = (text: string): string =>
+  /^[a-z]+(?:'s)?(?=[ ,]|$)/.test(text) ? `${text.charAt(0).toUpperCase()}${text.slice(1)}` : text;
 
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (
