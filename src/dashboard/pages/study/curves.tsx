@@ -26,7 +26,7 @@ export function Curves({ study, families, turn, chosen, onPick }: StudyChartProp
       size="half"
       note={
         drawn < of ? (
-          `${counted(drawn)} of ${counted(of)}: the best, and an even choice`
+          `${counted(drawn)} of ${counted(of)}: the best, and every few of the others`
         ) : (
           <HueKeys families={families} />
         )

@@ -23,7 +23,7 @@ const TICK_MS = 1_000;
 
 /** One study, live while it runs. */
 export function StudyPage({ study: id }: { study: string }) {
-  const { study, history, turn, stream, error } = useStudyData(id);
+  const { study, history, turn, stream, error, again } = useStudyData(id);
   return (
     <>
       <div class="page-head">
@@ -38,7 +38,7 @@ export function StudyPage({ study: id }: { study: string }) {
         {study !== undefined && isOpen(study) && <LiveMark state={stream} />}
         {study !== undefined && <StudyActions study={study} />}
       </div>
-      {error !== undefined && <Failure error={error} />}
+      {error !== undefined && <Failure error={error} again={again} />}
       {study === undefined && error === undefined && <Loading what="the study" />}
       {study?.error != null && (
         <Failure error={{ ...study.error, message: study.error.message ?? 'the study failed' }} />
@@ -81,7 +81,7 @@ function Charts({ study, history, turn }: { study: StudyAnswer; history: TrialCo
         {scored === 0 ? (
           <Waiting what="trial has a score" />
         ) : (
-          <ScorePlot data={best} metric={study.metric} onPick={pick} />
+          <ScorePlot data={best} metric={study.metric} chosen={chosen} onPick={pick} />
         )}
       </Panel>
       <Curves study={study} families={names} turn={slow} chosen={chosen} onPick={pick} />
@@ -115,6 +115,7 @@ function Charts({ study, history, turn }: { study: StudyAnswer; history: TrialCo
           order={order}
           chosen={chosen}
           onPick={pick}
+          onMove={choose}
         />
       </Panel>
       {failed > 0 && <TrialErrors study={study} failed={failed} turn={slow} />}
