@@ -72,7 +72,9 @@ describe('the columns', () => {
   test('are no labels where their domains are of numbers with fractions', async () => {
     await db.query(`create domain prices as float8; create domain moods as text;
       create table offers as select i as n, (i % 7)::prices as price, (array['a', 'b'])[1 + i % 2]::moods as mood from generate_series(1, 50) i`);
-    expect(await queued(`'tabular_classification', 'offers', target => 'mood'`)).toMatchObject({ features: ['n', 'price'] });
+    expect(await queued(`'tabular_classification', 'offers', target => 'mood'`)).toMatchObject({
+      features: ['n', 'price'],
+    });
     expect(
       await failureOf(db, `select rafiki_train('tabular_classification', 'offers', target => 'price')`),
     ).toMatchObject({ code: '42804', detail: 'Column "price" has type public.prices.' });

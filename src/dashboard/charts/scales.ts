@@ -41,7 +41,7 @@ export function ticks(from: number, to: number, wanted: number): number[] {
 
 function multiples(from: number, to: number, step: number): number[] {
   const found: number[] = [];
-  for (let i = Math.ceil(from / step - 1e-9); i * step <= to + step * 1e-9; i++) found.push(i * step);
+  for (let i = Math.ceil(from / step - 1e-9); i * step <= to + step * 1e-9; i++) found.push(i * step + 0); // not -0
   return found;
 }
 

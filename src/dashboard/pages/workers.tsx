@@ -27,7 +27,9 @@ export function Workers() {
         {({ workers }) => (
           <>
             <Missing workers={workers} />
-            {used.error !== undefined && <Failure error={used.error} again={used.reload} />}
+            {loaded.error === undefined && used.error !== undefined && (
+              <Failure error={used.error} again={used.reload} />
+            )}
             <Panel title="Processes" note="trials of studies that you may see" flush>
               <Scroll label="Table of processes">
                 <table>

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { sentence } from '../state/format.ts';
 import type { LoadedValue } from '../state/loading.ts';
 
 /** Of a request that failed, or a study. */
@@ -25,10 +26,6 @@ export function Failure({ error, again }: { error: Reason; again?: (() => void) 
     </div>
   );
 }
-
-/** Begins with a capital, unless it begins with a name, such as that of a table: names are case-sensitive. */
-export const sentence = (text: string): string =>
-  /^[a-z]+(?:'s)?(?=[ ,]|$)/.test(text) ? `${text.charAt(0).toUpperCase()}${text.slice(1)}` : text;
 
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (

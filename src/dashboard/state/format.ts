@@ -82,3 +82,7 @@ export function secondsOf(interval: string | null): number | undefined {
     /^(?:(\d+) days? ?)?(?:(\d+):(\d+):(\d+))?/.exec(interval ?? '') ?? [];
   return interval === null ? undefined : Number(days) * 86_400 + Number(h) * 3600 + Number(min) * 60 + Number(s);
 }
+
+/** Begins with a capital, unless it begins with a name, such as that of a table: names are case-sensitive. */
+export const sentence = (text: string): string =>
+  /^[a-z]+(?:'s)?(?=[ ,]|$)/.test(text) ? `${text.charAt(0).toUpperCase()}${text.slice(1)}` : text;

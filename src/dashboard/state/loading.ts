@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { asFailed, getJson, type RequestFailed } from '../api/client.ts';
+import { getJson } from '../api/client.ts';
+import { asFailed, type RequestFailed } from '../api/request-failed.ts';
 
 /** What a request has given so far: a value stays while it is asked for again. */
 export interface LoadedValue<T> {

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { asFailed, failureOfEvent, RequestFailed } from '../api/client.ts';
 import { events } from '../api/events.ts';
+import { asFailed, failureOfEvent, RequestFailed } from '../api/request-failed.ts';
 
 const FIRST_WAIT_MS = 1_000;
 const MAX_WAIT_MS = 15_000;

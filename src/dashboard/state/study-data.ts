@@ -1,7 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { HistoryAnswer } from '../../http/charts/history.ts';
 import type { StudyAnswer } from '../../http/routes/studies.ts';
-import { asFailed, getJson, type RequestFailed } from '../api/client.ts';
+import { getJson } from '../api/client.ts';
+import { asFailed, type RequestFailed } from '../api/request-failed.ts';
 import { isRefusal, type StreamState, useEvents } from './streams.ts';
 import { emptyHistory, firstOpen, mergeHistory, type TrialColumns } from './trial-history.ts';
 

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { ExplanationAnswer, ModelInputsAnswer } from '../../../http/charts/model-inputs.ts';
-import { ask, RequestFailed } from '../../api/client.ts';
+import { ask } from '../../api/client.ts';
+import { RequestFailed } from '../../api/request-failed.ts';
 import { Failure, Loading } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { useAttempt } from '../../state/loading.ts';

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { TrialAnswer } from '../../../http/routes/trials.ts';
-import { asFailed, getJson, type RequestFailed } from '../../api/client.ts';
+import { getJson } from '../../api/client.ts';
+import { asFailed, type RequestFailed } from '../../api/request-failed.ts';
 
 const PAGE = 100;
 /** Pages that are kept: of a study of ten thousand trials, a quarter. */
