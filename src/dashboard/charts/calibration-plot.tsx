@@ -1,6 +1,6 @@
 import { useCallback } from 'preact/hooks';
 import type { MistakesAnswer } from '../../http/charts/mistakes.ts';
-import { counted, percent } from '../state/format.ts';
+import { counted, percent } from '../format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { drawAxes } from './axes.ts';
 import { CanvasPlot, type PlotCanvas } from './canvas-plot.tsx';

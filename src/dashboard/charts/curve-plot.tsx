@@ -1,6 +1,6 @@
 import { useCallback, useMemo, useState } from 'preact/hooks';
 import type { CurvesAnswer } from '../../http/charts/curves.ts';
-import { decimals } from '../state/format.ts';
+import { decimals } from '../format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { drawAxes, hueOf, type PlotFrame } from './axes.ts';
 import { CanvasPlot, type PlotCanvas, type PointerPlace } from './canvas-plot.tsx';

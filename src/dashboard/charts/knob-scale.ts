@@ -1,5 +1,5 @@
 import type { KnobValuesAnswer } from '../../http/charts/knob-values.ts';
-import { knobValue } from '../state/format.ts';
+import { knobValue } from '../format.ts';
 import { axisTexts, extent } from './scales.ts';
 
 /** A knob's values as shares of an axis, 0 to 1. */

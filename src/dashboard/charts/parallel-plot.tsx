@@ -1,5 +1,5 @@
 import { useCallback, useMemo, useState } from 'preact/hooks';
-import { counted, decimals } from '../state/format.ts';
+import { counted, decimals } from '../format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { FONT } from './axes.ts';
 import { CanvasPlot, type PlotCanvas, type PointerPlace } from './canvas-plot.tsx';

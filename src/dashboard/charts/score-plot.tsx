@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import { decimals } from '../state/format.ts';
+import { decimals } from '../format.ts';
 import { colour, useTheme } from '../state/theme-choice.ts';
 import type { BestSoFar } from '../state/trial-history.ts';
 import { plotAxis } from './axes.ts';

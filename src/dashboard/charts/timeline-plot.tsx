@@ -1,5 +1,5 @@
 import { useCallback, useMemo, useState } from 'preact/hooks';
-import { counted, decimals, duration } from '../state/format.ts';
+import { counted, decimals, duration } from '../format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { kinOf, type TimelineBar, type TrialColumns, timelineOf } from '../state/trial-history.ts';
 import { drawAxes, hueOf, type PlotFrame } from './axes.ts';

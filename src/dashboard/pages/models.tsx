@@ -1,9 +1,9 @@
 import type { ModelVersionAnswer } from '../../http/routes/models.ts';
+import { counted, decimals } from '../format.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { Empty, Shown } from '../parts/messages.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
-import { counted, decimals } from '../state/format.ts';
 import { useLoaded } from '../state/loading.ts';
 import { Link, rowLeadsTo } from '../state/router.tsx';
 

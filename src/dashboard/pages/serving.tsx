@@ -2,11 +2,11 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ServedModelAnswer } from '../../http/charts/serving.ts';
 import { SeriesPlot } from '../charts/series-plot.tsx';
 import { ShareBars } from '../charts/share-bars.tsx';
+import { bytes, counted, milliseconds, percent } from '../format.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { Empty, Shown } from '../parts/messages.tsx';
 import { Panel } from '../parts/panel.tsx';
 import { Scroll } from '../parts/scroll.tsx';
-import { bytes, counted, milliseconds, percent } from '../state/format.ts';
 import { useLoaded } from '../state/loading.ts';
 import { Link } from '../state/router.tsx';
 import {

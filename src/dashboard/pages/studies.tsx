@@ -1,12 +1,12 @@
 import { useState } from 'preact/hooks';
 import type { StudyAnswer } from '../../http/routes/studies.ts';
 import { getJson } from '../api/client.ts';
+import { ago, counted, decimals, moment } from '../format.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { LiveMark } from '../parts/live-mark.tsx';
 import { Empty, Failure, Loading } from '../parts/messages.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
-import { ago, counted, decimals, moment } from '../state/format.ts';
 import { useAttempt } from '../state/loading.ts';
 import { Link, rowLeadsTo } from '../state/router.tsx';
 import { useEvents } from '../state/streams.ts';

@@ -1,10 +1,10 @@
 import type { UtilisationAnswer } from '../../http/charts/utilisation.ts';
 import type { WorkerAnswer } from '../../http/routes/service.ts';
+import { counted, duration, percent, secondsOf } from '../format.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { Empty, Failure, Shown } from '../parts/messages.tsx';
 import { Panel } from '../parts/panel.tsx';
 import { Scroll } from '../parts/scroll.tsx';
-import { counted, duration, percent, secondsOf } from '../state/format.ts';
 import { useLoaded } from '../state/loading.ts';
 import { Link } from '../state/router.tsx';
 

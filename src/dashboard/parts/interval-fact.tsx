@@ -1,4 +1,4 @@
-import { significant } from '../state/format.ts';
+import { significant } from '../format.ts';
 
 /** The interval of a figure above it, if there is one. */
 export const IntervalFact = ({ low, high }: { low: number | null | undefined; high: number | null | undefined }) =>

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { sentence } from '../state/format.ts';
+import { sentence } from '../format.ts';
 import type { LoadedValue } from '../state/loading.ts';
 
 /** Of a request that failed, or a study. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { asFailed, failedAnswer, failureOfEvent, RequestFailed } from '../../../src/dashboard/api/request-failed.ts';
-import { sentence } from '../../../src/dashboard/state/format.ts';
+import { sentence } from '../../../src/dashboard/format.ts';
 import { STUDY_PAGE, withNewest, withOlder } from '../../../src/dashboard/state/study-list.ts';
 import type { StudyAnswer } from '../../../src/http/routes/studies.ts';
 

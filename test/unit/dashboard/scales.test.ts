@@ -12,7 +12,7 @@ import {
   timeTicks,
 } from '../../../src/dashboard/charts/scales.ts';
 import { shadesOf } from '../../../src/dashboard/charts/shades.ts';
-import { duration, knobValue, literal, significant } from '../../../src/dashboard/state/format.ts';
+import { duration, knobValue, literal, significant } from '../../../src/dashboard/format.ts';
 
 test('ticks are round, ascending, within their ends, and about as many as wanted', () => {
   const ends = fc.tuple(

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { ExplanationAnswer } from '../../../http/charts/model-inputs.ts';
 import { ShareBars } from '../../charts/share-bars.tsx';
-import { counted, decimals, milliseconds, percent, significant } from '../../state/format.ts';
+import { counted, decimals, milliseconds, percent, significant } from '../../format.ts';
 import { Explained } from './explained.tsx';
 import type { Question } from './question-inputs.tsx';
 

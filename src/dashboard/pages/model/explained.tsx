@@ -1,6 +1,6 @@
 import type { ExplanationAnswer } from '../../../http/charts/model-inputs.ts';
 import { ShareBars } from '../../charts/share-bars.tsx';
-import { significant } from '../../state/format.ts';
+import { significant } from '../../format.ts';
 import type { Question } from './question-inputs.tsx';
 
 const MAX_PARTS = 12;

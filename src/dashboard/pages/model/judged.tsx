@@ -7,10 +7,10 @@ import { post } from '../../api/client.ts';
 import { CalibrationPlot } from '../../charts/calibration-plot.tsx';
 import { ConfusionMatrix } from '../../charts/confusion-matrix.tsx';
 import { PairsPlot } from '../../charts/pairs-plot.tsx';
+import { counted, significant } from '../../format.ts';
 import { IntervalFact } from '../../parts/interval-fact.tsx';
 import { Empty, Failure, Loading } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { counted, significant } from '../../state/format.ts';
 import { useAttempt, useLoaded } from '../../state/loading.ts';
 import { Mistakes } from './mistakes.tsx';
 

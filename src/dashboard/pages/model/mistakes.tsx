@@ -1,8 +1,8 @@
 import type { MistakesAnswer } from '../../../http/charts/mistakes.ts';
+import { counted, percent, significant } from '../../format.ts';
 import { Empty } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { Scroll } from '../../parts/scroll.tsx';
-import { counted, percent, significant } from '../../state/format.ts';
 
 const MAX_COLUMNS = 8;
 

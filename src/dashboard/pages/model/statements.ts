@@ -1,5 +1,5 @@
 import type { ModelInputsAnswer } from '../../../http/charts/model-inputs.ts';
-import { literal } from '../../state/format.ts';
+import { literal } from '../../format.ts';
 
 export interface Statement {
   what: string;

@@ -1,13 +1,13 @@
 import type { ModelInputsAnswer } from '../../../http/charts/model-inputs.ts';
 import type { ModelAnswer, ModelVersionAnswer } from '../../../http/routes/models.ts';
 import { ask, post } from '../../api/client.ts';
+import { counted, decimals } from '../../format.ts';
 import { AskFirst } from '../../parts/ask-first.tsx';
 import { IntervalFact } from '../../parts/interval-fact.tsx';
 import { Failure } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { Scroll } from '../../parts/scroll.tsx';
 import { StateMark } from '../../parts/state-mark.tsx';
-import { counted, decimals } from '../../state/format.ts';
 import { useAttempt, useLoaded } from '../../state/loading.ts';
 import { Link } from '../../state/router.tsx';
 

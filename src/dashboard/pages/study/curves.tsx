@@ -2,9 +2,9 @@ import type { CurvesAnswer } from '../../../http/charts/curves.ts';
 import type { StudyAnswer } from '../../../http/routes/studies.ts';
 import { CurvePlot } from '../../charts/curve-plot.tsx';
 import { HueKeys } from '../../charts/hue-keys.tsx';
+import { counted } from '../../format.ts';
 import { Shown } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { counted } from '../../state/format.ts';
 import { useRefreshed } from '../../state/loading.ts';
 
 export interface StudyChartProps {

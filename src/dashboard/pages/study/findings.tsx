@@ -2,10 +2,10 @@ import type { ImportanceAnswer, ReportPartAnswer } from '../../../http/charts/fi
 import type { StudyAnswer } from '../../../http/routes/studies.ts';
 import type { TrialAnswer } from '../../../http/routes/trials.ts';
 import { ShareBars } from '../../charts/share-bars.tsx';
+import { counted, decimals, duration, knobList } from '../../format.ts';
 import { Shown } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { Scroll } from '../../parts/scroll.tsx';
-import { counted, decimals, duration, knobList } from '../../state/format.ts';
 import { useRefreshed } from '../../state/loading.ts';
 
 const MAX_KNOBS = 12;

@@ -1,8 +1,8 @@
 import { useId, useRef, useState } from 'preact/hooks';
 import type { TrialAnswer } from '../../../http/routes/trials.ts';
+import { counted, decimals, duration, knobList, percent } from '../../format.ts';
 import { Failure } from '../../parts/messages.tsx';
 import { StateMark } from '../../parts/state-mark.tsx';
-import { counted, decimals, duration, knobList, percent } from '../../state/format.ts';
 import { TrialDetails } from './trial-details.tsx';
 import { useTrialPages } from './trial-pages.ts';
 

@@ -1,5 +1,5 @@
 import type { StudyAnswer } from '../../../http/routes/studies.ts';
-import { counted, decimals, duration, moment, secondsOf } from '../../state/format.ts';
+import { counted, decimals, duration, moment, secondsOf } from '../../format.ts';
 import { isOpen } from '../../state/study-data.ts';
 import type { TrialColumns } from '../../state/trial-history.ts';
 

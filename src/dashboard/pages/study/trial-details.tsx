@@ -1,6 +1,6 @@
 import type { TrialAnswer } from '../../../http/routes/trials.ts';
+import { decimals, duration, knobValue, percent } from '../../format.ts';
 import { Failure } from '../../parts/messages.tsx';
-import { decimals, duration, knobValue, percent } from '../../state/format.ts';
 import { useRefreshed } from '../../state/loading.ts';
 
 export interface TrialDetailsProps {
