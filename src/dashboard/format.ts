@@ -8,11 +8,12 @@ export const decimals = (value: number | null | undefined, digits = 4): string =
 
 const ofNumbers = new Intl.NumberFormat('en', { maximumSignificantDigits: 6 });
 
-/** Of numbers of any size, such as those that a regression predicts: whole ones as they are, shares with three decimals, others with six digits. */
+/** Of numbers of any size, such as those that a regression predicts: whole ones as they are, shares with three decimals, others with three to six digits. */
 export function significant(value: number | null | undefined): string {
   if (value == null) return '–';
   if (Number.isInteger(value)) return whole.format(value);
-  return Math.abs(value) <= 1 ? value.toFixed(3) : ofNumbers.format(value);
+  if (Math.abs(value) > 1) return ofNumbers.format(value);
+  return Math.abs(value) < 0.01 ? Number(value.toPrecision(3)).toString() : value.toFixed(3);
 }
 
 export const percent = (share: number | null | undefined, digits = 0): string =>

@@ -145,7 +145,7 @@ test('times below lanes are whole minutes, hours and days, and as few as there i
 });
 
 test('numbers of any size have significant digits', () => {
-  expect([284_484.53, -14_870.5, 0.5, 3, 1.23456789, null].map((value) => significant(value))).toEqual([
-    ...['284,485', '-14,870.5', '0.500', '3', '1.23457', '–'],
+  expect([284_484.53, -14_870.5, 0.5, 3, 1.23456789, 0.000123456, null].map((value) => significant(value))).toEqual([
+    ...['284,485', '-14,870.5', '0.500', '3', '1.23457', '0.000123', '–'],
   ]);
 });
