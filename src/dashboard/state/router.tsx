@@ -7,7 +7,7 @@ addEventListener('popstate', () => {
 });
 
 /** Goes to a page of ours without loading it again. */
-export function navigate(path: string): void {
+function navigate(path: string): void {
   history.pushState(null, '', path);
   scrollTo(0, 0);
   for (const listener of listeners) listener();
