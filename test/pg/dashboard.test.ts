@@ -272,10 +272,12 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     const chosen = board.locator('[aria-selected="true"]');
     await chosen.waitFor();
     expect(await board.getAttribute('aria-activedescendant')).toBe(await chosen.getAttribute('id'));
-    for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowDown');
-    await board.locator('[aria-rowindex="10001"][aria-selected="true"]').waitFor();
-    await page.keyboard.press('ArrowDown');
-    await board.locator('[aria-rowindex="10001"][aria-selected="true"]').waitFor();
+    const chosenAfter = async (key: string) => {
+      await page.keyboard.press(key);
+      return chosen.getAttribute('aria-rowindex');
+    };
+    await expect.poll(() => chosenAfter('PageDown')).toBe('10001');
+    expect([await chosenAfter('ArrowDown'), await chosenAfter('ArrowDown')]).toEqual(['10001', '10001']);
     await page.getByRole('region', { name: 'Chosen trial' }).getByText('learning_rate').waitFor();
     expect(await axeViolations(page)).toEqual([]);
   });
