@@ -4,6 +4,7 @@ import { axeViolations, chromiumPath, startChromium } from '../support/chromium.
 import { DashboardPages, heading, PATIENCE_MS } from '../support/dashboard-pages.ts';
 import type { HttpClient } from '../support/http-client.ts';
 import { startHttp, type TestHttp } from '../support/http-server.ts';
+import { insertManyTrials } from '../support/many-trials.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { fruit, hasRealImages, photographs } from '../support/real-images.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
@@ -65,14 +66,24 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await page.getByText('No model yet.').waitFor();
   });
 
-  test('a study that failed says why, and keeps no plan', async () => {
-    const session = await database.as('ann');
-    await session.query(`create table few as select 'a' as label, 'a text' as body from generate_series(1, 40)`);
-    const study = await trained({ task: 'text_classification', source: 'few', model: 'of one class' });
+  test('a study that failed says why', async () => {
+    const study = await insertManyTrials(database.db, { owner: annRole, trials: 20 });
+    const error = {
+      sqlstate: '42P01',
+      message: 'public.<b>rows</b> does not exist',
+      hint: 'Create it, and train again.',
+    };
+    await database.db.query(`update rafiki.study set state = 'failed', error = $2 where id = $1`, [
+      study,
+      JSON.stringify(error),
+    ]);
     const page = await pages.open();
     await pages.signIn(page, `/studies/${study}`, annRole);
     await page.locator('.page-head').getByText('failed', { exact: true }).waitFor();
-    await page.getByRole('alert').waitFor();
+    const told = page.getByRole('alert');
+    await told.getByText('public.<b>rows</b> does not exist', { exact: true }).waitFor();
+    await told.getByText('Create it, and train again.').waitFor();
+    await page.getByRole('grid').getByRole('row').nth(1).waitFor();
     expect(await axeViolations(page)).toEqual([]);
   });
 
@@ -135,7 +146,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
         await session.query('insert into photos values ($1, $2::text::bytea)', [label, image]);
       await trained({
         ...{ task: 'image_classification', source: 'photos', target: 'truth', model: 'photos' },
-        ...{ families: ['squeezenet'], knobs: { width: 16, epochs: 2 } },
+        ...{ families: ['squeezenet'], knobs: { width: 16, epochs: 5 } },
       });
       const page = await pages.open();
       await pages.signIn(page, '/models/photos', annRole);
@@ -163,7 +174,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
         await session.query('insert into shelf values ($1, $2::text::bytea)', [boxes, image]);
       await trained({
         ...{ task: 'object_detection', source: 'shelf', model: 'shelf' },
-        ...{ families: ['yolo'], knobs: { width: 16, side: 96, epochs: 2 } },
+        ...{ families: ['yolo'], knobs: { width: 16, side: 96, epochs: 5 } },
       });
       const page = await pages.open();
       await pages.signIn(page, '/models/shelf', annRole);
