@@ -44,10 +44,12 @@ const rooms = {
     'protocol',
     'explain',
     'foreign',
+    'tracing',
   ],
   bridge: ['errors', 'runtime', 'protocol', 'serving'],
-  http: ['errors', 'runtime', 'domain', 'db', 'protocol'],
+  http: ['errors', 'runtime', 'domain', 'db', 'protocol', 'tracing'],
   metrics: ['errors', 'runtime'],
+  tracing: ['errors', 'runtime'],
   client: [],
   dashboard: ['http'],
 };
@@ -107,6 +109,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/metrics/' },
       to: { path: 'node_modules/prom-client' },
+    },
+    {
+      name: 'only-tracing-knows-opentelemetry',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/tracing/' },
+      to: { path: 'node_modules/@opentelemetry/' },
     },
     {
       name: 'only-engine-knows-onnxruntime',

@@ -24,8 +24,13 @@ const dependsOnProcesses = [
   'coordinator-loop',
   'costudy',
   'dashboard',
+  'docs',
+  'encoders',
+  'gradient-boosting',
   'listener',
+  'own-families*',
   'refit',
+  'start',
   'worker-notify',
   'worker-reads',
 ];

@@ -3,6 +3,7 @@ import { InvalidParameter } from '../src/errors/errors.ts';
 import { augmentBench } from './augment.ts';
 import { checkBench } from './check.ts';
 import { dashboardBench } from './dashboard.ts';
+import { type EncoderBenchOptions, encoderBench } from './encoder.ts';
 import { engineBench } from './engine.ts';
 import { type EnsemblesOptions, ensemblesBench } from './ensembles.ts';
 import { type FaultOptions, faultsBench } from './faults.ts';
@@ -30,6 +31,7 @@ import { type ZooOptions, zooBench } from './zoo.ts';
 type BenchOptions = ZooOptions &
   StudyOptions &
   TablesOptions &
+  EncoderBenchOptions &
   EnsemblesOptions &
   TreesOptions &
   TuningOptions &
@@ -55,6 +57,7 @@ const benches: Record<string, Bench> = {
   augment: { run: augmentBench, flags: [] },
   check: { run: checkBench, flags: [] },
   dashboard: { run: dashboardBench, flags: [] },
+  encoder: { run: encoderBench, flags: ['data NAME', 'seeds N'] },
   engine: { run: engineBench, flags: [] },
   ensembles: { run: ensemblesBench, flags: ['data NAME', 'seeds N'] },
   faults: { run: faultsBench, flags: ['kills N', 'only NAME'] },

@@ -12,7 +12,7 @@ const readers = ['src/cli/settings/read.ts', 'src/runtime/failpoint.ts'];
 /** Of tests and benchmarks, which read them themselves. */
 const notOfTheProduct = ['RAFIKI_FAILPOINTS', 'RAFIKI_DATA', 'RAFIKI_SEED', 'RAFIKI_SCREENSHOTS'];
 
-const table = ['table', 'storage-table', 'http-table', 'encoder-table', 'family-table']
+const table = ['table', 'storage-table', 'http-table', 'metrics-table', 'encoder-table', 'family-table']
   .map((name) => read(`src/cli/settings/${name}.ts`))
   .join('');
 const known = new Set([...table.matchAll(/variable: '(\w+)'/g)].map(([, variable]) => variable));

@@ -102,7 +102,10 @@ async function train(name: EnsembleData, seed: number): Promise<TrainedMembers> 
 }
 
 function rowsOf(name: EnsembleData): { task: Task; rows: readonly LabelledRow[] } {
-  const { task, rows } = Object.hasOwn(dataSets, name) ? readAllRows(name as DataName) : studyTable(name as TableName);
+  const read: { task: Task; rows: readonly LabelledRow[] } = Object.hasOwn(dataSets, name)
+    ? readAllRows(name as DataName)
+    : studyTable(name as TableName);
+  const { task, rows } = read;
   const { rows: most = rows.length } = recipes[name] ?? {};
   const order = createRng(1).shuffle(Int32Array.from(rows, (_, row) => row));
   return { task, rows: Array.from(order.subarray(0, most), (row) => rows[row] as LabelledRow) };

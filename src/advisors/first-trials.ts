@@ -5,12 +5,16 @@ import { nearestValue } from './draw.ts';
 type SearchedFamily = SearchSpace['families'][number];
 
 /**
- * Proposes each family once with its initial values, so that all families are tried early, and so with each pretrained encoder that a family may
- * stand on; then null.
+ * Proposes each family once with its initial values, so that all families are tried early; then, the families in turn, each further pretrained encoder
+ * that one may stand on; then null. So a study of few trials has tried other families, however many encoders there are.
  */
 export function firstOfFamily({ families, overrides }: SearchSpace, history: readonly TrialHistory[]): Proposal | null {
-  for (const family of families) {
+  const counted = families.map((family) => {
     const tried = history.filter((trial) => trial.family === family.name).map(({ knobs }) => knobs);
+    return { family, tried };
+  });
+  const inTurn = counted.toSorted((a, b) => a.tried.length - b.tried.length); // of equals the first one
+  for (const { family, tried } of inTurn) {
     const knobs = firstKnobs(family, overrides, tried);
     if (knobs !== null) return { family: family.name, knobs };
   }

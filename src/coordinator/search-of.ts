@@ -1,6 +1,7 @@
 import type { WorkerFamily } from '../db/statements/families.ts';
 import type { Study } from '../db/statements/studies.ts';
 import { spaceOf } from '../domain/knob-rows.ts';
+import type { KnownEncoder } from '../domain/training.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import type { Family } from '../models/family.ts';
 import { hasSizes, studyFamilies } from '../models/registry.ts';
@@ -15,7 +16,8 @@ export function searchOf(
   ofWorkers: readonly WorkerFamily[],
 ): Pick<StudyView, 'search' | 'isSlow' | 'someWorkers'> {
   const { task, families, knobs, seed, experience } = study;
-  const own = studyFamilies(study);
+  const canTrain = namedEncoders(study).every(({ trainable }) => trainable);
+  const own = studyFamilies(study).filter(({ trainsEncoder = false }) => canTrain || !trainsEncoder);
   const others = ofWorkers.filter((family) => isSearched(family, study));
   const chosen: Searched[] = [...own, ...others.map(({ name, knobs: rows }) => ({ name, space: () => spaceOf(rows) }))];
   if (chosen.length === 0) {
@@ -35,6 +37,12 @@ export function searchOf(
   };
   const someWorkers = new Map(others.map(({ name, workers }) => [name, workers]));
   return { search, isSlow: own.some(hasSizes), ...(someWorkers.size === 0 ? {} : { someWorkers }) };
+}
+
+/** The encoders that its owner named; all families of a study have the same overrides, so one that trains encoders could get any of them. */
+function namedEncoders({ encoders, knobs: { encoder: given } }: Study): readonly KnownEncoder[] {
+  const named = typeof given === 'object' && 'list' in given ? given.list : [given];
+  return encoders.filter(({ name }) => named.includes(name));
 }
 
 /** One that was named waits for its workers; another one is for studies while some are running. */

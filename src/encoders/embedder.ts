@@ -1,15 +1,16 @@
 import type { RawInput } from '../domain/task.ts';
+import type { TensorData } from '../domain/tensor.ts';
 import type { TrainedModel } from '../domain/training.ts';
 import { computing } from '../engine/computing.ts';
-import { createSession, type GraphSession } from '../engine/session.ts';
+import { createSession, type GraphSession, type NamedSession } from '../engine/session.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import type { EncodedRows, Encoder } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';
-import { isPooling, type Pooling, pooled } from './pooling.ts';
+import { isPooling, noVectors, type Pooling, poolingFile, poolingNames } from './pooling.ts';
 
 /** Texts of a run: of similar length, so that little is padded, and few enough for the caches. */
 const TEXTS_PER_RUN = 16;
-/** Measured with MobileNetV2 and 96 pixels: 3.4 ms an image alone, 3.7 of four, 4.6 of 16. */
+/** With MobileNetV2 and 96 pixels an image took longer among four or 16 than alone: its layers fill the caches by themselves. */
 const IMAGES_PER_RUN = 2;
 
 /** Images that are decoded while as many are encoded. */
@@ -31,6 +32,8 @@ interface EmbedderParts {
 /** A pretrained encoder in memory: it turns inputs into vectors. */
 export class Embedder {
   readonly #parts: EmbedderParts;
+  /** What makes vectors of answers, by their number of axes; null if they are vectors. */
+  readonly #poolings = new Map<number, Promise<NamedSession | null>>();
 
   private constructor(parts: EmbedderParts) {
     this.#parts = parts;
@@ -75,7 +78,7 @@ export class Embedder {
 
   /** The vectors of prepared rows, at least one. */
   async #run(rows: EncodedRows, rowsPerRun: number): Promise<Float32Array> {
-    const { session, pooling, output } = this.#parts;
+    const { session, output } = this.#parts;
     const order = Int32Array.from({ length: rows.count }, (_, row) => row).sort(
       (a, b) => rows.length(a) - rows.length(b),
     );
@@ -86,7 +89,7 @@ export class Embedder {
       const found = await session.run(feeds);
       const answer = output === undefined ? Object.values(found)[0] : found[output];
       if (answer === undefined) throw noOutput(output);
-      const own = pooled(answer, pooling, part.length, feeds['attention_mask']);
+      const own = await this.#pooled(answer, part.length, feeds['attention_mask']);
       const width = own.length / part.length;
       if (from === 0) vectors = new Float32Array(rows.count * width);
       for (const [i, row] of part.entries()) vectors.set(own.subarray(i * width, (i + 1) * width), row * width);
@@ -94,8 +97,30 @@ export class Embedder {
     return vectors;
   }
 
-  release(): Promise<void> {
-    return this.#parts.session.release();
+  /** The vectors of a run, [rows, width]. */
+  async #pooled(answer: TensorData, rows: number, mask: TensorData | undefined): Promise<Float32Array> {
+    const { data, shape } = answer;
+    if (!(data instanceof Float32Array) || shape[0] !== rows) throw noVectors(shape, this.#parts.pooling);
+    const session = await this.#poolingOf(shape, mask !== undefined);
+    if (session === null) return data;
+    const { answer: given, mask: tokens, vectors } = poolingNames;
+    const isRead = mask !== undefined && session.inputs.includes(tokens);
+    const found = await session.run({ [given]: answer, ...(isRead ? { [tokens]: mask } : {}) });
+    return found[vectors]?.data as Float32Array;
+  }
+
+  #poolingOf(shape: readonly number[], hasMask: boolean): Promise<NamedSession | null> {
+    const known = this.#poolings.get(shape.length);
+    if (known !== undefined) return known;
+    const file = poolingFile(this.#parts.pooling, shape, hasMask);
+    const session = file === null ? Promise.resolve(null) : createSession(file, 1, 'cpu', { longLived: true });
+    this.#poolings.set(shape.length, session);
+    return session;
+  }
+
+  async release(): Promise<void> {
+    await this.#parts.session.release();
+    for (const session of this.#poolings.values()) await (await session)?.release();
   }
 }
 

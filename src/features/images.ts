@@ -1,4 +1,4 @@
-import sharp, { type Metadata, type Sharp } from 'sharp';
+import sharp, { type Metadata, type OutputInfo, type Sharp } from 'sharp';
 import type { ImageSize } from '../domain/task.ts';
 import { BadData } from '../errors/errors.ts';
 import { DECODE_BYTES, DecodeBudget } from './decode-budget.ts';
@@ -64,12 +64,7 @@ export interface Picture extends ImageSize {
 /** The whole image, rotated upright: with its longer side of `side` pixels ('inside'), or stretched to a square ('fill'). */
 export async function decodeWhole(file: Uint8Array, side: number, fit: 'inside' | 'fill'): Promise<Picture> {
   return decodeWith(file, async (image, { autoOrient: source }) => {
-    const { data, info } = await image
-      .resize(side, side, { fit })
-      .flatten({ background: 'white' })
-      .toColourspace('srgb')
-      .raw()
-      .toBuffer({ resolveWithObject: true });
+    const { data, info } = await rawOf(image.resize(side, side, { fit }));
     return { pixels: data, width: info.width, height: info.height, source };
   });
 }
@@ -84,11 +79,7 @@ export async function decodeFitted(file: Uint8Array, fitOf: (source: ImageSize) 
     const width = Math.min(source.width, MAX_OVERSAMPLING * fit.width);
     const height = Math.min(source.height, MAX_OVERSAMPLING * fit.height);
     const isSmaller = width < source.width || height < source.height;
-    const { data } = await (isSmaller ? image.resize(width, height, { fit: 'fill' }) : image)
-      .flatten({ background: 'white' })
-      .toColourspace('srgb')
-      .raw()
-      .toBuffer({ resolveWithObject: true });
+    const { data } = await rawOf(isSmaller ? image.resize(width, height, { fit: 'fill' }) : image);
     const { part = fit } = fit;
     return { pixels: resample(data, { width, height }, fit), width: part.width, height: part.height, source };
   });
@@ -99,10 +90,11 @@ export const decodeSized = (
   file: Uint8Array,
   { width, height }: ImageSize,
   fit: 'cover' | 'fill',
-): Promise<Uint8Array> =>
-  decodeWith(file, (image) =>
-    image.resize(width, height, { fit }).flatten({ background: 'white' }).toColourspace('srgb').raw().toBuffer(),
-  );
+): Promise<Uint8Array> => decodeWith(file, async (image) => (await rawOf(image.resize(width, height, { fit }))).data);
+
+/** Interleaved red, green and blue; what was transparent is white. */
+const rawOf = (image: Sharp): Promise<{ data: Buffer; info: OutputInfo }> =>
+  image.flatten({ background: 'white' }).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
 
 /** An image file of a decoded image, without loss. */
 export const pictureFile = ({ pixels, width, height }: Picture): Promise<Buffer> =>

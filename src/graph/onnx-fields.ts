@@ -56,3 +56,30 @@ export function int64sOf({ bytes, whole }: OnnxField): bigint[] {
   }
   return values;
 }
+
+/** A node as a file has it. */
+export interface OnnxNode {
+  op: string;
+  /** Empty for ONNX's own operators. */
+  domain: string;
+  inputs: string[];
+  outputs: string[];
+  /** Messages of their own. */
+  attributes: Uint8Array[];
+}
+
+export function nodeOf(bytes: Uint8Array): OnnxNode {
+  const node: OnnxNode = { op: '', domain: '', inputs: [], outputs: [], attributes: [] };
+  for (const { field, bytes: part } of fieldsOf(bytes)) {
+    if (part === undefined) continue;
+    if (field === 1) node.inputs.push(textOf(part));
+    else if (field === 2) node.outputs.push(textOf(part));
+    else if (field === 4) node.op = textOf(part);
+    else if (field === 5) node.attributes.push(part);
+    else if (field === 7) node.domain = ownDomain(textOf(part));
+  }
+  return node;
+}
+
+/** ONNX's own operators have two names for their domain. */
+export const ownDomain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);

@@ -1,4 +1,4 @@
-import { fieldsOf, int64sOf, textOf } from './onnx-fields.ts';
+import { fieldsOf, int64sOf, nodeOf, textOf } from './onnx-fields.ts';
 
 /** A value of a graph as the file declares it. */
 export interface OnnxValue {
@@ -104,21 +104,14 @@ function readGraph(bytes: Uint8Array, outline: Mutable, depth: number): void {
 }
 
 function readNode(bytes: Uint8Array, outline: Mutable, depth: number): void {
-  let [op, domain] = ['', ''];
-  const [inputs, outputs]: [string[], string[]] = [[], []];
-  let classes: string[] = [];
-  for (const { field, bytes: part } of fieldsOf(bytes)) {
-    if (part === undefined) continue;
-    if (field === 1) inputs.push(textOf(part));
-    else if (field === 2) outputs.push(textOf(part));
-    else if (field === 4) op = textOf(part);
-    else if (field === 7) domain = textOf(part);
-    else if (field === 5) classes = readAttribute(part, outline, depth) ?? classes;
+  const { op, domain, inputs, outputs, attributes } = nodeOf(bytes);
+  for (const attribute of attributes) {
+    const classes = readAttribute(attribute, outline, depth);
+    if (classes !== undefined && depth === 0) outline.classes = classes;
   }
-  if (classes.length > 0 && depth === 0) outline.classes = classes;
   if (op === 'ZipMap' && inputs.length === 1 && outputs.length === 1 && depth === 0)
     outline.zipMaps.push({ input: inputs[0] ?? '', output: outputs[0] ?? '' });
-  outline.ops.add(`${domain === 'ai.onnx' ? '' : domain}:${op}`);
+  outline.ops.add(`${domain}:${op}`);
 }
 
 /** The classes that it lists, if it does. */
@@ -128,7 +121,7 @@ function readAttribute(bytes: Uint8Array, outline: Mutable, depth: number): stri
   for (const inner of fieldsOf(bytes)) {
     const { field, bytes: part } = inner;
     if (field === 1 && part !== undefined) name = textOf(part);
-    else if (field === 8 && classLabels.has(name)) listed.push(...int64sOf(inner).map(String));
+    else if (field === 8 && classLabels.has(name)) for (const label of int64sOf(inner)) listed.push(String(label));
     if (part === undefined) continue;
     if (field === 9 && classLabels.has(name)) listed.push(textOf(part));
     else if (field === 6 || field === 11) readGraph(part, outline, depth + 1);
@@ -159,7 +152,7 @@ function readSparseWeight(bytes: Uint8Array, outline: Mutable): string {
   return name;
 }
 
-function readValue(bytes: Uint8Array): OnnxValue {
+export function readValue(bytes: Uint8Array): OnnxValue {
   const value: OnnxValue = { name: '', type: 0, dims: null, rank: null };
   for (const { field, bytes: part } of fieldsOf(bytes)) {
     if (part === undefined) continue;

@@ -37,6 +37,7 @@ import { trialRoutes } from './routes/trials.ts';
 import { addPageSessions } from './sign-in/page-sessions.ts';
 import { PageSessions } from './sign-in/sessions.ts';
 import { SignIns } from './sign-in/sign-ins.ts';
+import { traceRequests } from './traces.ts';
 
 export interface CreateHttpOptions {
   /** The service's sessions: for the list of servers and their secret. What a request reads, it reads as its role. */
@@ -92,6 +93,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       const api = await apiSchema(database);
       signIns = new SignIns({ database, readerUrl: options.readerUrl, api, limits, clock: systemClock, logger });
       app = createApp({ tls, corsOrigins: options.corsOrigins ?? [], limits, logger });
+      traceRequests(app);
       const sessions = new PageSessions(limits, systemClock);
       addPageSessions(app, sessions, tls !== undefined);
       const gate = new FairGate({

@@ -78,6 +78,8 @@ export interface PretrainedBody {
   from: string;
   /** The weights with which the layer after it starts. */
   head: LinearLayer;
+  /** Identifies that layer: the encoder, and what it answers with. */
+  headFrom: string;
 }
 
 /** What a trial has before its rows are encoded. */
@@ -125,8 +127,11 @@ export interface LearnerFamily extends AnyFamily {
 export interface NetworkFamily extends AnyFamily {
   /** Knobs of the next smaller network, which trains several times faster; null if there is none. */
   smaller?(knobs: Knobs): Knobs | null;
-  /** Reads the study's encoder, for a family that trains it further; throws `InvalidState` without one. The spec has all knobs. */
-  open?(spec: TrainingSpec): Promise<PretrainedBody>;
+  /**
+   * Reads the study's encoder, for a family that trains it further; throws `InvalidState` without one. The spec has all knobs. Where all weights will be
+   * `replaced`, by those of a checkpoint or of another worker, it need not find initial ones.
+   */
+  open?(spec: TrainingSpec, options: { replaced: boolean }): Promise<PretrainedBody>;
   /** `body` is what `open` has read. */
   fit(data: FitData, knobs: Knobs, body?: PretrainedBody): FittedFeatures | Promise<FittedFeatures>;
   network(features: FittedFeatures, knobs: Knobs, body?: PretrainedBody): Network;

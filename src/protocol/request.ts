@@ -1,7 +1,7 @@
 import type { InputKind } from '../domain/task.ts';
 import { ProtocolViolation, RequestTooLarge } from '../errors/errors.ts';
 import { parseInputs, readInputs } from './input-array.ts';
-import { type LatencyOptions, parseLatencyOptions } from './latency-options.ts';
+import { type LatencyOptions, parseTerms } from './latency-options.ts';
 
 export const SEPARATOR = '\x1f';
 
@@ -89,7 +89,7 @@ export function parseRequest(request: string): BridgeRequest {
   const fields = new Fields(request);
   const model: ModelRequest = { key: fields.next('key'), inputKind: inputKindOf(request), role: fields.next('role') };
   if (verb === 'V') return { verb, ...model, place: fields.next('place'), rows: fields.rest() };
-  const latency = parseLatencyOptions(fields.next('budget'), fields.next('on_overdue'));
+  const latency = parseTerms(fields.next('budget'), fields.next('on_overdue'));
   if (verb === 'A' || verb === 'B') return { verb, ...model, latency, inputs: readInputs(fields.rest()) };
   if (verb === 'E') return { verb, ...model, latency, about: classIn(fields.next('class')), input: fields.rest() };
   if (verb === 'D') return { verb, ...model, latency, input: fields.rest() };

@@ -43,8 +43,9 @@ export class NetworkLearner implements Learner {
     };
   }
 
-  static async create(spec: TrainingSpec, team: Team = ALONE): Promise<NetworkLearner> {
-    const trial = await prepareTrial(spec);
+  /** `replaced`: its state will be restored before a step. */
+  static async create(spec: TrainingSpec, team: Team = ALONE, { replaced = false } = {}): Promise<NetworkLearner> {
+    const trial = await prepareTrial(spec, { replaced });
     return new NetworkLearner(trial, await Trainer.create(trainerOf(trial)), team);
   }
 

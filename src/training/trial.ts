@@ -43,14 +43,18 @@ export function checkRows({ train, valid }: DataSet): void {
   });
 }
 
-export async function prepareTrial({ fitTo, ...given }: TrainingSpec): Promise<PreparedTrial> {
+/** `replaced`: all weights of its network will be those of a checkpoint, or of another worker, before a step. */
+export async function prepareTrial(
+  { fitTo, ...given }: TrainingSpec,
+  { replaced = false } = {},
+): Promise<PreparedTrial> {
   checkRows(given.data);
   const { train, valid, classes } = given.data;
   const kind = kindOf(given.task);
   const family = networkFamily(given.family);
   const spec = { ...given, knobs: { ...family.space(given.task).initial(), ...given.knobs } };
   const recipe = family.recipe(spec.knobs);
-  const body = await family.open?.(fitTo === undefined ? spec : { ...spec, fitTo });
+  const body = await family.open?.(fitTo === undefined ? spec : { ...spec, fitTo }, { replaced });
   const features = await family.fit({ ...(fitTo ?? train), classes }, spec.knobs, body);
   const network = family.network(features, spec.knobs, body);
   const encoder = createEncoder(features);

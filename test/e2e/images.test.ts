@@ -109,7 +109,7 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
 
   test('objects are found, in pixels of the image', async () => {
     await train(
-      `'object_detection', 'shelf', families => '{yolo}', knobs => '{"side": 96, "width": 16, "batch": 8, "epochs": 40}'`,
+      `'object_detection', 'shelf', families => '{yolo}', knobs => '{"side": 96, "width": 16, "batch": 8, "epochs": 10}'`,
     );
     const found = await rafiki.db.query<{ label: string; fits: boolean }>(
       `select d.label, d.w > 0 and d.h > 0 and d.score between 0 and 1 as fits

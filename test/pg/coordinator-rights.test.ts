@@ -99,14 +99,15 @@ describe('keys follow rights', () => {
   });
 
   test('of tokens: a former member cannot end one with a key that it has seen', async () => {
-    const [team, member] = [await database.as('team'), await database.as('member')];
-    await team.query(`select rafiki_create_token('app')`);
+    const [other, member] = [await database.as('other'), await database.as('member')];
+    await other.query(`select rafiki_create_token('app')`);
+    await db.query(`grant ${names['other']} to ${names['member']}`);
     await watch.check(database.service);
     const [seen] = await member.query<{ key: string }>(`select key #>> '{}' as key from rafiki.token_ownership`);
-    await db.query(`revoke ${names['team']} from ${names['member']}`);
+    await db.query(`revoke ${names['other']} from ${names['member']}`);
     await watch.check(database.service);
     expect(await member.query('select rafiki._remove_token($1::uuid) as done', [seen?.key])).toEqual([{ done: false }]);
-    await team.query(`select rafiki_revoke_token('app')`);
+    await other.query(`select rafiki_revoke_token('app')`);
     expect(await db.query('select from rafiki.token')).toEqual([]);
   });
 

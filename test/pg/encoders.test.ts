@@ -1,8 +1,10 @@
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addEncoder } from '../../src/cli/encoders/add-encoder.ts';
+import { removeEncoder } from '../../src/cli/encoders/remove-encoder.ts';
 import type { Database } from '../../src/db/database.ts';
-import { deleteEncoder, grantEncoder, revokeEncoder } from '../../src/db/statements/params.ts';
+import { deleteEncoder, grantEncoder, lockEncoder, revokeEncoder } from '../../src/db/statements/encoders.ts';
+import { setEncoders } from '../../src/db/statements/studies.ts';
 import { createParamStore } from '../../src/params/create-param-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
@@ -32,11 +34,11 @@ afterAll(async () => {
 });
 
 const add = (name: string, roles: readonly string[] | null = null) =>
-  addEncoder(
-    name,
-    { input: 'text', model: tinyEncoder(), source: 'a test', licence: 'MIT' },
-    { database: db, params: createParamStore(db, {}), roles },
-  );
+  addEncoder(name, async () => ({ input: 'text', model: tinyEncoder(), source: 'a test', licence: 'MIT' }), {
+    database: db,
+    params: createParamStore(db, {}),
+    roles,
+  });
 
 async function study(args: string): Promise<{ id: number; state: string }> {
   const [row] = await db.query<{ id: number }>(
@@ -119,8 +121,30 @@ test('one that cannot be trained says why', async () => {
   await db.query('update rafiki.encoder set obstacle = null');
 });
 
+test('one that cannot be trained is refused by its name, although another can', async () => {
+  await add('stuck');
+  await db.query(
+    `update rafiki.encoder set obstacle = 'It has an operator without a gradient: Odd.' where name = 'stuck'`,
+  );
+  for (const encoder of ['"stuck"', '{"list": ["tiny", "stuck"]}'])
+    await expect(
+      study(`families => '{encoder,encoder_tuned}', knobs => '{"encoder": ${encoder}}'`),
+    ).rejects.toMatchObject({
+      code: '0A000',
+      message: expect.stringContaining('"stuck"'),
+      detail: 'It has an operator without a gradient: Odd.',
+      hint: expect.stringContaining('trained further: tiny.'),
+    });
+  const { state } = await study(
+    `model => 'untuned', max_trials => 1, max_time => '5 min', knobs => '{"encoder": "stuck", "epochs": 1}'`,
+  );
+  expect(state).toBe('completed');
+  await db.query(`select rafiki_drop_model('untuned')`);
+  expect(await removeEncoder(db, 'stuck')).toBe(true);
+});
+
 test('its weights stay as long as a model stands on them, also if it is removed', async () => {
-  expect(await deleteEncoder(db, 'tiny')).toBe(true);
+  expect(await removeEncoder(db, 'tiny')).toBe(true);
   await db.query(`update rafiki.params set created_at = now() - interval '1 day'`);
   const store = createParamStore(database.service, {});
   await db.query(`select rafiki_drop_model('tuned')`);
@@ -162,8 +186,14 @@ test('a study tries all that its owner may use, and a knob names one', async () 
     detail: expect.stringContaining('two, one'),
   });
   await expect(study(`knobs => '{"encoder": 3}'`)).rejects.toMatchObject({ code: '42804' });
+  // texts and arrays have the "key" list, too
+  await expect(study(`knobs => '{"encoder": "list"}'`)).rejects.toMatchObject({ code: '42704' });
+  await expect(study(`knobs => '{"encoder": ["list"]}'`)).rejects.toMatchObject({ code: '42804' });
+  await expect(study(`knobs => '{"kernel": "list"}'`)).rejects.toMatchObject({ code: '22003' });
+  await expect(study(`knobs => '{"gamma": "list"}'`)).rejects.toMatchObject({ code: '42804' });
+  await expect(study(`knobs => '{"gamma": {"list": 3}}'`)).rejects.toMatchObject({ code: '42804' });
   await expect(study(`knobs => '{"encoder": {"list": ["one", "no"]}}'`)).rejects.toMatchObject({ code: '42704' });
-  for (const name of ['one', 'two']) expect(await deleteEncoder(db, name)).toBe(true);
+  for (const name of ['one', 'two']) expect(await removeEncoder(db, name)).toBe(true);
 });
 
 test('images have encoders, too, for classes and for numbers', { timeout: 300_000 }, async () => {
@@ -177,7 +207,7 @@ test('images have encoders, too, for classes and for numbers', { timeout: 300_00
   expect(
     await addEncoder(
       'pictures',
-      { input: 'image', model: tinyImageEncoder(), source: 'a test', licence: 'MIT' },
+      async () => ({ input: 'image', model: tinyImageEncoder(), source: 'a test', licence: 'MIT' }),
       { database: db, params: createParamStore(db, {}), roles: null },
     ),
   ).toMatchObject({ width: 48 });
@@ -198,7 +228,6 @@ test('images have encoders, too, for classes and for numbers', { timeout: 300_00
 });
 
 test('is for every role, or for some', async () => {
-  const [me] = await db.query<{ name: string }>('select current_user as name');
   await add('closed', []);
   const usable = async (): Promise<number> => {
     const [row] = await db.query<{ n: number }>(
@@ -215,9 +244,17 @@ test('is for every role, or for some', async () => {
   expect(await grantEncoder(db, 'closed', null)).toBe(true);
   expect(await usable()).toBe(1);
   expect(await grantEncoder(db, 'unheard', null)).toBe(false);
-  await expect(add('closed')).rejects.toMatchObject({ sqlstate: '55000' });
-  await expect(add('No Name')).rejects.toMatchObject({ sqlstate: '22023' });
-  expect(me?.name).toBeDefined();
+});
+
+test('what is wrong with a name or a role is told before files are read', async () => {
+  const into = { database: db, params: createParamStore(db, {}), roles: null };
+  const never = () => Promise.reject(new Error('files are read'));
+  await expect(addEncoder('closed', never, into)).rejects.toMatchObject({ sqlstate: '55000' });
+  await expect(addEncoder('No Name', never, into)).rejects.toMatchObject({ sqlstate: '22023' });
+  await expect(addEncoder('fresh', never, { ...into, roles: ['no_such_role'] })).rejects.toMatchObject({
+    code: '42704',
+  });
+  await expect(addEncoder('fresh', never, into)).rejects.toThrow('files are read');
 });
 
 test('is added with the rights of rafiki itself only', async () => {
@@ -226,4 +263,59 @@ test('is added with the rights of rafiki itself only', async () => {
       `insert into rafiki.encoder (name, input, width, params_id, source, bytes) values ('x', 'text', 1, 1, 'x', 1)`,
     ),
   ).rejects.toMatchObject({ code: '42501' });
+});
+
+describe('removing one while a study begins', () => {
+  let alone: TestDatabase;
+  let id: number;
+  beforeAll(async () => {
+    alone = await createTestDatabase(); // no coordinator: the study does not begin by itself
+    await alone.db.query(
+      `create table notes as select 'text ' || i as body, (array['a', 'b'])[1 + i % 2] as label from generate_series(1, 40) i`,
+    );
+    const source = async () => ({ input: 'text' as const, model: tinyEncoder(), source: 'a test', licence: null });
+    const into = { database: alone.db, params: createParamStore(alone.db, {}), roles: null };
+    for (const name of ['kept', 'gone']) await addEncoder(name, source, into);
+    const [row] = await alone.db.query<{ id: number }>(
+      `select rafiki_train('text_classification', 'notes', 'm', target => 'label', features => '{body}') as id`,
+    );
+    id = row!.id;
+  }, 120_000);
+  afterAll(() => alone.drop());
+
+  const encodersOf = async (): Promise<string[]> => {
+    const sql = `select e.name from rafiki.study s join rafiki.encoder e on e.id = any(s.encoder_ids) where s.id = $1`;
+    return (await alone.db.query<{ name: string }>(sql, [id])).map(({ name }) => name);
+  };
+  /** Until a session waits for a lock of another. */
+  const untilWaiting = async (): Promise<void> => {
+    for (;;) {
+      const sql = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+      if ((await alone.db.query(sql)).length > 0) return;
+    }
+  };
+
+  test('the study waits, and does not get it', async () => {
+    let choosing: Promise<void> | undefined;
+    await alone.db.transaction(async (on) => {
+      expect(await lockEncoder(on, 'gone')).toBe(true);
+      choosing = setEncoders(alone.service, id);
+      await untilWaiting();
+      await deleteEncoder(on, 'gone');
+    });
+    await choosing;
+    expect(await encodersOf()).toEqual(['kept']);
+  });
+
+  test('who removes it waits, and is told of the study', async () => {
+    let removing: Promise<unknown> | undefined;
+    await alone.service.transaction(async (on) => {
+      await setEncoders(on, id);
+      removing = removeEncoder(alone.db, 'kept').catch((error: unknown) => error);
+      await untilWaiting();
+    });
+    expect(await removing).toMatchObject({ sqlstate: '55000', detail: expect.stringContaining(`Study ${id}`) });
+    expect(await encodersOf()).toEqual(['kept']);
+    expect(await removeEncoder(alone.db, 'never')).toBe(false);
+  });
 });

@@ -33,6 +33,23 @@ const rows = (name: string): Promise<unknown[]> =>
 const noTable = async (name: string): Promise<void> =>
   expect(await database.db.query(`select to_regclass('public.${name}') as oid`)).toEqual([{ oid: null }]);
 
+describe('texts', () => {
+  test.each([
+    ['a quote within a field', 'a,b\nx "y,2\n', /not CSV/],
+    ['a quote that does not end', 'a,b\n"x,2\n', /not CSV/],
+    ['a row with too few fields', 'a,b\nx\n', /not CSV/],
+    ['a row with too many fields', 'a,b\nx,y,z\n', /not CSV/],
+    ['bytes that are not UTF-8', Buffer.from([0x61, 0x0a, 0xff, 0xfe, 0x0a]), /UTF-8/],
+  ])('%s is an error of the file', async (_, body, message) => {
+    const answer = await ann<{ error?: { message: string; hint?: string } }>('POST', '/v1/datasets/bad', body, {
+      'content-type': 'text/csv',
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body.error).toMatchObject({ message: expect.stringMatching(message), hint: expect.any(String) });
+    await noTable('bad');
+  });
+});
+
 describe('a zip of images', () => {
   test('folders are classes', async () => {
     const files = [
@@ -95,6 +112,12 @@ describe('a zip of images', () => {
     ],
     ['labels without their columns', [file('1.jpg'), file('labels.csv', 'a,b\n1.jpg,a')], 400, /columns/],
     ['labels that are no CSV', [file('1.jpg'), file('labels.csv', 'file,label\n"1.jpg')], 400, /not CSV/],
+    [
+      'labels that are not UTF-8',
+      [file('1.jpg'), { name: 'labels.csv', bytes: Buffer.from('file,label\n1.jpg,caf\xe9', 'latin1') }],
+      400,
+      /UTF-8/,
+    ],
   ])('%s is refused, and leaves nothing', async (_, files, status, message) => {
     const answer = await uploadZip('refused', files);
     expect([answer.status, JSON.stringify(answer.body)]).toEqual([status, expect.stringMatching(message)]);

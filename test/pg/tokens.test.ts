@@ -267,7 +267,9 @@ describe('over HTTP', () => {
       members: [{}],
       version: 1,
     });
-    expect((await client('GET', '/v1/serving')).body).toMatchObject({ models: [{ model: 'films' }] });
+    // servers write their statistics every few seconds
+    const serving = async (): Promise<unknown> => (await client('GET', '/v1/serving')).body;
+    await expect.poll(serving).toMatchObject({ models: [{ model: 'films' }] });
   });
 
   test('it manages models', async () => {

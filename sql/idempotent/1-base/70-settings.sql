@@ -7,6 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   values ('rafiki.latency_budget', '50ms', 'how long a prediction may take'),
          ('rafiki.on_overdue', 'answer', 'what an overdue prediction returns: answer, error or null'),
+         ('rafiki.traceparent', '', 'the trace of OpenTelemetry that predictions belong to, as in W3C Trace Context'),
          ('rafiki.read_ahead', 'on', 'whether the plain form reads rows ahead'),
          ('rafiki.array_literals', 'off', 'whether a single text may look like an array'),
          ('rafiki.fill_wait', '500ms', 'how long a write to an attached table may wait for predictions, 0 to 1s'),

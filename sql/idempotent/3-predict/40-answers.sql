@@ -67,12 +67,14 @@ as $$
   select pg_catalog.left(pg_catalog.translate(coalesce(pg_catalog.current_setting(name, true), ''), e'\x1f', ''), 100)
 $$;
 
--- The latency budget and the overdue behaviour as two fields of a request; the server parses the values of the settings.
+-- The latency budget and the overdue behaviour as two fields of a request, the latter with the traceparent if there is one; the server parses the
+-- values of the settings.
 create or replace function rafiki._terms(budget interval) returns text
 language sql stable parallel safe
 as $$
   select coalesce(rafiki._budget_ms(budget)::text || 'ms', rafiki._setting_field('rafiki.latency_budget'))
          || e'\x1f' || rafiki._setting_field('rafiki.on_overdue')
+         || case when pg_catalog.current_setting('rafiki.traceparent', true) <> '' then e'\x1e' || rafiki._setting_field('rafiki.traceparent') else '' end
 $$;
 
 -- A model's key as it is now, and whether a server has the model. VOLATILE, so that it sees what has changed since the statement began.

@@ -97,8 +97,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   with given as (
     select v
-    from jsonb_array_elements(case when override ? 'list' then override -> 'list' else jsonb_build_array(override) end) v
-    where not (jsonb_typeof(override) = 'object' and not override ? 'list')
+    from jsonb_array_elements(case when jsonb_typeof(override -> 'list') = 'array' then override -> 'list' else jsonb_build_array(override) end) v
+    where not (jsonb_typeof(override) = 'object' and not override ? 'list') -- a text 'list' has that "key", too
     union all select override -> 'min' where jsonb_typeof(override) = 'object' and override ? 'min'
     union all select override -> 'max' where jsonb_typeof(override) = 'object' and override ? 'max'
   )

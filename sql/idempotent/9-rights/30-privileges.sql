@@ -138,7 +138,7 @@ grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
   rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers(), rafiki._forget_roles(),
-  rafiki._tell_family(bigint, text, text, int, boolean, jsonb) to rafiki_service;
+  rafiki._tell_family(bigint, text, text, int, boolean, jsonb), rafiki._choose_encoders(bigint) to rafiki_service;
 
 grant create on schema rafiki_reader to public;
 grant usage on schema rafiki_reader to rafiki_reader;

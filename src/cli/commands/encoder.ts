@@ -1,46 +1,25 @@
 import { writeFile } from 'node:fs/promises';
 import { Database } from '../../db/database.ts';
-import {
-  deleteEncoder,
-  grantEncoder,
-  revokeEncoder,
-  selectEncoderParams,
-  selectEncoderStudies,
-  selectEncoders,
-} from '../../db/statements/params.ts';
+import { grantEncoder, revokeEncoder, selectEncoderParams, selectEncoders } from '../../db/statements/encoders.ts';
 import type { FittedFeatures } from '../../domain/training.ts';
-import { InvalidParameter, InvalidState, UndefinedObject } from '../../errors/errors.ts';
+import { InvalidParameter, UndefinedObject } from '../../errors/errors.ts';
 import { createParamStore } from '../../params/create-param-store.ts';
 import { unpackModel } from '../../params/model-codec.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 import { addEncoder } from '../encoders/add-encoder.ts';
-import type { EncoderSource } from '../encoders/encoder-source.ts';
-import { onnxEncoder } from '../encoders/onnx-encoder.ts';
-import { onnxImageEncoder } from '../encoders/onnx-image-encoder.ts';
-import { packageEncoder } from '../encoders/package-encoder.ts';
-import { withPackage } from '../encoders/package-folder.ts';
+import { encoderFlags, sourceOf } from '../encoders/encoder-forms.ts';
+import { removeEncoder } from '../encoders/remove-encoder.ts';
 import type { Given } from '../settings/read.ts';
 import { formatTable } from '../terminal/format-table.ts';
 import { command, loggerOf } from './command.ts';
 import { requireUrl } from './database-url.ts';
 import { storageOf, storageSettings } from './storage.ts';
 
-const settingsRead = [
-  'databaseUrl',
-  'npm',
-  'onnx',
-  'tokenizer',
-  'preprocessor',
-  'side',
-  'pooling',
-  'prefix',
-  'for',
-  ...storageSettings,
-] as const;
+const settingsRead = ['databaseUrl', ...encoderFlags, 'for', ...storageSettings] as const;
 type EncoderGiven = Given<(typeof settingsRead)[number] | 'log'>;
 
 const usage =
-  'rafiki encoder add NAME --npm PACKAGE | add NAME --onnx FILE --tokenizer FILE | add NAME --onnx FILE --preprocessor FILE | list | export NAME FILE | remove NAME | grant NAME ROLE | revoke NAME ROLE';
+  'rafiki encoder add NAME --npm PACKAGE | add NAME --onnx FILE --tokenizer FILE | add NAME --onnx FILE --preprocessor FILE | add NAME --tfjs FILE --preprocessor FILE | list | export NAME FILE | remove NAME | grant NAME ROLE | revoke NAME ROLE';
 
 /** Needs the rights of rafiki's owner: what it adds runs in servers and workers. */
 export const encoderCommand = command({
@@ -55,30 +34,14 @@ export const encoderCommand = command({
       const [action = '', ...rest] = words;
       const act = Object.hasOwn(actions, action) ? actions[action] : undefined;
       if (act === undefined || rest.length !== act.words) throw wrongUsage(words);
+      const idle = [...encoderFlags, 'for' as const].find((flag) => action !== 'add' && settings[flag] !== undefined);
+      if (idle !== undefined) throw unusedFlag(action, idle);
       process.stdout.write(`${await act.run(database, given, rest)}\n`);
     } finally {
       await database.stop();
     }
   },
 });
-
-function sourceOf({
-  npm,
-  onnx,
-  tokenizer,
-  preprocessor,
-  pooling,
-  prefix,
-  side,
-}: EncoderGiven['settings']): Promise<EncoderSource> {
-  if (npm !== undefined && onnx === undefined) return withPackage(npm, (folder) => packageEncoder(folder, { side }));
-  if (onnx !== undefined && npm === undefined) {
-    if (tokenizer !== undefined && preprocessor === undefined) return onnxEncoder({ onnx, tokenizer, pooling, prefix });
-    if (preprocessor !== undefined && tokenizer === undefined)
-      return onnxImageEncoder({ onnx, preprocessor, pooling, side });
-  }
-  throw wrongUsage(['add']);
-}
 
 interface EncoderAction {
   /** How many words come after it. */
@@ -93,9 +56,9 @@ const actions: Readonly<Record<string, EncoderAction>> = {
     async run(database, { settings }, [name = '']) {
       const params = createParamStore(database, storageOf(settings));
       const roles = settings.for?.split(',').map((role) => role.trim()) ?? null;
-      const source = await sourceOf(settings);
-      const { width, bytes, obstacle } = await addEncoder(name, source, { database, params, roles });
-      const added = `encoder "${name}" is added: ${source.input} → ${width} numbers, ${sizeText(bytes)}, licence ${source.licence ?? 'unknown'}`;
+      const into = { database, params, roles };
+      const { input, width, bytes, licence, obstacle } = await addEncoder(name, sourceOf(settings), into);
+      const added = `encoder "${name}" is added: ${input} → ${width} numbers, ${sizeText(bytes)}, licence ${licence ?? 'unknown'}`;
       return obstacle === null ? added : `${added}\nIt is used as it is, and not trained further: ${obstacle}`;
     },
   },
@@ -113,9 +76,7 @@ const actions: Readonly<Record<string, EncoderAction>> = {
   remove: {
     words: 1,
     async run(database, _, [name = '']) {
-      const [open] = await selectEncoderStudies(database, name);
-      if (open !== undefined) throw inUse(name, open);
-      if (!(await deleteEncoder(database, name))) throw unknownEncoder(name);
+      if (!(await removeEncoder(database, name))) throw unknownEncoder(name);
       return `encoder "${name}" is removed; models that stand on it stay`;
     },
   },
@@ -150,8 +111,5 @@ const wrongUsage = (words: readonly string[]): InvalidParameter =>
 const unknownEncoder = (name: string): UndefinedObject =>
   new UndefinedObject(`there is no encoder "${name}"`, { hint: 'rafiki encoder list shows those that there are.' });
 
-const inUse = (name: string, { id, model }: { id: number; model: string }): InvalidState =>
-  new InvalidState(`encoder "${name}" is in use`, {
-    detail: `Study ${id} trains model "${model}" on it.`,
-    hint: 'Wait until the study has ended, or cancel it.',
-  });
+const unusedFlag = (action: string, flag: string): InvalidParameter =>
+  new InvalidParameter(`rafiki encoder ${action} has no --${flag}`, { hint: `Leave it out. Usage: ${usage}` });

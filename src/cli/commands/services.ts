@@ -10,6 +10,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { MeasuredService } from '../../runtime/measured.ts';
 import { recent } from '../../runtime/recent.ts';
 import { type Service, startAll, stopAll } from '../../runtime/service.ts';
+import { createSpanExporter } from '../../tracing/span-exporter.ts';
 import { createWorker } from '../../worker/create-worker.ts';
 import { loginRefused, SERVICE } from '../logins.ts';
 import type { SettingValues } from '../settings/read.ts';
@@ -24,6 +25,8 @@ import { storageOf, storageSettings } from './storage.ts';
 
 /** Of every process. */
 const metricsSettings = ['metricsPort', 'metricsHost', 'metricsToken'] as const;
+/** Of the processes that answer. */
+const traceSettings = ['tracesUrl', 'tracesShare'] as const;
 
 export const coordinatorCommand = command({
   title: 'plans studies (several may run, one acts)',
@@ -68,6 +71,7 @@ export const serveCommand = command({
     'syntheticDevice',
     'device',
     ...metricsSettings,
+    ...traceSettings,
     ...storageSettings,
   ],
   async run({ settings }) {
@@ -104,6 +108,7 @@ export const httpCommand = command({
     'httpTlsKey',
     'httpCors',
     ...metricsSettings,
+    ...traceSettings,
   ],
   run({ settings }) {
     const { httpHost: host, httpPort: port = HTTP_PORT, httpTlsCert: tlsCert, httpTlsKey: tlsKey, httpCors } = settings;
@@ -138,7 +143,8 @@ async function reaches(database: Database): Promise<boolean> {
 /** Runs a service until a signal arrives or the parent process exits. */
 async function runService(
   name: string,
-  settings: SettingValues<'databaseUrl' | 'log' | (typeof metricsSettings)[number]>,
+  settings: SettingValues<'databaseUrl' | 'log' | (typeof metricsSettings)[number]> &
+    Partial<SettingValues<(typeof traceSettings)[number]>>,
   create: (common: Common) => Service & MeasuredService,
 ): Promise<void> {
   startAliveMessages();
@@ -147,11 +153,18 @@ async function runService(
   const check = { start: () => checkDatabase(database), stop: async () => undefined };
   const service = create({ database, logger });
   const services: Service[] = [database, check, service];
-  const { metricsPort: port, metricsHost: host, metricsToken: token } = settings;
+  const {
+    metricsPort: port,
+    metricsHost: host,
+    metricsToken: token,
+    tracesUrl: url,
+    tracesShare: share = 0,
+  } = settings;
   if (port !== undefined) {
     const isReady = recent(() => reaches(database), READY_MS);
     services.push(new MetricsServer({ process: name, service, host, port, token, isReady, logger }));
   }
+  if (url !== undefined) services.push(createSpanExporter({ process: name, url, share, logger }));
   await startAll(services).catch((error: unknown) => {
     throw loginRefused(error);
   });

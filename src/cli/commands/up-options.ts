@@ -21,6 +21,8 @@ export const upSettings = [
   'metricsPort',
   'metricsHost',
   'metricsToken',
+  'tracesUrl',
+  'tracesShare',
   'threads',
   'device',
   'engine',

@@ -1,9 +1,9 @@
 import type { Database } from '../../db/database.ts';
-import { encoderExists, insertEncoder } from '../../db/statements/params.ts';
+import { encoderExists, insertEncoder, requireRoles } from '../../db/statements/encoders.ts';
 import type { RawInput } from '../../domain/task.ts';
 import type { TrainedModel } from '../../domain/training.ts';
 import { Embedder } from '../../encoders/embedder.ts';
-import { obstacleOf } from '../../encoders/tuned/check-trainable.ts';
+import { type KnownVectors, obstacleOf } from '../../encoders/tuned/check-trainable.ts';
 import { BadData, InvalidParameter, InvalidState } from '../../errors/errors.ts';
 import { sampleImage } from '../../features/images.ts';
 import { packModel } from '../../params/model-codec.ts';
@@ -23,12 +23,22 @@ export interface AddedEncoder {
 
 const encoderName = /^[a-z][a-z0-9_-]{0,62}$/;
 
-/** Tries an encoder on some inputs, stores it, and lets roles use it (null: every role). */
+interface AddedTo {
+  database: Database;
+  params: ParamStore;
+  /** Null: every role may use it. */
+  roles: readonly string[] | null;
+}
+
+/**
+ * Reads an encoder, tries it on some inputs, stores it, and lets roles use it. What is wrong with its name or its roles is told before its files are
+ * read, which may take minutes.
+ */
 export async function addEncoder(
   name: string,
-  { input, model, source, licence }: EncoderSource,
-  { database, params, roles }: { database: Database; params: ParamStore; roles: readonly string[] | null },
-): Promise<AddedEncoder> {
+  read: () => Promise<EncoderSource>,
+  { database, params, roles }: AddedTo,
+): Promise<AddedEncoder & Pick<EncoderSource, 'input' | 'licence'>> {
   if (!encoderName.test(name)) {
     throw new InvalidParameter(`"${name}" is no name for an encoder`, {
       hint: 'Write lower-case letters, digits, - and _, a letter first, at most 63 of them.',
@@ -39,12 +49,14 @@ export async function addEncoder(
       hint: `Give this one another name, or first: rafiki encoder remove ${name}`,
     });
   }
-  const width = await tried(model, input);
+  await requireRoles(database, roles ?? []);
+  const { input, model, source, licence } = await read();
+  const known = await tried(model, input);
+  const obstacle = await obstacleOf(model, known);
+  const [width, bytes] = [known.vectors.length / known.inputs.length, model.onnx.length];
   const paramsId = await params.save('model', packModel(model));
-  const bytes = model.onnx.length;
-  const obstacle = await obstacleOf(model);
   await insertEncoder(database, { name, input, width, paramsId, source, licence, bytes, roles, obstacle });
-  return { name, width, bytes, obstacle };
+  return { name, width, bytes, obstacle, input, licence };
 }
 
 const sampleTexts = [
@@ -59,8 +71,8 @@ const sampleSizes = [
   { width: 256, height: 256 },
 ];
 
-/** The width of its vectors. Throws if inputs have none, if they are not finite, or if they do not depend on the input. */
-async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<number> {
+/** Inputs with their vectors. Throws if inputs have none, if they are not finite, or if they do not depend on the input. */
+async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<KnownVectors> {
   const samples: RawInput[] = input === 'text' ? sampleTexts : await Promise.all(sampleSizes.map(sampleImage));
   const embedder = await Embedder.load(model, { threads: 1 });
   try {
@@ -89,7 +101,7 @@ async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<numb
         hint: 'The model may not be made for batches, or reads an attention mask that it does not get.',
       });
     }
-    return width;
+    return { inputs: samples, vectors };
   } finally {
     await embedder.release();
   }

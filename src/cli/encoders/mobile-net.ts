@@ -35,13 +35,13 @@ export const mobileNet: PackageForm = {
       throw otherVersion(`The weights ${name} are no text.`);
     });
     const graph = readGraphModel(json, weights);
-    const meansOf = blocks.map((block) => {
+    const vectorsOf = blocks.map((block) => {
       const node = graph.nodes.find(({ name }) => name.endsWith(`/expanded_conv_${block}/depthwise/depthwise`));
       if (node === undefined) throw otherVersion(`It has no block ${block}.`);
       return node.name;
     });
     return {
-      onnx: convertGraph(graph, { meansOf }),
+      onnx: convertGraph(graph, { vectorsOf }),
       features: {
         encoder: 'preprocessed',
         // the package divides by 255, and stretches images to a square

@@ -24,7 +24,7 @@ const INT64 = 7;
 /** A text encoder from the files that Hugging Face's ONNX exports have. */
 export async function onnxEncoder({ onnx: file, tokenizer, pooling, prefix = '' }: OnnxFiles): Promise<EncoderSource> {
   const onnx = await readBounded(file);
-  const outline = outlineOf(onnx, file);
+  const outline = outlineOf(onnx);
   const inputs = outline.inputs.map(({ name }) => name);
   const strange = outline.inputs.filter(
     ({ name, type }) => !tokenInputs.some((known) => known === name) || type !== INT64,

@@ -1,39 +1,19 @@
 import { BadData, NotSupported } from '../../errors/errors.ts';
-import { type OnnxOutline, type OnnxValue, outlineOnnx } from '../../graph/onnx-outline.ts';
+import { checkedOutline } from '../../foreign/onnx-check.ts';
+import type { OnnxOutline, OnnxValue } from '../../graph/onnx-outline.ts';
 
-/** Operator sets that ONNX Runtime has itself; others would be libraries. */
-const knownDomains = new Set(['', 'ai.onnx.ml', 'com.microsoft']);
 /** Might never end, and encoders have none. */
 const endless = new Set([':Loop', ':Scan']);
 
-/** What an encoder's file says of itself. Throws for one that is no ONNX file, or that has more than a graph of known operators. */
-export function outlineOf(bytes: Uint8Array, file: string): OnnxOutline {
-  let outline: OnnxOutline;
-  try {
-    outline = outlineOnnx(bytes);
-  } catch (cause) {
-    throw new BadData(`${file} is no ONNX file`, {
-      detail: cause instanceof Error ? cause.message : String(cause),
-      hint: 'It may be cut off, or a pointer of Git LFS: fetch it again.',
-      cause,
-    });
-  }
-  const refused = [...outline.ops].filter(
-    (op) => !knownDomains.has(op.slice(0, op.lastIndexOf(':'))) || endless.has(op),
-  );
-  if (refused.length > 0 || outline.functions.size > 0) {
-    throw new NotSupported('the ONNX file has operators that are refused', {
-      detail: refused.length > 0 ? `They are: ${refused.join(', ')}.` : 'It defines functions of its own.',
-      hint: 'Operators of ONNX and of ONNX Runtime are accepted, but loops, which might not end: export it again without them.',
-    });
-  }
-  if (outline.hasExternalData) {
-    throw new NotSupported('the ONNX file has its weights in other files', {
-      detail: 'They are external data.',
-      hint: 'Save it as one file: onnx.save(onnx.load("model.onnx"), "whole.onnx").',
-    });
-  }
-  return outline;
+/** What an encoder's file says of itself. Throws as {@link checkedOutline}, and for one that has more than a graph of operators that end. */
+export function outlineOf(bytes: Uint8Array): OnnxOutline {
+  const outline = checkedOutline(bytes);
+  const refused = [...outline.ops].filter((op) => endless.has(op));
+  if (refused.length === 0 && outline.functions.size === 0) return outline;
+  throw new NotSupported('the ONNX file has operators that are refused', {
+    detail: refused.length > 0 ? `They are: ${refused.join(', ')}.` : 'It defines functions of its own.',
+    hint: 'Operators of ONNX and of ONNX Runtime are accepted, but loops, which might not end: export it again without them.',
+  });
 }
 
 /** The first of `names` that there is, or the only one. */

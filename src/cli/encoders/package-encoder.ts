@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { NotSupported } from '../../errors/errors.ts';
+import { InvalidParameter, NotSupported } from '../../errors/errors.ts';
 import { MAX_JSON_BYTES, readJson } from './bounded-read.ts';
 import type { EncoderSource, EncoderWishes, PackageForm } from './encoder-source.ts';
 import { mobileNet } from './mobile-net.ts';
@@ -16,6 +16,12 @@ export async function packageEncoder(folder: string, wishes: EncoderWishes = {})
     throw new NotSupported(`the package ${String(about['name'])} is no known form of encoder`, {
       detail: `It has none of these: ${forms.map(({ marks }) => marks.join(' with ')).join('; ')}.`,
       hint: 'Give the files of its ONNX export: --onnx model.onnx with --tokenizer tokenizer.json or --preprocessor preprocessor_config.json.',
+    });
+  }
+  if (form.input === 'text' && wishes.side !== undefined) {
+    throw new InvalidParameter('an encoder of texts has no --side', {
+      detail: `The package ${String(about['name'])} is one.`,
+      hint: 'Leave it out: it is for images.',
     });
   }
   return {

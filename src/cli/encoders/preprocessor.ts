@@ -51,7 +51,7 @@ export function readPreprocessor(json: unknown, side?: number): Omit<Preprocessi
   const mean = isNormalised ? coloursOf(fields, 'image_mean') : [0, 0, 0];
   const deviation = isNormalised ? coloursOf(fields, 'image_std') : [1, 1, 1];
   return {
-    ...(side === undefined ? { resize, crop } : withSide(side, resize, crop)),
+    ...bounded(side === undefined ? { resize, crop } : withSide(side, resize, crop)),
     resampling,
     scale: deviation.map((each) => factor / each),
     offset: deviation.map((each, colour) => (shift - (mean[colour] as number)) / each),
@@ -80,6 +80,17 @@ function sizesOf(fields: PreprocessorFields, type: string): Sizes {
   if (crop !== null && Math.max(crop.width, crop.height) > least) throw unknownSteps(['a crop beyond the image']);
   return all;
 }
+
+/** Sizes that are computed of others are checked like those: an image takes memory for all of them. */
+function bounded({ resize, crop }: Sizes): Sizes {
+  const sides = resize.kind === 'shortest' ? [resize.edge] : [resize.width, resize.height];
+  const odd = [...sides, ...(crop === null ? [] : [crop.width, crop.height])].find((side) => !isSide(side));
+  if (odd === undefined) return { resize, crop };
+  throw noPreprocessor(`By its sizes, a side has ${odd} pixels; it must have from 1 to ${MAX_INPUT_SIDE}.`);
+}
+
+const isSide = (side: unknown): side is number =>
+  typeof side === 'number' && Number.isInteger(side) && side >= 1 && side <= MAX_INPUT_SIDE;
 
 /** LeViT and PoolFormer resize to more than the size that they name. */
 function scaledEdge(edge: number, fields: PreprocessorFields, type: string): number {
@@ -131,7 +142,7 @@ function numberOf(fields: PreprocessorFields, name: string, otherwise: number): 
 }
 
 function sideOf(value: unknown, name: string): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_INPUT_SIDE) return value;
+  if (isSide(value)) return value;
   throw noPreprocessor(`${name} gives no side from 1 to ${MAX_INPUT_SIDE} pixels.`);
 }
 

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { BadData } from '../../errors/errors.ts';
 import { MAX_JSON_BYTES, readJson } from './bounded-read.ts';
-import { convertedGraph } from './converted-graph.ts';
 import type { PackageForm } from './encoder-source.ts';
+import { convertedModel } from './tfjs-model.ts';
 
 /** Tokens that the Universal Sentence Encoder Lite reads of a text, by a constant of its graph. */
 const MAX_PIECES = 128;
@@ -17,7 +17,7 @@ export const sentenceEncoder: PackageForm = {
     const dist = path.join(folder, 'dist');
     const pieces = piecesOf(await readJson(path.join(dist, 'vocab.json'), MAX_JSON_BYTES));
     return {
-      onnx: await convertedGraph(path.join(dist, 'model.json'), { sparse: { indices: 'indices', values: 'values' } }),
+      onnx: await convertedModel(path.join(dist, 'model.json'), { sparse: { indices: 'indices', values: 'values' } }),
       features: { encoder: 'pieces', state: { pieces, maxTokens: MAX_PIECES, reserved: RESERVED_PIECES }, classes: [] },
     };
   },

@@ -15,6 +15,19 @@ export const encoderTable = {
     about:
       'for encoder add: the ONNX file of a text encoder, with --tokenizer, or of an image encoder, with --preprocessor',
   },
+  tfjs: {
+    flag: 'tfjs',
+    kind: kind.filePath('FILE'),
+    about:
+      'for encoder add: the model.json of an image encoder of TensorFlow.js, a graph model or a layers model, with --preprocessor',
+  },
+  layers: {
+    flag: 'layers',
+    kind: kind.text('NAMES'),
+    about:
+      'for encoder add with --tfjs: the layers, or nodes of a graph model, whose answers are the vector, separated by commas',
+    otherwise: 'its outputs',
+  },
   tokenizer: {
     flag: 'tokenizer',
     kind: kind.filePath('FILE'),

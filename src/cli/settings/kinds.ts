@@ -58,6 +58,13 @@ export const wholeNumber = (max: number): Kind<number> => ({
 
 export const port = wholeNumber(65_535);
 
+export const share: Kind<number> = {
+  label: 'SHARE',
+  description: 'a number from 0 to 1',
+  example: 'a number from 0 to 1, as in 0.01',
+  parse: (it) => (/^(0|1|0?\.\d{1,9})$/.test(it) ? Number(it) : undefined),
+};
+
 /** One of a list; `description` names the list. */
 export const oneOf = <T extends string>(description: string, names: readonly T[]): Kind<T> => ({
   label: 'NAME',

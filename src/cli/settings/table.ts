@@ -10,6 +10,7 @@ import { familyTable } from './family-table.ts';
 import { httpTable } from './http-table.ts';
 import type { Kind } from './kinds.ts';
 import * as kind from './kinds.ts';
+import { metricsTable } from './metrics-table.ts';
 import { storageTable } from './storage-table.ts';
 
 /**
@@ -82,24 +83,7 @@ export const settingsTable = {
     about: 'threads of each trial',
     otherwise: "the cores, divided among this machine's workers",
   },
-  metricsPort: {
-    flag: 'metrics-port',
-    variable: 'RAFIKI_METRICS_PORT',
-    kind: kind.port,
-    about: 'the port of /metrics and /health; for up: the first of one for each process',
-    otherwise: 'no metrics',
-  },
-  metricsHost: {
-    variable: 'RAFIKI_METRICS_HOST',
-    kind: kind.text('HOST'),
-    about: 'the address of that port; any other than loopback needs the token',
-    default: '127.0.0.1',
-  },
-  metricsToken: {
-    variable: 'RAFIKI_METRICS_TOKEN',
-    kind: kind.secretText('…'),
-    about: 'the bearer token that reads /metrics',
-  },
+  ...metricsTable,
   device: {
     flag: 'device',
     variable: 'RAFIKI_DEVICE',

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { CsvError, parse } from 'csv-parse/sync';
 import { BadData } from '../../errors/errors.ts';
@@ -78,6 +79,9 @@ export function readCsv(file: string): CsvColumn[] {
 /** The lines of a file as fields. Throws {@link BadData} with this hint. */
 export function csvRecords(file: string, hint: string): string[][] {
   const bytes = readFileSync(file);
+  if (!isUtf8(bytes)) {
+    throw new BadData(`${file} is not valid UTF-8`, { hint: `Convert it: iconv -f WINDOWS-1252 -t UTF-8 ${file}` });
+  }
   try {
     return parse(bytes, { bom: true, skip_empty_lines: true });
   } catch (error) {

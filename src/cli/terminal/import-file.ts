@@ -5,7 +5,7 @@ import { IMPORT_PART_BYTES, MAX_IMPORT_BYTES } from '../../domain/import-limits.
 import { BadData, DataTooLarge, InvalidParameter, UndefinedObject } from '../../errors/errors.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 import { command } from '../commands/command.ts';
-import { convertedGraph } from '../encoders/converted-graph.ts';
+import { convertedModel } from '../encoders/tfjs-model.ts';
 import { userSettings, withUser } from './user-session.ts';
 
 export const importFileCommand = command({
@@ -71,10 +71,10 @@ async function upload(on: Queryable, file: SentFile, { name, task, spec }: Uploa
   return begun.import;
 }
 
-/** An ONNX file; or what a graph model of TensorFlow.js, a model.json, becomes. */
+/** An ONNX file; or what a graph model or a layers model of TensorFlow.js, a model.json, becomes. */
 async function openFile(file: string): Promise<SentFile> {
   if (path.extname(file) === '.json') {
-    const onnx = Buffer.from(await convertedGraph(file));
+    const onnx = Buffer.from(await convertedModel(file));
     return {
       bytes: checkedSize(onnx.length),
       read: async (from, bytes) => onnx.subarray(from, from + bytes),

@@ -137,8 +137,7 @@ export async function setIncumbent(on: Queryable, studyId: number): Promise<void
 
 /** Finds the pretrained encoders that all its trials choose from. */
 export async function setEncoders(on: Queryable, studyId: number): Promise<void> {
-  const sql = 'update rafiki.study set encoder_ids = rafiki._encoders_for(owner, task) where id = $1';
-  await on.query(sql, [studyId]);
+  await on.query('select rafiki._choose_encoders($1)', [studyId]);
 }
 
 /** The first measurement is stored: several workers may score the deployed version. */

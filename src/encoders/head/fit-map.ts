@@ -79,8 +79,11 @@ async function runRows(
   }
 }
 
-function preparationOf({ data, rows, width }: Vectors, kind: VectorNormalisation): Preparation {
-  if (kind !== 'standard') return { kind };
+const preparationOf = (vectors: Vectors, kind: VectorNormalisation): Preparation =>
+  kind === 'standard' ? { kind, ...standardOf(vectors) } : { kind };
+
+/** Of each number of vectors its mean, and the factor that makes its variance 1 / width. */
+export function standardOf({ data, rows, width }: Vectors): { mean: Float32Array; scale: Float32Array } {
   const [sums, squares] = [new Float64Array(width), new Float64Array(width)];
   for (let i = 0; i < data.length; i++) {
     sums[i % width]! += data[i] as number;
@@ -91,7 +94,7 @@ function preparationOf({ data, rows, width }: Vectors, kind: VectorNormalisation
     const variance = sum / rows - (sums[i]! / rows) ** 2;
     return variance > 1e-12 ? 1 / Math.sqrt(variance * width) : 0; // a number that is always the same says nothing
   });
-  return { kind, mean, scale };
+  return { mean, scale };
 }
 
 /** `count` different rows. */

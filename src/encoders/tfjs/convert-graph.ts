@@ -9,21 +9,22 @@ export interface GraphCut {
   /** Two inputs in whose place is `ids` [N, T]. */
   sparse?: SparseInputs;
   /**
-   * Nodes whose answers, images, make one vector: their means over pixels, one after the other. The input is then one of images [N, C, H, W], of
-   * any size.
+   * Nodes whose answers make one vector, one after the other: means over pixels of images, vectors as they are; none: the outputs of the graph. The
+   * input is then one of images [N, C, H, W], of any size.
    */
-  meansOf?: readonly string[];
+  vectorsOf?: readonly string[];
 }
 
 /**
  * An ONNX file of a graph model, or of its part up to a node, with its inputs under their names; whole numbers are fed as int32. Throws
  * {@link NotSupported} for an op that is not among `graphOps`.
  */
-export function convertGraph(whole: TfjsGraph, { sparse, meansOf }: GraphCut = {}): Uint8Array {
-  const graph = meansOf === undefined ? whole : { ...whole, nodes: neededFor(whole, meansOf), outputs: meansOf };
+export function convertGraph(whole: TfjsGraph, { sparse, vectorsOf }: GraphCut = {}): Uint8Array {
+  const last = vectorsOf?.length ? vectorsOf : outputsOf(whole);
+  const graph = vectorsOf === undefined ? whole : { ...whole, nodes: neededFor(whole, last), outputs: last };
   const missing = new Set(graph.nodes.map(({ op }) => op).filter((op) => !isKnown(op)));
   if (missing.size > 0) throw unknownOps([...missing]);
-  const conversion = new Conversion(graph, { isOfImages: meansOf !== undefined });
+  const conversion = new Conversion(graph, { isOfImages: vectorsOf !== undefined });
   if (sparse !== undefined) conversion.sparsePlaceholders(sparse);
   const isFed = ({ name }: TfjsNode): boolean => name === sparse?.indices || name === sparse?.values;
   for (const node of inOrder(graph)) {
@@ -31,19 +32,23 @@ export function convertGraph(whole: TfjsGraph, { sparse, meansOf }: GraphCut = {
     if (node.op === 'Placeholder') conversion.placeholder(node);
     else conversion.convert(node, graphOps[node.op] as NonNullable<(typeof graphOps)[string]>);
   }
-  const outputs = outputsOf(graph);
   const { write } = conversion;
-  if (meansOf === undefined) {
-    for (const name of outputs) write.output(conversion.value(name), name, unknownShape);
+  if (vectorsOf === undefined) {
+    for (const name of last) write.output(conversion.value(name), name, unknownShape);
   } else {
-    const means = outputs.map((name) => meanOfPixels(write, conversion.value(name)));
-    write.output(write.node('Concat', means, { attributes: { axis: 1 } }), 'vectors', unknownShape);
+    const vectors = last.map((name) => meanOfPixels(write, conversion.value(name)));
+    write.output(write.node('Concat', vectors, { attributes: { axis: 1 } }), 'vectors', unknownShape);
   }
-  return conversion.write.encode('converted');
+  return write.encode('converted');
 }
 
-const meanOfPixels = (write: OnnxWriter, image: string): string =>
-  write.node('ReduceMean', [image, write.ints([1, 2])], { attributes: { keepdims: 0 } });
+/** Of [N, H, W, C], or of [N, C], which has one; graphs do not say which an answer is. */
+function meanOfPixels(write: OnnxWriter, answer: string): string {
+  const channels = write.node('Shape', [answer], { attributes: { start: -1 }, kind: 'int' });
+  const sizes = write.node('Concat', [write.ints([0, -1]), channels], { attributes: { axis: 0 } });
+  const pixels = write.node('Reshape', [answer, sizes], { kind: 'float' });
+  return write.node('ReduceMean', [pixels, write.ints([1])], { attributes: { keepdims: 0 } });
+}
 
 /** Nodes with all that they need. */
 function neededFor({ nodes }: TfjsGraph, last: readonly string[]): TfjsNode[] {

@@ -6,27 +6,28 @@ import type { LayerOutput, LayerStack, TfjsLayer, TfjsLayers } from './layers-js
 import { malformed } from './model-json.ts';
 
 export interface LayersCut {
-  /** Layers whose answers, images, make one vector: their means over pixels, one after the other. Default: the model's outputs as they are. */
-  meansOf?: readonly string[];
-  /** Images are fed as [N, C, H, W], as ONNX has them; otherwise as [N, H, W, C]. They may have any size then. */
-  channelsFirst?: boolean;
+  /**
+   * Layers whose answers make one vector, one after the other: means over pixels of images, other answers as they are; none: the outputs of the model.
+   * Images are then fed as [N, C, H, W], as ONNX has them, and may have any size. Without it, the outputs are as they are, and images [N, H, W, C].
+   */
+  vectorsOf?: readonly string[];
 }
 
 /**
  * An ONNX file of a layers model, or of its part up to a layer. Throws {@link NotSupported} for a layer that is not among `layerKinds`, or has
  * settings that are not converted.
  */
-export function convertLayers(model: TfjsLayers, cut: LayersCut = {}): Uint8Array {
-  const outputs = cut.meansOf?.map((layer) => ({ layer, use: 0 })) ?? model.outputs;
+export function convertLayers(model: TfjsLayers, { vectorsOf }: LayersCut = {}): Uint8Array {
+  const outputs = vectorsOf?.length ? vectorsOf.map((layer) => ({ layer, use: 0 })) : model.outputs;
   const c = new LayerConversion(model.weights);
   const answers = convertStack(c, { ...model, outputs }, (layer, place) =>
-    c.input(layer, `input${place}`, cut.channelsFirst === true),
+    c.input(layer, `input${place}`, vectorsOf !== undefined),
   );
-  if (cut.meansOf === undefined) {
+  if (vectorsOf === undefined) {
     for (const [i, answer] of answers.entries()) c.write.output(c.channelsLast(answer), `output${i}`, unknownShape);
   } else {
-    const means = answers.map((answer, i) => c.averaged(answer, layerOf(model, outputs[i] as LayerOutput)).name);
-    c.write.output(c.write.node('Concat', means, { attributes: { axis: 1 } }), 'vectors', unknownShape);
+    const vectors = answers.map((answer, i) => c.vector(answer, layerOf(model, outputs[i] as LayerOutput)));
+    c.write.output(c.write.node('Concat', vectors, { attributes: { axis: 1 } }), 'vectors', unknownShape);
   }
   return c.write.encode('converted');
 }

@@ -53,11 +53,11 @@ export class LayerConversion {
     return isChannelsFirst ? fromChannelsFirst(this.write, name) : name;
   }
 
-  /** The mean over the pixels of an image, [N, C]. */
-  averaged(value: LayerValue, layer: TfjsLayer): LayerValue {
+  /** A vector of each row, [N, C]: of an image the mean over its pixels. */
+  vector(value: LayerValue, layer: TfjsLayer): string {
+    if (value.rank === 2) return value.name;
     const axes = this.write.ints([2, 3]);
-    const name = this.write.node('ReduceMean', [this.image(value, layer), axes], { attributes: { keepdims: 0 } });
-    return { name, rank: 2, isChannelsFirst: false };
+    return this.write.node('ReduceMean', [this.image(value, layer), axes], { attributes: { keepdims: 0 } });
   }
 
   weight({ name }: TfjsLayer, which: string): TfjsWeight {

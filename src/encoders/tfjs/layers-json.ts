@@ -35,6 +35,12 @@ export interface TfjsLayers extends LayerStack {
 /** Models in models: more are no model, but an attack on the stack. */
 const MAX_DEPTH = 8;
 
+/** Whether a model.json has layers, not the nodes of a graph. */
+export function isLayersModel(json: unknown): boolean {
+  const topology = objectOf(objectOf(json, 'model.json')['modelTopology'], 'modelTopology');
+  return topology['node'] === undefined;
+}
+
 /** Throws {@link BadData} for a file that is no layers model. */
 export function readLayersModel(json: unknown, bytes: Uint8Array): TfjsLayers {
   const model = objectOf(json, 'model.json');

@@ -2,18 +2,18 @@ import type { RawInput } from '../../domain/task.ts';
 import type { TensorData } from '../../domain/tensor.ts';
 import type { FittedFeatures, ModelFile, TrainedModel } from '../../domain/training.ts';
 import { readModel } from '../../engine/model-file.ts';
-import { createSession } from '../../engine/session.ts';
+import { createSession, type GraphSession } from '../../engine/session.ts';
 import { NotSupported } from '../../errors/errors.ts';
 import { sampleImage } from '../../features/images.ts';
 import { createEncoder } from '../../features/registry.ts';
+import type { Shape } from '../../graph/graph.ts';
 import type { ImportedGraph } from '../../graph/imported/emit-imported.ts';
 import { probedShapes, shapesFile } from '../../graph/imported/probe.ts';
 import { type OnnxGraph, readOnnx } from '../../graph/imported/read-onnx.ts';
 import { neededNodes, type Trainable, trainable } from '../../graph/imported/trainable.ts';
 import { upgraded } from '../../graph/imported/upgrade.ts';
 import type { InputSpec } from '../../graph/network.ts';
-import { isPooling } from '../pooling.ts';
-import { pooledGraph } from './pooled-graph.ts';
+import { isPooling, type Pooling, poolingNodes } from '../pooling.ts';
 
 /** A pretrained encoder as a part of networks. */
 export interface ImportedEncoder {
@@ -35,19 +35,37 @@ export async function importEncoder({ onnx, features }: TrainedModel): Promise<I
   const { pooling, output: named } = features.state;
   const read = upgraded(readOnnx(onnx));
   const answer = typeof named === 'string' ? named : (read.outputs[0] ?? '');
-  const { graph: whole, output } = pooledGraph(read, answer, isPooling(pooling) ? pooling : 'output');
-  const nodes = neededNodes(whole.nodes, output);
-  const found = trainable(whole, nodes, output);
+  const own: OnnxGraph = { ...read, nodes: neededNodes(read.nodes, answer), outputs: [answer] };
+  const found = trainable(own, own.nodes, answer);
   if (!found.weights.some(({ shape }) => shape.length > 1)) throw untrainable(found);
-  const needed: OnnxGraph = { ...whole, nodes, outputs: [output] };
-  const runs = await probed(needed, features);
-  const shapes = probedShapes(needed, runs);
+  const answered = await probed(own, features);
+  const whole = withPooling(own, shapeOf(answered, answer), isPooling(pooling) ? pooling : 'output');
+  const { runs, shapes } = whole === own ? answered : await probed(whole, features);
+  const [output = ''] = whole.outputs;
   const width = shapes.get(output)?.[1];
   if (typeof width !== 'number') throw new RangeError('an encoder answers with vectors of one width');
   return {
-    graph: { nodes, constants: whole.constants, inputs: whole.inputs, output, shapes },
+    graph: { nodes: whole.nodes, constants: whole.constants, inputs: whole.inputs, output, shapes },
     ...{ width, trainable: found, features, inputs: inputsOf(runs) },
   };
+}
+
+const MASK = 'attention_mask';
+
+/** The graph with the nodes that make vectors of its answer. */
+function withPooling(graph: OnnxGraph, shape: Shape, pooling: Pooling): OnnxGraph {
+  const [name = ''] = graph.outputs;
+  const mask = graph.inputs.some((input) => input.name === MASK) ? MASK : undefined;
+  const { nodes, constants, vectors } = poolingNodes(pooling, { name, shape }, mask);
+  if (nodes.length === 0) return graph;
+  const all = new Map([...graph.constants, ...constants.map((constant) => [constant.name, constant] as const)]);
+  return { ...graph, nodes: [...graph.nodes, ...nodes], constants: all, outputs: [vectors] };
+}
+
+function shapeOf({ shapes }: Probes, name: string): Shape {
+  const shape = shapes.get(name);
+  if (shape === undefined) throw new RangeError(`the graph has no value "${name}"`);
+  return shape;
 }
 
 /** Words of the texts of some batches, which differ in all sizes; short ones, so that no encoder cuts them off to one length. */
@@ -66,8 +84,14 @@ interface ProbeRun {
   shapes: Readonly<Record<string, ArrayLike<bigint | number>>>;
 }
 
+interface Probes {
+  runs: readonly ProbeRun[];
+  /** Of all values that nodes compute. */
+  shapes: ReadonlyMap<string, Shape>;
+}
+
 /** Runs on batches that differ in all sizes. */
-async function probed(graph: OnnxGraph, features: FittedFeatures): Promise<ProbeRun[]> {
+async function probed(graph: OnnxGraph, features: FittedFeatures): Promise<Probes> {
   const encoder = createEncoder(features);
   const session = await createSession(shapesFile(graph), 1);
   try {
@@ -75,15 +99,28 @@ async function probed(graph: OnnxGraph, features: FittedFeatures): Promise<Probe
     for (const lengths of probes) {
       const inputs = await sampleInputs(features, lengths);
       const feeds = await encoder.encode(inputs);
-      const found = Object.entries(await session.run(feeds));
+      const found = Object.entries(await runImported(session, feeds));
       runs.push({
         ...{ rows: inputs.length, feeds },
         shapes: Object.fromEntries(found.map(([name, { data }]) => [name, data])),
       });
     }
-    return runs;
+    return { runs, shapes: probedShapes(graph, runs) };
   } finally {
     await session.release();
+  }
+}
+
+/** Runs a file that was made of a foreign graph. Throws {@link NotSupported} where that has an operator that is another one in our own files. */
+export async function runImported(session: GraphSession, feeds: ProbeFeeds): Promise<Record<string, TensorData>> {
+  try {
+    return await session.run(feeds);
+  } catch (cause) {
+    throw new NotSupported('the graph of the encoder does not run as it would be trained', {
+      detail: cause instanceof Error ? cause.message : String(cause),
+      hint: "It can be used as it is: families => '{encoder}'.",
+      cause,
+    });
   }
 }
 

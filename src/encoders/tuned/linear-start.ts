@@ -1,3 +1,4 @@
+import { standardOf } from '../head/fit-map.ts';
 import { type HeadTask, HeadTrainer } from '../head/head-trainer.ts';
 
 /** Iterations of L-BFGS: its loss then hardly falls any more. */
@@ -16,7 +17,7 @@ export interface LinearLayer {
  */
 export async function linearStart(task: Omit<HeadTask, 'settings'>): Promise<LinearLayer> {
   const { vectors, outputs } = task;
-  const { mean, scale } = momentsOf(vectors);
+  const { mean, scale } = standardOf(vectors);
   const data = vectors.data.map((value, i) => (value - mean[i % vectors.width]!) * scale[i % vectors.width]!);
   const trainer = await HeadTrainer.create({
     ...{ ...task, vectors: { ...vectors, data } },
@@ -31,18 +32,4 @@ export async function linearStart(task: Omit<HeadTask, 'settings'>): Promise<Lin
   } finally {
     await trainer.release();
   }
-}
-
-/** A number that is always the same says nothing: its scale is 0. */
-function momentsOf({ data, rows, width }: HeadTask['vectors']): { mean: Float64Array; scale: Float64Array } {
-  const [mean, square] = [new Float64Array(width), new Float64Array(width)];
-  for (let i = 0; i < data.length; i++) {
-    mean[i % width]! += data[i]! / rows;
-    square[i % width]! += data[i]! ** 2 / rows;
-  }
-  const scale = square.map((sum, i) => {
-    const variance = sum - mean[i]! ** 2;
-    return variance > 1e-12 ? 1 / Math.sqrt(variance * width) : 0;
-  });
-  return { mean, scale };
 }

@@ -1,6 +1,7 @@
 import { NotSupported } from '../../errors/errors.ts';
 import { type Attribute, type Constant, type ElementType, elementTypes, type Node, type Shape } from '../graph.ts';
-import { fieldsOf, int64sOf, type OnnxField, textOf } from '../onnx-fields.ts';
+import { fieldsOf, int64sOf, nodeOf, type OnnxField, ownDomain, textOf } from '../onnx-fields.ts';
+import { readValue } from '../onnx-outline.ts';
 
 /** The graph of an ONNX file. */
 export interface OnnxGraph {
@@ -48,8 +49,6 @@ function readOpset(bytes: Uint8Array, graph: OpenGraph): void {
   if (ownDomain(domain) === '') graph.opset = version;
 }
 
-const ownDomain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
-
 function readGraph(bytes: Uint8Array, graph: OpenGraph): void {
   const inputs: OnnxGraph['inputs'][number][] = [];
   for (const { field, bytes: part } of fieldsOf(bytes)) {
@@ -74,11 +73,8 @@ function addNode(node: Node, graph: OpenGraph): void {
 }
 
 function constantOf(name: string, attributes: Node['attributes']): Constant {
-  const { value, value_float, value_int, value_ints, value_floats } = attributes;
+  const { value, value_float, value_floats } = attributes;
   if (typeof value === 'object' && 'tensor' in value) return { ...value.tensor, name };
-  if (typeof value_int === 'number') return { name, shape: [], dtype: 'int64', data: int64([value_int]) };
-  if (Array.isArray(value_ints))
-    return { name, shape: [value_ints.length], dtype: 'int64', data: int64(value_ints as readonly number[]) };
   if (typeof value_float === 'object' && 'float' in value_float)
     return { name, shape: [], dtype: 'float32', data: Float32Array.of(value_float.float) };
   if (typeof value_floats === 'object' && 'floats' in value_floats)
@@ -86,70 +82,55 @@ function constantOf(name: string, attributes: Node['attributes']): Constant {
   throw unread('a constant that is no number', `It is "${name}".`);
 }
 
-const int64 = (values: readonly number[]): BigInt64Array<ArrayBuffer> =>
-  BigInt64Array.from(values, (value) => BigInt(value));
-
 function readNode(bytes: Uint8Array): Node {
-  const [inputs, outputs]: [string[], string[]] = [[], []];
-  const attributes: Record<string, Attribute> = {};
-  let [op, domain] = ['', ''];
-  for (const { field, bytes: part } of fieldsOf(bytes)) {
-    if (part === undefined) continue;
-    if (field === 1) inputs.push(textOf(part));
-    else if (field === 2) outputs.push(textOf(part));
-    else if (field === 4) op = textOf(part);
-    else if (field === 7) domain = ownDomain(textOf(part));
-    else if (field === 5) {
-      const [name, value] = readAttribute(part);
-      attributes[name] = value;
-    }
-  }
-  return { op, domain, inputs, outputs, attributes };
+  const node = nodeOf(bytes);
+  return { ...node, attributes: Object.fromEntries(node.attributes.map(readAttribute)) };
 }
 
 /** Numbers of attribute types in onnx.proto3. */
 const kinds = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7, strings: 8 } as const;
 
 function readAttribute(bytes: Uint8Array): [string, Attribute] {
-  let [name, text, kind, int, float] = ['', '', 0, 0, 0];
+  let [name, text, kind, int, float] = ['', '', 0, 0n, 0];
   let tensor: Constant | undefined;
-  const [ints, floats, strings]: [number[], number[], string[]] = [[], [], []];
+  const [ints, floats, strings]: [bigint[], number[], string[]] = [[], [], []];
   for (const field of fieldsOf(bytes)) {
     const { bytes: part, value = 0 } = field;
     if (field.field === 20) kind = value;
-    else if (field.field === 3) int = intsOf(field)[0] ?? 0;
-    else if (field.field === 2) float = floatsOf(field.whole.subarray(1))[0] ?? 0;
-    else if (field.field === 8) ints.push(...intsOf(field));
+    else if (field.field === 3) int = int64sOf(field)[0] ?? 0n;
+    else if (field.field === 2) float = floatsOf(field)[0] ?? 0;
+    else if (field.field === 8) append(ints, field, int64sOf);
+    else if (field.field === 7) append(floats, field, floatsOf);
     else if (part === undefined) continue;
     else if (field.field === 1) name = textOf(part);
     else if (field.field === 4) text = textOf(part);
     else if (field.field === 5) tensor = readTensor(part);
-    else if (field.field === 7) floats.push(...floatsOf(part));
     else if (field.field === 9) strings.push(textOf(part));
   }
   if (kind === kinds.float) return [name, { float }];
-  if (kind === kinds.int) return [name, int];
+  if (kind === kinds.int) return wholeNumbers(name, [int], []);
   if (kind === kinds.string) return [name, text];
   if (kind === kinds.tensor && tensor !== undefined) return [name, { tensor }];
   if (kind === kinds.floats) return [name, { floats: Float32Array.from(floats) }];
-  if (kind === kinds.ints) return [name, ints];
+  if (kind === kinds.ints) return wholeNumbers(name, ints, [ints.length]);
   if (kind === kinds.strings) return [name, { strings }];
   throw unread('an inner graph', `It is the attribute "${name}" of an operator.`);
 }
 
+/** What a `Constant` node is may have all 64 bits, so it is read as a tensor; other attributes are numbers here. */
+function wholeNumbers(name: string, values: readonly bigint[], shape: readonly number[]): [string, Attribute] {
+  if (name === 'value_int' || name === 'value_ints')
+    return ['value', { tensor: { shape, dtype: 'int64', data: BigInt64Array.from(values) } }];
+  const numbers = values.map(Number);
+  if (!numbers.every(Number.isSafeInteger))
+    throw unread('an attribute beyond 53 bits', `It is the attribute "${name}" of an operator.`);
+  return [name, shape.length === 0 ? (numbers[0] ?? 0) : numbers];
+}
+
 /** An input or output; one of an unknown type is taken for numbers. */
 function readInput(bytes: Uint8Array): { name: string; dtype: ElementType } {
-  let name = '';
-  let type: number = elementTypes.float32;
-  for (const { field, bytes: part } of fieldsOf(bytes)) {
-    if (part === undefined) continue;
-    if (field === 1) name = textOf(part);
-    if (field !== 2) continue;
-    for (const { field: kind, bytes: tensor } of fieldsOf(part))
-      if (kind === 1 && tensor !== undefined)
-        for (const inner of fieldsOf(tensor)) if (inner.field === 1) type = inner.value ?? type;
-  }
-  return { name, dtype: dtypeOf(type, name) };
+  const { name, type } = readValue(bytes);
+  return { name, dtype: dtypeOf(type === 0 ? elementTypes.float32 : type, name) };
 }
 
 function dtypeOf(type: number, name: string): ElementType {
@@ -164,19 +145,19 @@ function dtypeOf(type: number, name: string): ElementType {
 function readTensor(bytes: Uint8Array): Constant {
   let [name, type] = ['', 0];
   let raw: Uint8Array | undefined;
-  const shape: number[] = [];
-  const [ints, floats]: [number[], number[]] = [[], []];
+  const [dims, ints, floats]: [bigint[], bigint[], number[]] = [[], [], []];
   for (const field of fieldsOf(bytes)) {
     const { bytes: part, value = 0 } = field;
-    if (field.field === 1) shape.push(...intsOf(field));
+    if (field.field === 1) append(dims, field, int64sOf);
     else if (field.field === 2) type = value;
-    else if (field.field === 5 || field.field === 7) ints.push(...intsOf(field));
+    else if (field.field === 5 || field.field === 7) append(ints, field, int64sOf);
+    else if (field.field === 4) append(floats, field, floatsOf);
     else if (part === undefined) continue;
-    else if (field.field === 4) floats.push(...floatsOf(part));
     else if (field.field === 8) name = textOf(part);
     else if (field.field === 9) raw = part;
   }
   const dtype = dtypeOf(type, name);
+  const shape = dims.map(Number);
   const data = raw === undefined ? listed(dtype, ints, floats) : unpacked(dtype, raw);
   if (data.length !== sizeOf(shape)) throw new RangeError(`the weight "${name}" is cut off`);
   return { name, shape, dtype, data };
@@ -198,16 +179,32 @@ function unpacked(dtype: ElementType, raw: Uint8Array): InstanceType<(typeof arr
 
 function listed(
   dtype: ElementType,
-  ints: readonly number[],
+  ints: readonly bigint[],
   floats: readonly number[],
 ): InstanceType<(typeof arrays)[ElementType]> {
   if (dtype === 'float32') return Float32Array.from(floats);
-  return dtype === 'int64' ? int64(ints) : arrays[dtype].from(ints);
+  if (dtype === 'int64') return BigInt64Array.from(ints);
+  const data = arrays[dtype].from(ints.map(Number));
+  if (ints.some((value, i) => Number(value) !== data[i])) throw new RangeError(`a weight has numbers beyond ${dtype}`);
+  return data;
 }
 
-const intsOf = (field: OnnxField): number[] => int64sOf(field).map(Number);
+/** Numbers, or bytes of numbers, of a list: where there are so many, files have raw bytes. */
+const MAX_LISTED = 2 ** 26;
 
-const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(new Uint8Array(bytes).buffer);
+/** Adds the numbers of a repeated field, which are packed or come one by one. */
+function append<T>(list: T[], field: OnnxField, read: (field: OnnxField) => Iterable<T>): void {
+  if (list.length + field.whole.length > MAX_LISTED)
+    throw unread('weights as a long list of numbers', `The maximum is ${MAX_LISTED} bytes.`);
+  for (const value of read(field)) list.push(value); // spread, a long list would overflow the stack
+}
+
+/** Of one that is not packed, the key comes first, one byte for these fields. */
+function floatsOf({ bytes, whole }: OnnxField): Float32Array {
+  const data = new Uint8Array(bytes ?? whole.subarray(1));
+  if (data.length % 4 !== 0) throw new RangeError('a list of numbers is cut off');
+  return new Float32Array(data.buffer);
+}
 
 const unread = (what: string, detail: string): NotSupported =>
   new NotSupported(`the ONNX file has ${what}, which cannot be trained further`, {

@@ -42,7 +42,7 @@ function upgradedNode(node: Node, opset: number, add: AddConstant): Node[] {
   if (op === 'Dropout') return [{ ...node, op: 'Identity', inputs: [x], outputs: [y], attributes: {} }];
   if (op === 'Gelu') return gelu(x, y, { tanh: attributes['approximate'] === 'tanh', add });
   if (op === 'Cast') return [{ ...node, attributes: without(attributes, 'saturate') }];
-  if ((op === 'Softmax' || op === 'LogSoftmax') && opset < 13 && attributes['axis'] === undefined) throw oldSoftmax();
+  if (overRest.has(op) && opset < 13) return softmaxOverRest(node);
   const move = moved[op];
   const list = move && opset < move.since ? attributes[move.attribute] : undefined;
   if (move !== undefined && Array.isArray(list)) {
@@ -53,6 +53,26 @@ function upgradedNode(node: Node, opset: number, add: AddConstant): Node[] {
   if (op === 'Split' && inputs.length < 2 && attributes['num_outputs'] === undefined)
     return [{ ...node, attributes: { ...attributes, num_outputs: outputs.length } }];
   return [node];
+}
+
+/** Operators that before version 13 took all axes from theirs on as one; since then they are over that axis alone. */
+const overRest = new Set(['Softmax', 'LogSoftmax', 'Hardmax']);
+const OLD_AXIS = 1;
+
+/** What these mean today: they are over the second axis of a matrix, whose shape is then that of x again. */
+function softmaxOverRest(node: Node): Node[] {
+  const [x = '', y = ''] = [node.inputs[0], node.outputs[0]];
+  const { axis = OLD_AXIS } = node.attributes;
+  if (axis === -1) return [node]; // the last axis is all the rest
+  const inner = (op: string, inputs: string[], output: string, attributes: Node['attributes'] = {}): Node => ({
+    ...{ op, domain: '', inputs, outputs: [output], attributes },
+  });
+  return [
+    inner('Shape', [x], `${y}/shape`),
+    inner('Flatten', [x], `${y}/flat`, { axis }),
+    inner(node.op, [`${y}/flat`], `${y}/over rest`, { axis: 1 }),
+    inner('Reshape', [`${y}/over rest`, `${y}/shape`], y),
+  ];
 }
 
 const without = (attributes: Node['attributes'], name: string): Record<string, Attribute> =>
@@ -74,8 +94,3 @@ function gelu(x: string, y: string, { tanh, add }: { tanh: boolean; add: AddCons
   node('Mul', [node('Mul', [x, scalar(0.5)]), node('Add', [inner, scalar(1)])], y);
   return nodes;
 }
-
-const oldSoftmax = (): NotSupported =>
-  new NotSupported('the ONNX file has a Softmax over several axes, which is not trained further', {
-    hint: 'Export it again with operators of version 13 or later.',
-  });

@@ -1,7 +1,12 @@
 import { InvalidEncoding, InvalidParameter, StatementRefused } from '../../errors/errors.ts';
 import { readArrayLiteral } from '../../protocol/array-literal.ts';
 import { MAX_INPUTS } from '../../protocol/input-array.ts';
-import { type LatencyOptions, parseLatencyOptions } from '../../protocol/latency-options.ts';
+import {
+  isTraceparent,
+  type LatencyOptions,
+  parseLatencyOptions,
+  TRACE_SEPARATOR,
+} from '../../protocol/latency-options.ts';
 import { SEPARATOR } from '../../protocol/request.ts';
 import type { FairGate } from '../fair-gate.ts';
 import type { SignedIn } from '../sign-in/signed-in.ts';
@@ -151,12 +156,13 @@ function request(
   verb: 'P' | 'A' | 'B' | 'E',
   { key, input }: UsableModel,
   { servedAs }: SignedIn,
-  { budgetMs, onOverdue }: LatencyOptions,
+  { budgetMs, onOverdue, traceparent }: LatencyOptions,
   rest: string,
 ): string {
   const letter = input === 'image' ? verb.toLowerCase() : verb;
   const budget = budgetMs === null ? '' : `${budgetMs.toFixed(3)}ms`;
-  return [letter, key, servedAs, budget, onOverdue, rest].join(SEPARATOR);
+  const terms = traceparent === undefined ? onOverdue : `${onOverdue}${TRACE_SEPARATOR}${traceparent}`;
+  return [letter, key, servedAs, budget, terms, rest].join(SEPARATOR);
 }
 
 /** Throws {@link InvalidEncoding}. The bridge refuses inputs that are too large. */
@@ -188,9 +194,11 @@ function* partsOf(inputs: SentInputs, maxInputs: number): Generator<SentInputs> 
   if (from < inputs.length) yield inputs.slice(from);
 }
 
-/** The headers Rafiki-Latency-Budget and Rafiki-On-Overdue. Throws InvalidParameter. */
+/** The headers Rafiki-Latency-Budget, Rafiki-On-Overdue and traceparent. Throws InvalidParameter. */
 export function latencyOf(headers: Readonly<Record<string, string | string[] | undefined>>): LatencyOptions {
-  return parseLatencyOptions(one(headers, 'rafiki-latency-budget'), one(headers, 'rafiki-on-overdue'));
+  const options = parseLatencyOptions(one(headers, 'rafiki-latency-budget'), one(headers, 'rafiki-on-overdue'));
+  const { traceparent } = headers;
+  return typeof traceparent === 'string' && isTraceparent(traceparent) ? { ...options, traceparent } : options;
 }
 
 function one(headers: Readonly<Record<string, string | string[] | undefined>>, name: string): string {

@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { TextDecoder } from 'node:util';
-import { parse } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import type { Queryable } from '../../db/database.ts';
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
@@ -33,7 +33,7 @@ export async function loadTexts(
 /** Columns c0, c1, … of texts; returns the names in the header. */
 async function stageCsv(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Promise<string[]> {
   const parser = parse({ bom: true, skip_empty_lines: true, max_record_size: 16_000_000 });
-  const fed = pipeline(bytes, parser);
+  const fed = pipeline(decoded(bytes), parser);
   fed.catch(() => undefined); // the reader of the records gets the error
   try {
     const records = (parser as AsyncIterable<string[]>)[Symbol.asyncIterator]();
@@ -52,7 +52,7 @@ async function next(records: AsyncIterator<string[]>): Promise<string[] | undefi
     const { value, done } = await records.next();
     return done === true ? undefined : value;
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error) || !String(error.code).startsWith('CSV_')) throw error;
+    if (!(error instanceof CsvError)) throw error;
     throw new BadData('the uploaded file is not CSV', {
       detail: error.message.slice(0, 300),
       hint: 'Write it by RFC 4180.',
@@ -97,24 +97,26 @@ async function stageJsonLines(on: RoleTransaction, bytes: AsyncGenerator<Buffer>
 }
 
 async function* splitLines(bytes: AsyncGenerator<Buffer>): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf8', { fatal: true });
   let rest = '';
-  for await (const chunk of bytes) {
-    const lines = (rest + decode(decoder, chunk)).split('\n');
+  for await (const text of decoded(bytes)) {
+    const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     yield lines
       .filter((line) => line.trim() !== '')
       .map((line) => `${copyText(line)}\n`)
       .join('');
   }
-  rest += decode(decoder);
   if (rest.trim() !== '') yield `${copyText(rest)}\n`;
 }
 
-function decode(decoder: TextDecoder, chunk?: Buffer): string {
+/** Throws {@link BadData} for bytes that are not UTF-8: a table of replacement characters would look like the file. */
+async function* decoded(bytes: AsyncGenerator<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf8', { fatal: true });
   try {
-    return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
+    for await (const chunk of bytes) yield decoder.decode(chunk, { stream: true });
+    yield decoder.decode();
   } catch (cause) {
+    if ((cause as { code?: unknown }).code !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw cause;
     throw new BadData('the uploaded file is not valid UTF-8', { hint: 'Convert it to UTF-8.', cause });
   }
 }

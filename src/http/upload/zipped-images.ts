@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import path from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { type Entry, fromBuffer, type ZipFile } from 'yauzl';
@@ -132,6 +133,8 @@ async function labelledBy(file: ZipFile, labels: Entry, files: readonly Entry[])
 }
 
 function recordsOf(bytes: Buffer): string[][] {
+  if (!isUtf8(bytes))
+    throw new BadData(`${LABELS} in the archive is not valid UTF-8`, { hint: 'Convert it to UTF-8.' });
   try {
     return parse(bytes, { bom: true, skip_empty_lines: true });
   } catch (cause) {

@@ -39,10 +39,10 @@ export const encoderTuned: NetworkFamily = {
       .addRangeKnob('dropout', 'float', 0, 0.5, { group: 'training', initial: 0.1 })
       .addRangeKnob('label_smoothing', 'float', 0, 0.2, { group: 'training', initial: 0 }),
 
-  async open(spec: TrainingSpec) {
+  async open(spec: TrainingSpec, { replaced }) {
     if (spec.pretrained === undefined) throw noEncoder();
     const { openTuned } = await import('./open-tuned.ts');
-    return openTuned(spec, spec.pretrained, numberKnob(spec.knobs, 'l2'));
+    return openTuned(spec, spec.pretrained, { l2: numberKnob(spec.knobs, 'l2'), replaced });
   },
 
   fit(data, _, body) {

@@ -20,21 +20,21 @@ interface TunedParts extends Answers, PretrainedBody {
 }
 
 /** An encoder and a linear head on its vectors, in which the last weights of the encoder are trained. */
-export function tunedNetwork({ encoder, from, head, settings, ...answers }: TunedParts): Network {
+export function tunedNetwork({ encoder, from, head, headFrom, settings, ...answers }: TunedParts): Network {
   const outputs = answerWidth(answers);
   const { graph, width, inputs } = encoder;
   const trained = ratedWeights(encoder.trainable.weights, settings);
-  const given = (values: Float32Array, name: string) => ({ kind: 'given', values, from: `${from} ${name}` }) as const;
+  const given = (values: Float32Array, of: string) => ({ kind: 'given', values, from: of }) as const;
   const body = trained.map(({ weight: { name, shape, data }, rate }): [string, ParameterSpec] => [
     `body.${name}`,
-    { shape: shape.map(Number), init: given(data as Float32Array, name), rate },
+    { shape: shape.map(Number), init: given(data as Float32Array, `${from} ${name}`), rate },
   ]);
   const network = answering(answers, {
     inputs,
     parameters: {
       ...Object.fromEntries(body),
-      'out.w': { shape: [width, outputs], init: given(head.w, 'head'), rate: settings.headRate },
-      'out.b': { shape: [outputs], init: given(head.b, 'head'), rate: settings.headRate },
+      'out.w': { shape: [width, outputs], init: given(head.w, headFrom), rate: settings.headRate },
+      'out.b': { shape: [outputs], init: given(head.b, headFrom), rate: settings.headRate },
     },
     logits: (t, rows, parameters, ratio) => {
       const vectors = emitImported(t, graph, {

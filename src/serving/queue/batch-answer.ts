@@ -2,6 +2,7 @@ import type { MemberWeight } from '../../domain/ensembles/rule.ts';
 import type { AnswerMaker } from '../../domain/kinds/kind.ts';
 import { BadData } from '../../errors/errors.ts';
 import type { TimerClock } from '../../runtime/clock.ts';
+import { batchPart, traceBatch } from '../../tracing/batch-span.ts';
 import type { Device } from '../devices/device.ts';
 import type { ModelQueue } from '../machine/demand.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -98,6 +99,7 @@ export async function answerBatch(running: RunningBatch, options: BatcherOptions
     );
     const nowMs = clock.nowMs();
     const rows = batch.length;
+    traceBatch(batch, () => batchPart(startedMs, nowMs, { rows, members: outputs.length }));
     if (running.onEnded(ms, fleet.subsetMs(subset, rows))) fleet.observe(subset, rows, ms);
     policy.observe?.({ nowMs, subset, rows, overdue: batch.filter(({ deadlineMs }) => deadlineMs < nowMs).length });
     options.onBatch(rows, subset);

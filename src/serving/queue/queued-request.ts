@@ -1,5 +1,6 @@
 import type { Finding } from '../../domain/kinds/kind.ts';
 import { DeadlineMissed, LimitReached } from '../../errors/errors.ts';
+import type { TracedCall } from '../../tracing/traced-call.ts';
 import type { FairClock } from '../machine/fair-clock.ts';
 import type { DeadlineQueue } from './deadline-queue.ts';
 
@@ -91,6 +92,8 @@ export interface QueuedRequest {
   /** The role and session whose share of the queue it uses. */
   role: string;
   session: object;
+  /** The first call that asked, if it is traced. */
+  trace: TracedCall | undefined;
   /** The part that contains it while it waits. */
   part: SessionShare | null;
   state: WaitingState | 'speculative' | 'running' | 'dropped';
@@ -104,11 +107,11 @@ export interface QueuedRequest {
 export type RequestOptions = Pick<
   QueuedRequest,
   'wantsDetail' | 'deadlineMs' | 'budgetMs' | 'isFirm' | 'role' | 'session'
->;
+> & { trace?: TracedCall | undefined };
 
 /** Field by field: spreading costs several times as much, and this runs once per row. */
 export function newRequest(input: string, options: RequestOptions, state: QueuedRequest['state']): QueuedRequest {
-  const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session } = options;
+  const { wantsDetail, deadlineMs, budgetMs, isFirm, role, session, trace } = options;
   return {
     input,
     wantsDetail,
@@ -117,6 +120,7 @@ export function newRequest(input: string, options: RequestOptions, state: Queued
     isFirm,
     role,
     session,
+    trace,
     part: null,
     state,
     waiters: [],

@@ -1,9 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { LatencyOptions } from '../../protocol/latency-options.ts';
 import type { ArrayInputs } from '../../protocol/request.ts';
 import type { ServedModel } from '../served-model.ts';
 import type { SessionCalls } from './calls.ts';
-import type { Deadline } from './deadline.ts';
+import type { Deadline, TracedTerms } from './deadline.ts';
 import { checkReplySize, type Detail, detailOf } from './detail.ts';
 import { longestFirst, PIECE_ROWS } from './longest-first.ts';
 
@@ -27,7 +26,7 @@ export class ArrayCalls {
     this.#calls = calls;
   }
 
-  async predict({ inputs, ...request }: ArrayInputs, latency: LatencyOptions): Promise<(string | null)[]> {
+  async predict({ inputs, ...request }: ArrayInputs, latency: TracedTerms): Promise<(string | null)[]> {
     const startedMs = this.#calls.nowMs();
     const first = await this.#calls.model(request);
     const labels = new Array<string | null>(inputs.length).fill(null);
@@ -38,7 +37,7 @@ export class ArrayCalls {
     return labels;
   }
 
-  async detail({ inputs, ...request }: ArrayInputs, latency: LatencyOptions): Promise<(Detail | null)[]> {
+  async detail({ inputs, ...request }: ArrayInputs, latency: TracedTerms): Promise<(Detail | null)[]> {
     const startedMs = this.#calls.nowMs();
     const first = await this.#calls.model(request);
     checkReplySize(first.row, inputs.length);

@@ -1,12 +1,11 @@
 import { Cancelled, DeadlineMissed, LimitReached, UndefinedObject } from '../../errors/errors.ts';
-import type { LatencyOptions } from '../../protocol/latency-options.ts';
 import type { ModelRequest } from '../../protocol/request.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { RequestOutcome } from '../queue/queued-request.ts';
 import { DEFAULT_BUDGET_MS, type ServedModel } from '../served-model.ts';
 import { ArrayRequest, type ArrayRequestOptions } from './array-request.ts';
 import { checkInput } from './check-input.ts';
-import type { Deadline } from './deadline.ts';
+import type { Deadline, TracedTerms } from './deadline.ts';
 import type { ClientOptions, ModelDirectory } from './model-directory.ts';
 
 /** The calls of one session, which can be cancelled. */
@@ -63,8 +62,8 @@ export class SessionCalls {
     return overdue;
   }
 
-  deadline(model: ServedModel, { budgetMs, onOverdue }: LatencyOptions, startedMs: number): Deadline {
-    return { budgetMs: budgetMs ?? model.row.budgetMs ?? DEFAULT_BUDGET_MS, startedMs, onOverdue };
+  deadline(model: ServedModel, { budgetMs, onOverdue, trace }: TracedTerms, startedMs: number): Deadline {
+    return { budgetMs: budgetMs ?? model.row.budgetMs ?? DEFAULT_BUDGET_MS, startedMs, onOverdue, trace };
   }
 
   /** The model, if it is in memory. */

@@ -1,13 +1,13 @@
 import { UndefinedObject } from '../../errors/errors.ts';
 import type { PrefetchedRequest } from '../../protocol/fingerprint.ts';
-import type { LatencyOptions } from '../../protocol/latency-options.ts';
 import type { ArrayInputs, ExplainRequest, ModelRequest, PredictRequest } from '../../protocol/request.ts';
+import { batchPart } from '../../tracing/batch-span.ts';
 import { type Explanation, explainedClass, explanationOf } from '../explanations/explanation.ts';
 import { writeOrder } from '../explanations/explanation-order.ts';
 import type { ServedModel } from '../served-model.ts';
 import { ArrayCalls } from './array-calls.ts';
 import { SessionCalls } from './calls.ts';
-import { termsOf } from './deadline.ts';
+import { type TracedTerms, termsOf } from './deadline.ts';
 import { type Detail, detailOf } from './detail.ts';
 import type { ClientOptions, ModelDirectory } from './model-directory.ts';
 import { Scans } from './scans.ts';
@@ -41,6 +41,11 @@ export class Client {
     return this.hasModel(key) ? undefined : this.#calls.unlessCancelled(this.#models.find(key));
   }
 
+  /** The name of a model that has answered. */
+  nameOf(key: string): string | undefined {
+    return this.#models.get(key)?.row.model;
+  }
+
   hasModel(key: string): boolean {
     return this.#models.has(key);
   }
@@ -51,7 +56,7 @@ export class Client {
    */
   scan(
     request: PredictRequest & { statement: string },
-    latency: LatencyOptions,
+    latency: TracedTerms,
   ): { label: string | null | Promise<string | null>; readRequest: string | null } {
     const { key, input, statement } = request;
     const model = this.#calls.present(request);
@@ -89,16 +94,16 @@ export class Client {
   }
 
   /** Labels in the order of the inputs; null for null, and for overdue ones if the caller wants null. */
-  predictMany(request: ArrayInputs, latency: LatencyOptions): Promise<(string | null)[]> {
+  predictMany(request: ArrayInputs, latency: TracedTerms): Promise<(string | null)[]> {
     return this.#arrays.predict(request, latency);
   }
 
   /** As {@link predictMany}; details are always computed, also for cached labels. */
-  detailMany(request: ArrayInputs, latency: LatencyOptions): Promise<(Detail | null)[]> {
+  detailMany(request: ArrayInputs, latency: TracedTerms): Promise<(Detail | null)[]> {
     return this.#arrays.detail(request, latency);
   }
 
-  async detail(request: PredictRequest, latency: LatencyOptions): Promise<Detail | null> {
+  async detail(request: PredictRequest, latency: TracedTerms): Promise<Detail | null> {
     const startedMs = this.#calls.nowMs();
     const model = await this.#calls.model(request);
     const deadline = this.#calls.deadline(model, latency, startedMs);
@@ -114,7 +119,7 @@ export class Client {
   }
 
   /** Why the answer is as it is; null if the explanation is overdue and the caller wants null. */
-  async explain({ about, ...request }: ExplainRequest, latency: LatencyOptions): Promise<Explanation | null> {
+  async explain({ about, ...request }: ExplainRequest, latency: TracedTerms): Promise<Explanation | null> {
     const startedMs = this.#calls.nowMs();
     const model = await this.#calls.model(request);
     const order = writeOrder({ about: explainedClass(model.row, about), input: request.input });
@@ -152,19 +157,23 @@ export class Client {
   }
 
   /** Without a promise; undefined if the request must wait. */
-  #answerNow(model: ServedModel, { input, role }: PredictRequest, latency: LatencyOptions): string | undefined {
-    const deadline = this.#calls.deadline(model, latency, this.#calls.nowMs());
+  #answerNow(model: ServedModel, { input, role }: PredictRequest, latency: TracedTerms): string | undefined {
+    const startMs = this.#calls.nowMs();
+    const deadline = this.#calls.deadline(model, latency, startMs);
     const label = model.batcher.answerNow(input, {
       wantsDetail: false,
       role,
       session: this.#calls,
       ...termsOf(deadline),
     });
-    if (label !== undefined) this.#calls.count(model, deadline, 1);
+    if (label !== undefined) {
+      this.#calls.count(model, deadline, 1);
+      latency.trace?.part(batchPart(startMs, this.#calls.nowMs(), { rows: 1 }));
+    }
     return label;
   }
 
-  async #predict(request: PredictRequest, latency: LatencyOptions): Promise<string | null> {
+  async #predict(request: PredictRequest, latency: TracedTerms): Promise<string | null> {
     const startedMs = this.#calls.nowMs();
     const model = this.#calls.present(request) ?? (await this.#calls.model(request));
     const deadline = this.#calls.deadline(model, latency, startedMs);

@@ -11,11 +11,23 @@ import {
 } from '../../protocol/reply.ts';
 import { type BridgeRequest, checkSize, keyOf, parseRequest, verbOf } from '../../protocol/request.ts';
 import type { Client } from './client.ts';
+import type { TracedTerms } from './deadline.ts';
+import { traced } from './traced.ts';
 
 /** A waiting backend must return to Postgres this often, so that Ctrl-C and statement_timeout work. */
 const LONG_POLL_MS = 100;
 /** Pending answers that a session can still fetch; a backend runs one call at a time. */
 const MAX_TICKETS = 8;
+
+type TracedRequest = Extract<BridgeRequest, { latency: unknown }>;
+const spanNames: Readonly<Record<TracedRequest['verb'], string>> = {
+  P: 'rafiki predict',
+  N: 'rafiki predict',
+  A: 'rafiki predict_rows',
+  D: 'rafiki detail',
+  B: 'rafiki detail_rows',
+  E: 'rafiki explain',
+};
 
 type RequestOf<V extends BridgeRequest['verb']> = Extract<BridgeRequest, { verb: V }>;
 
@@ -87,8 +99,13 @@ export class PredictConversation implements Conversation {
     request: RequestOf<'P' | 'N'>,
     isReadAhead = mayReadAhead(request.role, request.statement),
   ): Reply | Promise<Reply> {
-    const { role, latency } = request;
-    const { label, readRequest } = this.#client.scan(isReadAhead ? request : { ...request, statement: '' }, latency);
+    const { role } = request;
+    let readRequest: string | null = null;
+    const label = this.#traced(request, 1, (terms) => {
+      const scan = this.#client.scan(isReadAhead ? request : { ...request, statement: '' }, terms);
+      readRequest = scan.readRequest;
+      return scan.label;
+    });
     if (readRequest !== null) this.#readAheadRole = role;
     const reply = (v: string | null): Reply => (readRequest === null ? answerReply(v) : readReply(v, readRequest));
     return label instanceof Promise ? this.#replyOrTicket(label.then(reply)) : reply(label);
@@ -109,24 +126,28 @@ export class PredictConversation implements Conversation {
     return answers.map(({ label, ...request }) => prefetchedReply(label, request));
   }
 
-  #predictArray({ latency, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
-    return this.#replyOrTicket(
-      this.#client.predictMany(request, latency).then((labels) => answerReply(arrayLiteral(labels))),
-    );
+  #predictArray(request: RequestOf<'A' | 'B'>): Promise<Reply> {
+    const labels = this.#traced(request, request.inputs.length, (terms) => this.#client.predictMany(request, terms));
+    return this.#replyOrTicket(labels.then((found) => answerReply(arrayLiteral(found))));
   }
 
-  #detail({ latency, ...request }: RequestOf<'D'>): Promise<Reply> {
-    return this.#replyOrTicket(this.#client.detail(request, latency).then((detail) => answerReply(json(detail))));
+  #detail(request: RequestOf<'D'>): Promise<Reply> {
+    const detail = this.#traced(request, 1, (terms) => this.#client.detail(request, terms));
+    return this.#replyOrTicket(detail.then((found) => answerReply(json(found))));
   }
 
-  #explain({ latency, ...request }: RequestOf<'E'>): Promise<Reply> {
-    return this.#replyOrTicket(this.#client.explain(request, latency).then((why) => answerReply(json(why))));
+  #explain(request: RequestOf<'E'>): Promise<Reply> {
+    const why = this.#traced(request, 1, (terms) => this.#client.explain(request, terms));
+    return this.#replyOrTicket(why.then((found) => answerReply(json(found))));
   }
 
-  #detailArray({ latency, ...request }: RequestOf<'A' | 'B'>): Promise<Reply> {
-    return this.#replyOrTicket(
-      this.#client.detailMany(request, latency).then((details) => answerReply(arrayLiteral(details.map(json)))),
-    );
+  #detailArray(request: RequestOf<'A' | 'B'>): Promise<Reply> {
+    const details = this.#traced(request, request.inputs.length, (terms) => this.#client.detailMany(request, terms));
+    return this.#replyOrTicket(details.then((found) => answerReply(arrayLiteral(found.map(json)))));
+  }
+
+  #traced<T>({ verb, key, latency }: TracedRequest, rows: number, work: (terms: TracedTerms) => T): T {
+    return traced({ name: spanNames[verb], rows, latency, modelName: () => this.#client.nameOf(key) }, work);
   }
 
   /**

@@ -14,7 +14,7 @@ import { addChange } from './flat-weights.ts';
  * holds a shard, `basis` identifies them, and features are fitted to them.
  */
 export async function trainShares(spec: TrainingSpec, lead: Lead, basis = basisOf(spec)): Promise<void> {
-  const prepared = await prepareTrial(spec);
+  const prepared = await prepareTrial(spec, { replaced: true });
   const leading = spec.fitTo ?? spec.data.train;
   const trial = { ...prepared, ...epochOf(prepared.recipe, leading.inputs.length) }; // its batches and epochs
   const trainer = await Trainer.create(trainerOf(trial));

@@ -29,9 +29,9 @@ function firstOf(advisor: (typeof advisors)[number], given: SearchSpace, count: 
 const guided = advisors.filter(({ name }) => name !== 'grid');
 
 it.each(guided.map((advisor) => [advisor.name, advisor] as const))(
-  '%s tries each encoder once, then the other families',
+  '%s tries each family once, then each further encoder',
   (_, advisor) => {
-    expect(firstOf(advisor, search(['new', 'old']), 3)).toEqual(['encoder new', 'encoder old', 'linear_text']);
+    expect(firstOf(advisor, search(['new', 'old']), 3)).toEqual(['encoder new', 'linear_text', 'encoder old']);
     expect(firstOf(advisor, search(['new']), 2)).toEqual(['encoder new', 'linear_text']);
   },
 );
@@ -43,8 +43,18 @@ it.each(guided.map((advisor) => [advisor.name, advisor] as const))(
     const some = { encoder: { list: ['old', 'new'] } };
     expect(firstOf(advisor, search(['new', 'old', 'older'], some), 3)).toEqual([
       'encoder old',
-      'encoder new',
       'linear_text',
+      'encoder new',
     ]);
+  },
+);
+
+it.each(guided.map((advisor) => [advisor.name, advisor] as const))(
+  '%s tries the encoders of two families in turn',
+  (_, advisor) => {
+    const both = search(['new', 'old', 'older']);
+    const given = { ...both, families: [...both.families, { ...both.families[0]!, name: 'other' }] };
+    const first = firstOf(advisor, given, 7).map((trial) => trial.split(' ')[0]);
+    expect(first).toEqual(['encoder', 'linear_text', 'other', 'encoder', 'other', 'encoder', 'other']);
   },
 );

@@ -8,7 +8,7 @@ import { BadData } from '../../../src/errors/errors.ts';
 const folder = mkdtempSync(path.join(tmpdir(), 'rafiki-csv-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function fileOf(text: string): string {
+function fileOf(text: string | Buffer): string {
   const file = path.join(folder, 'file.csv');
   writeFileSync(file, text);
   return file;
@@ -59,4 +59,8 @@ test.each([
   ['a,b\n1\n', 'CSV'],
 ])('a file %j is refused', (text) => {
   expect(() => readCsv(fileOf(text))).toThrow(BadData);
+});
+
+test('a file in another encoding is refused, not read as replacement characters', () => {
+  expect(() => readCsv(fileOf(Buffer.from('name,x\ncaf\xe9,1\n', 'latin1')))).toThrow(/not valid UTF-8/);
 });

@@ -7,6 +7,7 @@ import { convertLayers, type LayersCut } from '../../../src/encoders/tfjs/conver
 import { readLayersModel } from '../../../src/encoders/tfjs/layers-json.ts';
 import { createSession } from '../../../src/engine/session.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
+import { stored } from './stored-layers.ts';
 
 type Symbolic = layers.SymbolicTensor;
 type AnyLayer = layers.LayersModel['layers'][number];
@@ -128,36 +129,6 @@ const cases: Record<string, () => layers.LayersModel | layers.LayersModel[]> = {
   ],
 };
 
-interface Stored {
-  json: Record<string, unknown>;
-  bytes: Uint8Array;
-}
-
-/** A model as TensorFlow.js writes it into files, its weights at random. */
-async function stored(model: layers.LayersModel): Promise<Stored> {
-  model.setWeights(
-    model.getWeights().map((weight, i) => {
-      const values = floats(weight.size);
-      const isVariance = model.weights[i]?.name.includes('variance');
-      return tf.tensor(isVariance ? values.map((x) => Math.abs(x) + 0.1) : values, weight.shape);
-    }),
-  );
-  let artifacts: tf.io.ModelArtifacts | undefined;
-  await model.save({
-    save: async (given) => {
-      artifacts = given;
-      return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
-    },
-  });
-  return {
-    json: {
-      modelTopology: artifacts?.modelTopology,
-      weightsManifest: [{ paths: ['w'], weights: artifacts?.weightSpecs }],
-    },
-    bytes: new Uint8Array(artifacts?.weightData as ArrayBuffer),
-  };
-}
-
 async function answersOf(onnx: Uint8Array, feeds: Record<string, { shape: number[]; data: Float32Array }>) {
   const session = await createSession(onnx, 1);
   const given = Object.entries(feeds).map(([name, one]) => [name, { dtype: 'float32' as const, ...one }]);
@@ -224,7 +195,7 @@ describe('a model of several layers', () => {
       ],
     });
     const { json, bytes } = await stored(model);
-    const cut = { meansOf: ['here', 'here'], channelsFirst: true };
+    const cut = { vectorsOf: ['here', 'here'] };
     const onnx = convertLayers(readLayersModel(JSON.parse(JSON.stringify(json)), bytes), cut);
     const data = floats(2 * 10 * 9 * 3); // another size than the model's
     const x = tf.tensor(data, [2, 10, 9, 3]);
@@ -244,7 +215,7 @@ it('says what cannot be converted, and what is no model', async () => {
   const { json, bytes } = await stored(ofImage(l.upSampling2d({ interpolation: 'bilinear' })));
   const refuses = (given: unknown, cut?: LayersCut) => expect(() => convertLayers(readLayersModel(given, bytes), cut));
   refuses(json).toThrow(/UpSampling2D with the interpolation bilinear/);
-  refuses(json, { meansOf: ['nowhere'] }).toThrow(/no TensorFlow.js model/);
+  refuses(json, { vectorsOf: ['nowhere'] }).toThrow(/no TensorFlow.js model/);
   refuses({ ...json, modelTopology: { node: [] } }).toThrow(/no TensorFlow.js model/);
   refuses({ ...json, modelTopology: { class_name: 'Sequential', config: { layers: [] } } }).toThrow(
     /no TensorFlow.js model/,

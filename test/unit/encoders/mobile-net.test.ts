@@ -1,12 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
-import { loadLayersModel } from '@tensorflow/tfjs-layers';
+import { model as layersModel, loadLayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js';
 import { beforeAll, expect, it } from 'vitest';
 import { bundledData } from '../../../src/cli/encoders/bundled-data.ts';
+import { tfjsImageEncoder } from '../../../src/cli/encoders/image-encoder.ts';
 import { packageEncoder } from '../../../src/cli/encoders/package-encoder.ts';
 import type { TensorData } from '../../../src/domain/tensor.ts';
 import { Embedder } from '../../../src/encoders/embedder.ts';
@@ -17,6 +20,7 @@ import { readGraphModel } from '../../../src/encoders/tfjs/model-json.ts';
 import { createSession } from '../../../src/engine/session.ts';
 import { sampleImage } from '../../../src/features/images.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
+import { knownVectors } from './known-vectors.ts';
 
 const folder = path.resolve('encoders/nsfwjs');
 const isThere = existsSync(folder);
@@ -77,6 +81,28 @@ it.skipIf(!isThere)(
   },
 );
 
+it.skipIf(!isThere)('a layers model of a folder becomes an encoder', { timeout: 300_000 }, async () => {
+  const { json, bytes, load } = bundled('mobilenet_v2');
+  const dir = await mkdtemp(path.join(tmpdir(), 'rafiki-mobile-net-'));
+  const [tfjs, preprocessor] = [path.join(dir, 'model.json'), path.join(dir, 'preprocessor_config.json')];
+  const [{ weights }] = json.weightsManifest as [BundledModel['weightsManifest'][number]];
+  await writeFile(tfjs, JSON.stringify({ ...json, weightsManifest: [{ paths: ['all'], weights }] }));
+  await writeFile(path.join(dir, 'all'), bytes);
+  await writeFile(preprocessor, JSON.stringify({ do_normalize: false, size: 224 }));
+  const { model } = await tfjsImageEncoder({ tfjs, preprocessor, layers: 'out_relu' });
+  await rm(dir, { recursive: true });
+  const files = [await sampleImage()];
+  const { vectors } = await knownVectors(model, files);
+  const { input0 } = await createEncoder(model.features).encode(files);
+  const fed = tf.tensor(input0?.data as Float32Array, [1, 3, 224, 224]).transpose([0, 2, 3, 1]);
+  const whole = await loadLayersModel({ load });
+  const [input, last] = [whole.inputs, whole.layers.find(({ name }) => name === 'out_relu')?.output];
+  const cut = layersModel({ inputs: input, outputs: last as SymbolicTensor });
+  const expected = await (cut.predict(fed) as tf.Tensor).mean([1, 2]).data();
+  expect(vectors).toHaveLength(1280);
+  for (const [i, value] of vectors.entries()) expect(Math.abs(value - (expected[i] as number))).toBeLessThan(1e-4);
+});
+
 it.skipIf(!isThere)('a graph model with fused ops answers as in TensorFlow.js', { timeout: 300_000 }, async () => {
   const { json, bytes, load } = bundled('mobilenet_v2_mid');
   const theirs = await loadGraphModel({ load });
@@ -86,7 +112,7 @@ it.skipIf(!isThere)('a graph model with fused ops answers as in TensorFlow.js', 
   const features = theirs.execute(pixels, node) as tf.Tensor;
   const channelsFirst = pixels.transpose([0, 3, 1, 2]);
   await expectNear(
-    await answerOf(convertGraph(graph, { meansOf: [node] }), 'input', channelsFirst),
+    await answerOf(convertGraph(graph, { vectorsOf: [node] }), 'input', channelsFirst),
     features.mean([1, 2]),
   );
 });

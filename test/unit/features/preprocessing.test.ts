@@ -247,4 +247,24 @@ describe('preprocessor_config.json', () => {
     ])
       expect(() => readPreprocessor(config)).toThrow(expect.objectContaining({ sqlstate: '22000' }));
   });
+
+  it('bounds sizes that follow from others', () => {
+    const cropped = { ...plain, do_center_crop: true, crop_size: 1, size: { shortest_edge: 1000 } };
+    const pool = { ...cropped, image_processor_type: 'PoolFormerImageProcessor' };
+    const share = { ...plain, image_processor_type: 'ConvNextImageProcessor', size: { shortest_edge: 224 } };
+    for (const [config, side] of [
+      [{ ...cropped, image_processor_type: 'LevitImageProcessor' }],
+      [{ ...pool, crop_pct: 1e-6 }],
+      [{ ...pool, crop_pct: 0 }],
+      [{ ...share, crop_pct: 1e-9 }],
+      [{ ...share, crop_pct: -1 }],
+      [{ ...cropped, image_processor_type: 'CLIPImageProcessor' }, 1000],
+    ] as const)
+      expect(() => readPreprocessor(config, side)).toThrow(
+        expect.objectContaining({ sqlstate: expect.stringMatching('22000|0A000') }),
+      );
+    expect(() => readPreprocessor({ ...pool, crop_pct: 1e-6 })).toThrow(
+      expect.objectContaining({ detail: expect.stringContaining('it must have from 1 to 1024') }),
+    );
+  });
 });

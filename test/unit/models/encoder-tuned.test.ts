@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import type { KnownEncoder, PretrainedParts, TrainingSpec } from '../../../src/domain/training.ts';
@@ -7,9 +8,11 @@ import { importEncoder } from '../../../src/encoders/tuned/import-encoder.ts';
 import { answerAll } from '../../../src/engine/evaluate.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
+import { openTuned } from '../../../src/models/pretrained/open-tuned.ts';
 import { ratedWeights } from '../../../src/models/pretrained/tuned-network.ts';
 import { familyByName, studyFamilies } from '../../../src/models/registry.ts';
 import { trainTrial } from '../../../src/training/train.ts';
+import { knownVectors } from '../encoders/known-vectors.ts';
 import { tinyEncoder, tinyEncoderFile } from '../encoders/tiny-encoder.ts';
 import { memorable, specOf, watched } from './sentences.ts';
 
@@ -44,6 +47,18 @@ describe('the family "encoder_tuned"', () => {
     }
   });
 
+  it('finds no head where a checkpoint or another worker has one', async () => {
+    const { cacheDir, ...parts } = { ...pretrained, ...(await tinyEncoderFile()) };
+    const options = { l2: 1, replaced: true };
+    const { head, headFrom } = await openTuned(on({}), { ...parts, cacheDir }, options);
+    expect(head.w.every((value) => value === 0)).toBe(true);
+    expect(existsSync(cacheDir)).toBe(false); // no vector was computed
+    const found = await openTuned(on({}), { ...parts, cacheDir }, { ...options, replaced: false });
+    expect(found.head.w).toHaveLength(head.w.length);
+    expect(found.head.w.some((value) => value !== 0)).toBe(true);
+    expect(found.headFrom).toBe(headFrom);
+  });
+
   it('answers from the exported file as the trainer does, whatever shares the batch', async () => {
     const spec = on({ epochs: 1 });
     const { model, predictions } = await trainTrial(spec, watched());
@@ -73,17 +88,24 @@ describe('the family "encoder_tuned"', () => {
   });
 
   it('shares the weights of an encoder with trials on the same one', async () => {
-    const roles: Record<string, string> = {};
+    const rolesOf = async (spec: TrainingSpec): Promise<Record<string, string>> => {
+      const roles: Record<string, string> = {};
+      await trainTrial(spec, {
+        ...watched(),
+        async warmStart(requested) {
+          for (const { name, role } of requested) roles[name] = role;
+          return {};
+        },
+      });
+      return roles;
+    };
     const spec = on({ epochs: 1 });
-    await trainTrial(spec, {
-      ...watched(),
-      async warmStart(requested) {
-        for (const { name, role } of requested) roles[name] = role;
-        return {};
-      },
-    });
-    expect(roles['out.w']).toBe('encoder 7 head');
-    expect(Object.values(roles).filter((role) => role.startsWith('encoder 7 '))).toHaveLength(3);
+    const { 'out.w': head, ...body } = await rolesOf(spec);
+    expect(head).toMatch(/^encoder 7 head of [0-9a-f]{16}$/);
+    expect(Object.values(body).filter((role) => role.startsWith('encoder 7 '))).toHaveLength(2);
+    const others = await rolesOf({ ...spec, data: { ...spec.data, classes: ['a', 'b', 'other'] } });
+    expect(others).toMatchObject({ ...body, 'out.b': expect.not.stringContaining(String(head)) });
+    expect(others['out.w']).not.toBe(head); // as many classes, but others
   });
 
   it('says what is missing without an encoder', async () => {
@@ -108,6 +130,9 @@ describe('the family "encoder_tuned"', () => {
   });
 });
 
+/** Of an encoder that is not run. */
+const unknown = { inputs: [], vectors: new Float32Array(0) };
+
 describe('an encoder', () => {
   it('is refused with the names of its operators without a gradient', async () => {
     const write = new OnnxWriter();
@@ -117,17 +142,31 @@ describe('an encoder', () => {
     const odd = write.node('Mish', [vectors]);
     write.output(write.node('ReduceMean', [odd, write.ints([1])], { attributes: { keepdims: 0 } }), 'y', ['N', 4]);
     const model = { ...tinyEncoder(), onnx: write.encode('odd') };
-    expect(await obstacleOf(model)).toMatch(/no gradient here: Mish/);
+    expect(await obstacleOf(model, unknown)).toMatch(/no gradient here: Mish/);
     await expect(importEncoder(model)).rejects.toMatchObject({
       sqlstate: '0A000',
       detail: expect.stringContaining('Mish'),
     });
-    expect(await obstacleOf(tinyEncoder())).toBeNull();
+    expect(await obstacleOf(tinyEncoder(), await knownVectors(tinyEncoder()))).toBeNull();
   });
 
   it('is refused, and not a crash, if its file is no graph', async () => {
     for (const bytes of [new Uint8Array(0), tinyEncoder().onnx.subarray(0, 5000), Buffer.from('no graph at all')])
-      expect(await obstacleOf({ ...tinyEncoder(), onnx: bytes })).toMatch(/./);
+      expect(await obstacleOf({ ...tinyEncoder(), onnx: bytes }, unknown)).toMatch(/./);
+  });
+
+  it('is refused if the graph that would be trained answers otherwise than its file', async () => {
+    const { inputs, vectors } = await knownVectors(tinyEncoder());
+    for (const [by, obstacle] of [
+      [5e-4, null],
+      [5e-3, expect.stringContaining('answers otherwise')],
+      [Number.NaN, expect.stringContaining('answers otherwise')],
+    ] as const) {
+      const other = vectors.map((value, i) => (i === 7 ? value + by : value));
+      expect(await obstacleOf(tinyEncoder(), { inputs, vectors: other })).toEqual(obstacle);
+    }
+    const one = vectors.subarray(0, vectors.length / inputs.length);
+    expect(await obstacleOf(tinyEncoder(), { inputs, vectors: one })).toContain('answers otherwise');
   });
 
   it('has growing learning rates from its first matrix to its last, and the first ones can be left as they are', () => {

@@ -149,6 +149,14 @@ function addRows({ g, threaded }: ForeignOp, x: Value, index: Value, rows: Value
   );
 }
 
+/** Places along an axis of this size, those that count from the end as well, as places from the first one. */
+function fromFirst(g: Graph, place: Value, size: Value): Value {
+  const zero = g.ints([0]);
+  const isBack = g.node('Less', [place, zero], place.shape, { dtype: 'bool' });
+  const back = g.node('Where', [isBack, size, zero], place.shape, { dtype: 'int64' });
+  return g.node('Add', [place, back], place.shape, { dtype: 'int64' });
+}
+
 /** Parts of x at places [M, k]. Several threads need one number for each place, so that additions are exact. */
 const gatheredNd: ForeignGradient = (op, dy) => {
   const { g } = op;
@@ -160,7 +168,7 @@ const gatheredNd: ForeignGradient = (op, dy) => {
     return [g.node('ScatterND', [zeros, index, dy], x.shape, { attributes: { reduction: 'add' } })];
   }
   const last = index.shape.length - 1;
-  const column = (k: number): Value => emit.slice(g, index, last, k, k + 1);
+  const column = (k: number): Value => fromFirst(g, emit.slice(g, index, last, k, k + 1), sizeAlong(g, x, k));
   let place = column(0);
   for (let k = 1; k < depth; k++) {
     const scaled = g.node('Mul', [place, sizeAlong(g, x, k)], place.shape, { dtype: 'int64' });

@@ -30,6 +30,17 @@ describe('gradients of operators of foreign graphs equal central finite differen
     expect(await gradientError({ ...gradientCase, threads: 2 })).toBeLessThan(tolerance);
   });
 
+  it.each([1, 2])('Gather and GatherND at places that count from the end, on %i threads', async (threads) => {
+    for (const [name, index] of [
+      [':GatherND', int64([1, -1, 0, 0, -2, 3, -3, -4], [4, 2])],
+      [':Gather', int64([-1, 0, -3])],
+    ] as const) {
+      const outputs = name === ':GatherND' ? [[4, 2]] : [[3, 4, 2]];
+      const { tolerance, ...gradientCase } = caseOf(name, { inputs: { x: [3, 4, 2] }, constants: { index }, outputs });
+      expect(await gradientError({ ...gradientCase, threads })).toBeLessThan(tolerance);
+    }
+  });
+
   it.each([
     ['operands whose sizes have other names than the result', { a: [2, 3, 4], b: [3, 1] }, [2, 3, 4]],
     ['an operand of lower rank', { a: [2, 3, 4], b: [4] }, [2, 3, 4]],

@@ -7,27 +7,45 @@ import { MAX_JSON_BYTES, readBounded, readJson } from './bounded-read.ts';
 import type { EncoderSource } from './encoder-source.ts';
 import { outlineOf, vectorOutputOf } from './onnx-file.ts';
 import { readPreprocessor } from './preprocessor.ts';
+import { convertedModel } from './tfjs-model.ts';
 
-export interface ImageFiles {
-  onnx: string;
+interface ImageEncoderFiles {
   preprocessor: string;
-  /** Default: the mean over tokens or pixels if there is a vector for each, otherwise the output itself. */
-  pooling?: Pooling | undefined;
   /** Pixels of a side, in place of those of the preprocessor. */
   side?: number | undefined;
+}
+
+export interface ImageFiles extends ImageEncoderFiles {
+  onnx: string;
+  /** Default: the mean over tokens or pixels if there is a vector for each, otherwise the output itself. */
+  pooling?: Pooling | undefined;
 }
 
 const FLOAT = 1;
 
 /** An image encoder from the files that Hugging Face's ONNX exports have. */
-export async function onnxImageEncoder({
-  onnx: file,
-  preprocessor,
-  pooling,
-  side,
-}: ImageFiles): Promise<EncoderSource> {
-  const onnx = await readBounded(file);
-  const { inputs, outputs } = outlineOf(onnx, file);
+export const onnxImageEncoder = async ({ onnx, ...files }: ImageFiles): Promise<EncoderSource> =>
+  imageEncoder(await readBounded(onnx), onnx, files);
+
+export interface TfjsFiles extends ImageEncoderFiles {
+  /** Its model.json, of a graph model or a layers model. */
+  tfjs: string;
+  /** Names of nodes or layers whose answers make the vector, separated by commas; default: the outputs. */
+  layers?: string | undefined;
+}
+
+/** An image encoder from a model of TensorFlow.js, with a preprocessor_config.json that says how it sees images. */
+export async function tfjsImageEncoder({ tfjs, layers, ...files }: TfjsFiles): Promise<EncoderSource> {
+  const names = layers?.split(',').map((name) => name.trim()) ?? [];
+  return imageEncoder(await convertedModel(tfjs, { vectorsOf: names }), tfjs, files);
+}
+
+async function imageEncoder(
+  onnx: Uint8Array,
+  file: string,
+  { preprocessor, pooling, side }: Omit<ImageFiles, 'onnx'>,
+): Promise<EncoderSource> {
+  const { inputs, outputs } = outlineOf(onnx);
   const [input, ...others] = inputs;
   if (input === undefined || others.length > 0 || input.type !== FLOAT || (input.rank ?? 4) !== 4)
     throw otherInputs(inputs);
@@ -51,7 +69,7 @@ export async function onnxImageEncoder({
 }
 
 const otherInputs = (inputs: readonly OnnxValue[]): NotSupported =>
-  new NotSupported('the ONNX file is no image encoder', {
+  new NotSupported('the file is no image encoder', {
     detail: `Its inputs are: ${inputs.map(({ name, rank }) => `${name} with ${rank ?? 'unknown'} axes`).join(', ')}.`,
     hint: 'It must read one input, [images, 3, height, width] of float32; for texts give --tokenizer in place of --preprocessor.',
   });
