@@ -1,11 +1,9 @@
 import {
-  insertDeployment,
   insertMember,
   insertVersion,
   lockModel,
   selectDeployedVersion,
   selectFurtherColumns,
-  selectLoading,
   selectModelDeployments,
   selectStudyDeployment,
   setTask,
@@ -17,6 +15,7 @@ import { insertTrial, type TrialRow } from '../db/statements/trials.ts';
 import { selectRefit } from '../db/statements/votes.ts';
 import { NameTaken } from '../errors/errors.ts';
 import { chooseMembers } from './choose-members.ts';
+import { deployVersion } from './deploy-version.ts';
 import { baselineNotice, reasonNotToDeploy } from './may-deploy.ts';
 import { missingRefits, withoutRefits } from './refits.ts';
 
@@ -64,7 +63,7 @@ export async function conclude(context: TransitionContext, study: Study, trials:
   await setOutcome(on, study.id, { version, notice: notices.length === 0 ? null : notices.join(' ') });
   await dropStudyParams(on, study.id);
   if (isOther) await changeTask(context, model.id, study);
-  if (reason === null) await deploy(context, { modelId: model.id, versionId: id });
+  if (reason === null) await deployVersion(context, { modelId: model.id, versionId: id });
   else await transitionStudy(context, { id: study.id, from: 'running', event: 'complete' });
 }
 
@@ -93,14 +92,6 @@ async function changeTask(context: TransitionContext, modelId: number, { task }:
   for (const { id, state } of await selectModelDeployments(context.on, modelId))
     await transitionDeployment(context, { id, from: state, event: 'retire' });
   await setTask(context.on, modelId, task);
-}
-
-/** Retires a version that is still loading: the newest one replaces it. */
-async function deploy(context: TransitionContext, place: { modelId: number; versionId: number }): Promise<void> {
-  for (const { id } of await selectLoading(context.on, place.modelId)) {
-    await transitionDeployment(context, { id, from: 'loading', event: 'retire' });
-  }
-  await insertDeployment(context.on, place);
 }
 
 const nameTaken = ({ model }: Study): NameTaken =>

@@ -1,9 +1,11 @@
 import type { Connection } from '../db/database.ts';
 import { isLocked } from '../db/persist.ts';
+import { deleteAbandonedImports, endExcessImports } from '../db/statements/imports.ts';
 import { countLost, deleteDeadProcesses } from '../db/statements/processes.ts';
 import { dropReaders, removeDroppedRoles } from '../db/statements/studies.ts';
 import { loseTrial, transitionTrial } from '../db/statements/transitions.ts';
 import { countOverdue, LEASE_MS, selectStray } from '../db/statements/trials.ts';
+import { LimitReached } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -64,6 +66,8 @@ export class Housekeeping {
       await this.#unlessLocked(() => this.#cancelOrphaned());
       await this.#unlessLocked(() => dropReaders(connection));
       await this.#unlessLocked(() => this.#forgetRoles());
+      await this.#unlessLocked(() => deleteAbandonedImports(connection));
+      await this.#unlessLocked(() => endExcessImports(connection, reportError(tooManyImports())));
     }
     if (nowMs - this.#collectedMs >= COLLECT_EVERY_MS) {
       this.#collectedMs = nowMs;
@@ -131,3 +135,9 @@ export class Housekeeping {
     }
   }
 }
+
+const tooManyImports = (): LimitReached =>
+  new LimitReached('the role has too many open imports', {
+    detail: 'Several sessions began them at the same time.',
+    hint: 'Import the file again when others have ended. An administrator sets the number in rafiki.quota.',
+  });

@@ -11,19 +11,21 @@ import {
   failImport,
   insertImportedMember,
   insertImportedVersion,
+  releaseImport,
   requeueImports,
   selectImportPart,
+  selectUsableEncoder,
 } from '../db/statements/imports.ts';
-import { insertDeployment, lockModel, selectLoading } from '../db/statements/models.ts';
-import { transitionDeployment } from '../db/statements/transitions.ts';
-import { CorruptParams, ExternalFailure, InvalidState, NameTaken } from '../errors/errors.ts';
+import { lockModel } from '../db/statements/models.ts';
+import { CorruptParams, ExternalFailure, InvalidState, NameTaken, UndefinedObject } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { checkInProcess } from '../foreign/check-process.ts';
-import type { CheckedImport, ImportedMember } from '../foreign/messages.ts';
+import type { CheckedImport, ImportedMember, NamedEncoder } from '../foreign/messages.ts';
 import { packModel } from '../params/model-codec.ts';
 import type { ParamStore } from '../params/param-store.ts';
 import { ensurePrivateDir } from '../runtime/disk/private-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { deployVersion } from './deploy-version.ts';
 
 export interface ImporterOptions {
   database: Database;
@@ -41,6 +43,8 @@ export interface ImporterOptions {
 const MAX_CHECKS = 2;
 /** An import whose leader was killed this often may have killed it. */
 const MAX_ATTEMPTS = 3;
+/** Roles whose last turn is remembered. */
+const MAX_TURNS = 1_000;
 
 /** A stored member of a version that is to be. */
 interface StoredMember extends ImportedMember {
@@ -52,6 +56,8 @@ export class Importer {
   readonly #options: ImporterOptions;
   /** By owner. */
   readonly #running = new Map<number, Promise<void>>();
+  /** Owners, the one whose last import began longest ago first: a role that has many waits for those with few. */
+  #turns: number[] = [];
   readonly #stopping = new AbortController();
   #hasBegun = false;
 
@@ -68,7 +74,7 @@ export class Importer {
       this.#hasBegun = true;
     }
     while (this.#running.size < MAX_CHECKS && !this.#stopping.signal.aborted) {
-      const claimed = await claimImport(database, [...this.#running.keys()]);
+      const claimed = await claimImport(database, { busy: [...this.#running.keys()], turns: this.#turns });
       if (claimed === undefined) return;
       this.#begin(claimed);
     }
@@ -83,9 +89,11 @@ export class Importer {
   #begin(claimed: ClaimedImport): void {
     const { database, logger, onTurn } = this.#options;
     const { signal } = this.#stopping;
+    const { owner } = claimed;
+    this.#turns = [...this.#turns.filter((other) => other !== owner), owner].slice(-MAX_TURNS);
     const done = this.#import(claimed)
       .catch(async (error: unknown) => {
-        if (signal.aborted) return;
+        if (signal.aborted) return releaseImport(database, claimed);
         const report = reportError(translatePostgresError(error));
         logger.info({ import: claimed.id, err: report }, 'an import has failed');
         await persist(() => failImport(database, claimed, report), logger, signal);
@@ -93,15 +101,15 @@ export class Importer {
       .then(() => deleteImportParts(database))
       .catch((error: unknown) => logger.warn({ import: claimed.id, err: String(error) }, 'an import is postponed'))
       .finally(() => {
-        this.#running.delete(claimed.owner);
+        this.#running.delete(owner);
         onTurn();
       });
-    this.#running.set(claimed.owner, done);
+    this.#running.set(owner, done);
   }
 
   async #import(claimed: ClaimedImport): Promise<void> {
     const { cacheDir, memoryBytes, logger } = this.#options;
-    const { task, spec } = claimed;
+    const { task, spec, owner } = claimed;
     const { signal } = this.#stopping;
     const parent = path.join(cacheDir, 'imports');
     await ensurePrivateDir(parent);
@@ -110,7 +118,7 @@ export class Importer {
       const file = path.join(dir, 'model.onnx');
       await this.#write(claimed, file);
       const found = await checkInProcess({ file, task, spec, memoryBytes, signal });
-      const members = await persist(() => this.#store(found.members), logger, signal);
+      const members = await persist(() => this.#store(found.members, owner), logger, signal);
       await persist(() => this.#conclude(claimed, found, members), logger, signal);
     } finally {
       await rm(dir, { recursive: true, force: true });
@@ -124,7 +132,7 @@ export class Importer {
       for (let number = 0; written < bytes; number++) {
         const part = await selectImportPart(this.#options.database, id, number);
         if (part === undefined) throw lostParts();
-        await handle.write(part);
+        await handle.writeFile(part); // behind the last one
         written += part.length;
       }
     } finally {
@@ -132,21 +140,28 @@ export class Importer {
     }
   }
 
-  async #store(members: readonly ImportedMember[]): Promise<StoredMember[]> {
+  async #store(members: readonly ImportedMember[], owner: number): Promise<StoredMember[]> {
     const { params } = this.#options;
     const stored: StoredMember[] = [];
     for (const member of members) {
       const { model, encoder } = member;
-      const standsOn = encoder === undefined ? null : await params.save('model', packModel(encoder));
-      const { pretrained } = model.features;
+      const standsOn = encoder === undefined ? null : await this.#encoderOf(encoder, owner);
       const features =
-        standsOn === null || pretrained === undefined
+        standsOn === null
           ? model.features
-          : { ...model.features, pretrained: { ...pretrained, paramsId: standsOn } };
+          : { ...model.features, pretrained: { name: encoder?.name ?? '', paramsId: standsOn } };
       const paramsId = await params.save('model', packModel({ ...model, features }), { standsOn });
       stored.push({ ...member, paramsId });
     }
     return stored;
+  }
+
+  /** The same encoder here, if the owner may use it: its weights are its administrator's, and no part of an export. */
+  async #encoderOf(encoder: NamedEncoder, owner: number): Promise<number> {
+    const { hash } = encoder;
+    const paramsId = await selectUsableEncoder(this.#options.database, { hash, role: owner });
+    if (paramsId === undefined) throw noEncoder(encoder);
+    return paramsId;
   }
 
   /** Writes the version, in one transaction with the end of the import. */
@@ -159,11 +174,7 @@ export class Importer {
       if (model.task !== task) throw otherTask(name, model.task);
       const { id, version } = await insertImportedVersion(on, { ...found, modelId: model.id, task });
       for (const [rank, member] of members.entries()) await insertImportedMember(on, id, { ...member, rank });
-      if (deploy) {
-        for (const { id: loading } of await selectLoading(on, model.id))
-          await transitionDeployment({ on, logger }, { id: loading, from: 'loading', event: 'retire' });
-        await insertDeployment(on, { modelId: model.id, versionId: id });
-      }
+      if (deploy) await deployVersion({ on, logger }, { modelId: model.id, versionId: id });
       if (!(await completeImport(on, claimed, version)))
         throw new InvalidState(`import ${claimed.id} is no longer in hand`);
     });
@@ -177,6 +188,13 @@ const interrupted = (): ExternalFailure =>
 
 const lostParts = (): CorruptParams =>
   new CorruptParams('the file of the import is no longer stored as a whole', { hint: 'Import it again.' });
+
+const noEncoder = ({ name }: NamedEncoder): UndefinedObject =>
+  new UndefinedObject(`the model stands on the encoder "${name ?? 'that was removed'}", which is not here`, {
+    detail:
+      'An export does not have the weights of encoders, and there is none of the same content that the owner of the import may use.',
+    hint: 'An administrator adds it as it was added where the model comes from: rafiki encoder add NAME …; then import the file again.',
+  });
 
 const nameTaken = (model: string): NameTaken =>
   new NameTaken(`the model name "${model}" was taken while the file was checked`, {

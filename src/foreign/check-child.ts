@@ -7,7 +7,8 @@ import type { CheckOrder, CheckReport } from './messages.ts';
 
 async function report({ file, task, spec }: CheckOrder): Promise<CheckReport> {
   try {
-    return { ok: true, found: await checkFile({ bytes: await readFile(file), task, spec, threads: 1 }) };
+    const given = JSON.parse(spec) as Readonly<Record<string, unknown>>;
+    return { ok: true, found: await checkFile({ bytes: await readFile(file), task, spec: given, threads: 1 }) };
   } catch (error) {
     return { ok: false, error: reportError(memoryError(error)) };
   }
@@ -15,4 +16,4 @@ async function report({ file, task, spec }: CheckOrder): Promise<CheckReport> {
 
 process.on('message', (order: CheckOrder) => void report(order).then((answer) => process.send?.(answer)));
 // not by exit(), which may wait for a graph that does not end
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL')); // its guard ends what else is in its group

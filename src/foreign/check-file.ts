@@ -8,8 +8,8 @@ import { rowsOf } from '../features/columns/table-rows.ts';
 import { sampleImage } from '../features/images.ts';
 import { withoutNode } from '../graph/onnx-edit.ts';
 import { type OnnxOutline, outlineOnnx } from '../graph/onnx-outline.ts';
-import { type ChosenInput, chooseInput } from './choose-input.ts';
-import { chooseClasses, chooseOutput, outputPlan } from './choose-output.ts';
+import { type ChosenInput, chooseInput } from './choose/choose-input.ts';
+import { chooseClasses, chooseOutput, outputPlan } from './choose/choose-output.ts';
 import { foreignAnswers } from './foreign-answers.ts';
 import { feederOf, runForeign } from './foreign-model.ts';
 import type { CheckedImport } from './messages.ts';
@@ -35,7 +35,7 @@ export interface FileToCheck {
 /** Finds out how a file answers a task, by what it says, by `spec`, and by running it on samples. Throws for a file that cannot. */
 export async function checkFile({ bytes, task, spec: given, threads }: FileToCheck): Promise<CheckedImport> {
   const whole = checkedOutline(bytes);
-  if (isOwnExport(whole)) return tried(readOwnExport(bytes, whole, task), task, threads);
+  if (isOwnExport(whole)) return tried(await readOwnExport(bytes, whole, task), task, threads);
   const { onnx, outline } = withoutMaps(bytes, whole);
   const spec = readSpec({ ...ownSpec(outline), ...given });
   const value = chooseOutput(outline, spec, outputOf(task));
@@ -46,14 +46,15 @@ export async function checkFile({ bytes, task, spec: given, threads }: FileToChe
     await checkVocabulary(chosen, (feeds) => runForeign(session, feeds, value.name));
     const samples = await samplesOf(task, chosen, spec);
     const { batch, tensor, rows } = await batchOf(model, chosen, samples);
-    const output = outputPlan(tensor, value.name, { kind: spec.outputKind, output: outputOf(task) });
+    const clues = { kind: spec.outputKind, output: outputOf(task), rows, makers: outline.makers };
+    const output = outputPlan(tensor, value.name, clues);
     const plan = { ...chosen, batch, output };
     const width = tensor.data.length / rows;
     const classes = outputOf(task) === 'number' ? [] : chooseClasses(outline, spec, { kind: output.kind, width });
     for (const label of classes) checkLabel(label);
     checkClassCount(classes);
     foreignAnswers(tensor, { kind: output.kind, classes, rows });
-    return importOf(onnx, plan, { classes, samples });
+    return importOf(onnx, plan, { classes, samples: spec.examples === undefined ? samples.slice(0, 1) : samples });
   } finally {
     await session.release();
   }
@@ -91,19 +92,40 @@ async function samplesOf(task: Task, { input, columns }: ChosenInput, { examples
     case 'text':
       return sampleTexts;
     case 'image':
-      return [await sampleImage(), await sampleImage()];
+      return [await sampleImage(), await sampleImage({ width: 128, height: 192 })];
     case 'columns': {
       if (examples !== undefined) return examples.map((row) => JSON.stringify(row));
-      const zero: Readonly<Record<string, unknown>> = { text: '', boolean: false, number: 0 };
       const parts = input.kind === 'columns' ? input.inputs.flatMap((own) => own.columns) : [];
       const lengths = new Map(parts.map(({ name, length }) => [name, length]));
-      const zeros = (name: string): number[] => new Array<number>(lengths.get(name) ?? 0).fill(0);
-      const row = Object.fromEntries(
-        columns.map(({ name, kind }) => [name, kind === 'list' ? zeros(name) : zero[kind]]),
-      );
-      return [JSON.stringify(row), JSON.stringify(row)];
+      const rowOf = (cells: Readonly<Record<string, unknown>>, number: number): string =>
+        JSON.stringify(
+          Object.fromEntries(
+            columns.map(({ name, kind }) => [
+              name,
+              kind === 'list' ? new Array<number>(lengths.get(name) ?? 0).fill(number) : cells[kind],
+            ]),
+          ),
+        );
+      return [rowOf({ text: '', boolean: false, number: 0 }, 0), rowOf({ text: 'a', boolean: true, number: -1 }, -1)];
     }
   }
+}
+
+/** Those that the graph computes: it may refuse a text that it does not know. At least two, the first one twice if need be. */
+async function computable(
+  samples: readonly RawInput[],
+  run: (inputs: readonly RawInput[]) => Promise<unknown>,
+): Promise<RawInput[]> {
+  const [first, ...others] = samples as [RawInput, ...RawInput[]];
+  const usable = [first];
+  for (const other of others)
+    await run([other]).then(
+      () => usable.push(other),
+      (error: unknown) => {
+        if (!(error instanceof BadData)) throw error;
+      },
+    );
+  return usable.length > 1 ? usable : [first, first];
 }
 
 interface SampleRun {
@@ -126,16 +148,17 @@ async function batchOf(model: OpenModel, chosen: ChosenInput, samples: readonly 
     runForeign(model.session, await feeder(inputs), model.output);
   const [first] = samples as [RawInput];
   if (chosen.batch !== null) {
-    const rows = Array.from({ length: chosen.batch }, (_, i) => samples[i % samples.length] as RawInput);
+    const rows = new Array<RawInput>(chosen.batch).fill(first);
     return { batch: chosen.batch, tensor: await run(rows), rows: chosen.batch };
   }
   const one = await run([first]);
-  const all = await run(samples).catch((error: unknown) => {
+  const usable = await computable(samples, run);
+  const all = await run(usable).catch((error: unknown) => {
     if (error instanceof BadData) return undefined;
     throw error;
   });
-  const mixes = all === undefined || !startsLike(all, one, samples.length);
-  return mixes ? { batch: 1, tensor: one, rows: 1 } : { batch: null, tensor: all, rows: samples.length };
+  const mixes = all === undefined || !startsLike(all, one, usable.length);
+  return mixes ? { batch: 1, tensor: one, rows: 1 } : { batch: null, tensor: all, rows: usable.length };
 }
 
 /** Whether the first of `rows` rows has the values of the only one. */
@@ -165,10 +188,8 @@ function importOf(
     ...(columns.length > 0 ? { explaining: { kind: 'rows', columns: keepRows(rowsOf(samples, columns)) } } : {}),
   };
   return {
-    ...{ rule: 'best', classes, score: null, accuracies: null, metric: null },
+    ...{ rule: 'best', classes, accuracies: null },
     columns: columns.length > 0 ? columns.map(({ name, kind }) => ({ name, kind })) : null,
-    members: [
-      { family: 'imported', precision: 'float32', score: null, weight: 1, temperature: 1, variantOf: null, model },
-    ],
+    members: [{ family: 'imported', precision: 'float32', weight: 1, temperature: 1, variantOf: null, model }],
   };
 }

@@ -2,8 +2,9 @@ import path from 'node:path';
 import type { Task } from '../domain/task.ts';
 import { reportedError } from '../errors/reported.ts';
 import { LimitedProcess } from '../runtime/limited/limited-process.ts';
+import { checkedFound } from './checked-found.ts';
 import type { CheckedImport, CheckReport } from './messages.ts';
-import { endError, isEnd } from './process-end.ts';
+import { endError } from './process-end.ts';
 
 const isSource = import.meta.url.endsWith('.ts');
 const entry = new URL(isSource ? './check-child.ts' : './check-child.js', import.meta.url);
@@ -16,13 +17,14 @@ const NICE = 10;
 export interface CheckOptions {
   file: string;
   task: Task;
-  spec: Readonly<Record<string, unknown>>;
+  /** JSON of an object. */
+  spec: string;
   memoryBytes: number;
   signal: AbortSignal;
   limitMs?: number;
 }
 
-/** Checks a file in a process of its own. Throws what is wrong with the file, or with what it did to the process. */
+/** Checks a file in a process of its own, whose word is not taken. Throws what is wrong with the file, or with what it did to the process. */
 export async function checkInProcess({
   file,
   task,
@@ -31,7 +33,7 @@ export async function checkInProcess({
   signal,
   limitMs = CHECK_MS,
 }: CheckOptions): Promise<CheckedImport> {
-  const child = new LimitedProcess({
+  const child = await LimitedProcess.start({
     entry,
     memoryBytes,
     reads: [path.dirname(file)],
@@ -41,11 +43,12 @@ export async function checkInProcess({
   const stop = (): void => void child.kill();
   signal.addEventListener('abort', stop, { once: true });
   try {
+    signal.throwIfAborted();
     const report = (await child.order({ file, task, spec }, limitMs)) as CheckReport;
-    if (report.ok) return report.found;
+    if (report.ok) return checkedFound(report.found, task);
     throw reportedError(report.error);
   } catch (error) {
-    throw isEnd(error) ? endError(error) : error;
+    throw endError(error);
   } finally {
     signal.removeEventListener('abort', stop);
     await child.kill();

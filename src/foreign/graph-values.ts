@@ -1,22 +1,13 @@
 import { type ForeignType, foreignTypes } from '../engine/foreign/session.ts';
 import { BadData, NotSupported } from '../errors/errors.ts';
-import type { OnnxValue } from '../graph/onnx-outline.ts';
+import { type OnnxValue, valueTypes } from '../graph/onnx-outline.ts';
 import type { ImportSpec } from './spec.ts';
 
-/** ONNX' numbers of element types. */
-const types: Readonly<Record<number, ForeignType>> = {
-  1: 'float32',
-  2: 'uint8',
-  6: 'int32',
-  7: 'int64',
-  8: 'string',
-  9: 'bool',
-  11: 'float64',
-};
+const types = new Map<number, ForeignType>(foreignTypes.map((name) => [valueTypes[name], name]));
 
 /** The element type of an input. Throws NotSupported for one that is not fed here, such as half precision. */
 export function typeOf({ name, type }: OnnxValue): ForeignType {
-  const known = types[type];
+  const known = types.get(type);
   if (known !== undefined) return known;
   throw new NotSupported(`input "${name}" of the ONNX file has an element type that is not supported`, {
     detail: `It is number ${type} of ONNX' TensorProto.DataType.`,

@@ -1,17 +1,14 @@
 import type { ForeignSession } from '../engine/foreign/session.ts';
 import { openForeign } from '../engine/foreign/session.ts';
 import { BadData, NotSupported } from '../errors/errors.ts';
-import { type OnnxOutline, outlineOnnx } from '../graph/onnx-outline.ts';
+import { type OnnxOutline, outlineOnnx, runtimeDomains } from '../graph/onnx-outline.ts';
 import { reasonOf } from './foreign-model.ts';
-
-/** Operator sets that ONNX Runtime has itself; others would be libraries. */
-const knownDomains = new Set(['', 'ai.onnx.ml', 'com.microsoft']);
 
 /** The outline of a file that may be loaded. Throws for one that is none, needs libraries, or would read other files. */
 export function checkedOutline(bytes: Uint8Array): OnnxOutline {
   const outline = readOutline(bytes);
   const refused = [...outline.ops].filter(
-    (op) => !knownDomains.has(op.slice(0, op.lastIndexOf(':'))) && !outline.functions.has(op),
+    (op) => !runtimeDomains.has(op.slice(0, op.lastIndexOf(':'))) && !outline.functions.has(op),
   );
   if (refused.length > 0) {
     throw new NotSupported('the ONNX file has operators of another library', {

@@ -1,15 +1,14 @@
-import { isEnsembleRule } from '../domain/ensembles/rule.ts';
-import type { Metric } from '../domain/metrics.ts';
+import { isEnsembleRule, MAX_VERSION_MEMBERS } from '../domain/ensembles/rule.ts';
 import type { InputColumn } from '../domain/table.ts';
 import type { Task } from '../domain/task.ts';
 import type { Dtype, ParamSet } from '../domain/tensor.ts';
-import type { TrainedModel } from '../domain/training.ts';
 import { BadData } from '../errors/errors.ts';
 import { withoutMetadata } from '../graph/onnx-edit.ts';
 import type { OnnxOutline } from '../graph/onnx-outline.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import { packTensor, unpackMeta, unpackTensor } from '../params/tensor-codec.ts';
-import type { CheckedImport, ImportedMember } from './messages.ts';
+import { tooManyMembers } from './checked-found.ts';
+import type { CheckedImport, ImportedMember, NamedEncoder } from './messages.ts';
 
 /** The metadata that `rafiki_export` appends: what the model is, and under further keys its parts. */
 const MODEL_KEY = 'rafiki.model';
@@ -25,13 +24,11 @@ interface ExportedModel {
   rule: string;
   classes: string[];
   columns: InputColumn[] | null;
-  score: number | null;
   accuracies: number[] | null;
-  metric: Metric | null;
   members: (Omit<ImportedMember, 'model' | 'encoder' | 'variantOf'> & {
     variant_of: number | null;
     params: number;
-    encoder: number | null;
+    encoder: NamedEncoder | null;
   })[];
 }
 
@@ -42,9 +39,9 @@ interface ExportedParams {
 }
 
 /** The version that was exported: the same bytes. Throws BadData for a file whose parts are damaged, or for another task. */
-export function readOwnExport(bytes: Uint8Array, { metadata }: OnnxOutline, task: Task): CheckedImport {
+export async function readOwnExport(bytes: Uint8Array, { metadata }: OnnxOutline, task: Task): Promise<CheckedImport> {
   try {
-    return readExport(bytes, metadata, task);
+    return await readExport(bytes, metadata, task);
   } catch (cause) {
     if (cause instanceof BadData) throw cause;
     throw new BadData('the file says that rafiki_export made it, but its parts are damaged', {
@@ -55,7 +52,11 @@ export function readOwnExport(bytes: Uint8Array, { metadata }: OnnxOutline, task
   }
 }
 
-function readExport(bytes: Uint8Array, metadata: ReadonlyMap<string, string>, task: Task): CheckedImport {
+async function readExport(
+  bytes: Uint8Array,
+  metadata: ReadonlyMap<string, string>,
+  task: Task,
+): Promise<CheckedImport> {
   const model = JSON.parse(metadata.get(MODEL_KEY) ?? '') as ExportedModel;
   if (model.format !== FORMAT) {
     throw new BadData(`the file is an export of format ${String(model.format).slice(0, 20)}`, {
@@ -69,20 +70,20 @@ function readExport(bytes: Uint8Array, metadata: ReadonlyMap<string, string>, ta
       hint: 'Name its task.',
     });
   }
-  const { rule, classes, columns, score, accuracies, metric } = model;
+  const { rule, classes, columns, accuracies } = model;
   if (!isEnsembleRule(rule) || !Array.isArray(classes) || model.members.length === 0) throw new RangeError(MODEL_KEY);
   const graph = withoutMetadata(bytes, isOurs);
-  const read = (place: number): TrainedModel => unpackModel(readParams(place, { metadata, graph }));
-  const members = model.members.map(
-    ({ family, precision, score: own, weight, temperature, ...member }): ImportedMember => {
-      const { params, encoder, variant_of: variantOf } = member;
-      return {
-        ...{ family, precision, score: own, weight, temperature, variantOf, model: read(params) },
-        ...(encoder === null ? {} : { encoder: read(encoder) }),
-      };
-    },
-  );
-  return { rule, classes: classes.map(String), columns, score, accuracies, metric, members };
+  if (model.members.length > MAX_VERSION_MEMBERS) throw tooManyMembers(model.members.length);
+  const members: ImportedMember[] = [];
+  for (const { family, precision, weight, temperature, ...member } of model.members) {
+    const { params, encoder, variant_of: variantOf } = member;
+    const read = unpackModel(await readParams(params, { metadata, graph }));
+    members.push({
+      ...{ family, precision, weight, temperature, variantOf, model: read },
+      ...(encoder === null ? {} : { encoder }),
+    });
+  }
+  return { rule, classes: classes.map(String), columns, accuracies, members };
 }
 
 interface ExportedFile {
@@ -91,15 +92,16 @@ interface ExportedFile {
   graph: Uint8Array;
 }
 
-function readParams(place: number, { metadata, graph }: ExportedFile): ParamSet {
+async function readParams(place: number, { metadata, graph }: ExportedFile): Promise<ParamSet> {
   const { meta, tensors } = JSON.parse(metadata.get(`rafiki.params.${place}`) ?? '') as ExportedParams;
-  const entries = tensors.map(({ name, hash }) => {
+  const named: ParamSet['tensors'] = {};
+  for (const { name, hash } of tensors) {
     const text = metadata.get(`rafiki.blob.${hash}`);
     const data =
       text === undefined
         ? packTensor({ dtype: 'uint8', shape: [graph.length], data: graph }).data
         : Buffer.from(text, 'base64');
-    return [name, unpackTensor({ hash: Buffer.from(hash, 'hex'), data })] as const;
-  });
-  return { meta: unpackMeta(Buffer.from(meta, 'base64')), tensors: Object.fromEntries(entries) };
+    named[name] = await unpackTensor({ hash: Buffer.from(hash, 'hex'), data });
+  }
+  return { meta: unpackMeta(Buffer.from(meta, 'base64')), tensors: named };
 }

@@ -1,11 +1,10 @@
 import { ExternalFailure } from '../errors/errors.ts';
-import type { ProcessEnd } from '../runtime/limited/limited-process.ts';
+import { type ProcessEnd, ProcessEnded } from '../runtime/limited/limited-process.ts';
 
-export const isEnd = (error: unknown): error is ProcessEnd =>
-  typeof error === 'object' && error !== null && 'kind' in error && !(error instanceof Error);
+/** The same error; of a process that has ended, what its end says of the graph that it ran. */
+export const endError = (error: unknown): unknown => (error instanceof ProcessEnded ? errorOf(error.end) : error);
 
-/** What a process's end says of the graph that it ran. */
-export function endError(end: ProcessEnd): ExternalFailure {
+function errorOf(end: ProcessEnd): ExternalFailure {
   if (end.kind === 'late') {
     return new ExternalFailure('the imported model took too long, and its process was ended', {
       detail: `It worked for ${end.ms / 1000} s.`,

@@ -1,7 +1,6 @@
+import { elementTypes } from './graph.ts';
 import { fieldsOf, textOf } from './onnx-fields.ts';
 import { bytesField, concatBytes, stringField, varintField } from './protobuf.ts';
-
-const FLOAT = 1;
 
 /**
  * The same file without a node, and with another value as an output in place of the node's: a tensor of 32-bit floats. What the node made
@@ -30,7 +29,7 @@ const hasText = (bytes: Uint8Array, field: number, text: string): boolean =>
 
 /** Without its shape. */
 const floatTensor = (name: string): Uint8Array =>
-  concatBytes([stringField(1, name), bytesField(2, bytesField(1, varintField(1, FLOAT)))]);
+  concatBytes([stringField(1, name), bytesField(2, bytesField(1, varintField(1, elementTypes.float32)))]);
 
 /** The file as it was before entries were appended to its metadata. */
 export function withoutMetadata(bytes: Uint8Array, isOurs: (key: string) => boolean): Uint8Array {

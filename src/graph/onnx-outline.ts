@@ -1,3 +1,4 @@
+import { elementTypes } from './graph.ts';
 import { fieldsOf, int64sOf, nodeOf, textOf } from './onnx-fields.ts';
 
 /** A value of a graph as the file declares it. */
@@ -7,8 +8,13 @@ export interface OnnxValue {
   type: number;
   /** Its dimensions, null for one that is not fixed; null if the file does not say. */
   dims: (number | null)[] | null;
-  rank: number | null;
 }
+
+/** Operator sets that ONNX Runtime has itself; others would be libraries. */
+export const runtimeDomains: ReadonlySet<string> = new Set(['', 'ai.onnx.ml', 'com.microsoft']);
+
+/** ONNX' numbers of element types, with those that only foreign graphs have. */
+export const valueTypes = { ...elementTypes, string: 8, float64: 11 } as const;
 
 /** A node that makes maps of class to probability out of a tensor of probabilities, as converters of scikit-learn add it. */
 interface ZipMap {
@@ -32,6 +38,13 @@ export interface OnnxOutline {
   /** The classes that its last classifier of `ai.onnx.ml` answers with. */
   classes: readonly string[] | null;
   zipMaps: readonly ZipMap[];
+  /** By the name of a value: the op that makes it, and the first input of that. */
+  makers: ReadonlyMap<string, ValueMaker>;
+}
+
+interface ValueMaker {
+  op: string;
+  input: string;
 }
 
 /** Levels of graphs in graphs: more are no model, but an attack on the stack. */
@@ -43,7 +56,7 @@ const classLabels = new Set(['classlabels_strings', 'classlabels_int64s', 'class
 export function outlineOnnx(bytes: Uint8Array): OnnxOutline {
   const outline: Mutable = {
     ...{ ops: new Set(), inputs: [], outputs: [], hasExternalData: false, functions: new Set() },
-    ...{ metadata: new Map(), classes: null, zipMaps: [] },
+    ...{ metadata: new Map(), classes: null, zipMaps: [], makers: new Map() },
   };
   let graphs = 0;
   for (const { field, bytes: part } of fieldsOf(bytes)) {
@@ -66,6 +79,7 @@ type Mutable = { -readonly [K in keyof OnnxOutline]: OnnxOutline[K] } & {
   functions: Set<string>;
   metadata: Map<string, string>;
   zipMaps: ZipMap[];
+  makers: Map<string, ValueMaker>;
 };
 
 function readEntry(bytes: Uint8Array): [string, string] {
@@ -111,6 +125,7 @@ function readNode(bytes: Uint8Array, outline: Mutable, depth: number): void {
   }
   if (op === 'ZipMap' && inputs.length === 1 && outputs.length === 1 && depth === 0)
     outline.zipMaps.push({ input: inputs[0] ?? '', output: outputs[0] ?? '' });
+  if (depth === 0) for (const output of outputs) outline.makers.set(output, { op, input: inputs[0] ?? '' });
   outline.ops.add(`${domain}:${op}`);
 }
 
@@ -153,7 +168,7 @@ function readSparseWeight(bytes: Uint8Array, outline: Mutable): string {
 }
 
 export function readValue(bytes: Uint8Array): OnnxValue {
-  const value: OnnxValue = { name: '', type: 0, dims: null, rank: null };
+  const value: OnnxValue = { name: '', type: 0, dims: null };
   for (const { field, bytes: part } of fieldsOf(bytes)) {
     if (part === undefined) continue;
     if (field === 1) value.name = textOf(part);
@@ -166,7 +181,6 @@ export function readValue(bytes: Uint8Array): OnnxValue {
       }
     }
   }
-  value.rank = value.dims?.length ?? null;
   return value;
 }
 

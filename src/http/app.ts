@@ -2,7 +2,8 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { RequestTooLarge, UndefinedObject } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { acceptFiles, checkType, shareMemory } from './bodies.ts';
-import { errorAnswer, HttpRefusal } from './error-answer.ts';
+import { onClientError } from './client-errors.ts';
+import { errorBody, HttpRefusal } from './error-answer.ts';
 import { parseJson } from './json-body.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpRoute } from './route.ts';
@@ -49,6 +50,7 @@ export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions,
     keepAliveTimeout: limits.keepAliveMs,
     routerOptions: { maxParamLength: MAX_PARAM_CHARS },
     forceCloseConnections: 'idle',
+    clientErrorHandler: onClientError,
     http: serverOptions,
     ...(tls === undefined ? {} : { https: { ...tls, ...serverOptions } }),
   }) as unknown as FastifyInstance;
@@ -95,15 +97,12 @@ function refuseBodies(app: FastifyInstance): void {
 }
 
 function sendError(error: unknown, reply: FastifyReply): void {
-  const { status, report, retryAfter } = errorAnswer(error);
-  const { sqlstate: code, ...rest } = report;
+  const { status, body, retryAfter } = errorBody(error);
   // a page of ours asks by itself: the browser's own question would be in its way
   if (status === 401 && reply.request.headers[PAGE_KEY] === undefined) void reply.header('www-authenticate', challenge);
+  if (status === 408) void reply.header('connection', 'close'); // the rest of the request is not read
   if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
-  void reply
-    .code(status)
-    .type('application/json; charset=utf-8')
-    .send({ error: { code, ...rest } });
+  void reply.code(status).type('application/json; charset=utf-8').send(body);
 }
 
 function allowOrigin(request: FastifyRequest, reply: FastifyReply, origins: readonly string[]): void {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Cancelled, LimitReached, RequestTooLarge } from '../errors/errors.ts';
 import { MemoryBudget } from '../runtime/memory-budget.ts';
+import { streams } from './client-errors.ts';
 import { HttpRefusal } from './error-answer.ts';
 import type { HttpLimits } from './limits.ts';
 
@@ -18,7 +19,12 @@ const whole = [
 export function acceptFiles(app: FastifyInstance, { imageBytes, uploadBytes }: HttpLimits): void {
   app.addContentTypeParser(
     streamed,
-    (_: FastifyRequest, body: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => done(null, body),
+    (_: FastifyRequest, body: IncomingMessage, done: (error: null, body: IncomingMessage) => void) => {
+      const { socket } = body;
+      streams(socket, true);
+      body.once('close', () => streams(socket, false));
+      done(null, body);
+    },
   );
   const accept = (types: string | RegExp | string[], bodyLimit: number): void =>
     app.addContentTypeParser(types, { parseAs: 'buffer', bodyLimit }, async (_: FastifyRequest, body: Buffer) => body);
@@ -63,10 +69,11 @@ export function shareMemory(app: FastifyInstance, { smallBytes, bodyBytes }: Htt
 /** Of the body in memory, as announced. Throws {@link RequestTooLarge}. */
 function bytesOf(request: FastifyRequest): number {
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
-  if ((length === undefined && coding === undefined) || streamed.includes(mediaTypeOf(request))) return 0;
+  if (length === undefined && coding === undefined) return 0;
   const limit = request.routeOptions.bodyLimit;
+  const isStreamed = streamed.includes(mediaTypeOf(request));
   const bytes = length === undefined ? limit : Number(length);
-  if (bytes <= limit) return bytes;
+  if (bytes <= limit) return isStreamed ? 0 : bytes;
   throw new RequestTooLarge('the body of the request is too large', {
     detail: `It has ${bytes} bytes; the maximum here is ${limit}.`,
     hint: 'Split it.',

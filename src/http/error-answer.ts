@@ -50,6 +50,13 @@ export function errorAnswer(thrown: unknown): ErrorAnswer {
   return status === 429 || status === 503 ? { status, report, retryAfter: 1 } : { status, report };
 }
 
+/** An error as every answer has it. */
+export function errorBody(thrown: unknown): Omit<ErrorAnswer, 'report'> & { body: object } {
+  const { report, ...answer } = errorAnswer(thrown);
+  const { sqlstate: code, ...rest } = report;
+  return { ...answer, body: { error: { code, ...rest } } };
+}
+
 /** A refusal that has a status of HTTP's own. */
 export class HttpRefusal extends RafikiError {
   readonly sqlstate: string;

@@ -24,8 +24,28 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   };
 };
 
-function invalid(httpPart: string, errors: readonly { instancePath: string; message: string }[]): InvalidParameter {
-  const reasons = errors.slice(0, MAX_REASONS).map(({ instancePath, message }) => `${instancePath || 'it'} ${message}`);
+interface SchemaFault {
+  instancePath: string;
+  message: string;
+  keyword?: string;
+  params?: object;
+}
+
+/** Of one that must be one of several constants, all of these are one reason. */
+function reasonsOf(faults: readonly SchemaFault[]): string[] {
+  const choices = new Map<string, string[]>();
+  for (const { instancePath, params } of faults)
+    if (params !== undefined && 'allowedValue' in params)
+      choices.set(instancePath, [...(choices.get(instancePath) ?? []), String(params.allowedValue)]);
+  const others = faults.filter(({ instancePath }) => !choices.has(instancePath));
+  return [
+    ...[...choices].map(([place, values]) => `${place || 'it'} must be one of ${values.join(', ')}`),
+    ...others.map(({ instancePath, message }) => `${instancePath || 'it'} ${message}`),
+  ];
+}
+
+function invalid(httpPart: string, errors: readonly SchemaFault[]): InvalidParameter {
+  const reasons = reasonsOf(errors).slice(0, MAX_REASONS);
   return new InvalidParameter(`the ${parts[httpPart] ?? httpPart} of the request is not valid`, {
     detail: reasons.join('; ').slice(0, 500),
     hint: 'GET /openapi.json describes it.',

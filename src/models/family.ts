@@ -119,6 +119,8 @@ export interface SpaceInputs {
 
 /** A family that is no network: it trains by itself. */
 export interface LearnerFamily extends AnyFamily {
+  /** Whether it trains all of its epochs, so that its trials are stopped as those of networks; default: they end by themselves. */
+  trainsAllEpochs?: boolean;
   /** The spec has all knobs. */
   learner(spec: TrainingSpec): Learner | Promise<Learner>;
 }

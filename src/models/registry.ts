@@ -77,7 +77,7 @@ export const sharedFamilyNames = (): readonly string[] =>
 
 /** Whether trials of a family, by its name, find their end themselves: a forest is good late if its steps are small. */
 export const endsByItself = (name: string): boolean =>
-  all().some((family) => family.name === name && !isNetwork(family));
+  all().some((family) => family.name === name && !isNetwork(family) && family.trainsAllEpochs !== true);
 
 const isFor = ({ input, outputs }: Family, task: Task): boolean =>
   [input].flat().includes(inputOf(task)) && outputs.includes(outputOf(task));

@@ -3,10 +3,12 @@ import {
   deleteObjects,
   insertObject,
   lockUnusedObjects,
+  PART_BYTES,
   type StoredBlob,
   type StoredObject,
+  selectBlobPart,
   touchBlobs,
-} from '../db/statements/params.ts';
+} from '../db/statements/blobs.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import { EnvironmentUnfit, UndefinedObject } from '../errors/errors.ts';
 import type { DiskCache } from '../runtime/disk/disk-cache.ts';
@@ -36,22 +38,34 @@ export class Blobs {
   async tensors(stored: readonly (StoredBlob & { name: string })[]): Promise<Record<string, TensorData>> {
     const entries: [string, TensorData][] = [];
     await forEachConcurrently([...stored.entries()], async ([place, blob]) => {
-      entries[place] = [blob.name, unpackTensor({ hash: blob.hash, data: await this.#bytes(blob) })];
+      entries[place] = [blob.name, await unpackTensor({ hash: blob.hash, data: await this.#bytes(blob) })];
     });
     return Object.fromEntries(entries);
   }
 
-  async #bytes({ hash, data, objectId }: StoredBlob): Promise<Buffer> {
+  async #bytes({ hash, data, objectId, bytes }: StoredBlob): Promise<Buffer> {
     if (data !== null) return data;
     const { objects, disk } = this.#options;
     const name = hash.toString('hex');
+    if (objectId === null) return this.#inParts(hash, bytes);
     const near = await disk?.get(name);
-    if (near !== undefined && isTensorIntact({ hash, data: near })) return near;
+    if (near !== undefined && (await isTensorIntact({ hash, data: near }))) return near;
     if (objects === undefined) throw noBucket();
     const remote = await objects.get(keyOf({ id: objectId, hash }));
     if (remote === undefined) throw missingTensor(name);
-    if (isTensorIntact({ hash, data: remote })) await disk?.set(name, remote).catch(() => undefined); // a full disk only costs speed
+    if (await isTensorIntact({ hash, data: remote })) await disk?.set(name, remote).catch(() => undefined); // a full disk only costs speed
     return remote;
+  }
+
+  /** The driver decodes a value at once: of a large one that would take the event loop for a second. */
+  async #inParts(hash: Buffer, bytes: number): Promise<Buffer> {
+    const data = Buffer.allocUnsafe(bytes);
+    for (let from = 0; from < bytes; ) {
+      const part = await selectBlobPart(this.#options.database, { hash, from, bytes: PART_BYTES });
+      if (part === undefined || part.length === 0) throw deletedTensor(hash.toString('hex'));
+      from += part.copy(data, from);
+    }
+    return data;
   }
 
   /**
@@ -125,4 +139,10 @@ const missingTensor = (name: string): UndefinedObject =>
   new UndefinedObject('a tensor is missing in S3', {
     detail: `Its hash is ${name}.`,
     hint: 'Check that RAFIKI_PARAMS names the bucket and prefix of this database; if so, train the model again.',
+  });
+
+const deletedTensor = (name: string): UndefinedObject =>
+  new UndefinedObject('a tensor was deleted while it was read', {
+    detail: `Its hash is ${name}.`,
+    hint: 'Its model was dropped.',
   });

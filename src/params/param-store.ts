@@ -1,17 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../db/database.ts';
+import { deleteOrphanBlobs, insertBlob, selectBlobs, selectTensors, touchBlobs } from '../db/statements/blobs.ts';
 import {
-  deleteOrphanBlobs,
   deleteOrphanParams,
-  insertBlob,
   insertParams,
   insertTensors,
   type NewParams,
   type ParamsKind,
-  selectBlobs,
   selectMeta,
-  selectTensors,
-  touchBlobs,
 } from '../db/statements/params.ts';
 import { selectPublishedTensors } from '../db/statements/warm-starts.ts';
 import type { ParamSet, TensorData } from '../domain/tensor.ts';

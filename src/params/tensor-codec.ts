@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';
 import type { Dtype, TensorData } from '../domain/tensor.ts';
 import { CorruptParams } from '../errors/errors.ts';
+import { sha256InTurns } from '../runtime/sha256.ts';
 
 /** Plain msgpack without msgpackr's record extension, so that any msgpack library can read it. */
 const msgpack = new Packr({ useRecords: false });
@@ -18,17 +19,22 @@ export function packTensor({ dtype, shape, data }: TensorData): Blob {
 }
 
 /** Throws {@link CorruptParams} if the bytes do not match the hash or the shape. */
-export function unpackTensor({ hash, data }: Blob): TensorData {
-  if (!isTensorIntact({ hash, data }))
+export async function unpackTensor({ hash, data }: Blob): Promise<TensorData> {
+  if (!(await isTensorIntact({ hash, data })))
     throw corrupt(`the bytes of blob ${hash.toString('hex')} do not match their hash`);
   const [dtype, shape, bytes] = msgpack.unpack(data) as [Dtype, number[], Uint8Array];
-  const values = arrays[dtype]?.(new Uint8Array(bytes).buffer); // the copy is aligned, a view may not be
+  // the copy is aligned, a view may not be; files, which are the large ones, need no copy
+  const values =
+    dtype === 'uint8'
+      ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+      : arrays[dtype]?.(new Uint8Array(bytes).buffer);
   const size = shape.reduce((product, dim) => product * dim, 1);
   if (values?.length !== size) throw corrupt(`blob ${hash.toString('hex')} is not a tensor of its shape`);
   return { dtype, shape, data: values };
 }
 
-export const isTensorIntact = ({ hash, data }: Blob): boolean => sha256(data).equals(hash);
+export const isTensorIntact = async ({ hash, data }: Blob): Promise<boolean> =>
+  (await sha256InTurns([data])).equals(hash);
 
 export const packMeta = (meta: Record<string, unknown>): Buffer => msgpack.pack(meta);
 

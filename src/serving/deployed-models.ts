@@ -58,6 +58,8 @@ export class DeployedModels {
   readonly #answering = new Map<number, ServedModel>();
   /** Failed loads that will be tried again, by deployment. */
   readonly #failedLoads = new Map<number, FailedLoad>();
+  /** Deployments of imported models that are being loaded: nobody waits for a foreign graph. */
+  readonly #apart = new Map<number, Promise<void>>();
   readonly #rng = createRng(process.pid);
   #warmUntilMs: number | undefined;
   #isStopping = false;
@@ -88,34 +90,58 @@ export class DeployedModels {
     this.#answering.clear();
     const models = [...this.#known.values()];
     this.#known.clear();
-    await Promise.all(models.map((model) => model.release()));
+    await Promise.all([...models.map((model) => model.release()), ...this.#apart.values()]);
   }
 
-  /** `rows` returns the current rows: they may change during a load, which takes long. */
+  /** `rows` returns the current rows: they may change during a load, which takes long. Does not wait for imported models. */
   async follow(rows: () => readonly DeploymentHead[]): Promise<void> {
     this.#warmUntilMs ??= performance.now() + WARM_MS;
     for (const { id } of rows()) {
       const row = rows().find((each) => each.id === id);
-      if (row !== undefined) await this.#followRow(row);
+      if (row === undefined) continue;
+      if (row.foreignOwner === null) await this.#followRow(row);
+      else this.#followApart(row);
     }
     this.#retire(rows());
     this.#options.onChange();
   }
 
+  #followApart(row: DeploymentHead): void {
+    if (this.#apart.has(row.id) || this.#isFollowed(row)) return;
+    const followed = this.#followRow(row)
+      .catch((error: unknown) => this.#options.logger.warn({ err: String(error) }, 'cannot load an imported model'))
+      .finally(() => {
+        this.#apart.delete(row.id);
+        this.#options.refreshIn(0); // the rows may be others by now
+      });
+    this.#apart.set(row.id, followed);
+  }
+
+  /** Whether the model answers already, and where it should: an imported one in the process of the role that owns it now. */
+  #isFollowed({ id, modelId, foreignOwner }: DeploymentHead): boolean {
+    const now = this.#answering.get(modelId);
+    if (now === undefined || now.row.id < id) return false;
+    return now.row.id > id || now.row.foreignOwner === foreignOwner;
+  }
+
   /** Applies one row; a row that cannot be loaded does not block the others. */
   async #followRow(row: DeploymentHead): Promise<void> {
-    const now = this.#answering.get(row.modelId);
-    if (this.#isStopping || (now !== undefined && now.row.id >= row.id)) return;
+    if (this.#isStopping || this.#isFollowed(row)) return;
     if (performance.now() < (this.#failedLoads.get(row.id)?.untilMs ?? 0)) return;
     try {
-      const model = this.#known.get(row.id) ?? (await this.#serve(row));
-      const isNew = !this.#known.has(row.id);
-      this.#known.set(row.id, model);
+      const known = this.#known.get(row.id);
+      const isMoved = known !== undefined && known.row.foreignOwner !== row.foreignOwner; // and answers until the other one is loaded
+      const model = known === undefined || isMoved ? await this.#serve(row) : known;
+      if (!isMoved) this.#known.set(row.id, model);
       if (row.state === 'loading') {
         await model.open();
+        if (this.#isStopping) return;
         await this.#makeReady(row);
-      } else if (isNew) await this.#warm(model);
+      } else if (model !== known) await this.#warm(model);
+      if (this.#isFollowed(row)) return isMoved ? this.#release(model) : undefined; // by a newer one
+      this.#known.set(row.id, model);
       this.#answering.set(row.modelId, model);
+      if (isMoved) this.#release(known);
       this.#failedLoads.delete(row.id);
       this.#options.onChange();
     } catch (error) {
@@ -191,12 +217,16 @@ export class DeployedModels {
     for (const [id, model] of this.#known) {
       const { modelId } = model.row;
       const now = this.#answering.get(modelId);
-      if (named.has(id) && (now === model || (now !== undefined && now.row.id < id))) continue;
+      if (this.#apart.has(id) || (named.has(id) && (now === model || (now !== undefined && now.row.id < id)))) continue;
       if (now === model) this.#answering.delete(modelId);
       this.#known.delete(id);
-      void model.release().catch((error: unknown) => {
-        this.#options.logger.warn({ deployment: id, err: String(error) }, 'a retired model was not released');
-      });
+      this.#release(model);
     }
+  }
+
+  #release(model: ServedModel): void {
+    void model.release().catch((error: unknown) => {
+      this.#options.logger.warn({ deployment: model.row.id, err: String(error) }, 'a retired model was not released');
+    });
   }
 }

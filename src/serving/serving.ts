@@ -1,7 +1,7 @@
+import path from 'node:path';
 import type { Database } from '../db/database.ts';
 import { Heartbeat } from '../db/heartbeat.ts';
 import type { DeploymentRow } from '../db/statements/serving/deployments.ts';
-import { kindOf } from '../domain/kinds/registry.ts';
 import { computing } from '../engine/computing.ts';
 import type { ModelFiles } from '../params/model-files.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -18,7 +18,7 @@ import type { SyntheticTiming } from './devices/synthetic-device.ts';
 import { OwnerProcesses } from './foreign/owner-processes.ts';
 import { Machine } from './machine/machine.ts';
 import { measuredModels } from './measured-models.ts';
-import { assumedAccuracies, ServedFleet } from './policies/fleet.ts';
+import { accuraciesOf, askedMembers, ServedFleet } from './policies/fleet.ts';
 import type { PolicyKind } from './policies/registry.ts';
 import { PredictStat } from './predict-stat.ts';
 import { ServedModel } from './served-model.ts';
@@ -58,7 +58,11 @@ export class Serving implements Service, MeasuredService {
     this.#options = options;
     this.#threads = new InferenceThreads({ threads, logger });
     const { importMemoryBytes: memoryBytes = defaultImportMemory(), files } = options;
-    this.#processes = new OwnerProcesses({ memoryBytes, modelDir: files.dir, logger });
+    this.#processes = new OwnerProcesses({
+      memoryBytes,
+      parentDir: path.join(path.dirname(files.dir), 'imported'),
+      logger,
+    });
     this.#loader = new ModelLoader({ ...options, pool: this.#threads, processes: this.#processes });
     this.#machine = new Machine({ slots: this.#loader.servers, clock: systemClock });
     this.#deployments = new Deployments({ database, logger, serve: (row) => this.#serve(row) });
@@ -91,9 +95,8 @@ export class Serving implements Service, MeasuredService {
 
   #serve(row: DeploymentRow): ServedModel {
     const { policy, logger } = this.#options;
-    const areAsked = row.rule === 'weighted' || kindOf(row.task).votes();
-    const members = areAsked ? row.members : row.members.slice(0, 1);
-    const accuracy = row.accuracies ?? assumedAccuracies(members, row.score);
+    const members = askedMembers(row);
+    const accuracy = accuraciesOf(row, members);
     const { foreignOwner } = row;
     const servers = foreignOwner === null ? this.#loader.servers : 1;
     const fleet = new ServedFleet({ members, accuracy, servers });

@@ -243,6 +243,9 @@ describe('on a terminal', () => {
     expect(predicted).toHaveLength(121);
     expect(failed('train', file, '--target', 'fruit').stderr).toContain('Choose another name with --table');
     expect(failed('train', file, '--target', 'veg', '--table', 'b')).toMatchObject({ status: 2 });
+    // what cannot be trained leaves no table behind
+    for (let attempt = 0; attempt < 2; attempt++)
+      expect(failed('train', file, '--target', 'fruit', '--table', 'c', '--task', 'nosuch').stderr).toContain('nosuch');
   });
 
   test('status fits into 80 columns and names what there is; logs shows a study', () => {

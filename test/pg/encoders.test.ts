@@ -112,6 +112,40 @@ test('a study that asks for it trains the weights further, and the model needs t
   expect(stands).toEqual({ n: 0 });
 });
 
+test('an export does not give it away, and an import finds the same one, if its owner may use it', async () => {
+  const [out] = await db.query<{ onnx: Buffer }>(`select rafiki_export('on_tiny') as onnx`);
+  const [graph] = await db.query<{ data: Buffer }>(
+    `select substr(b.data, octet_length(b.data) / 2, 64) as data from rafiki.encoder e join rafiki.params_tensor t on t.params_id = e.params_id
+     join rafiki.blob b on b.hash = t.hash where t.name = 'model.onnx'`,
+  );
+  expect(out!.onnx.includes(graph!.data)).toBe(false);
+  for (const shift of [0, 1, 2]) {
+    const inBase64 = graph!.data.subarray(shift, shift + 48).toString('base64');
+    expect(out!.onnx.includes(inBase64)).toBe(false);
+  }
+  const importIt = async (on: Database, name: string): Promise<string> => {
+    const [begun] = await on.query<{ id: number }>(`select rafiki_import($1, 'text_classification', $2) as id`, [
+      ...[name, out!.onnx],
+    ]);
+    const [end] = await on.query<{ state: string }>('select rafiki_wait_import($1) as state', [begun!.id]);
+    return end!.state;
+  };
+  expect(await importIt(db, 'again')).toBe('ready');
+  const detail = `select array_agg(rafiki_predict_detail($1, n.body) -> 'probabilities' order by id) as all from notes n where id <= 5`;
+  expect(await db.query(detail, ['again'])).toEqual(await db.query(detail, ['on_tiny']));
+  await db.query(`select rafiki_drop_model('again')`);
+  const eve = await database.as('eve');
+  const [who] = await eve.query<{ name: string }>('select current_user as name');
+  expect(await revokeEncoder(db, 'tiny', null)).toBe(true);
+  await expect(importIt(eve, 'stolen')).rejects.toMatchObject({
+    ...{ code: '42704', message: 'the model stands on the encoder "tiny", which is not here' },
+  });
+  expect(await grantEncoder(db, 'tiny', who!.name)).toBe(true);
+  expect(await importIt(eve, 'granted')).toBe('ready');
+  await eve.query(`select rafiki_drop_model('granted')`);
+  expect(await grantEncoder(db, 'tiny', null)).toBe(true);
+});
+
 test('one that cannot be trained says why', async () => {
   await db.query(`update rafiki.encoder set obstacle = 'It has an operator without a gradient: Odd.'`);
   await expect(study(`families => '{encoder_tuned}'`)).rejects.toMatchObject({

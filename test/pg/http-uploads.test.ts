@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { HttpClient } from '../support/http-client.ts';
@@ -47,6 +48,53 @@ describe('texts', () => {
     expect(answer.status).toBe(400);
     expect(answer.body.error).toMatchObject({ message: expect.stringMatching(message), hint: expect.any(String) });
     await noTable('bad');
+  });
+});
+
+describe('the place', () => {
+  test('is the schema of the role if there is one, where its name is looked for', async () => {
+    const { client, role } = await http.as('bob');
+    const upload = (text: string) => client('POST', '/v1/datasets/shadow', text, { 'content-type': 'text/csv' });
+    expect((await upload('a\n1\n')).body).toMatchObject({ dataset: 'public.shadow' });
+    await database.db.query(`create schema authorization ${role}`);
+    expect((await upload('a\n1\n2\n')).body).toMatchObject({ dataset: `${role}.shadow`, rows: 2 });
+    expect((await client('GET', '/v1/datasets/shadow')).body).toMatchObject({ schema: role });
+    expect((await client('DELETE', '/v1/datasets/shadow')).status).toBe(200);
+    expect((await client('GET', '/v1/datasets/shadow')).body).toMatchObject({ schema: 'public' });
+  });
+});
+
+describe('time', () => {
+  test('counts while no byte comes, not while Postgres takes them', async () => {
+    const slow = await startHttp(database, { limits: { requestMs: 1_000 } });
+    const { client } = await slow.as('ann');
+    await database.db.query(`create table public.busy (x int)`);
+    async function* rows(pauses: readonly number[]): AsyncGenerator<Buffer> {
+      yield Buffer.from('a\n');
+      for (const ms of pauses) {
+        await new Promise((resolve) => setTimeout(resolve, ms));
+        yield Buffer.from('1\n');
+      }
+    }
+    const send = (name: string, pauses: readonly number[]) =>
+      client('POST', `/v1/datasets/${name}`, Readable.toWeb(Readable.from(rows(pauses))), {
+        'content-type': 'text/csv',
+      });
+    expect(await send('patient', [600, 600, 600, 600, 600, 600])).toMatchObject({ status: 201, body: { rows: 6 } });
+    expect(await send('stalled', [60_000]).catch((error: Error) => error)).toMatchObject({
+      status: 408,
+      body: { error: { code: '57014', detail: expect.stringContaining('1 s') } },
+    });
+    await noTable('stalled');
+    await slow.server.stop();
+  });
+
+  test('a length that is too large is refused before the file comes', async () => {
+    const tiny = await startHttp(database, { limits: { uploadBytes: 1_000 } });
+    const { client } = await tiny.as('ann');
+    const answer = await client('POST', '/v1/datasets/large', 'a\n'.repeat(2_000), { 'content-type': 'text/csv' });
+    expect(answer).toMatchObject({ status: 413, body: { error: { detail: expect.stringContaining('4000 bytes') } } });
+    await tiny.server.stop();
   });
 });
 
@@ -109,6 +157,12 @@ describe('a zip of images', () => {
       [file('1.jpg'), file('labels.csv', 'file,label\n2.jpg,a')],
       400,
       /not in the archive/,
+    ],
+    [
+      'two labels of one file',
+      [file('1.jpg'), file('labels.csv', 'file,label\n1.jpg,a\n1.jpg,b')],
+      400,
+      /twice: with label/,
     ],
     ['labels without their columns', [file('1.jpg'), file('labels.csv', 'a,b\n1.jpg,a')], 400, /columns/],
     ['labels that are no CSV', [file('1.jpg'), file('labels.csv', 'file,label\n"1.jpg')], 400, /not CSV/],

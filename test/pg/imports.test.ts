@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { importFileCommand } from '../../src/cli/terminal/import-file.ts';
-import type { Database } from '../../src/db/database.ts';
+import type { Database, Queryable } from '../../src/db/database.ts';
 import { expectedAnswers, onnxFile, onnxPath } from '../support/onnx-files.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
@@ -110,6 +110,46 @@ test('an export is the same model again, bit for bit', async () => {
   expect(await db.query(details, ['copy'])).toEqual(await db.query(details, ['garden']));
 });
 
+test('an export of an ensemble of ours is that ensemble again: its members, weights and preprocessing', async () => {
+  await db.query(`create table notes as select i as id, (array['a good', 'a bad'])[1 + i % 2] || ' film of ' || 1900 + i % 90 as body,
+    (array['pos', 'neg'])[1 + i % 2] as label from generate_series(1, 200) i`);
+  for (const family of ['linear_text', 'fasttext']) {
+    const [study] = await db.query<{ id: number }>(
+      `select rafiki_train('text_classification', 'notes', $1, target => 'label', features => '{body}', families => array[$2], max_trials => 1,
+        max_time => '5 min', seed => 1) as id`,
+      [`of_${family}`, family],
+    );
+    expect(await db.query('select rafiki_wait($1) as state', [study!.id])).toEqual([{ state: 'completed' }]);
+  }
+  await db.query(`
+    with version as (
+      insert into rafiki.model_version (model_id, version, study_id, score, classes, metric, rule, accuracies)
+      select v.model_id, v.version + 1, v.study_id, v.score, v.classes, v.metric, 'weighted', '{0,0.9,0.8,1}'
+      from rafiki.model_version v join rafiki.model m on m.id = v.model_id where m.name = 'of_linear_text' returning id
+    ) insert into rafiki.model_member (version_id, rank, family, precision, score, params_id, weight, temperature)
+      select w.id, row_number() over (order by e.family desc) - 1, e.family, 'float32', e.score, coalesce(e.refit_params_id, e.params_id),
+        case e.family when 'fasttext' then 0.3 else 0.7 end, 1.5
+      from version w, rafiki.model_member e join rafiki.model_version v on v.id = e.version_id join rafiki.model m on m.id = v.model_id
+      where m.name in ('of_linear_text', 'of_fasttext') and e.rank = 0`);
+  await db.query(`select rafiki_deploy('of_linear_text', 2)`);
+  await expect
+    .poll(() => db.query(`select version from rafiki.models where model = 'of_linear_text' and deployment = 'ready'`), {
+      timeout: 20_000,
+    })
+    .toEqual([{ version: 2 }]);
+  const [out] = await db.query<{ onnx: Buffer }>(`select rafiki_export('of_linear_text') as onnx`);
+  expect(await importFile('both', out!.onnx, { task: 'text_classification' })).toBe('ready');
+  const details = `
+    select d -> 'probabilities' as shares, d -> 'rule' as rule, (select jsonb_agg(m - 'score') from jsonb_array_elements(d -> 'members') m) as members
+    from (select rafiki_predict_detail($1, body)::jsonb as d, id from notes where id <= 6) of order by id`;
+  const ours = await db.query<{ members: object[] }>(details, ['of_linear_text']);
+  expect(ours[0]?.members).toEqual([
+    { family: 'linear_text', weight: 0.7 },
+    { family: 'fasttext', weight: 0.3 },
+  ]);
+  expect(await db.query(details, ['both'])).toEqual(ours);
+}, 300_000);
+
 test('versions follow each other, are taken back, and the model is dropped', async () => {
   expect(await importFile('garden', onnxFile('sklearn_logistic'), { spec: named, deploy: false })).toBe('completed');
   expect(await db.query(`select rafiki_deploy('garden', 2) as v`)).toEqual([{ v: 2 }]);
@@ -134,7 +174,8 @@ test('what is wrong with a file is said by the wait and in the view', async () =
   expect(await db.query(`select model, state, error from rafiki.imports limit 1`)).toEqual([
     { model: 'broken', state: 'failed', error: 'the file is no ONNX model' },
   ]);
-  await expect(importFile('broken', bytes, { spec: { clases: [] } })).rejects.toMatchObject({ code: '22000' });
+  const misspelt = importFile('broken', onnxFile('sklearn_logistic'), { spec: { ...named, clases: [] } });
+  await expect(misspelt).rejects.toMatchObject({ code: '22023', message: 'spec has the unknown field "clases"' });
   await expect(db.query(`select rafiki_import('broken', 'tabular_classification', '')`)).rejects.toMatchObject({
     code: '54000',
   });
@@ -155,16 +196,83 @@ test('a role cannot import under the name of another one, nor send parts of its 
   await expect(mallory.query(`select rafiki_import('garden', 'tabular_classification', 'x')`)).rejects.toMatchObject({
     code: '42710',
   });
-  await expect(mallory.query(`select rafiki._add_import_part(1, 'ticket', 0, 'x')`)).rejects.toMatchObject({
-    code: '55000',
+  const begin = `select * from rafiki._begin_import('mine', 'tabular_classification', 3, '{}', true)`;
+  await db.transaction(async (on) => {
+    const [own] = await on.query<{ import: number; ticket: string }>(begin);
+    const add = (ticket: string, session: Queryable): Promise<unknown> =>
+      session.query(`select rafiki._add_import_part($1, $2, 0, 'x')`, [own!.import, ticket]);
+    await expect(add(own!.ticket, mallory)).rejects.toMatchObject({ code: '55000' }); // also with the right ticket
+    await on.query('savepoint before');
+    await expect(add('ticket', on)).rejects.toMatchObject({ code: '55000' });
+    await on.query('rollback to before');
+    await add(own!.ticket, on);
+    await on.query('delete from rafiki.import where id = $1', [own!.import]);
   });
   expect(await mallory.query('select from rafiki.imports')).toEqual([]);
+});
+
+test('a role with a grant gets its answers, and nothing else of it', async () => {
+  const bob = await database.as('bob');
+  const [who] = await bob.query<{ name: string }>('select current_user as name');
+  const ask = async (): Promise<unknown> =>
+    (await bob.query<{ label: string }>(`select rafiki_predict('garden', $1) as label`, [JSON.stringify(rows[0])]))[0]
+      ?.label;
+  await bob.query(`set rafiki.latency_budget = '60 s'`);
+  await expect(ask()).rejects.toMatchObject({ code: '42704' });
+  await db.query(`select rafiki_grant('garden', $1::regrole)`, [who?.name]);
+  expect(await ask()).toBe(labels[0]);
+  await expect(bob.query(`select rafiki_export('garden')`)).rejects.toMatchObject({ code: '42501' });
+  await db.query(`select rafiki_revoke('garden', $1::regrole)`, [who?.name]);
+  await expect(ask()).rejects.toMatchObject({ code: '42704' });
+});
+
+test('a row that the graph does not take costs its own call alone', async () => {
+  const good = rows.map((row) => JSON.stringify(row));
+  const bad = JSON.stringify({ ...rows[0], length: 'long' });
+  const ask = (input: string): Promise<{ label: string }[]> =>
+    db.query<{ label: string }>(`select rafiki_predict('garden', $1) as label`, [input]);
+  const mixed = [...good.slice(0, 3), bad, ...good.slice(3)];
+  const asked = await Promise.allSettled(mixed.map(ask));
+  for (const [i, input] of mixed.entries()) {
+    const outcome = asked[i]!;
+    if (input === bad) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: '22000' } });
+    else expect(outcome).toMatchObject({ status: 'fulfilled', value: [{ label: labels[good.indexOf(input)] }] });
+  }
+  await expect(
+    db.query(`select rafiki_predict('garden', $1::text[])`, [[good[0], bad, good[1]]]),
+  ).rejects.toMatchObject({ code: '22000' });
+  const [both] = await db.query<{ found: string[] }>(`select rafiki_predict('garden', $1::text[]) as found`, [
+    [good[0], good[1]],
+  ]);
+  expect(both?.found).toEqual(labels.slice(0, 2));
 });
 
 test('a graph that does not end costs its callers an error, and others nothing', async () => {
   const spec = { columns: ['a', 'b'].map((name) => ({ name, type: 'number' })) };
   expect(await importFile('sleeper', onnxFile('sleeper_endless'), { spec })).toBe('ready');
-  const late = db.query(`select rafiki_predict('sleeper', '{"a": 1, "b": 0}'::json::text)`);
+  const other = await database.as('other');
+  const [who] = await other.query<{ name: string }>('select current_user as name');
+  await other.query(`set rafiki.latency_budget = '60 s'`);
+  await db.query(`select rafiki_grant('sleeper', $1::regrole)`, [who?.name]);
+  const third = await database.as('third');
+  await third.query(`set rafiki.latency_budget = '60 s'`);
+  await third.query(`select rafiki_import('theirs', 'tabular_classification', $1, $2)`, [
+    ...[Buffer.from(onnxFile('sklearn_logistic')), JSON.stringify(named)],
+  ]);
+  await third.query('select rafiki_wait_import(import) from rafiki.imports');
+  const askTheirs = async (): Promise<unknown> =>
+    (await third.query<{ label: string }>(`select rafiki_predict('theirs', $1) as label`, [JSON.stringify(rows[0])]))[0]
+      ?.label;
+  expect(await askTheirs()).toBe(labels[0]);
+  let hasEnded = false;
+  const late = other.query(`select rafiki_predict('sleeper', '{"a": 1, "b": 0}')`).finally(() => {
+    hasEnded = true;
+  });
+  late.catch(() => undefined);
+  expect(await third.query(`select rafiki_predict('theirs', $1) as label`, [JSON.stringify(rows[1])])).toEqual([
+    { label: labels[1] },
+  ]); // in another owner's process
+  expect(hasEnded).toBe(false);
   await expect(late).rejects.toMatchObject({ code: '38000' });
   expect(await db.query(`select rafiki_predict('sleeper', '{"a": 0, "b": 1}') as label`)).toEqual([{ label: '1' }]);
 });

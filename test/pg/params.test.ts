@@ -37,6 +37,18 @@ const count = async (table: string): Promise<number> =>
   (await db.query<{ n: number }>(`select count(*)::int as n from rafiki.${table}`))[0]!.n;
 
 describe('the parameter store', () => {
+  test('reads a large tensor in parts', async () => {
+    const data = Uint8Array.from({ length: 9 * 2 ** 20 + 7 }, (_, i) => (i * 31) % 251);
+    const id = await store().save('model', {
+      tensors: { file: { dtype: 'uint8', shape: [data.length], data } },
+      meta: {},
+    });
+    const { tensors } = await store().load(id);
+    expect(Buffer.from(tensors['file']?.data as Uint8Array).equals(data)).toBe(true);
+    await db.query(`update rafiki.blob set data = set_byte(data, 8000000, 255 - get_byte(data, 8000000))`);
+    await expect(store().load(id)).rejects.toThrow(CorruptParams);
+  });
+
   test('loads what was saved, of any dtype, shape and meta', async () => {
     const id = await store().save('checkpoint', sample());
     const loaded = await store().load(id);

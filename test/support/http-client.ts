@@ -24,7 +24,7 @@ export const tokenClient = (url: string, token: string): HttpClient => clientOf(
 
 function clientOf(url: string, authorization: string | undefined): HttpClient {
   return async (method, path, body, headers = {}) => {
-    const isRaw = typeof body === 'string' || body instanceof Uint8Array;
+    const isRaw = typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream;
     const response = await fetch(`${url}${path}`, {
       method,
       headers: {
@@ -32,7 +32,7 @@ function clientOf(url: string, authorization: string | undefined): HttpClient {
         ...(body === undefined || isRaw ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: isRaw ? (body as string) : JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: isRaw ? (body as string) : JSON.stringify(body), duplex: 'half' }),
     });
     const text = await response.text();
     const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false;

@@ -9,6 +9,7 @@ as $$
 declare
   model rafiki.model;
   version bigint;
+  imported boolean;
   kept text[];
 begin
   if start is null then return null; end if;
@@ -25,14 +26,16 @@ begin
       detail = format('It is for %s, the study for %s.', model.task, task),
       hint = 'Weights are taken by role and shape: start from a model of the same kind of input.';
   end if;
-  select v.id into version from rafiki.model_version v where v.model_id = model.id
+  select v.id, v.imported_as is not null into version, imported from rafiki.model_version v where v.model_id = model.id
   order by exists (select from rafiki.deployment d where d.version_id = v.id and d.state in ('ready', 'loading')) desc, v.version desc limit 1;
   select array_agg(distinct b.family order by b.family) into kept from rafiki.model_member b where b.version_id = version and b.weights_id is not null;
   if kept is null then
     raise exception using errcode = 'object_not_in_prerequisite_state', message = format('model "%s" has no weights to start from', start),
-      detail = format('Its members are of the families %s. Networks of collaborative studies have weights, if they were trained since this version of Rafiki.',
-                      (select string_agg(distinct b.family, ', ') from rafiki.model_member b where b.version_id = version)),
-      hint = 'rafiki_knobs(task) lists the families; train that model again with one that is a network.';
+      detail = case when imported then 'It was imported: a file has no weights by role, as those that a study keeps for others.'
+        else format('Its members are of the families %s. Networks of collaborative studies have weights, if they were trained since this version of Rafiki.',
+                    (select string_agg(distinct b.family, ', ') from rafiki.model_member b where b.version_id = version)) end,
+      hint = case when imported then 'Start from a model that a study of this database has trained.'
+        else 'rafiki_knobs(task) lists the families; train that model again with one that is a network.' end;
   elsif not kept && families then
     raise notice using message = format('model "%s" is of other families: %s', start, array_to_string(kept, ', ')),
       detail = 'Only tensors of the same role and shape are taken from it.',

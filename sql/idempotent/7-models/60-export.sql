@@ -42,16 +42,25 @@ as $$
   order by n.id limit 1
 $$;
 
--- The sets of parameters that a version is made of, numbered: those of its members, and of the encoders that they stand on.
+-- The sets of parameters that a version is made of, numbered. Without the encoders that they stand on: their weights are an administrator's, and a
+-- right to train with an encoder is none to have it.
 create or replace function rafiki._version_params(version bigint) returns table (place int, params_id bigint)
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select row_number() over (order by min(s.rank), s.id)::int - 1, s.id
+  select row_number() over (order by min(e.rank), p.id)::int - 1, p.id
   from rafiki.model_member e join rafiki.params p on p.id = coalesce(e.refit_params_id, e.params_id)
-  cross join lateral (values (e.rank, p.id), (e.rank, p.stands_on)) s (rank, id)
-  where e.version_id = version and s.id is not null
-  group by s.id
+  where e.version_id = version
+  group by p.id
+$$;
+
+-- Of the content of a set of parameters, whatever its number in a database.
+create or replace function rafiki._params_hash(params bigint) returns text
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select encode(sha256(p.meta || coalesce((select string_agg(t.hash, '' order by t.name) from rafiki.params_tensor t where t.params_id = p.id), '')), 'hex')
+  from rafiki.params p where p.id = params
 $$;
 
 -- What a version is, as src/foreign/own-export.ts reads it.
@@ -60,19 +69,20 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select json_build_object(
-    'format', 1, 'task', m.task, 'rule', coalesce(v.rule, 'vote'), 'classes', v.classes, 'score', v.score, 'accuracies', v.accuracies,
-    'metric', v.metric, 'columns', case when v.kinds is not null then (
+    'format', 1, 'task', m.task, 'rule', coalesce(v.rule, 'vote'), 'classes', v.classes, 'accuracies', v.accuracies,
+    'columns', case when v.kinds is not null then (
       select json_agg(json_build_object('name', f.name, 'kind', f.kind) order by f.place)
       from unnest(v.features, v.kinds) with ordinality f (name, kind, place)) end,
     'members', (
       select json_agg(json_build_object(
-        'family', e.family, 'precision', e.precision, 'score', e.score, 'weight', coalesce(e.weight, 1), 'temperature', coalesce(e.temperature, 1),
-        'variant_of', e.variant_of, 'params', own.place, 'encoder', below.place) order by e.rank)
+        'family', e.family, 'precision', e.precision, 'weight', coalesce(e.weight, 1), 'temperature', coalesce(e.temperature, 1),
+        'variant_of', e.variant_of, 'params', own.place, 'encoder', case when p.stands_on is not null then json_build_object(
+          'name', (select min(n.name) from rafiki.encoder n where n.params_id = p.stands_on), 'hash', rafiki._params_hash(p.stands_on)) end)
+        order by e.rank)
       from rafiki.model_member e join rafiki.params p on p.id = coalesce(e.refit_params_id, e.params_id)
       join rafiki._version_params(v.id) own on own.params_id = p.id
-      left join rafiki._version_params(v.id) below on below.params_id = p.stands_on
       where e.version_id = v.id))::text
-  from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.id = version
+  from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.id = _version_description.version -- not the column
 $$;
 
 -- The deployed version as an ONNX file: the graph of the best member, and in its metadata all that the version is made of; or the name of an
@@ -144,7 +154,7 @@ begin
   encoder := rafiki._encoder_under(own.key);
   if encoder is not null then
     raise notice using message = format('the graph of model "%s" begins with the vector of its encoder', model_name),
-      detail = format('The encoder is %s. rafiki_import finds it in the metadata of the file.', coalesce(nullif(encoder, ''), 'one that was removed')),
+      detail = format('The encoder is %s. Its weights are not in the file: rafiki_import looks for the same encoder.', coalesce(nullif(encoder, ''), 'one that was removed')),
       hint = format('For another runtime an administrator writes the encoder with: rafiki encoder export %s FILE; its vector goes into the input "embedding".',
                     coalesce(nullif(encoder, ''), 'NAME'));
   end if;
@@ -158,8 +168,8 @@ as $$ select rafiki._export(model) $$;
 
 comment on function rafiki_export(text) is $$The deployed version of your model as an ONNX file with its weights. Any ONNX runtime runs the best member, whose
 probabilities are not calibrated; images are numbers from 0 to 255. The metadata of the file has the rest: all members of an ensemble, their
-preprocessing and weights. rafiki_import makes the same model of it again, bit for bit. The graph of a model on a
-pretrained encoder begins with the encoder's vector; a notice names the encoder.
+preprocessing and weights. rafiki_import makes the same model of it again, bit for bit. The weights of a pretrained
+encoder are no part of it: the graph of a model on one begins with the encoder's vector; a notice names the encoder.
 
 Arguments:
   model: one of your models

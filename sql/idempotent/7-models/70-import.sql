@@ -11,6 +11,8 @@ declare
   most constant bigint := (select q.value from rafiki.quota q where q.name = 'open_imports');
   asker constant regrole := rafiki._maker_of(reader, ticket);
   present constant text := (select m.task from rafiki.model m where m.name = request.model);
+  most_spec constant int := @max_import_spec_bytes@;
+  spec_bytes constant bigint := octet_length(request.spec::text);
   begun bigint;
 begin
   if asker is null then
@@ -29,6 +31,10 @@ begin
       message = case when request.bytes < 1 then 'the ONNX file is empty' else 'the ONNX file is too large' end,
       detail = format('It has %s; the maximum is %s.', rafiki._size_text(request.bytes), rafiki._size_text(@max_import_bytes@)),
       hint = 'Export it in half precision or with weights in 8 bits, or import a smaller model.';
+  elsif spec_bytes > most_spec then
+    raise exception using errcode = 'program_limit_exceeded', message = 'spec is too large',
+      detail = format('It has %s; the maximum is %s.', rafiki._size_text(spec_bytes), rafiki._size_text(most_spec)),
+      hint = 'Keep only what the import needs: a tokenizer without its training data, few examples.';
   elsif (select count(*) from rafiki.import i where i.owner = asker and i.state in ('uploading', 'queued', 'checking')) >= most then
     raise exception using errcode = 'configuration_limit_exceeded', message = format('role %s has too many open imports', asker),
       detail = format('%s are waiting to be checked.', most),
@@ -103,7 +109,6 @@ language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_spec constant int := @max_import_spec_bytes@;
   reader constant uuid := gen_random_uuid();
   request rafiki.import;
 begin
@@ -112,10 +117,6 @@ begin
   if jsonb_typeof(spec) <> 'object' then
     raise exception using errcode = 'invalid_parameter_value', message = 'spec must be a JSON object',
       detail = format('It is of type %s.', jsonb_typeof(spec)), hint = 'Such as ''{"classes": ["cat", "dog"]}''; docs/importing.md lists its fields.';
-  elsif octet_length(spec::text) > most_spec then
-    raise exception using errcode = 'program_limit_exceeded', message = 'spec is too large',
-      detail = format('It has %s; the maximum is %s.', rafiki._size_text(octet_length(spec::text)), rafiki._size_text(most_spec)),
-      hint = 'Keep only what the import needs: a tokenizer without its training data, few examples.';
   end if;
   perform rafiki._check_may_create_reader(quote_ident(current_user)::regrole, format('role %s may not import models', current_user));
   request.model := name;

@@ -99,7 +99,10 @@ as $$
 declare
   days constant bigint := (select q.value from rafiki.quota q where q.name = 'token_days');
 begin
-  if extract(epoch from valid_for) <= 0 or extract(epoch from valid_for) > days * 86400 then
+  if extract(epoch from valid_for) <= 0 then
+    raise exception using errcode = 'invalid_parameter_value', message = 'the time that a token is valid for must be positive',
+      detail = format('It is %s.', valid_for), hint = 'Give valid_for => ''30 days''.';
+  elsif extract(epoch from valid_for) > days * 86400 then
     raise exception using errcode = 'invalid_parameter_value', message = format('a token is valid for at most %s days', days),
       detail = format('It was to be valid for %s.', valid_for), hint = 'Give valid_for => ''30 days''. An administrator sets the maximum in rafiki.quota.';
   end if;

@@ -16,7 +16,7 @@ export async function readBounded(file: string, maxBytes = MAX_FILE_BYTES): Prom
   if (found.size > maxBytes) {
     throw new DataTooLarge(`${file} is too large`, {
       detail: `It has ${sizeText(found.size)}; the maximum is ${sizeText(maxBytes)}.`,
-      hint: 'Take a smaller encoder, or one that is quantised.',
+      hint: 'Take a smaller one.',
     });
   }
   return readFile(file);

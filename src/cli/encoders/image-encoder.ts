@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { Pooling } from '../../encoders/pooling.ts';
 import { NotSupported } from '../../errors/errors.ts';
 import { preprocessingState } from '../../features/pretrained/preprocessing.ts';
-import type { OnnxValue } from '../../graph/onnx-outline.ts';
+import { type OnnxValue, valueTypes } from '../../graph/onnx-outline.ts';
 import { MAX_JSON_BYTES, readBounded, readJson } from './bounded-read.ts';
 import type { EncoderSource } from './encoder-source.ts';
 import { outlineOf, vectorOutputOf } from './onnx-file.ts';
@@ -20,8 +20,6 @@ export interface ImageFiles extends ImageEncoderFiles {
   /** Default: the mean over tokens or pixels if there is a vector for each, otherwise the output itself. */
   pooling?: Pooling | undefined;
 }
-
-const FLOAT = 1;
 
 /** An image encoder from the files that Hugging Face's ONNX exports have. */
 export const onnxImageEncoder = async ({ onnx, ...files }: ImageFiles): Promise<EncoderSource> =>
@@ -47,7 +45,7 @@ async function imageEncoder(
 ): Promise<EncoderSource> {
   const { inputs, outputs } = outlineOf(onnx);
   const [input, ...others] = inputs;
-  if (input === undefined || others.length > 0 || input.type !== FLOAT || (input.rank ?? 4) !== 4)
+  if (input === undefined || others.length > 0 || input.type !== valueTypes.float32 || (input.dims?.length ?? 4) !== 4)
     throw otherInputs(inputs);
   const perPart = ['last_hidden_state'];
   const names = pooling === 'mean' || pooling === 'cls' ? perPart : ['image_embeds', ...perPart, 'pooler_output'];
@@ -57,7 +55,7 @@ async function imageEncoder(
       ...readPreprocessor(await readJson(preprocessor, MAX_JSON_BYTES), side),
       input: input.name,
     }),
-    pooling: pooling ?? ((output.rank ?? 2) === 2 ? 'output' : 'mean'),
+    pooling: pooling ?? ((output.dims?.length ?? 2) === 2 ? 'output' : 'mean'),
     output: output.name,
   };
   return {
@@ -70,6 +68,6 @@ async function imageEncoder(
 
 const otherInputs = (inputs: readonly OnnxValue[]): NotSupported =>
   new NotSupported('the file is no image encoder', {
-    detail: `Its inputs are: ${inputs.map(({ name, rank }) => `${name} with ${rank ?? 'unknown'} axes`).join(', ')}.`,
+    detail: `Its inputs are: ${inputs.map(({ name, dims }) => `${name} with ${dims?.length ?? 'unknown'} axes`).join(', ')}.`,
     hint: 'It must read one input, [images, 3, height, width] of float32; for texts give --tokenizer in place of --preprocessor.',
   });

@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { Pooling } from '../../encoders/pooling.ts';
 import { NotSupported } from '../../errors/errors.ts';
 import { tokenInputs } from '../../features/pretrained/tokens.ts';
-import type { OnnxValue } from '../../graph/onnx-outline.ts';
+import { type OnnxValue, valueTypes } from '../../graph/onnx-outline.ts';
 import { MAX_JSON_BYTES, readBounded, readJson } from './bounded-read.ts';
 import type { EncoderSource } from './encoder-source.ts';
 import { outlineOf, vectorOutputOf } from './onnx-file.ts';
@@ -19,15 +19,13 @@ export interface OnnxFiles {
 /** Tokens of a text that are read, unless the tokenizer says fewer; most encoders have learnt 512 places. */
 const MAX_TOKENS = 256;
 
-const INT64 = 7;
-
 /** A text encoder from the files that Hugging Face's ONNX exports have. */
 export async function onnxEncoder({ onnx: file, tokenizer, pooling, prefix = '' }: OnnxFiles): Promise<EncoderSource> {
   const onnx = await readBounded(file);
   const outline = outlineOf(onnx);
   const inputs = outline.inputs.map(({ name }) => name);
   const strange = outline.inputs.filter(
-    ({ name, type }) => !tokenInputs.some((known) => known === name) || type !== INT64,
+    ({ name, type }) => !tokenInputs.some((known) => known === name) || type !== valueTypes.int64,
   );
   if (strange.length > 0 || !inputs.includes('input_ids')) throw otherInputs(outline.inputs);
   const isOfTokens = pooling === 'mean' || pooling === 'cls';
@@ -36,7 +34,7 @@ export async function onnxEncoder({ onnx: file, tokenizer, pooling, prefix = '' 
   const json = await readJson(tokenizer, MAX_JSON_BYTES);
   const state = {
     ...{ tokenizer: JSON.stringify(json), maxTokens: maxTokensOf(json), prefix, inputs, output: output.name },
-    pooling: pooling ?? (output.rank === 2 ? 'output' : 'mean'),
+    pooling: pooling ?? (output.dims?.length === 2 ? 'output' : 'mean'),
   };
   return {
     input: 'text',

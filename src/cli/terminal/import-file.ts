@@ -1,10 +1,11 @@
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database, Queryable } from '../../db/database.ts';
-import { IMPORT_PART_BYTES, MAX_IMPORT_BYTES } from '../../domain/import-limits.ts';
+import { IMPORT_PART_BYTES, MAX_IMPORT_BYTES, MAX_SPEC_BYTES } from '../../domain/import-limits.ts';
 import { BadData, DataTooLarge, InvalidParameter, UndefinedObject } from '../../errors/errors.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 import { command } from '../commands/command.ts';
+import { readJson } from '../encoders/bounded-read.ts';
 import { convertedModel } from '../encoders/tfjs-model.ts';
 import { userSettings, withUser } from './user-session.ts';
 
@@ -21,7 +22,7 @@ export const importFileCommand = command({
           hint: 'rafiki import FILE.onnx --name MODEL --task TASK; the table rafiki.task has the tasks.',
         });
       }
-      const spec = settings.spec === undefined ? null : await readSpecFile(settings.spec);
+      const spec = settings.spec === undefined ? null : JSON.stringify(await readJson(settings.spec, MAX_SPEC_BYTES));
       const sent = await openFile(file);
       const begun = await sendAndClose(database, sent, { name, task, spec });
       process.stdout.write(`${sizeText(sent.bytes)} are stored as import ${begun}; they are being checked\n`);
@@ -105,19 +106,4 @@ function checkedSize(bytes: number): number {
     detail: `It has ${sizeText(bytes)}; the maximum is ${sizeText(MAX_IMPORT_BYTES)}.`,
     hint: 'Export it in half precision or with weights in 8 bits, or import a smaller model.',
   });
-}
-
-async function readSpecFile(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new UndefinedObject(`there is no file ${file}`, { detail: String(cause), hint: 'Check the path.', cause });
-  });
-  try {
-    return JSON.stringify(JSON.parse(text));
-  } catch (cause) {
-    throw new BadData(`${file} is no JSON`, {
-      detail: cause instanceof Error ? cause.message : String(cause),
-      hint: 'docs/importing.md lists its fields.',
-      cause,
-    });
-  }
 }

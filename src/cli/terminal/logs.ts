@@ -3,6 +3,29 @@ import { command } from '../commands/command.ts';
 import { formatTable } from './format-table.ts';
 import { userSettings, withUser } from './user-session.ts';
 
+/** Of trials that failed alike, one is shown. */
+const MAX_ERRORS = 20;
+const errors = `
+  select min(t.number) as trial, count(*)::int as trials, t.error ->> 'message' as message, t.error ->> 'detail' as detail, t.error ->> 'hint' as hint
+  from rafiki.trial t where t.study_id = $1 and t.error is not null
+  group by 3, 4, 5 order by 1 limit $2`;
+
+interface TrialError {
+  trial: number;
+  trials: number;
+  message: string;
+  detail: string | null;
+  hint: string | null;
+}
+
+function errorLines(found: readonly TrialError[]): string[] {
+  return found.flatMap(({ trial, trials, message, detail, hint }) => [
+    `\ntrial ${trial}${trials > 1 ? ` and ${trials - 1} more` : ''}: ${message}`,
+    ...(detail === null ? [] : [`DETAIL:  ${detail}`]),
+    ...(hint === null ? [] : [`HINT:  ${hint}`]),
+  ]);
+}
+
 const isNumber = /^\d{1,18}$/;
 
 export const logsCommand = command({
@@ -30,6 +53,7 @@ export const logsCommand = command({
         [study],
       );
       print(`\n${formatTable(trials)}`);
+      for (const line of errorLines(await database.query<TrialError>(errors, [study, MAX_ERRORS]))) print(line);
       const report = await database.query<Record<string, unknown>>(`select * from ${api}.rafiki_report($1::bigint)`, [
         study,
       ]);

@@ -29,6 +29,10 @@ export const trainFileCommand = command({
         await database.transaction(async (on) => {
           await checkIsNew(on, table);
           await loadCsv(on, { table: quoted(table), line: lineName(columns), columns });
+          // what cannot be trained leaves no table behind
+          await on.query(`select from ${api}.rafiki_check($1::text, $2::text::regclass, target => $3::name)`, [
+            ...[task, quoted(table), target.name],
+          ]);
         });
         print(`${columns[0]?.values.length} rows of ${path.basename(file)} are in table ${table}`);
         const live = new LiveLine(database);

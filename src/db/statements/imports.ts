@@ -1,5 +1,4 @@
 import type { EnsembleRule } from '../../domain/ensembles/rule.ts';
-import type { Metric } from '../../domain/metrics.ts';
 import type { Precision } from '../../domain/precision.ts';
 import type { InputColumn } from '../../domain/table.ts';
 import type { Task } from '../../domain/task.ts';
@@ -14,34 +13,79 @@ export interface ClaimedImport {
   owner: number;
   model: string;
   task: Task;
-  spec: Record<string, unknown>;
+  /** JSON of an object, which may be large. */
+  spec: string;
   bytes: number;
   deploy: boolean;
 }
 
+/** Roles, by their oids. */
+export interface ImportTurns {
+  /** Those that have an import in hand. */
+  busy: readonly number[];
+  /** Those that had a turn, the last one last. */
+  turns: readonly number[];
+}
+
 /**
- * Claims the oldest import of a role that has none in hand (`busy`: their oids). The leader alone does, so a claim needs no lease: of an
- * earlier leader none is at work any more, and its late results are refused by their attempt.
+ * Claims the oldest import of the role whose last turn was longest ago. The leader alone does, so a claim needs no lease: of an earlier
+ * leader none is at work any more, and its late results are refused by their attempt.
  */
-export async function claimImport(on: Queryable, busy: readonly number[]): Promise<ClaimedImport | undefined> {
+export async function claimImport(on: Queryable, { busy, turns }: ImportTurns): Promise<ClaimedImport | undefined> {
   const sql = `
     update rafiki.import i set state = 'checking', attempt = i.attempt + 1, started_at = coalesce(i.started_at, now())
     from (select f.id from rafiki.import f where f.state = 'queued' and f.owner::oid <> all ($1::oid[])
-          order by f.id limit 1 for update skip locked) free
+          order by coalesce(array_position($2::oid[], f.owner::oid), 0), f.id limit 1 for update skip locked) free
     where i.id = free.id
-    returning i.id, i.attempt, i.owner::oid::bigint as owner, i.model, i.task, i.spec, i.bytes, i.deploy`;
-  const [row] = await on.query<ClaimedImport>(sql, [busy]);
+    returning i.id, i.attempt, i.owner::oid::bigint as owner, i.model, i.task, i.spec::text as spec, i.bytes, i.deploy`;
+  const [row] = await on.query<ClaimedImport>(sql, [busy, turns]);
   return row;
 }
 
 /** Imports that an earlier leader was checking are queued again, up to `attempts` times; then they fail. */
 export async function requeueImports(on: Queryable, attempts: number, error: ErrorReport): Promise<void> {
   const sql = `
-    update rafiki.import i set
-      state = case when i.attempt < $1 then 'queued' else 'failed' end,
-      error = case when i.attempt < $1 then null else $2::jsonb end, ended_at = case when i.attempt < $1 then null else now() end
-    where i.state = 'checking'`;
+    with failed as (
+      update rafiki.import set state = 'failed', error = $2, ended_at = now(), spec = '{}' where state = 'checking' and attempt >= $1
+    )
+    update rafiki.import set state = 'queued' where state = 'checking' and attempt < $1`;
   await on.query(sql, [attempts, JSON.stringify(error)]);
+}
+
+/** Of a leader that stops: the attempt does not count. */
+export async function releaseImport(on: Queryable, { id, attempt }: ImportOwnership): Promise<void> {
+  const sql = `
+    update rafiki.import set state = 'queued', attempt = attempt - 1 where id = $1 and attempt = $2 and state = 'checking'`;
+  await on.query(sql, [id, attempt]);
+}
+
+/** At once. */
+const MAX_ABANDONED = 10;
+
+/**
+ * Those whose transaction was committed before their file was whole: none can become so any more. Returns their number. Their parts go with
+ * them.
+ */
+export async function deleteAbandonedImports(on: Queryable): Promise<number> {
+  const sql = `
+    delete from rafiki.import i
+    using (select a.id from rafiki.import a where a.state = 'uploading' order by a.id limit $1 for update skip locked) abandoned
+    where i.id = abandoned.id returning i.id`;
+  return (await on.query(sql, [MAX_ABANDONED])).length;
+}
+
+/**
+ * Those of a role beyond its quota: sessions that do not see each other's rows yet may have begun too many. Their files are deleted like
+ * those of others that have ended.
+ */
+export async function endExcessImports(on: Queryable, error: ErrorReport): Promise<void> {
+  const sql = `
+    update rafiki.import i set state = 'failed', error = $1, ended_at = now(), spec = '{}'
+    from (select o.id, row_number() over (partition by o.owner order by o.id) as place
+          from rafiki.import o where o.state in ('queued', 'checking')) open
+    where open.id = i.id and i.state = 'queued' and open.place > (select q.value from rafiki.quota q where q.name = 'open_imports')
+    returning i.id`;
+  if ((await on.query(sql, [JSON.stringify(error)])).length > 0) await deleteImportParts(on);
 }
 
 export async function selectImportPart(on: Queryable, id: number, number: number): Promise<Buffer | undefined> {
@@ -59,14 +103,14 @@ export async function completeImport(
   version: number,
 ): Promise<boolean> {
   const sql = `
-    update rafiki.import set state = 'completed', version = $3, ended_at = now()
+    update rafiki.import set state = 'completed', version = $3, ended_at = now(), spec = '{}'
     where id = $1 and attempt = $2 and state = 'checking' returning id`;
   return (await on.query(sql, [id, attempt, version])).length > 0;
 }
 
 export async function failImport(on: Queryable, { id, attempt }: ImportOwnership, error: ErrorReport): Promise<void> {
   const sql = `
-    update rafiki.import set state = 'failed', error = $3, ended_at = now()
+    update rafiki.import set state = 'failed', error = $3, ended_at = now(), spec = '{}'
     where id = $1 and attempt = $2 and state = 'checking'`;
   await on.query(sql, [id, attempt, JSON.stringify(error)]);
 }
@@ -78,13 +122,25 @@ export async function deleteImportParts(on: Queryable): Promise<void> {
   await on.query(sql);
 }
 
+/** The encoder of that content, see `rafiki._params_hash`, if the role, an oid, may use it. */
+export async function selectUsableEncoder(
+  on: Queryable,
+  { hash, role }: { hash: string; role: number },
+): Promise<number | undefined> {
+  const sql = `
+    select e.params_id as "paramsId" from rafiki.encoder e
+    where rafiki._params_hash(e.params_id) = $1 and (e.is_public or exists (
+      select from rafiki.encoder_grant g where g.encoder_id = e.id and pg_has_role($2::oid, g.role::oid, 'usage')))
+    order by e.id limit 1`;
+  const [row] = await on.query<{ paramsId: number }>(sql, [hash, role]);
+  return row?.paramsId;
+}
+
 export interface ImportedVersion {
   modelId: number;
   task: Task;
   rule: EnsembleRule;
-  score: number | null;
   accuracies: readonly number[] | null;
-  metric: Metric | null;
   classes: readonly string[];
   /** Null for an input that is no row. */
   columns: readonly InputColumn[] | null;
@@ -94,13 +150,13 @@ export async function insertImportedVersion(
   on: Queryable,
   made: ImportedVersion,
 ): Promise<{ id: number; version: number }> {
-  const { modelId, task, rule, score, accuracies, metric, classes, columns } = made;
+  const { modelId, task, rule, accuracies, classes, columns } = made;
   const sql = `
-    insert into rafiki.model_version (model_id, version, imported_as, score, accuracies, classes, metric, rule, features, kinds)
-    select $1, (select coalesce(max(version), 0) + 1 from rafiki.model_version where model_id = $1), $2, $3, $4, $5, $6, $7, $8, $9
+    insert into rafiki.model_version (model_id, version, imported_as, accuracies, classes, rule, features, kinds)
+    select $1, (select coalesce(max(version), 0) + 1 from rafiki.model_version where model_id = $1), $2, $3, $4, $5, $6, $7
     returning id, version`;
   const [row] = await on.query<{ id: number; version: number }>(sql, [
-    ...[modelId, task, score, accuracies, classes, metric, rule],
+    ...[modelId, task, accuracies, classes, rule],
     ...[columns?.map(({ name }) => name) ?? null, columns?.map(({ kind }) => kind) ?? null],
   ]);
   return row!;
@@ -110,7 +166,6 @@ export interface NewImportedMember {
   rank: number;
   family: string;
   precision: Precision;
-  score: number | null;
   paramsId: number;
   weight: number;
   temperature: number;
@@ -119,8 +174,8 @@ export interface NewImportedMember {
 
 export async function insertImportedMember(on: Queryable, versionId: number, member: NewImportedMember): Promise<void> {
   const sql = `
-    insert into rafiki.model_member (version_id, rank, family, precision, score, params_id, weight, temperature, variant_of)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
-  const { rank, family, precision, score, paramsId, weight, temperature, variantOf } = member;
-  await on.query(sql, [versionId, rank, family, precision, score, paramsId, weight, temperature, variantOf]);
+    insert into rafiki.model_member (version_id, rank, family, precision, params_id, weight, temperature, variant_of)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)`;
+  const { rank, family, precision, paramsId, weight, temperature, variantOf } = member;
+  await on.query(sql, [versionId, rank, family, precision, paramsId, weight, temperature, variantOf]);
 }

@@ -56,7 +56,11 @@ const purposes = {
   },
   token: {
     row: 'select ticket, reader, owner from rafiki.token where id = $2',
-    refusal: () => new AuthenticationFailed('the token is not valid', { detail: 'It was revoked meanwhile.' }),
+    refusal: () =>
+      new AuthenticationFailed('the token is not valid', {
+        detail: 'It has expired, or was revoked.',
+        hint: 'Create another: select rafiki_create_token(…);',
+      }),
   },
 };
 

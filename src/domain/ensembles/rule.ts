@@ -6,6 +6,8 @@ export const isEnsembleRule = (value: unknown): value is EnsembleRule => ensembl
 
 /** Maximum members of an ensemble. */
 export const MAX_MEMBERS = 3;
+/** Maximum members of a version: those of an ensemble, and a quicker variant of each. A server weighs up the 2^n subsets of n. */
+export const MAX_VERSION_MEMBERS = 2 * MAX_MEMBERS;
 
 /** Trials of a family that a weighted ensemble is chosen from: those whose answers on validation rows are kept until then. */
 export const CANDIDATES_OF_FAMILY = 3;

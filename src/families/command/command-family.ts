@@ -41,6 +41,7 @@ export const commandFamily = (description: CommandDescription, place: CommandPla
   outputs: description.outputs,
   ...(description.minTrials === undefined ? {} : { minTrials: description.minTrials }),
   space: () => spaceOf(description.knobs),
+  trainsAllEpochs: true,
   learner: (spec) => startCommand(spec, description, place),
 });
 

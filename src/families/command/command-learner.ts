@@ -7,7 +7,7 @@ import type { Learner, ModelParts, TrainedSteps, TrainingPlace, ValidatedParts }
 import type { CommandProcess } from './command-process.ts';
 import { answersOfMade } from './made-model.ts';
 import { readFloatTensors } from './safetensors.ts';
-import { readWritten, writeParts, writeTensors } from './trial-files.ts';
+import { checkWritten, readWritten, writeParts, writeTensors } from './trial-files.ts';
 import { wrong } from './wrong-message.ts';
 
 /** Of a file in the database: a server holds a model in memory on each thread. */
@@ -35,7 +35,8 @@ export interface StartedCommand {
 /** What an epoch has left behind. */
 interface MadeEpoch {
   onnx: Buffer;
-  checkpoint?: Buffer;
+  /** Reads it: it may be large, and not each epoch's is stored. */
+  checkpoint?: () => Buffer;
   weights?: PublishedWeights;
 }
 
@@ -91,7 +92,7 @@ export class CommandLearner implements Learner {
     if (typeof made !== 'object' || made === null) throw wrong('epoch', made, 'an object with a loss and a model');
     const loss: unknown = 'loss' in made ? made.loss : undefined;
     if (typeof loss !== 'number' || !Number.isFinite(loss)) throw wrong('loss', loss, 'a number');
-    this.#made = await this.#read(made);
+    this.#made = this.#read(made);
     this.#epochs = epoch + 1;
     return { steps: 1, lossSum: loss };
   }
@@ -111,7 +112,7 @@ export class CommandLearner implements Learner {
 
   state(): Record<string, TensorData> {
     const { onnx, checkpoint } = this.#current();
-    return { onnx: bytesTensor(onnx), ...(checkpoint === undefined ? {} : { checkpoint: bytesTensor(checkpoint) }) };
+    return { onnx: bytesTensor(onnx), ...(checkpoint === undefined ? {} : { checkpoint: bytesTensor(checkpoint()) }) };
   }
 
   restore({ onnx, checkpoint }: Record<string, TensorData>, steps: number): void {
@@ -119,7 +120,7 @@ export class CommandLearner implements Learner {
     this.#epochs = steps;
     if (checkpoint === undefined) return;
     const bytes = Buffer.from(bytesOf(checkpoint));
-    this.#made.checkpoint = bytes;
+    this.#made.checkpoint = () => bytes;
     const { folder } = this.#started;
     this.#begin = async () => ({ checkpoint: await writeParts(folder, 'given.checkpoint', [bytes]) });
   }
@@ -134,18 +135,17 @@ export class CommandLearner implements Learner {
     throw new RangeError('the command of a family has made no model yet');
   }
 
-  async #read(made: object): Promise<MadeEpoch> {
+  #read(made: object): MadeEpoch {
     const { folder, weights: declared, hasCheckpoints } = this.#started;
     const { model, checkpoint, weights }: { model?: unknown; checkpoint?: unknown; weights?: unknown } = made;
-    const file = (what: string, name: unknown, maxBytes: number): Promise<Buffer> =>
-      readWritten(folder, { what, name, maxBytes });
-    const onnx = await file('model', model, MAX_MODEL_BYTES);
+    const onnx = readWritten(folder, { what: 'model', name: model, maxBytes: MAX_MODEL_BYTES });
+    const state = { what: 'checkpoint', name: checkpoint, maxBytes: MAX_CHECKPOINT_BYTES };
+    if (hasCheckpoints) checkWritten(folder, state);
+    const file = { what: 'weights', name: weights, maxBytes: MAX_CHECKPOINT_BYTES };
     return {
       onnx,
-      ...(hasCheckpoints ? { checkpoint: await file('checkpoint', checkpoint, MAX_CHECKPOINT_BYTES) } : {}),
-      ...(declared.length > 0
-        ? { weights: publishedOf(await file('weights', weights, MAX_CHECKPOINT_BYTES), declared) }
-        : {}),
+      ...(hasCheckpoints ? { checkpoint: () => readWritten(folder, state) } : {}), // before the next epoch begins
+      ...(declared.length > 0 ? { weights: publishedOf(readWritten(folder, file), declared) } : {}),
     };
   }
 }

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { stringify } from 'csv-stringify/sync';
@@ -81,27 +81,47 @@ export async function writeParts(folder: string, name: string, parts: Iterable<U
   return file;
 }
 
-/** Reads a file that the command has written into its folder; no link, and no more than `maxBytes`. */
-export async function readWritten(
+/** A file that the command has written into its folder. */
+export interface WrittenFile {
+  what: string;
+  /** As the command says. */
+  name: unknown;
+  maxBytes: number;
+}
+
+/** Reads it; no link, and no more than `maxBytes`. */
+export const readWritten = (folder: string, file: WrittenFile): Buffer =>
+  withWritten(folder, file, (descriptor, bytes) => {
+    const data = Buffer.alloc(bytes);
+    return data.subarray(0, readSync(descriptor, data, 0, bytes, 0));
+  });
+
+/** Throws where it could not be read. */
+export const checkWritten = (folder: string, file: WrittenFile): void => withWritten(folder, file, () => undefined);
+
+/** A training process has nothing else to do meanwhile. */
+function withWritten<T>(
   folder: string,
-  { what, name, maxBytes }: { what: string; name: unknown; maxBytes: number },
-): Promise<Buffer> {
+  { what, name, maxBytes }: WrittenFile,
+  use: (descriptor: number, bytes: number) => T,
+): T {
   if (typeof name !== 'string' || !/^[\w.-]{1,200}$/.test(name))
     throw noFile(what, name, 'Give the name of a file in "folder", without a path.');
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const handle = await open(path.join(folder, name), flags).catch((cause: unknown) => {
-    throw noFile(what, name, cause instanceof Error ? cause.message : String(cause));
-  });
+  let descriptor: number;
   try {
-    const found = await handle.stat();
+    descriptor = openSync(path.join(folder, name), flags);
+  } catch (cause) {
+    throw noFile(what, name, cause instanceof Error ? cause.message : String(cause));
+  }
+  try {
+    const found = fstatSync(descriptor);
     if (!found.isFile()) throw noFile(what, name, 'It is no file.');
     if (found.size > maxBytes)
       throw noFile(what, name, `It has ${sizeText(found.size)}; the maximum is ${sizeText(maxBytes)}.`);
-    const bytes = Buffer.alloc(found.size);
-    const { bytesRead } = await handle.read(bytes, 0, found.size, 0);
-    return bytes.subarray(0, bytesRead);
+    return use(descriptor, found.size);
   } finally {
-    await handle.close();
+    closeSync(descriptor);
   }
 }
 

@@ -82,11 +82,17 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
       { $id: 'Upload' },
     ),
     status: 201,
-    handle({ role, params: { dataset }, query: { schema = 'public' }, body, request }) {
+    handle({ role, params: { dataset }, query: { schema }, body, request }) {
       const [type = ''] = (request.headers['content-type'] ?? '').split(';');
       const format = formats[type.trim().toLowerCase()] ?? 'csv';
-      const { uploadBytes: maxBytes, imageBytes: maxImageBytes, longStatementMs: statementMs } = limits;
-      return upload(role, { schema, table: dataset, format, body, maxBytes, maxImageBytes, statementMs });
+      const {
+        uploadBytes: maxBytes,
+        imageBytes: maxImageBytes,
+        requestMs: maxIdleMs,
+        longStatementMs: statementMs,
+      } = limits;
+      const bounds = { maxBytes, maxIdleMs, maxImageBytes, statementMs };
+      return upload(role, { schema, table: dataset, format, body, ...bounds });
     },
   }),
   route({

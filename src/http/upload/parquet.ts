@@ -52,7 +52,7 @@ async function load(
   { name, file, maxMs, signal }: ParquetFile,
 ): Promise<{ columns: UploadedColumn[]; rows: number }> {
   if (signal?.aborted) throw gone(); // while it waited
-  const reader = new LimitedProcess({
+  const reader = await LimitedProcess.start({
     ...{ entry, memoryBytes: MEMORY_BYTES, reads: [], nice: NICE },
     onEnd: () => undefined,
   });
@@ -60,6 +60,7 @@ async function load(
   const timer = setTimeout(stop, maxMs);
   signal?.addEventListener('abort', stop, { once: true });
   try {
+    if (signal?.aborted) throw gone();
     const { columns = [] } = await ask(reader, { file }, signal);
     if (columns.some(({ type }) => !types.includes(type))) throw unreadable('It has columns of unknown types.');
     checkNames(columns.map((column) => column.name));

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Queryable } from '../../db/database.ts';
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { RequestTooLarge } from '../../errors/errors.ts';
@@ -11,12 +12,15 @@ import { loadImages } from './zipped-images.ts';
 export type UploadFormat = 'csv' | 'json-lines' | 'parquet' | 'zip';
 
 export interface UploadOptions {
-  schema: string;
+  /** Default: that of the role's name if there is one, else "public", as Postgres's default search path has it. */
+  schema: string | undefined;
   table: string;
   format: UploadFormat;
   /** A stream of texts; bytes of the other formats. */
   body: Readable | Buffer;
   maxBytes: number;
+  /** How long no byte may come. */
+  maxIdleMs: number;
   /** Of an image in an archive. */
   maxImageBytes: number;
   statementMs: number;
@@ -31,10 +35,11 @@ export interface Uploaded {
 
 /** Makes a table of a file, in one transaction of the role. */
 export function upload(role: SignedIn, options: UploadOptions): Promise<Uploaded> {
-  const { schema, table, statementMs } = options;
-  const name = `${quoted(schema)}.${quoted(table)}`;
+  const { schema: named, table, statementMs } = options;
   const done = role.transaction(
     async (on) => {
+      const schema = named ?? (await usualSchema(on));
+      const name = `${quoted(schema)}.${quoted(table)}`;
       const { columns, rows } = await load(on, name, options, role);
       await on.query(`analyze ${name}`);
       return { dataset: `${schema}.${table}`, rows, columns };
@@ -42,21 +47,28 @@ export function upload(role: SignedIn, options: UploadOptions): Promise<Uploaded
     { statementMs },
   );
   return done.catch((error: unknown) => {
-    throw (error as { code?: unknown }).code === DUPLICATE_TABLE ? taken(name) : error;
+    throw (error as { code?: unknown }).code === DUPLICATE_TABLE ? taken(table) : error;
   });
 }
 
 const DUPLICATE_TABLE = '42P07';
 
+/** As rafiki._relation_named looks for names, so that a name means the table that was uploaded. */
+async function usualSchema(on: Queryable): Promise<string> {
+  const sql = `select coalesce((select n.nspname from pg_namespace n where n.nspname = current_user), 'public')::text as schema`;
+  const [row] = await on.query<{ schema: string }>(sql);
+  return row?.schema ?? 'public';
+}
+
 const taken = (name: string): HttpRefusal =>
-  new HttpRefusal({ status: 409, sqlstate: DUPLICATE_TABLE }, `there is a relation ${name} already`, {
+  new HttpRefusal({ status: 409, sqlstate: DUPLICATE_TABLE }, `there is a relation "${name}" already`, {
     hint: 'Upload under another name, or drop the table first: DELETE /v1/datasets/….',
   });
 
 function load(
   on: RoleTransaction,
   name: string,
-  { format, body, maxBytes, maxImageBytes, statementMs: maxMs }: UploadOptions,
+  { format, body, maxBytes, maxIdleMs, maxImageBytes, statementMs: maxMs }: UploadOptions,
   { role, signal }: SignedIn,
 ): Promise<{ columns: UploadedColumn[]; rows: number }> {
   if (Buffer.isBuffer(body)) {
@@ -64,12 +76,22 @@ function load(
       ? loadImages(on, { name, archive: body, maxImageBytes })
       : loadParquet(on, { role, name, file: body, maxMs, signal });
   }
-  return loadTexts(on, { name, format: format === 'csv' ? 'csv' : 'json-lines', bytes: bounded(body, maxBytes) });
+  return loadTexts(on, {
+    name,
+    format: format === 'csv' ? 'csv' : 'json-lines',
+    bytes: bounded(body, { maxBytes, maxIdleMs }),
+  });
 }
 
-async function* bounded(body: Readable, maxBytes: number): AsyncGenerator<Buffer> {
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+/** In size, and in the time that the client lets pass without a byte: not in that of Postgres, which takes them. */
+async function* bounded(
+  body: Readable,
+  { maxBytes, maxIdleMs }: Pick<UploadOptions, 'maxBytes' | 'maxIdleMs'>,
+): AsyncGenerator<Buffer> {
+  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  for (let bytes = 0; ; ) {
+    const { value: chunk, done } = await within(maxIdleMs, chunks.next());
+    if (done === true) return;
     bytes += chunk.length;
     if (bytes > maxBytes) {
       throw new RequestTooLarge('the uploaded file is too large', {
@@ -80,3 +102,17 @@ async function* bounded(body: Readable, maxBytes: number): AsyncGenerator<Buffer
     yield chunk;
   }
 }
+
+function within<T>(maxIdleMs: number, awaited: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(stalled(maxIdleMs)), maxIdleMs);
+  });
+  return Promise.race([awaited, late]).finally(() => clearTimeout(timer));
+}
+
+const stalled = (maxIdleMs: number): HttpRefusal =>
+  new HttpRefusal({ status: 408, sqlstate: '57014' }, 'the uploaded file did not arrive in time', {
+    detail: `No byte of it came for ${Math.round(maxIdleMs / 1000)} s.`,
+    hint: 'Upload it again.',
+  });

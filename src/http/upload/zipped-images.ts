@@ -127,6 +127,12 @@ async function labelledBy(file: ZipFile, labels: Entry, files: readonly Entry[])
         'Name files as they are in it.',
       );
     const label = (row[ofLabel] ?? '').trim();
+    const other = found.get(fileName);
+    if (other !== undefined && other !== label)
+      throw unreadable(
+        `${LABELS} names "${shown(given)}" twice: with label "${shown(other)}" and with "${shown(label)}".`,
+        'Give each file one label.',
+      );
     if (label !== '') found.set(fileName, label);
   }
   return (fileName) => found.get(fileName) ?? null;

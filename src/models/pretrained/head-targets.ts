@@ -1,5 +1,6 @@
 import type { Labels } from '../../domain/task.ts';
 import { type Answers, answerWidth } from '../answering.ts';
+import { balancedWeights } from '../balanced-weights.ts';
 
 /** What a head is trained on: one-hot classes or standardised numbers, [rows, outputs], and the weight of each row. */
 export function headTargets(
@@ -18,13 +19,5 @@ export function headTargets(
   labels.forEach((label, row) => {
     targets[row * width + label] = 1;
   });
-  if (!balanced) return { targets, weights };
-  const counts = new Uint32Array(width);
-  for (const label of labels) counts[label]!++;
-  const present = counts.filter((count) => count > 0).length;
-  // N / (K n), the weights of scikit-learn's class_weight="balanced"
-  return {
-    targets,
-    weights: Float32Array.from(labels, (label) => labels.length / (present * (counts[label] as number))),
-  };
+  return { targets, weights: balanced ? balancedWeights(labels, width) : weights };
 }

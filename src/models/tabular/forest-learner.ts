@@ -16,6 +16,7 @@ import { Workspace } from '../../trees/kernels/workspace.ts';
 import { type BoostingObjective, createObjective, type TreeTargets } from '../../trees/objective.ts';
 import type { BoostingSettings } from '../../trees/settings.ts';
 import { addTree, exportedNodes, type Tree } from '../../trees/tree.ts';
+import { balancedWeights } from '../balanced-weights.ts';
 import type { Learner, ModelParts, TrainedSteps, TrainingPlace, ValidatedParts } from '../learner.ts';
 
 /** Rounds of an epoch: a round takes a millisecond for a thousand rows, and a report some. */
@@ -146,15 +147,7 @@ function targetsOf({ features: { target, classes }, train: { labels }, balanced 
     return { values: Float32Array.from(labels, (label) => (label - target.mean) / target.scale) };
   if (!(labels instanceof Int32Array)) throw new RangeError('a forest is trained on classes or numbers');
   const values = Float32Array.from(labels);
-  if (!balanced) return { values };
-  const counts = new Uint32Array(classes.length);
-  for (const label of labels) counts[label]!++;
-  const present = counts.filter((count) => count > 0).length;
-  // N / (K n), the weights of scikit-learn's class_weight="balanced"
-  return {
-    values,
-    weights: Float32Array.from(labels, (label) => labels.length / (present * (counts[label] as number))),
-  };
+  return balanced ? { values, weights: balancedWeights(labels, classes.length) } : { values };
 }
 
 /** Answers [outputs][rows] as those of the exported file, [rows, outputs]. */

@@ -51,20 +51,22 @@ export class DiskCache {
     return existsSync(path.join(this.#dir, name));
   }
 
-  /** Written under a temporary name first, so that a file is always complete. */
-  async set(name: string, data: Buffer): Promise<void> {
-    if (data.length > this.maxBytes) return;
+  /** Written under a temporary name first, so that a file is always complete. `data`: its bytes, or parts that follow each other. */
+  async set(name: string, data: Buffer | readonly Uint8Array[]): Promise<void> {
+    const parts = Buffer.isBuffer(data) ? [data] : data;
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    if (bytes > this.maxBytes) return;
     await ensurePrivateDir(this.#dir);
     const file = path.join(this.#dir, name);
     const unfinished = `${file}.${randomUUID()}.tmp`;
     try {
-      await writeFile(unfinished, data, { mode: 0o600, flag: 'wx' });
+      await writeFile(unfinished, parts, { mode: 0o600, flag: 'wx' });
       await rename(unfinished, file);
     } catch (error) {
       await rm(unfinished, { force: true });
       throw diskError(error, this.#dir);
     }
-    this.#unscannedBytes += data.length;
+    this.#unscannedBytes += bytes;
     if (this.#unscannedBytes > this.#maxBytes * SLACK) await this.#trim();
   }
 

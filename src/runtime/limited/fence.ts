@@ -1,12 +1,13 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * How a command is kept from the network, from other processes and from files, by tools of Linux that may be missing, or forbidden in a
+ * How a command is kept from the network, from other processes' memory and from files, by tools of Linux that may be missing, or forbidden in a
  * container: a user namespace with a network of its own, in which the memory and the environment of other processes cannot be read
- * either; and Landlock, which opens only the files that are named.
+ * either; and Landlock, which opens only the files that are named. Other processes of the user can still be seen in /proc and be ended, and
+ * sockets that are files be connected to: docs/security.md says so.
  */
 interface FencePart {
   name: string;
@@ -55,20 +56,28 @@ const parts: readonly FencePart[] = [
   },
 ];
 
-let usable: readonly FencePart[] | undefined;
+let usable: Promise<readonly FencePart[]> | undefined;
 
 /** The parts that work here; tried once, by running `true` behind them. */
-function usableParts(): readonly FencePart[] {
-  usable ??= process.platform === 'linux' ? parts.filter((part) => works(part.command([]))) : [];
+function usableParts(): Promise<readonly FencePart[]> {
+  usable ??= process.platform === 'linux' ? tried() : Promise.resolve([]);
   return usable;
 }
 
-function works([file = '', ...args]: readonly string[]): boolean {
-  return spawnSync(file, [...args, 'true'], { stdio: 'ignore', timeout: PROBE_MS, env: {} }).status === 0;
+async function tried(): Promise<readonly FencePart[]> {
+  const work = await Promise.all(parts.map((part) => works(part.command([]))));
+  return parts.filter((_, place) => work[place]);
 }
 
+const works = ([file = '', ...args]: readonly string[]): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = spawn(file, [...args, 'true'], { stdio: 'ignore', timeout: PROBE_MS, env: {} });
+    probe.once('error', () => resolve(false)).once('close', (code) => resolve(code === 0));
+  });
+
 /** What comes before a command to keep it behind the fence; empty where the system has none. */
-export const fenceOf = (reads: readonly string[]): string[] => usableParts().flatMap((part) => part.command(reads));
+export const fenceOf = async (reads: readonly string[]): Promise<string[]> =>
+  (await usableParts()).flatMap((part) => part.command(reads));
 
 /** What a process behind the fence does not reach: for a log, and for those who decide whether it is enough. */
-export const fencedOff = (): string[] => usableParts().map(({ name }) => name);
+export const fencedOff = async (): Promise<string[]> => (await usableParts()).map(({ name }) => name);

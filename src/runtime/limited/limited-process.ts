@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { getPriority, setPriority } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { cpuMs } from './cpu-time.ts';
 import { fenceOf } from './fence.ts';
 
@@ -24,15 +25,30 @@ const KEPT_CHARS = 2_000;
 
 /**
  * No core files, few descriptors, a limit of addresses, and no new files; what a system does not know is skipped. The limits cannot be
- * raised again.
+ * raised again. A guard in the process group waits for the end of a pipe, and so of the process that started this one, whatever ends that,
+ * and then ends the group: a graph that runs does not see that it is not wanted any more.
  */
-const LIMITS = `ulimit -c 0; ulimit -n 256; ulimit -v "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f 0; shift 2; exec "$@"`;
+const LAUNCHER = `
+( read -r _ <&4; kill -9 -$$ ) 3<&- </dev/null >/dev/null 2>&1 &
+exec 4<&-
+ulimit -c 0; ulimit -n 256; ulimit -v "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f 0; shift 2; exec "$@"`;
 
 export type ProcessEnd =
   /** It took longer than an order may. */
   | { kind: 'late'; ms: number }
   /** It ended by itself, or could not be started. */
   | { kind: 'died'; cause: string };
+
+/** What an order is rejected with. */
+export class ProcessEnded extends Error {
+  readonly end: ProcessEnd;
+
+  constructor(end: ProcessEnd) {
+    super(end.kind === 'late' ? `it worked for ${end.ms} ms` : end.cause);
+    this.name = 'ProcessEnded';
+    this.end = end;
+  }
+}
 
 export interface LimitedProcessOptions {
   /** The file that it runs: `.ts` in the source tree, `.js` in the build. */
@@ -50,13 +66,13 @@ interface PendingOrder {
   message: object;
   limitMs: number;
   resolve(reply: unknown): void;
-  reject(end: ProcessEnd): void;
+  reject(error: ProcessEnded): void;
 }
 
 /**
  * A child process for code that is not trusted: with an empty environment, limits of memory, files and time, a lower priority, and no
  * open file or connection of this one. It executes its orders one after another, and answers each with one message. Where the system
- * allows it, it has no network, and sees neither other processes nor files; see {@link fenceOf}.
+ * allows it, it is behind a fence; see {@link fenceOf}. It leads a process group, which ends with it.
  */
 export class LimitedProcess {
   readonly #child: ChildProcess;
@@ -66,23 +82,30 @@ export class LimitedProcess {
   #end: ProcessEnd | undefined;
   #stderr = '';
 
-  constructor({ entry, memoryBytes, reads, nice, onEnd }: LimitedProcessOptions) {
+  static async start(options: LimitedProcessOptions): Promise<LimitedProcess> {
+    return new LimitedProcess(options, await fenceOf(options.reads));
+  }
+
+  private constructor({ entry, memoryBytes, nice, onEnd }: LimitedProcessOptions, fence: readonly string[]) {
     const addresses = memoryBytes + BASE_ADDRESS_BYTES + (isSource ? SOURCE_ADDRESS_BYTES : 0);
     // WebAssembly would reserve 10 GB of addresses to find accesses outside of its memory
     const options = [`--max-old-space-size=${HEAP_MB}`, '--disable-wasm-trap-handler'];
     const node = [process.execPath, ...options, ...(isSource ? ['--import', 'tsx'] : [])];
-    const limited = ['/bin/sh', '-c', LIMITS, 'sh', String(Math.ceil(addresses / 1024)), isSource ? '0' : '1'];
-    const [file = '', ...args] = [...fenceOf(reads), ...limited, ...node, entry.pathname];
+    const limited = ['/bin/sh', '-c', LAUNCHER, 'sh', String(Math.ceil(addresses / 1024)), isSource ? '0' : '1'];
+    const [file = '', ...args] = [...fence, ...limited, ...node, fileURLToPath(entry)];
     const child = spawn(file, args, {
       serialization: 'advanced', // preserves typed arrays
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
       env: {},
+      detached: true,
       ...(isSource ? {} : { cwd: '/' }),
     });
     this.#child = child;
     child.unref();
     child.channel?.unref();
-    (child.stderr as Socket | null)?.unref();
+    const guard = child.stdio[4] as Socket | null | undefined;
+    for (const pipe of [child.stderr as Socket | null, guard]) pipe?.unref();
+    guard?.on('error', () => undefined); // its end is reported anyway
     child.stderr?.on('data', (text: Buffer) => {
       this.#stderr = (this.#stderr + text.toString('latin1')).slice(-KEPT_CHARS);
     });
@@ -92,10 +115,11 @@ export class LimitedProcess {
       const ended = (cause: string): void => {
         this.#end ??= { kind: 'died', cause };
         clearInterval(this.#timer);
-        for (const order of this.#orders.splice(0)) order.reject(this.#end);
+        for (const order of this.#orders.splice(0)) order.reject(new ProcessEnded(this.#end));
         resolve();
         onEnd(this.#end);
       };
+      child.once('exit', () => killGroup(child)); // what it has started may hold its pipes open
       child.once('close', (code, signal) =>
         ended(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`),
       );
@@ -110,25 +134,21 @@ export class LimitedProcess {
     return this.#stderr;
   }
 
-  get waiting(): number {
-    return this.#orders.length;
-  }
-
   /**
-   * Its answer. Rejects with a {@link ProcessEnd}: after `limitMs` of computing for the order, on all its threads, it is killed; also after
+   * Its answer. Rejects with {@link ProcessEnded}: after `limitMs` of computing for the order, on all its threads, it is killed; also after
    * {@link PATIENCE} times as long if it waits.
    */
   order(message: object, limitMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#end !== undefined) return reject(this.#end as never);
-      this.#orders.push({ message, limitMs, resolve, reject: reject as (end: ProcessEnd) => void });
+      if (this.#end !== undefined) return reject(new ProcessEnded(this.#end));
+      this.#orders.push({ message, limitMs, resolve, reject });
       if (this.#orders.length === 1) this.#send();
     });
   }
 
   /** Resolves when the process has ended. */
   async kill(): Promise<void> {
-    this.#child.kill('SIGKILL');
+    killGroup(this.#child);
     await this.#ended;
   }
 
@@ -154,7 +174,7 @@ export class LimitedProcess {
       if (ownMs < limitMs && waitedMs < PATIENCE * limitMs) return;
       clearInterval(this.#timer);
       this.#end ??= { kind: 'late', ms: limitMs };
-      this.#child.kill('SIGKILL');
+      killGroup(this.#child);
     }, WATCH_MS);
   }
 
@@ -162,6 +182,16 @@ export class LimitedProcess {
     clearInterval(this.#timer);
     this.#orders.shift()?.resolve(reply);
     this.#send();
+  }
+}
+
+/** The process, with all that it has started, unless that has left its group. */
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // all have ended
   }
 }
 

@@ -49,6 +49,7 @@ export class ModelLoader {
     const sessions = { threads: 1 };
     return new ResidentDevice({
       name: `model "${row.model}", version ${row.version},`,
+      owner: row.foreignOwner,
       memory: this.#options.memory,
       fetch: () => this.#fetch(row, { fleet, sample, sessions }),
       onFirstLoad: async (loaded) => {

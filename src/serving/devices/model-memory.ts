@@ -16,6 +16,8 @@ export interface MemoryEntry {
   readonly bytes: number;
   /** What must be loaded with it, unless it is already. */
   readonly shared?: readonly SharedMemory[];
+  /** Of an imported model, whose graph may take its time: its loads take turns with those of this role's models alone. */
+  readonly owner?: number | null;
   /** Unloads it, after its running batches have ended. */
   unload(): Promise<void>;
 }
@@ -45,12 +47,16 @@ interface LoadedEntry {
  * Keeps track of the loaded models. If memory is short, those of least value are unloaded. Value = age + uses · load
  * cost ÷ bytes, where age is the value of the last unloaded model, so that past use loses weight
  * (GreedyDual-Size-Frequency: Cherkasova, HP Labs 1998). Models are loaded one at a time: all threads but one keep
- * answering.
+ * answering. Imported ones are loaded in the processes of their owners, one at a time for each owner, and nobody else waits for that.
  */
 export class ModelMemory {
   readonly budgetBytes: number;
   readonly #entries = new Map<MemoryEntry, LoadedEntry>();
-  #turn: Promise<void> = Promise.resolve();
+  readonly #lane = new Lane();
+  /** Those of imported models, by owner. Who holds one may wait for the common one, and not the other way round. */
+  readonly #owners = new Map<number, Lane>();
+  /** Imported models that are being unloaded, by owner: that one's next model is loaded after them. */
+  readonly #leaving = new Map<number, Promise<unknown>>();
   #ownBytes = 0;
   #age = 0;
 
@@ -67,24 +73,44 @@ export class ModelMemory {
    * unloaded and `mayEvict` is false.
    */
   admit(tenant: MemoryEntry, load: () => Promise<number>, { mayEvict }: { mayEvict: boolean }): Promise<boolean> {
-    return this.#inTurn(async () => {
-      const { bytes, shared = [] } = tenant;
-      const entry = { bytes, shared, copies: 1, grownBytes: 0, costMs: 0, uses: 1, worth: Number.POSITIVE_INFINITY };
-      const alone = bytes + sharedBytes([entry]);
-      if (alone > this.budgetBytes && mayEvict) throw tooLarge(tenant, { bytes: alone, budgetBytes: this.budgetBytes });
-      if (this.#bytesWith(entry) > this.budgetBytes && !mayEvict) return false;
-      await this.#makeRoom(entry);
-      this.#entries.set(tenant, entry);
-      this.#ownBytes += bytes;
-      try {
-        entry.costMs = await load();
-      } catch (error) {
-        this.#forget(tenant);
-        throw error;
-      }
-      entry.worth = this.#worthOf(entry);
-      return true;
+    const { owner = null } = tenant;
+    const reserve = (): Promise<LoadedEntry | undefined> => this.#reserve(tenant, mayEvict);
+    const fill = async (entry: LoadedEntry | undefined): Promise<boolean> =>
+      entry !== undefined && this.#fill(tenant, entry, load);
+    if (owner === null) return this.#lane.take(async () => fill(await reserve()));
+    return this.#laneOf(owner).take(async () => {
+      const entry = await this.#lane.take(reserve);
+      await this.#leaving.get(owner);
+      return fill(entry);
     });
+  }
+
+  async #reserve(tenant: MemoryEntry, mayEvict: boolean): Promise<LoadedEntry | undefined> {
+    const { bytes, shared = [] } = tenant;
+    const entry = { bytes, shared, copies: 1, grownBytes: 0, costMs: 0, uses: 1, worth: Number.POSITIVE_INFINITY };
+    const alone = bytes + sharedBytes([entry]);
+    if (alone > this.budgetBytes && mayEvict) throw tooLarge(tenant, { bytes: alone, budgetBytes: this.budgetBytes });
+    if (this.#bytesWith(entry) > this.budgetBytes && !mayEvict) return undefined;
+    await this.#makeRoom(entry);
+    this.#entries.set(tenant, entry);
+    this.#ownBytes += bytes;
+    return entry;
+  }
+
+  async #fill(tenant: MemoryEntry, entry: LoadedEntry, load: () => Promise<number>): Promise<true> {
+    const isKept = (): boolean => this.#entries.get(tenant) === entry;
+    try {
+      entry.costMs = await load();
+    } catch (error) {
+      if (isKept()) this.#forget(tenant);
+      throw error;
+    }
+    if (!isKept()) {
+      await tenant.unload();
+      throw displaced(tenant);
+    }
+    entry.worth = this.#worthOf(entry);
+    return true;
   }
 
   /**
@@ -92,7 +118,7 @@ export class ModelMemory {
    * them.
    */
   grow(tenant: MemoryEntry, { bytes, copies }: MemoryGrowth, work: () => Promise<void>): Promise<boolean> {
-    return this.#inTurn(async () => {
+    return this.#lane.take(async () => {
       const entry = this.#entries.get(tenant);
       if (entry === undefined) return false;
       const more = { bytes, shared: entry.shared, copies };
@@ -121,8 +147,10 @@ export class ModelMemory {
   }
 
   /** The model will not be used again. */
-  remove(tenant: MemoryEntry): Promise<void> {
-    return this.#inTurn(() => this.#evict(tenant));
+  async remove(tenant: MemoryEntry): Promise<void> {
+    const { owner = null } = tenant;
+    await this.#lane.take(() => this.#evict(tenant));
+    if (owner !== null) await this.#leaving.get(owner);
   }
 
   /** All bytes, with those of another model. */
@@ -137,15 +165,26 @@ export class ModelMemory {
     while (this.#bytesWith(another) > this.budgetBytes) {
       const others = [...this.#entries].filter(([tenant]) => tenant !== keep);
       const [min, { worth }] = others.reduce((a, b) => (b[1].worth < a[1].worth ? b : a));
-      this.#age = worth;
+      if (Number.isFinite(worth)) this.#age = worth; // otherwise it is being loaded
       await this.#evict(min);
     }
   }
 
+  /** An imported model is not waited for, also if it is still being loaded: its process has a limit of its own. */
   async #evict(tenant: MemoryEntry): Promise<void> {
     if (!this.#entries.has(tenant)) return;
-    await tenant.unload();
+    const { owner = null } = tenant;
+    if (owner === null) await tenant.unload();
     this.#forget(tenant);
+    if (owner === null) return;
+    const unloaded = tenant.unload().catch(() => undefined);
+    this.#leaving.set(owner, Promise.all([this.#leaving.get(owner), unloaded]));
+  }
+
+  #laneOf(owner: number): Lane {
+    const lane = this.#owners.get(owner) ?? new Lane();
+    this.#owners.set(owner, lane);
+    return lane;
   }
 
   #forget(tenant: MemoryEntry): void {
@@ -160,12 +199,16 @@ export class ModelMemory {
     const parts = shared.reduce((sum, each) => sum + (copies * each.bytes) / Math.max(1, users(each.key)), 0);
     return this.#age + (uses * costMs) / (bytes + parts);
   }
+}
 
-  /** Sequential. Callers that waited for a loaded model can use it before the next load may unload it. */
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const before = this.#turn;
+/** Work that is done one after another. Callers that waited for a loaded model can use it before the next load may unload it. */
+class Lane {
+  #last: Promise<void> = Promise.resolve();
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#last;
     let done = (): void => undefined;
-    this.#turn = new Promise((resolve) => {
+    this.#last = new Promise((resolve) => {
       done = () => setImmediate(resolve);
     });
     await before;
@@ -189,4 +232,9 @@ const tooLarge = ({ name }: MemoryEntry, { bytes, budgetBytes }: { bytes: number
   new OutOfMemory(`${name} does not fit into the memory for models`, {
     detail: `It takes ${sizeText(bytes)}; the memory for all models is ${sizeText(budgetBytes)}.`,
     hint: 'Start the server with a larger RAFIKI_MODEL_MEMORY, or deploy a smaller version.',
+  });
+
+const displaced = ({ name }: MemoryEntry): OutOfMemory =>
+  new OutOfMemory(`${name} had to make room for others while it was loaded`, {
+    hint: 'Repeat the call later, or start the server with a larger RAFIKI_MODEL_MEMORY.',
   });

@@ -32,6 +32,8 @@ export interface Loadable {
 
 export interface ResidentDeviceOptions {
   name: string;
+  /** Of an imported model: the role in whose process it runs. */
+  owner?: number | null;
   memory: ModelMemory;
   /** Fetches the model's files to this machine. */
   fetch(): Promise<Loadable>;
@@ -50,6 +52,7 @@ const FAULT_PAUSE = { firstMs: 500, maxMs: 30_000 };
 /** A model's device: loads the model on demand, and unloads it when memory is needed for models of more value. */
 export class ResidentDevice implements Device, MemoryEntry {
   readonly name: string;
+  readonly owner: number | null;
   bytes = 0;
   shared: readonly SharedMemory[] = [];
   /**
@@ -75,6 +78,7 @@ export class ResidentDevice implements Device, MemoryEntry {
   constructor(options: ResidentDeviceOptions) {
     this.#options = options;
     this.name = options.name;
+    this.owner = options.owner ?? null;
   }
 
   get isReady(): boolean {

@@ -11,4 +11,4 @@ const inWords = (report: Report): Report =>
 const orders = new ReplicaOrders((report) => process.send?.(inWords(report)));
 process.on('message', (order: ThreadOrder) => orders.receive(order));
 // not by exit(), which may wait for a graph that does not end
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL')); // its guard ends what else is in its group

@@ -1,11 +1,12 @@
 import { ExternalFailure } from '../../errors/errors.ts';
 import { reportedError } from '../../errors/reported.ts';
-import { endError, isEnd } from '../../foreign/process-end.ts';
+import { endError } from '../../foreign/process-end.ts';
 import { LimitedProcess } from '../../runtime/limited/limited-process.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { BatchResult } from '../devices/device.ts';
 import type { EnsembleFiles } from '../devices/replica.ts';
 import type { Report, ThreadOrder } from '../devices/thread-orders.ts';
+import { OwnerFolder } from './owner-folder.ts';
 
 const isSource = import.meta.url.endsWith('.ts');
 const entry = new URL(isSource ? './owner-child.ts' : './owner-child.js', import.meta.url);
@@ -26,13 +27,19 @@ const REFUSED_MS = 30_000;
 export interface OwnerProcessOptions {
   owner: number;
   memoryBytes: number;
-  /** The folder of the models' files. */
-  modelDir: string;
+  /** Its processes have their folders in it. */
+  parentDir: string;
   /** Override of {@link RUN_MS}. */
   runMs?: number;
   /** Resolves when the process may be started. */
   admit(process: OwnerProcess): Promise<void>;
   logger: Logger;
+}
+
+interface StartedProcess {
+  process: LimitedProcess;
+  /** What it may read. */
+  folder: OwnerFolder;
 }
 
 interface HostedModel {
@@ -52,7 +59,7 @@ interface HostedModel {
 export class OwnerProcess {
   readonly #options: OwnerProcessOptions;
   readonly #models = new Map<number, HostedModel>();
-  #process: LimitedProcess | undefined;
+  #running: StartedProcess | undefined;
   /** Models that this process has. */
   #loaded = new Set<number>();
   #last: Promise<unknown> = Promise.resolve();
@@ -66,16 +73,12 @@ export class OwnerProcess {
   }
 
   get isRunning(): boolean {
-    return this.#process !== undefined;
+    return this.#running !== undefined;
   }
 
   /** Whether no order is executed or waits. */
   get isFree(): boolean {
     return this.#pending === 0;
-  }
-
-  get models(): number {
-    return this.#models.size;
   }
 
   /** Loads a model; returns its id, and a typical input if it has one of its own. */
@@ -109,7 +112,9 @@ export class OwnerProcess {
       if (!this.#loaded.has(order.id)) await this.#loadNow(order.id, model);
       const startedMs = performance.now();
       const { runMs = RUN_MS } = this.#options;
-      const { outputs } = await this.#blaming(model, this.#order(order, runMs + ROW_MS * rows));
+      // what explanations need besides is read with the first of them
+      const files = order.kind === 'explain' ? model.files : undefined;
+      const { outputs } = await this.#blaming(model, this.#order(order, runMs + ROW_MS * rows, files));
       model.deaths = 0;
       return { outputs, ms: performance.now() - startedMs };
     });
@@ -118,14 +123,16 @@ export class OwnerProcess {
   /** Ends the process; orders that come later start another. */
   async end(): Promise<void> {
     clearTimeout(this.#idle);
-    const process = this.#process;
-    this.#process = undefined;
+    const running = this.#running;
+    this.#running = undefined;
     this.#loaded = new Set();
-    await process?.kill();
+    await running?.process.kill();
+    await running?.folder.remove();
   }
 
   async #loadNow(id: number, model: HostedModel): Promise<void> {
-    const { sample } = await this.#blaming(model, this.#order({ kind: 'load', id, files: model.files }, LOAD_MS));
+    const { files } = model;
+    const { sample } = await this.#blaming(model, this.#order({ kind: 'load', id, files }, LOAD_MS, files));
     this.#loaded.add(id);
     model.sample = sample;
   }
@@ -157,32 +164,39 @@ export class OwnerProcess {
     return done;
   }
 
-  async #order(order: ThreadOrder, limitMs: number): Promise<Extract<Report, { ok: true }>> {
-    if (this.#process === undefined) {
+  /** `files`: those that it reads meanwhile. */
+  async #order(order: ThreadOrder, limitMs: number, files?: EnsembleFiles): Promise<Extract<Report, { ok: true }>> {
+    if (this.#running === undefined) {
       await this.#options.admit(this);
-      this.#process = this.#start();
+      this.#running = await this.#start();
     }
+    const { process, folder } = this.#running;
+    const send = async (message: ThreadOrder): Promise<Report> => (await process.order(message, limitMs)) as Report;
     try {
-      const report = (await this.#process.order(order, limitMs)) as Report;
+      const report = await (files === undefined
+        ? send(order)
+        : folder.with(files, (inside) => send(order.kind === 'load' ? { ...order, files: inside } : order)));
       if (report.ok) return report;
       throw reportedError(report.error);
     } catch (error) {
-      throw isEnd(error) ? endError(error) : error;
+      throw endError(error);
     }
   }
 
-  #start(): LimitedProcess {
-    const { owner, memoryBytes, modelDir, logger } = this.#options;
-    const started = new LimitedProcess({
-      ...{ entry, memoryBytes, reads: [modelDir], nice: NICE },
+  async #start(): Promise<StartedProcess> {
+    const { owner, memoryBytes, parentDir, logger } = this.#options;
+    const folder = await OwnerFolder.make(parentDir);
+    const process: LimitedProcess = await LimitedProcess.start({
+      ...{ entry, memoryBytes, reads: [folder.dir], nice: NICE },
       onEnd: (end) => {
-        if (this.#process !== started) return; // ended here
-        this.#process = undefined;
+        if (this.#running?.process !== process) return; // ended here
+        this.#running = undefined;
         this.#loaded = new Set();
-        logger.warn({ owner, end, stderr: started.stderr }, 'the process of imported models has ended');
+        void folder.remove().catch(() => undefined);
+        logger.warn({ owner, end, stderr: process.stderr }, 'the process of imported models has ended');
       },
     });
     this.#loaded = new Set();
-    return started;
+    return { process, folder };
   }
 }

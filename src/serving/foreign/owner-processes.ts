@@ -4,6 +4,7 @@ import { fencedOff } from '../../runtime/limited/fence.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import { Machine } from '../machine/machine.ts';
+import { removeAbandonedFolders } from './owner-folder.ts';
 import { OwnerProcess } from './owner-process.ts';
 
 /** Processes that run at a time: one that is idle is ended for another owner's. */
@@ -11,7 +12,8 @@ const MAX_PROCESSES = 8;
 
 export interface OwnerProcessesOptions {
   memoryBytes: number;
-  modelDir: string;
+  /** The processes have their folders in it. */
+  parentDir: string;
   logger: Logger;
 }
 
@@ -31,7 +33,9 @@ export class OwnerProcesses implements Service {
     this.#options = options;
   }
 
-  async start(): Promise<void> {}
+  async start(): Promise<void> {
+    await removeAbandonedFolders(this.#options.parentDir);
+  }
 
   async stop(): Promise<void> {
     await Promise.all([...this.#owners.values()].map(({ process }) => process.end()));
@@ -47,7 +51,7 @@ export class OwnerProcesses implements Service {
 
   /** Makes room for another process. Throws LimitReached if too many are at work. */
   async #admit(process: OwnerProcess): Promise<void> {
-    this.#tell();
+    await this.#tell();
     const others = [...this.#owners.values()]
       .map((each) => each.process)
       .filter((each) => each !== process && each.isRunning);
@@ -73,10 +77,10 @@ export class OwnerProcesses implements Service {
     return made;
   }
 
-  #tell(): void {
+  async #tell(): Promise<void> {
     if (this.#isTold) return;
     this.#isTold = true;
-    const away = fencedOff();
+    const away = await fencedOff();
     const { logger } = this.#options;
     if (away.length > 1) logger.info({ away }, 'imported models run apart from these');
     else

@@ -1,4 +1,7 @@
-import type { Member } from '../../db/statements/serving/deployments.ts';
+import type { DeploymentHead, Member } from '../../db/statements/serving/deployments.ts';
+import { MAX_VERSION_MEMBERS } from '../../domain/ensembles/rule.ts';
+import { kindOf } from '../../domain/kinds/registry.ts';
+import { DataTooLarge } from '../../errors/errors.ts';
 import { mostAccurate } from './batches.ts';
 import { comparedSizes, type LatencyModel, largestBatch } from './latency-model.ts';
 import { Margin } from './margin.ts';
@@ -127,8 +130,32 @@ export class ServedFleet implements Fleet {
 const originalsOf = (members: ServedFleetOptions['members']): number[] =>
   members.map(({ family, precision, variantOf }, m) => {
     if (precision === 'float32') return m;
-    return variantOf ?? members.findIndex((other) => other.family === family && other.precision === 'float32');
+    const original =
+      variantOf ?? members.findIndex((other) => other.family === family && other.precision === 'float32');
+    return original >= 0 && original < members.length ? original : m;
   });
+
+/**
+ * The members that are asked. Throws {@link DataTooLarge} for more than any study makes: all subsets of them are weighed up, and a server
+ * must answer for other models meanwhile.
+ */
+export function askedMembers({ rule, task, members }: Pick<DeploymentHead, 'rule' | 'task' | 'members'>): Member[] {
+  const asked = rule === 'weighted' || kindOf(task).votes() ? members : members.slice(0, 1);
+  if (asked.length > 0 && asked.length <= MAX_VERSION_MEMBERS) return asked;
+  throw new DataTooLarge('the version has more members than a server asks, or none', {
+    detail: `It has ${asked.length}; the maximum is ${MAX_VERSION_MEMBERS}.`,
+    hint: 'Deploy another version.',
+  });
+}
+
+/** Accuracy by subset of the members: as measured, or assumed. Of an imported version no score is known: all of it answers. */
+export function accuraciesOf(
+  { accuracies, foreignOwner, score }: Pick<DeploymentHead, 'accuracies' | 'foreignOwner' | 'score'>,
+  members: readonly { score: number }[],
+): readonly number[] {
+  if (accuracies !== null && accuracies.length >= 2 ** members.length) return accuracies;
+  return assumedAccuracies(members, foreignOwner === null ? score : 1);
+}
 
 /**
  * Accuracy by subset for versions without measured ones: the best member's for a part, the ensemble's for all. Then

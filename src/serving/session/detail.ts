@@ -27,7 +27,7 @@ export function detailOf(
     rule: row.rule,
     members: row.members.slice(0, outcome.members).map(({ family, score, weight }) => ({
       // of an imported model nobody has measured one
-      ...(row.foreignOwner !== null && score === 0 ? { family } : { family, score: rounded(score) }),
+      ...(row.foreignOwner === null ? { family, score: rounded(score) } : { family }),
       ...(row.rule === 'weighted' ? { weight: rounded(weight) } : {}),
     })),
     batch: outcome.batch,

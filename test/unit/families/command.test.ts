@@ -1,14 +1,15 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ParamSet } from '../../../src/domain/tensor.ts';
 import type { TrainingHooks, TrainingResult, TrainingSpec } from '../../../src/domain/training.ts';
 import { answerAll } from '../../../src/engine/evaluate.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
 import { FamilyKilled } from '../../../src/errors/errors.ts';
 import { describeCommand, loadFamilies } from '../../../src/families/sources.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
-import { addFamilies, familiesFor } from '../../../src/models/registry.ts';
+import { addFamilies, endsByItself, familiesFor } from '../../../src/models/registry.ts';
 import { packModel, unpackModel } from '../../../src/params/model-codec.ts';
 import { trainTrial } from '../../../src/training/train.ts';
 import { softmaxPlace } from '../../support/families/softmax.ts';
@@ -49,6 +50,25 @@ describe('a family that is a command', () => {
     expect(names.at(-1)).toBe('softmax');
     const [family] = familiesFor('tabular_regression').slice(-1);
     expect(family?.space('tabular_regression').initial()).toEqual({ epochs: 8, rate: 0.5 });
+  });
+
+  test('trains all of its epochs, and is stopped as networks are: in a worker as for the coordinator, which does not know it', () => {
+    expect([endsByItself('softmax'), endsByItself('unknown'), endsByItself('gradient_boosting')]).toEqual([
+      ...[false, false, true],
+    ]);
+  });
+
+  test('its checkpoint, which may have a gigabyte, is read only where it is stored', async () => {
+    const marked = Buffer.from('written after the message that named it');
+    const kept: (ArrayBufferView | undefined)[] = [];
+    const onCheckpoint = async (take: () => ParamSet): Promise<void> => {
+      if (kept.length > 0) return;
+      const [own] = readdirSync(folder);
+      writeFileSync(path.join(folder, own ?? '', 'checkpoint'), marked);
+      kept.push(Object.entries(take().tensors).find(([name]) => name.endsWith('checkpoint'))?.[1].data);
+    };
+    await train({ ...watched(), onCheckpoint });
+    expect(Buffer.from(kept[0] as Uint8Array).equals(marked)).toBe(true);
   });
 
   test('learns classes; what it exports answers as it was validated, and leaves no files', async () => {

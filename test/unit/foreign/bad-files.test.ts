@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import type { Task } from '../../../src/domain/task.ts';
 import { checkInProcess } from '../../../src/foreign/check-process.ts';
+import type { CheckedImport } from '../../../src/foreign/messages.ts';
 import { checked, expectedAnswers, onnxFile, onnxPath } from '../../support/onnx-files.ts';
 
 /** Each fault of a file has its own message. */
@@ -82,11 +82,23 @@ const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-bad-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const { signal } = new AbortController();
-const inProcess = (name: string, task: Task = 'tabular_classification', limitMs = 60_000): Promise<unknown> =>
-  checkInProcess({ file: name, task, spec: { columns }, memoryBytes: 2 ** 30, signal, limitMs });
+const inProcess = (
+  name: string,
+  { limitMs = 60_000, spec = { columns } }: { limitMs?: number; spec?: Record<string, unknown> } = {},
+): Promise<CheckedImport> =>
+  checkInProcess({
+    ...{
+      file: name,
+      task: 'tabular_classification',
+      spec: JSON.stringify(spec),
+      memoryBytes: 2 ** 30,
+      signal,
+      limitMs,
+    },
+  });
 
 test('in a process: an endless loop is ended', async () => {
-  await expect(inProcess(onnxPath('endless'), 'tabular_classification', 15_000)).rejects.toMatchObject({
+  await expect(inProcess(onnxPath('endless'), { limitMs: 15_000 })).rejects.toMatchObject({
     sqlstate: '38000',
     message: 'the imported model took too long, and its process was ended',
   });
@@ -104,4 +116,9 @@ test('in a process: other faults arrive as they are, and a good file as its part
   writeFileSync(garbage, 'nothing');
   await expect(inProcess(garbage)).rejects.toMatchObject({ sqlstate: '22000', message: 'the file is no ONNX model' });
   await expect(inProcess(onnxPath('sklearn_boosting'))).rejects.toMatchObject({ sqlstate: '22000' });
+  const good = await inProcess(onnxPath('sklearn_boosting'), { spec: {} });
+  expect([good.classes, good.members.length]).toEqual([['10', '20', '30'], 1]);
+  await expect(inProcess(onnxPath('sklearn_boosting'), { spec: { clases: [] } })).rejects.toMatchObject({
+    sqlstate: '22023',
+  });
 });

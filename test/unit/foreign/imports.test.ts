@@ -139,3 +139,65 @@ test('a graph model of TensorFlow.js answers as it does there', async () => {
   const inputs = rows.map((row) => JSON.stringify(Object.fromEntries(columns.map(({ name }, i) => [name, row[i]]))));
   closeTo(await answersOf(found, inputs), theirs);
 });
+
+/** A graph of TensorFlow.js's ops on rows of four numbers, as an ONNX file. */
+function graphOf(
+  nodes: object[],
+  weights: Record<string, { shape: number[]; values: number[]; dtype?: 'int32' }>,
+): Uint8Array {
+  const shape = { shape: { dim: [{ size: '-1' }, { size: '4' }] } };
+  const constants = Object.keys(weights).map((name) => ({
+    ...{ name, op: 'Const', attr: { dtype: { type: weights[name]?.dtype === 'int32' ? 3 : 1 } } },
+  }));
+  const placeholder = { name: 'x', op: 'Placeholder', attr: { dtype: { type: 1 }, shape } };
+  const parts = Object.values(weights).map(({ values, dtype }) =>
+    Buffer.from((dtype === 'int32' ? Int32Array.from(values) : Float32Array.from(values)).buffer),
+  );
+  const specs = Object.entries(weights).map(([name, { shape: own, dtype = 'float32' as const }]) => ({
+    ...{ name, shape: own, dtype },
+  }));
+  const json = {
+    modelTopology: { node: [placeholder, ...constants, ...nodes], library: {}, versions: {} },
+    weightsManifest: [{ paths: ['w'], weights: specs }],
+  };
+  return convertGraph(readGraphModel(json, Buffer.concat(parts)));
+}
+
+const product = {
+  name: 'p',
+  op: 'MatMul',
+  input: ['x', 'w'],
+  attr: { transpose_a: { b: false }, transpose_b: { b: false } },
+};
+const kindOf = async (bytes: Uint8Array, spec: Record<string, unknown> = {}): Promise<unknown> => {
+  const classes = ['no', 'yes'];
+  const found = await checked(bytes, 'tabular_classification', { columns, classes, ...spec });
+  return (found.members[0]!.model.features.state as { output: { kind: string } }).output.kind;
+};
+
+test('one number is a probability if a sigmoid made it, a logit if it cannot be one, and otherwise asked about', async () => {
+  const weights = (value: number) => ({ w: { shape: [4, 1], values: new Array<number>(4).fill(value) } });
+  const sigmoid = { name: 's', op: 'Sigmoid', input: ['p'], attr: {} };
+  expect(await kindOf(graphOf([product, sigmoid], weights(0.1)))).toBe('probabilities');
+  expect(await kindOf(graphOf([product], weights(3)))).toBe('logits');
+  await expect(kindOf(graphOf([product], weights(-0.1)))).rejects.toMatchObject({
+    ...{ sqlstate: '22000', hint: 'Say it in spec: {"output_kind": "probabilities"}, or "logits".' },
+  });
+  expect(await kindOf(graphOf([product], weights(-0.1)), { output_kind: 'logits' })).toBe('logits');
+});
+
+test('a graph that mixes its rows is found out, and run row by row', async () => {
+  const weights = {
+    w: { shape: [4, 2], values: [1, 2, 3, 4, 5, 6, 7, 8] },
+    axis: { shape: [1], values: [0], dtype: 'int32' as const },
+  };
+  const nodes = [
+    product,
+    { name: 'm', op: 'Mean', input: ['p', 'axis'], attr: { keep_dims: { b: true } } },
+    { name: 'd', op: 'Sub', input: ['p', 'm'], attr: {} },
+  ];
+  const found = await checked(graphOf(nodes, weights), 'tabular_classification', { columns });
+  expect(found.members[0]?.model.features.state['batch']).toBe(1);
+  const alone = await checked(graphOf([product], weights), 'tabular_classification', { columns });
+  expect(alone.members[0]?.model.features.state['batch']).toBe(null);
+});

@@ -1,11 +1,12 @@
 // For limited-process.test.ts: says what it can reach.
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 
 interface Probe {
   file: string;
   port: number;
-  kind: 'look' | 'spin' | 'allocate';
+  kind: 'look' | 'spin' | 'allocate' | 'start' | 'who';
 }
 
 const reads = (file: string): boolean => {
@@ -25,6 +26,8 @@ const connects = (port: number): Promise<boolean> =>
 
 async function answer({ kind, file, port }: Probe): Promise<void> {
   if (kind === 'spin') for (;;);
+  if (kind === 'who') return void process.send?.(process.pid);
+  if (kind === 'start') return void process.send?.(spawn('/bin/sleep', ['600'], { stdio: 'ignore' }).pid);
   if (kind === 'allocate') {
     const kept: Buffer[] = [];
     for (let i = 0; i < 100; i++) kept.push(Buffer.alloc(2 ** 28, 1));

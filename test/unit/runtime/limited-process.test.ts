@@ -1,49 +1,122 @@
+import { fork, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { fencedOff } from '../../../src/runtime/limited/fence.ts';
-import { LimitedProcess } from '../../../src/runtime/limited/limited-process.ts';
+import { LimitedProcess, ProcessEnded } from '../../../src/runtime/limited/limited-process.ts';
 
 const entry = new URL('./limited-child.ts', import.meta.url);
-const limited = (): LimitedProcess =>
-  new LimitedProcess({
+const limited = (reads: readonly string[] = []): Promise<LimitedProcess> =>
+  LimitedProcess.start({
     entry,
     memoryBytes: 2 ** 30,
-    reads: [path.dirname(entry.pathname)],
+    reads: [path.dirname(fileURLToPath(entry)), ...reads],
     nice: 1,
     onEnd: () => undefined,
   });
 
-test('it has no environment, and reaches neither files nor the network nor its parent, where the system can see to that', async () => {
+/** What the tools of this system can do, without asking the code that uses them. */
+const can = (file: string, ...args: string[]): boolean =>
+  process.platform === 'linux' && spawnSync(file, [...args, 'true'], { stdio: 'ignore' }).status === 0;
+const network = can('unshare', '--user', '--map-current-user', '--net', '--ipc', '--');
+const files = can(
+  'setpriv',
+  '--no-new-privs',
+  '--landlock-access',
+  'fs',
+  '--landlock-rule',
+  'path-beneath:execute,read-file,read-dir:/',
+  '--',
+);
+
+interface Stage {
+  look: { kind: 'look'; file: string; port: number };
+  dir: string;
+  close(): void;
+}
+
+async function stage(): Promise<Stage> {
   const dir = mkdtempSync(path.join(homedir(), '.rafiki-test-'));
   const file = path.join(dir, 'secret');
   writeFileSync(file, 'secret', { mode: 0o600 });
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as { port: number };
-  const child = limited();
-  try {
-    const found = await child.order({ kind: 'look', file, port }, 60_000);
-    const away = fencedOff();
-    expect(found).toEqual({
-      environment: [],
-      readsFile: !away.includes('files'),
-      readsParent: !away.includes('files') && !away.includes('network'),
-      connects: !away.includes('network'),
-    });
-  } finally {
-    await child.kill();
+  const close = (): void => {
     server.close();
     rmSync(dir, { recursive: true });
+  };
+  return { look: { kind: 'look', file, port }, dir, close };
+}
+
+test('a process like any other reaches files, network and parent, so that the next test can fail', async () => {
+  const { look, close } = await stage();
+  const child = fork(fileURLToPath(entry), { execArgv: ['--import', 'tsx'] });
+  try {
+    child.send(look);
+    const found = await new Promise((resolve) => child.once('message', resolve));
+    expect(found).toMatchObject({ readsFile: true, readsParent: true, connects: true });
+    expect((found as { environment: string[] }).environment).toContain('PATH');
+  } finally {
+    child.kill();
+    close();
+  }
+});
+
+test('it has no environment, and reaches neither files nor the network nor its parent, where the system can see to that', async () => {
+  expect(await fencedOff()).toEqual([...(network ? ['network'] : []), ...(files ? ['files'] : [])]);
+  const { look, dir, close } = await stage();
+  const child = await limited();
+  const reader = await limited([dir]);
+  try {
+    expect(await child.order(look, 60_000)).toEqual({
+      environment: [],
+      readsFile: !files,
+      readsParent: !network,
+      connects: !network,
+    });
+    expect(await reader.order(look, 60_000)).toMatchObject({ readsFile: true }); // it was opened to this one
+  } finally {
+    await Promise.all([child.kill(), reader.kill()]);
+    close();
   }
 });
 
 test('it is ended where an order takes too long, or too much memory', async () => {
-  const late = limited();
-  await expect(late.order({ kind: 'spin' }, 3_000)).rejects.toEqual({ kind: 'late', ms: 3_000 });
-  await expect(late.order({ kind: 'look' }, 3_000)).rejects.toEqual({ kind: 'late', ms: 3_000 });
-  const large = limited();
-  await expect(large.order({ kind: 'allocate' }, 60_000)).rejects.toMatchObject({ kind: 'died' });
+  const late = await limited();
+  const end = { kind: 'late', ms: 3_000 };
+  await expect(late.order({ kind: 'spin' }, 3_000)).rejects.toEqual(new ProcessEnded({ kind: 'late', ms: 3_000 }));
+  await expect(late.order({ kind: 'look' }, 3_000)).rejects.toMatchObject({ end });
+  const large = await limited();
+  await expect(large.order({ kind: 'allocate' }, 60_000)).rejects.toMatchObject({ end: { kind: 'died' } });
+});
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+test('what it has started ends with it', async () => {
+  const child = await limited();
+  const pid = (await child.order({ kind: 'start' }, 60_000)) as number;
+  expect(isAlive(pid)).toBe(true);
+  await child.kill();
+  await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
+});
+
+test('a process that computes without end ends with the one that started it, however that ends', async () => {
+  const parent = fork(fileURLToPath(new URL('./limited-parent.ts', import.meta.url)), {
+    execArgv: ['--import', 'tsx'],
+  });
+  const pid = (await new Promise((resolve) => parent.once('message', resolve))) as number;
+  expect(isAlive(pid)).toBe(true);
+  parent.kill('SIGKILL');
+  await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
 });

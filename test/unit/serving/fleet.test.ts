@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { assumedAccuracies, ServedFleet } from '../../../src/serving/policies/fleet.ts';
+import { accuraciesOf, askedMembers, assumedAccuracies, ServedFleet } from '../../../src/serving/policies/fleet.ts';
 import { LatencyModel } from '../../../src/serving/policies/latency-model.ts';
 
 const members = [{ family: 'f', precision: 'float32' as const, variantOf: null }];
@@ -47,4 +47,31 @@ it('follows the times of batches of several members, each in proportion', () => 
   expect(fleet.latencyMs(0, 256) / fleet.latencyMs(1, 256)).toBeCloseTo(3, 6);
   expect(fleet.latencyMs(0, 256)).toBeGreaterThan(1.9 * 3 * 256);
   expect(fleet.latencyMs(2, 256)).toBe(128);
+});
+
+const member = {
+  ...{ family: 'f', precision: 'float32' as const, paramsId: 1, encoderId: null, variantOf: null },
+  ...{ score: 0, weight: 1, temperature: 1 },
+};
+const row = (count: number) => ({
+  ...{ rule: 'vote' as const, task: 'sentiment' as const, members: new Array<typeof member>(count).fill(member) },
+});
+
+it('asks no more members than a study makes, and says so at once', () => {
+  expect(askedMembers(row(6))).toHaveLength(6);
+  for (const count of [0, 7, 40, 1_000_000])
+    expect(() => askedMembers(row(count))).toThrowError(expect.objectContaining({ sqlstate: '54000' }));
+});
+
+it('asks all members of an imported ensemble that says nothing of its parts, since it has no scores', () => {
+  const three = row(3).members;
+  const imported = accuraciesOf({ accuracies: null, foreignOwner: 10, score: 0 }, three);
+  expect(new ServedFleet({ members: three, accuracy: imported, servers: 1 }).best).toBe(7);
+  const forged = accuraciesOf({ accuracies: [0, 1], foreignOwner: 10, score: 0 }, three); // of one member
+  expect(forged).toHaveLength(8);
+});
+
+it('takes a variant of nothing for a member of its own', () => {
+  const strange = [{ family: 'g', precision: 'int8' as const, variantOf: 9 }, ...members];
+  expect(new ServedFleet({ members: strange, accuracy: [0, 1, 1, 1], servers: 1 }).originals).toEqual([0, 1]);
 });

@@ -32,6 +32,9 @@ function come(memory: ModelMemory, guest: Guest, { costMs = 10, mayEvict = true 
 
 const guests = (names: string, bytes = 40): Guest[] => [...names].map((name) => new Guest(name, bytes));
 
+/** Until all that can go on has. */
+const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 10));
+
 describe('ModelMemory', () => {
   it('unloads the model of least worth: few requests, quickly loaded, large', async () => {
     const memory = new ModelMemory(160);
@@ -70,6 +73,54 @@ describe('ModelMemory', () => {
     expect([two.isIn, memory.usedBytes]).toEqual([false, 200]);
     const large = Object.assign(new Guest('d', 10), { shared: [{ key: 'encoder', bytes: 300 }] });
     await expect(come(memory, large)).rejects.toMatchObject({ sqlstate: '53200' });
+  });
+
+  it('lets nobody wait for a foreign graph that loads slowly, but its owner', async () => {
+    const memory = new ModelMemory(100);
+    const foreign = (name: string, owner: number): Guest => Object.assign(new Guest(name, 40), { owner });
+    const [slow, next, other] = [foreign('slow', 1), foreign('next', 1), foreign('other', 2)];
+    let ends = (): void => undefined;
+    const loading = memory.admit(slow, () => new Promise((resolve) => (ends = () => resolve(10))), { mayEvict: true });
+    const waits = come(memory, next);
+    const own = new Guest('own', 20);
+    expect(await Promise.all([come(memory, own), come(memory, other)])).toEqual([true, true]);
+    expect([next.isIn, memory.usedBytes]).toEqual([false, 100]);
+    ends();
+    expect(await Promise.all([loading, waits])).toEqual([true, true]);
+    expect(next.isIn).toBe(true);
+  });
+
+  it('takes the memory of a foreign graph that is still loading if nothing else is left, and does not wait for it', async () => {
+    const memory = new ModelMemory(100);
+    const slow = Object.assign(new Guest('slow', 60), { owner: 1 });
+    let ends = (): void => undefined;
+    const loading = memory.admit(slow, () => new Promise((resolve) => (ends = () => resolve(10))), { mayEvict: true });
+    await soon();
+    expect(memory.usedBytes).toBe(60);
+    await come(memory, new Guest('own', 80));
+    expect(memory.usedBytes).toBe(80);
+    ends();
+    await expect(loading).rejects.toMatchObject({ sqlstate: '53200' });
+    const small = new Guest('small', 20);
+    await come(memory, small);
+    memory.used(small, 5);
+    await come(memory, new Guest('third', 60)); // values still count
+    expect([small.isIn, memory.usedBytes]).toEqual([true, 80]);
+  });
+
+  it('does not wait either for a foreign graph that ends slowly, but the next of its owner does', async () => {
+    const memory = new ModelMemory(100);
+    const [old, next] = guests('ab', 60).map((guest) => Object.assign(guest, { owner: 1 }) as Guest) as [Guest, Guest];
+    await come(memory, old);
+    let ends = (): void => undefined;
+    old.leaving = new Promise((resolve) => (ends = resolve));
+    await come(memory, new Guest('own', 30));
+    const waits = come(memory, next); // in place of the old one
+    await soon();
+    await come(memory, new Guest('more', 10));
+    expect([old.isIn, next.isIn, memory.usedBytes]).toEqual([true, false, 100]);
+    ends();
+    expect([await waits, old.isIn, next.isIn]).toEqual([true, false, true]);
   });
 
   it('forgets old fame', async () => {

@@ -1,8 +1,8 @@
-import { BadData } from '../errors/errors.ts';
-import type { OnnxValue } from '../graph/onnx-outline.ts';
-import { shown, typeOf } from './graph-values.ts';
-import type { ColumnPart, ColumnsInput, ColumnsPlan, ForeignPlan } from './plan.ts';
-import type { ColumnSpec, ImportSpec } from './spec.ts';
+import { BadData } from '../../errors/errors.ts';
+import type { OnnxValue } from '../../graph/onnx-outline.ts';
+import { shown, typeOf } from '../graph-values.ts';
+import type { ColumnPart, ColumnsInput, ColumnsPlan, ForeignPlan } from '../plan.ts';
+import type { ColumnSpec, ImportSpec } from '../spec.ts';
 
 /** The columns of a row, and the tensors that they make. Throws BadData where they do not fill the inputs of the graph. */
 export function chooseColumns(

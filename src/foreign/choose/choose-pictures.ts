@@ -1,8 +1,8 @@
-import { BadData } from '../errors/errors.ts';
-import type { OnnxValue } from '../graph/onnx-outline.ts';
-import { shown, typeOf } from './graph-values.ts';
-import type { PicturesPlan } from './plan.ts';
-import type { ImportSpec } from './spec.ts';
+import { BadData } from '../../errors/errors.ts';
+import type { OnnxValue } from '../../graph/onnx-outline.ts';
+import { shown, typeOf } from '../graph-values.ts';
+import type { PicturesPlan } from '../plan.ts';
+import type { ImportSpec } from '../spec.ts';
 
 /** Pixels are divided by it unless spec says otherwise: they are then between 0 and 1. */
 const SCALE = 255;

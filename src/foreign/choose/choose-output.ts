@@ -1,14 +1,9 @@
-import type { OutputKind } from '../domain/task.ts';
-import type { ForeignTensor } from '../engine/foreign/session.ts';
-import { BadData, NotSupported } from '../errors/errors.ts';
-import type { OnnxOutline, OnnxValue } from '../graph/onnx-outline.ts';
-import type { OutputKindOf, OutputPlan } from './plan.ts';
-import type { ImportSpec } from './spec.ts';
-
-/** ONNX' numbers of element types. */
-const FLOAT = 1;
-const INT64 = 7;
-const STRING = 8;
+import type { OutputKind } from '../../domain/task.ts';
+import type { ForeignTensor } from '../../engine/foreign/session.ts';
+import { BadData, NotSupported } from '../../errors/errors.ts';
+import { type OnnxOutline, type OnnxValue, valueTypes } from '../../graph/onnx-outline.ts';
+import type { OutputKindOf, OutputPlan } from '../plan.ts';
+import type { ImportSpec } from '../spec.ts';
 
 /** The output that answers: the one that `spec` names, the only one, or of a label and probabilities the latter. */
 export function chooseOutput(outline: OnnxOutline, spec: ImportSpec, output: OutputKind): OnnxValue {
@@ -26,10 +21,12 @@ export function chooseOutput(outline: OnnxOutline, spec: ImportSpec, output: Out
   }
   const [only] = outputs;
   if (only !== undefined && outputs.length === 1) return only;
-  const isLabel = ({ type, rank }: OnnxValue): boolean => (type === STRING || type === INT64) && (rank ?? 1) <= 1;
+  const isLabel = ({ type, dims }: OnnxValue): boolean =>
+    (type === valueTypes.string || type === valueTypes.int64) && (dims?.length ?? 1) <= 1;
   const others = outputs.filter((value) => !isLabel(value));
   const [other] = others;
-  if (output === 'label' && other?.type === FLOAT && others.length === 1 && outputs.length === 2) return other;
+  if (output === 'label' && other?.type === valueTypes.float32 && others.length === 1 && outputs.length === 2)
+    return other;
   throw new BadData('which output of the ONNX file answers cannot be told', {
     detail: `It has ${outputs.length}: ${namesOf(outputs)}.`,
     hint: 'Name it in spec: {"output": "…"}, and with "output_kind" whether it has probabilities, logits, labels or numbers.',
@@ -43,12 +40,20 @@ const namesOf = (outputs: readonly OnnxValue[]): string =>
     .join(', ')
     .slice(0, 400);
 
-/** Which kind an output has: as `spec` says, or as what it answered to samples looks. */
-export function outputPlan(
-  tensor: ForeignTensor,
-  name: string,
-  { kind, output }: { kind: OutputKindOf | undefined; output: OutputKind },
-): OutputPlan {
+/** What is known of an output. */
+export interface OutputClues {
+  /** As `spec` says. */
+  kind: OutputKindOf | undefined;
+  /** Of the task. */
+  output: OutputKind;
+  /** Of the samples that it was run on. */
+  rows: number;
+  makers: OnnxOutline['makers'];
+}
+
+/** Which kind an output has: as `spec` says, or as what it answered to samples looks. Throws BadData where that does not tell it. */
+export function outputPlan(tensor: ForeignTensor, name: string, clues: OutputClues): OutputPlan {
+  const { kind, output, rows } = clues;
   if (output === 'number') {
     if (kind !== undefined && kind !== 'numbers') throw unlikeTask(kind, output);
     return { name, kind: 'numbers' };
@@ -56,7 +61,13 @@ export function outputPlan(
   if (kind === 'numbers') throw unlikeTask(kind, output);
   if (kind !== undefined) return { name, kind };
   if (tensor.type === 'string' || tensor.type === 'int64' || tensor.type === 'int32') return { name, kind: 'labels' };
-  return { name, kind: looksProbable(tensor) ? 'probabilities' : 'logits' };
+  if (!areShares(tensor)) return { name, kind: 'logits' };
+  if (tensor.data.length > rows) return { name, kind: addUp(tensor, rows) ? 'probabilities' : 'logits' };
+  if (squashing.has(madeBy(name, clues.makers))) return { name, kind: 'probabilities' };
+  throw new BadData(`whether output "${name}" of the ONNX file is a probability or a logit cannot be told`, {
+    detail: 'It is one number for a row, between 0 and 1 for the samples.',
+    hint: 'Say it in spec: {"output_kind": "probabilities"}, or "logits".',
+  });
 }
 
 const unlikeTask = (kind: string, output: string): BadData =>
@@ -64,13 +75,26 @@ const unlikeTask = (kind: string, output: string): BadData =>
     hint: 'Choose the task that fits, or another "output_kind".',
   });
 
-/** Whether the numbers of each row add up to 1, or are single ones between 0 and 1. */
-function looksProbable({ data, shape }: ForeignTensor): boolean {
+/** Ops whose results are between 0 and 1, and those that change nothing of that. */
+const squashing = new Set(['Sigmoid', 'HardSigmoid', 'Softmax']);
+const passing = new Set(['Identity', 'Cast', 'Squeeze', 'Unsqueeze', 'Reshape', 'Flatten', 'Transpose']);
+/** Of ops that pass on; a file may have a circle. */
+const MAX_STEPS = 16;
+
+function madeBy(name: string, makers: OnnxOutline['makers']): string {
+  let maker = makers.get(name);
+  for (let step = 0; step < MAX_STEPS && maker !== undefined && passing.has(maker.op); step++)
+    maker = makers.get(maker.input);
+  return maker?.op ?? '';
+}
+
+const areShares = ({ data }: ForeignTensor): boolean =>
+  Array.from(data as Float32Array, Number).every((value) => value >= 0 && value <= 1 + 1e-4);
+
+/** Whether the numbers of each row add up to 1. */
+function addUp({ data }: ForeignTensor, rows: number): boolean {
   const values = Array.from(data as Float32Array, Number);
-  if (!values.every((value) => value >= 0 && value <= 1 + 1e-4)) return false;
-  const rows = Math.max(1, shape[0] ?? 1);
   const width = values.length / rows;
-  if (width <= 1) return true;
   return Array.from({ length: rows }, (_, row) => values.slice(row * width, (row + 1) * width)).every(
     (own) => Math.abs(own.reduce((sum, value) => sum + value, 0) - 1) < 1e-3,
   );

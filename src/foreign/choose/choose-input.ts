@@ -1,12 +1,12 @@
-import type { InputKind } from '../domain/task.ts';
-import { BadData, NotSupported } from '../errors/errors.ts';
-import { tokenInputs } from '../features/pretrained/tokens.ts';
-import type { OnnxOutline, OnnxValue } from '../graph/onnx-outline.ts';
+import type { InputKind } from '../../domain/task.ts';
+import { BadData, NotSupported } from '../../errors/errors.ts';
+import { tokenInputs } from '../../features/pretrained/tokens.ts';
+import type { OnnxOutline, OnnxValue } from '../../graph/onnx-outline.ts';
+import { onlyInput, shown, typeOf } from '../graph-values.ts';
+import type { ForeignPlan, TextsPlan, TokensPlan } from '../plan.ts';
+import type { ImportSpec } from '../spec.ts';
 import { chooseColumns } from './choose-columns.ts';
 import { choosePictures } from './choose-pictures.ts';
-import { onlyInput, shown, typeOf } from './graph-values.ts';
-import type { ForeignPlan, TextsPlan, TokensPlan } from './plan.ts';
-import type { ImportSpec } from './spec.ts';
 
 /** How inputs of a kind become those of the graph. */
 export type ChosenInput = Pick<ForeignPlan, 'input' | 'batch' | 'columns'>;

@@ -1,0 +1,12 @@
+// For limited-process.test.ts: starts a process that computes without end, and says which.
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LimitedProcess } from '../../../src/runtime/limited/limited-process.ts';
+
+const entry = new URL('./limited-child.ts', import.meta.url);
+const child = await LimitedProcess.start({
+  ...{ entry, memoryBytes: 2 ** 30, reads: [path.dirname(fileURLToPath(entry))], nice: 1, onEnd: () => undefined },
+});
+const pid = await child.order({ kind: 'who' }, 60_000);
+void child.order({ kind: 'spin' }, 600_000).catch(() => undefined);
+process.send?.(pid);
