@@ -11,12 +11,12 @@ import { useLoaded } from '../state/loading.ts';
 import { Link } from '../state/router.tsx';
 import {
   latencyBoundsMs,
-  lookBetween,
   quantileOf,
-  type ServingLook,
   type ServingPoint,
   type ServingSample,
+  type ServingStep,
   sizeBounds,
+  stepBetween,
 } from '../state/serving-history.ts';
 
 /** Servers write their counts every two seconds. */
@@ -27,15 +27,15 @@ const MAX_POINTS = 300;
 /** How the role's models answer, now and since the servers started. */
 export function ServingPage() {
   const loaded = useLoaded<{ models: ServedModelAnswer[] }>('/v1/serving', EVERY_MS);
-  const [looks, setLooks] = useState<ServingLook[]>([]);
+  const [steps, setSteps] = useState<ServingStep[]>([]);
   const last = useRef<ServingSample>(undefined);
   const models = loaded.value?.models;
   useEffect(() => {
     if (models === undefined) return;
     const sample = { atMs: Date.now(), models };
-    const look = last.current === undefined ? undefined : lookBetween(last.current, sample);
+    const step = last.current === undefined ? undefined : stepBetween(last.current, sample);
     last.current = sample;
-    if (look !== undefined) setLooks((before) => [...before, look].slice(-MAX_POINTS));
+    if (step !== undefined) setSteps((before) => [...before, step].slice(-MAX_POINTS));
   }, [models]);
   return (
     <>
@@ -43,7 +43,7 @@ export function ServingPage() {
         <h1>Serving</h1>
       </div>
       <Shown loaded={loaded} what="the servers' counts">
-        {({ models: found }) => (found.length === 0 ? <NoCalls /> : <Measured models={found} looks={looks} />)}
+        {({ models: found }) => (found.length === 0 ? <NoCalls /> : <Measured models={found} steps={steps} />)}
       </Shown>
     </>
   );
@@ -60,7 +60,7 @@ const NoCalls = () => (
   </section>
 );
 
-function Measured({ models, looks }: { models: readonly ServedModelAnswer[]; looks: readonly ServingLook[] }) {
+function Measured({ models, steps }: { models: readonly ServedModelAnswer[]; steps: readonly ServingStep[] }) {
   const [wanted, setWanted] = useState<string>();
   const shown = models.find(({ model }) => model === wanted) ?? models[0];
   return (
@@ -77,7 +77,7 @@ function Measured({ models, looks }: { models: readonly ServedModelAnswer[]; loo
           </select>
         </label>
       )}
-      {shown !== undefined && <Now model={shown} looks={looks} />}
+      {shown !== undefined && <Now model={shown} steps={steps} />}
       <Panel title="Models" note="since the servers started" flush>
         <ModelCounts models={models} />
       </Panel>
@@ -89,10 +89,10 @@ function Measured({ models, looks }: { models: readonly ServedModelAnswer[]; loo
 }
 
 /** What one model does: latencies of several have no budget in common. */
-function Now({ model: { model, budget_ms }, looks }: { model: ServedModelAnswer; looks: readonly ServingLook[] }) {
-  const times = looks.map(({ at }) => at);
+function Now({ model: { model, budget_ms }, steps }: { model: ServedModelAnswer; steps: readonly ServingStep[] }) {
+  const times = steps.map(({ at }) => at);
   const values = (of: (point: ServingPoint) => number | null): (number | null)[] =>
-    looks.map(({ byModel }) => {
+    steps.map(({ byModel }) => {
       const point = byModel.get(model);
       return point === undefined ? null : of(point);
     });

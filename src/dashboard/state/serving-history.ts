@@ -4,7 +4,7 @@ import type { ServedModelAnswer } from '../../http/charts/serving.ts';
 export const latencyBoundsMs = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000];
 export const sizeBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
-/** What a model did between two looks. */
+/** What a model did between two steps. */
 export interface ServingPoint {
   callsPerS: number;
   rowsPerS: number;
@@ -22,8 +22,8 @@ export interface ServingSample {
   models: readonly ServedModelAnswer[];
 }
 
-/** What all models did between two looks, by their names. */
-export interface ServingLook {
+/** What all models did between two steps, by their names. */
+export interface ServingStep {
   /** Unix seconds. */
   at: number;
   byModel: ReadonlyMap<string, ServingPoint>;
@@ -51,7 +51,7 @@ export function quantileOf(counts: readonly number[], bounds: readonly number[],
 }
 
 /** Models that the look before did not have are left out: what they did since then is not known. */
-export function lookBetween(before: ServingSample, now: ServingSample): ServingLook {
+export function stepBetween(before: ServingSample, now: ServingSample): ServingStep {
   const earlier = new Map(before.models.map((model) => [model.model, model]));
   const seconds = (now.atMs - before.atMs) / 1000;
   const byModel = new Map<string, ServingPoint>();

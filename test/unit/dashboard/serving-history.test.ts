@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { lookBetween, pointBetween, quantileOf } from '../../../src/dashboard/state/serving-history.ts';
+import { pointBetween, quantileOf, stepBetween } from '../../../src/dashboard/state/serving-history.ts';
 import type { ServedModelAnswer } from '../../../src/http/charts/serving.ts';
 
 test('a quantile of counts is within the bucket that has it', () => {
@@ -41,7 +41,7 @@ const served = (calls: number, latencies: number[], model = 'm'): ServedModelAns
   memory: [],
 });
 
-test('rates are between two looks, and none is told when a server has restarted', () => {
+test('rates are between two steps, and none is told when a server has restarted', () => {
   const before = served(10, [10, 5]);
   expect(pointBetween(before, served(30, [30, 5]), 2)).toMatchObject({ callsPerS: 10, p50Ms: 0.25 });
   expect(pointBetween(before, served(10, [10, 5]), 2)).toMatchObject({ callsPerS: 0, p50Ms: null });
@@ -52,7 +52,7 @@ test('rates are between two looks, and none is told when a server has restarted'
 
 test('each model has rates of its own, and one that has just been granted has none for its old calls', () => {
   const before = { atMs: 1_000, models: [served(10, [10])] };
-  const { at, byModel } = lookBetween(before, {
+  const { at, byModel } = stepBetween(before, {
     atMs: 3_000,
     models: [served(30, [30]), served(9_000, [9_000], 'new')],
   });
