@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Pooling } from '../../encoders/pooling.ts';
 import { NotSupported } from '../../errors/errors.ts';
-import { tokenInputs } from '../../features/pretrained/tokens.ts';
+import { checkTokenizer, tokenInputs } from '../../features/pretrained/tokens.ts';
 import { type OnnxValue, valueTypes } from '../../graph/onnx-outline.ts';
 import { MAX_JSON_BYTES, readBounded, readJson } from './bounded-read.ts';
 import type { EncoderSource } from './encoder-source.ts';
@@ -32,6 +32,7 @@ export async function onnxEncoder({ onnx: file, tokenizer, pooling, prefix = '' 
   const names = isOfTokens ? ['last_hidden_state'] : ['sentence_embedding', 'last_hidden_state'];
   const output = vectorOutputOf(outline.outputs, names);
   const json = await readJson(tokenizer, MAX_JSON_BYTES);
+  checkTokenizer(Object(json) as object, path.basename(tokenizer));
   const state = {
     ...{ tokenizer: JSON.stringify(json), maxTokens: maxTokensOf(json), prefix, inputs, output: output.name },
     pooling: pooling ?? (output.dims?.length === 2 ? 'output' : 'mean'),

@@ -17,6 +17,7 @@ export interface CommandDescription {
   minTrials?: number;
 }
 
+const fields = ['rafiki', 'name', 'title', 'input', 'outputs', 'features', 'knobs', 'min_trials'];
 const familyName = /^[a-z][a-z0-9_]{0,62}$/;
 const MAX_TITLE_CHARS = 200;
 const MAX_TRIALS = 10_000;
@@ -25,6 +26,8 @@ const MAX_TRIALS = 10_000;
 export function descriptionOf(message: Readonly<Record<string, unknown>>): CommandDescription {
   const { rafiki, name, title, input, features, knobs, min_trials: minTrials } = message;
   if (rafiki !== PROTOCOL) throw wrong('rafiki', rafiki, `${PROTOCOL}, the version of the protocol`);
+  const unknown = Object.keys(message).find((field) => !fields.includes(field)); // a misspelt one would have no effect
+  if (unknown !== undefined) throw wrong(unknown, message[unknown], `a field of a description: ${fields.join(', ')}`);
   if (typeof name !== 'string' || !familyName.test(name))
     throw wrong('name', name, 'a name of small letters, digits and _, of 63 characters at most');
   if (typeof title !== 'string' || title === '' || title.length > MAX_TITLE_CHARS)

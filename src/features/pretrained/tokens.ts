@@ -2,6 +2,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import type { RawInput } from '../../domain/task.ts';
 import type { TensorData } from '../../domain/tensor.ts';
 import type { FittedFeatures } from '../../domain/training.ts';
+import { BadData } from '../../errors/errors.ts';
 import { type EncodedRows, type RowEncoder, rowEncoder, textsOf } from '../encoder.ts';
 import { readInteger, unfit } from '../state.ts';
 import { padRows, rowLength, TokenRowsBuilder } from '../token-rows.ts';
@@ -55,6 +56,19 @@ export function createTokenEncoder({ state }: FittedFeatures): RowEncoder {
     };
   };
   return rowEncoder(prepare);
+}
+
+/** Throws {@link BadData} for an object that a tokenizer.json of Hugging Face has not. */
+export function checkTokenizer(tokenizer: object, file: string): void {
+  try {
+    new Tokenizer(tokenizer, {}).encode('');
+  } catch (cause) {
+    throw new BadData(`${file} is no tokenizer of Hugging Face`, {
+      detail: (cause as Error).message.slice(0, 200),
+      hint: 'Give the tokenizer.json that was saved with the model; tokenizer_config.json and vocab.json are other files.',
+      cause,
+    });
+  }
 }
 
 /** Throws CorruptParams for a text that is no tokenizer. */

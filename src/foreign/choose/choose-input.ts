@@ -1,6 +1,6 @@
 import type { InputKind } from '../../domain/task.ts';
 import { BadData, NotSupported } from '../../errors/errors.ts';
-import { tokenInputs } from '../../features/pretrained/tokens.ts';
+import { checkTokenizer, tokenInputs } from '../../features/pretrained/tokens.ts';
 import type { OnnxOutline, OnnxValue } from '../../graph/onnx-outline.ts';
 import { onlyInput, shown, typeOf } from '../graph-values.ts';
 import type { ForeignPlan, TextsPlan, TokensPlan } from '../plan.ts';
@@ -65,6 +65,7 @@ function chooseTokens(inputs: readonly OnnxValue[], spec: ImportSpec): TokensPla
   if (kinds.size !== 1 || (type !== 'int64' && type !== 'int32')) {
     throw new NotSupported('the numbers of tokens must be int64 or int32', { hint: 'Export the model again.' });
   }
+  checkTokenizer(Object(spec.tokenizer) as object, '"tokenizer" in spec');
   const width = inputs.map(({ dims }) => dims?.[1] ?? null).find((dim) => dim !== null) ?? null;
   const tokens = {
     tokenizer: JSON.stringify(spec.tokenizer),

@@ -73,9 +73,14 @@ it('refuses files that are none, cut off, without an end, with operators of othe
   });
 });
 
-it('says so if the tokenizer is none', async () => {
-  const { model } = await read(whole(), '{}');
-  await expect(Embedder.load(model, { threads: 1 })).rejects.toMatchObject({ message: /fitted features/ });
-});
-
 const whole = (): Uint8Array => exported();
+
+it.each(['{}', '[]', '1', 'null', '{"model": {"type": "Other"}}', '{"added_tokens_decoder": {}}'])(
+  'refuses the tokenizer %s, and names the file',
+  async (tokenizer) => {
+    await expect(read(whole(), tokenizer)).rejects.toMatchObject({
+      message: 'tokenizer.json is no tokenizer of Hugging Face',
+      hint: expect.stringContaining('tokenizer_config.json'),
+    });
+  },
+);

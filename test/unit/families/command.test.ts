@@ -226,5 +226,6 @@ describe('a bad command', () => {
     await expect(run('echo hello')).rejects.toThrow('wrote something else than a message');
     await expect(run(`echo '{"rafiki": 2}'`)).rejects.toThrow('the version of the protocol');
     await expect(run('echo "{}"')).rejects.toThrow('"rafiki" in a message');
+    await expect(run(`echo '{"rafiki": 1, "name": "x", "knob": {}}'`)).rejects.toThrow('"knob" in a message');
   });
 });

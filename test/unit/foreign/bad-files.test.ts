@@ -69,6 +69,11 @@ test('a tokenizer of another vocabulary', async () => {
   await expect(checked(onnxFile('torch_text'), 'sentiment')).rejects.toMatchObject({
     message: 'the ONNX file reads numbers of tokens, and no tokenizer is given',
   });
+  await expect(
+    checked(onnxFile('torch_text'), 'sentiment', { ...spec, tokenizer: { model: 1 } }),
+  ).rejects.toMatchObject({
+    message: '"tokenizer" in spec is no tokenizer of Hugging Face',
+  });
 });
 
 test('a detector of others, and a graph for another kind of input', async () => {
