@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { hasSession, signOut, whenSignedOut } from './api/client.ts';
+import { hasSession, onStorage, signOut, whenSessionChanges } from './api/client.ts';
 import { ModelPage } from './pages/model/model-page.tsx';
 import { Models } from './pages/models.tsx';
 import { ServingPage } from './pages/serving.tsx';
@@ -101,19 +101,30 @@ function SignedIn({ onLeave }: { onLeave: () => void }) {
   );
 }
 
+const reasons = {
+  ended: 'Your session has ended. Sign in again.',
+  'signed out': 'You have signed out in another tab.',
+  'signed in': undefined,
+};
+
 /** Signed out, or in: then the pages. */
 export function App() {
   const [isIn, setIn] = useState(hasSession());
   const [reason, setReason] = useState<string>();
+  /** Another session has pages of its own: nothing that the role before could see stays. */
+  const [session, setSession] = useState(0);
   useEffect(() => {
-    whenSignedOut(() => {
-      setReason('Your session has ended. Sign in again.');
-      setIn(false);
+    whenSessionChanges((change) => {
+      setReason(reasons[change]);
+      setIn(hasSession());
+      setSession((last) => last + 1);
     });
+    addEventListener('storage', onStorage);
+    return () => removeEventListener('storage', onStorage);
   }, []);
   const leave = (): void => {
     setReason(undefined);
     setIn(false);
   };
-  return isIn ? <SignedIn onLeave={leave} /> : <SignIn reason={reason} onSignedIn={() => setIn(true)} />;
+  return isIn ? <SignedIn key={session} onLeave={leave} /> : <SignIn reason={reason} onSignedIn={() => setIn(true)} />;
 }

@@ -37,7 +37,7 @@ const pageHeaders = {
 const FOREVER = 'public, max-age=31536000, immutable';
 
 /** The paths of pages: each is the same file, whose script shows the page. */
-const pages = ['/', '/studies', '/studies/:study', '/models', '/models/:model', '/serving', '/workers'];
+const pages = ['/studies', '/studies/:study', '/models', '/models/:model', '/serving', '/workers'];
 
 interface StaticFile {
   type: string;
@@ -58,6 +58,12 @@ function send(file: StaticFile, request: FastifyRequest, reply: FastifyReply): F
   return reply.send(isZipped ? file.zipped : file.bytes);
 }
 
+const forClients = /^\/(?:v1|v2|assets)(?:[/?]|$)|^\/openapi\.json/;
+
+/** Whether a browser goes to a page that is none of ours: it gets one that says so, and links to those that are. */
+const isForPeople = ({ url, headers }: FastifyRequest): boolean =>
+  !forClients.test(url) && /\btext\/html\b/.test(headers.accept ?? '');
+
 /** Serves the dashboard, from memory. Its files need no role: what they show, they ask for as the role that signs in. */
 export function addDashboard(app: FastifyInstance, logger: Logger): void {
   if (!existsSync(path.join(built, 'index.html'))) {
@@ -65,7 +71,12 @@ export function addDashboard(app: FastifyInstance, logger: Logger): void {
     return;
   }
   const index = read('index.html');
-  for (const page of pages) app.get(page, (request, reply) => send(index, request, reply));
+  for (const page of ['/', ...pages, ...pages.map((each) => `${each}/`)])
+    app.get(page, (request, reply) => send(index, request, reply));
+  app.get('/*', (request, reply) => {
+    if (isForPeople(request)) return send(index, request, reply.code(404));
+    return reply.callNotFound();
+  });
   for (const name of readdirSync(path.join(built, 'assets'))) {
     const file = read(`assets/${name}`);
     app.get(`/assets/${name}`, (request, reply) => send(file, request, reply.header('cache-control', FOREVER)));

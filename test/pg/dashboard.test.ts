@@ -1,9 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { axeViolations, chromiumPath, startChromium } from '../support/chromium.ts';
+import { DashboardPages, heading, PATIENCE_MS } from '../support/dashboard-pages.ts';
 import type { HttpClient } from '../support/http-client.ts';
 import { startHttp, type TestHttp } from '../support/http-server.ts';
 import { insertManyTrials } from '../support/many-trials.ts';
@@ -13,8 +14,6 @@ import { type RunningProcesses, startProcesses } from '../support/running.ts';
 /** Where pictures for README and docs are put: RAFIKI_SCREENSHOTS=docs/images. */
 const pictures = process.env['RAFIKI_SCREENSHOTS'];
 const WIDTHS = [390, 1440];
-/** The machine may be busy: a page that is there is not waited for any longer. */
-const PATIENCE_MS = 120_000;
 const shownTheme = 'document.documentElement.dataset.theme';
 
 let database: TestDatabase;
@@ -23,10 +22,13 @@ let http: TestHttp;
 let browser: Browser;
 let ann: HttpClient;
 let annRole: string;
+let bobRole: string;
 let study: number;
 let many: number;
-const contexts: BrowserContext[] = [];
-const faults: string[] = [];
+let pages: DashboardPages;
+
+const open = (options?: { width?: number; dark?: boolean }): Promise<Page> => pages.open(options);
+const signIn = (page: Page, to = '/', role = annRole): Promise<void> => pages.signIn(page, to, role);
 
 /** Whether a film is praised depends on how many of its words are kind, and a little on chance: no trial gets all right. */
 const rows = (from: number, to: number): string =>
@@ -41,30 +43,6 @@ const rows = (from: number, to: number): string =>
     }),
   ].join('\n');
 
-async function open(options: { width?: number; dark?: boolean } = {}): Promise<Page> {
-  const { width = 1440, dark = false } = options;
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light' });
-  contexts.push(context);
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE_MS);
-  page.on('pageerror', (error) => faults.push(String(error)));
-  page.on('console', (message) => {
-    if (message.type() === 'error' && /Content Security Policy|Refused to/.test(message.text()))
-      faults.push(message.text());
-  });
-  return page;
-}
-
-async function signIn(page: Page, to = '/'): Promise<void> {
-  await page.goto(`${http.url}${to}`);
-  await page.getByLabel('Postgres role').fill(annRole);
-  await page.getByLabel('Password').fill('secret');
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('navigation', { name: 'Pages' }).waitFor();
-}
-
-const heading = (page: Page, name: string | RegExp) => page.getByRole('heading', { level: 1, name }).waitFor();
-
 async function picture(page: Page, name: string): Promise<void> {
   if (pictures === undefined) return;
   mkdirSync(pictures, { recursive: true });
@@ -77,7 +55,9 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await database.db.query('grant create on schema public to public');
     [processes, browser] = await Promise.all([startProcesses(database.service), startChromium()]);
     http = await startHttp(database);
+    pages = new DashboardPages(browser, http.url);
     ({ client: ann, role: annRole } = await http.as('ann'));
+    ({ role: bobRole } = await http.as('bob'));
     const csv = { 'content-type': 'text/csv' };
     expect((await ann('POST', '/v1/datasets/films', rows(0, 400), csv)).status).toBe(201);
     expect((await ann('POST', '/v1/datasets/unseen_films', rows(400, 520), csv)).status).toBe(201);
@@ -90,8 +70,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await database?.drop();
   });
   afterEach(async () => {
-    await Promise.all(contexts.splice(0).map((context) => context.close()));
-    expect(faults.splice(0)).toEqual([]);
+    expect(await pages.close()).toEqual([]);
   });
 
   test('a wrong password is told, the right one lets in, and no script sees the cookie', async () => {
@@ -125,7 +104,18 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     study = created.body.study;
     const row = page.getByRole('row', { name: /film reviews/ });
     await row.getByText('running').waitFor();
+    const [tab] = await Promise.all([
+      page.context().waitForEvent('page'),
+      row.getByRole('link').click({ modifiers: ['ControlOrMeta'] }),
+    ]);
+    await heading(tab, /^Study/);
+    await tab.close();
+    await heading(page, 'Studies');
     await row.getByRole('link').click();
+    await heading(page, /^Study/);
+    await page.goBack();
+    await heading(page, 'Studies');
+    await row.getByText('film reviews').click();
     await heading(page, `Study ${study}: film reviews`);
     await page.getByText('live', { exact: true }).waitFor();
     await page
@@ -176,20 +166,91 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await page.getByRole('list', { name: 'Probabilities' }).waitFor();
     await page.getByRole('button', { name: 'Explain this answer' }).click();
     await page.getByRole('list', { name: 'Contributions' }).waitFor();
-    await page.getByLabel('Labelled rows that it has not seen').selectOption('public.unseen_films');
+    const labelled = page.getByLabel('Labelled rows that it has not seen');
+    expect(await labelled.inputValue()).toBe('');
+    await labelled.selectOption('public.films');
     await page.getByRole('button', { name: 'Measure' }).click();
+    await page.getByText(/^It was trained on \d+ of these 400 rows\.$/).waitFor({ timeout: PATIENCE_MS });
+    await labelled.selectOption('public.unseen_films');
+    await page.getByRole('button', { name: 'Measure' }).click();
+    await page.getByText('It was trained on').waitFor({ state: 'detached' });
     await page.getByRole('region', { name: 'Confusion matrix' }).last().waitFor({ timeout: PATIENCE_MS });
     await page.getByRole('img', { name: /^Calibration\./ }).waitFor();
     await page.getByRole('region', { name: 'Mistakes' }).waitFor();
     expect(await axeViolations(page)).toEqual([]);
+    const statements = await page.locator('.sql code').allTextContents();
+    expect(statements).toHaveLength(3);
+    const session = await database.as('ann');
+    for (const statement of statements) expect((await session.query(statement)).length).toBeGreaterThan(0);
     await page.getByRole('heading', { name: 'Try it' }).scrollIntoViewIfNeeded();
     await picture(page, 'model');
+    await page.route('**/file', (route) =>
+      route.fulfill({ status: 403, json: { error: { code: '42501', message: 'the file is refused' } } }),
+    );
+    await page.getByRole('button', { name: 'ONNX file' }).click();
+    await page.getByRole('alert').filter({ hasText: 'The file is refused' }).waitFor();
     await page.getByRole('button', { name: 'Undeploy' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Undeploy' }).click();
     await page.getByText('No version is deployed').waitFor();
     await page.getByRole('button', { name: 'Deploy v1' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Deploy v1' }).click();
     await page.getByLabel('A text').waitFor({ timeout: PATIENCE_MS });
+  });
+
+  test('a role that was granted a model sees nothing that it may not do', async () => {
+    const given = await ann('POST', '/v1/models/film%20reviews/grants', { role: bobRole });
+    expect(given.status).toBe(201);
+    const page = await open();
+    await signIn(page, '/models/film%20reviews', bobRole);
+    await page.getByLabel('A text').waitFor();
+    const versions = page.getByRole('region', { name: 'Versions' }).first();
+    await versions
+      .getByText(/fasttext/)
+      .first()
+      .waitFor();
+    expect(await versions.getByRole('button').count()).toBe(0);
+    expect(await versions.getByRole('link').count()).toBe(0);
+  });
+
+  test('what fails is told, asked for again, and not taken for nothing', async () => {
+    const page = await open();
+    let isAway = true;
+    const away = (what: string) =>
+      page.route(what, (route) =>
+        isAway ? route.fulfill({ status: 503, json: { detail: 'a proxy' } }) : route.continue(),
+      );
+    await away('**/history?*');
+    await away('**/utilisation');
+    await away('**/trials?*');
+    await signIn(page, `/studies/${study}`);
+    await page.getByRole('alert').filter({ hasText: 'The server answered 503' }).waitFor();
+    await page.getByText('– · –', { exact: false }).waitFor();
+    await page.getByRole('button', { name: 'Try again' }).waitFor();
+    isAway = false;
+    await page.getByRole('img', { name: /by number/ }).waitFor();
+    await page
+      .getByRole('grid')
+      .getByRole('row', { name: /fasttext/ })
+      .first()
+      .waitFor();
+    await page.unroute('**/history?*');
+    isAway = true;
+    await page.reload();
+    const board = page.getByRole('region', { name: 'Leaderboard' }).first();
+    await board.getByRole('alert').filter({ hasText: 'The server answered 503' }).waitFor();
+    isAway = false;
+    await board.getByRole('button', { name: 'Try again' }).click();
+    await board
+      .getByRole('row', { name: /fasttext/ })
+      .first()
+      .waitFor();
+    isAway = true;
+    await page.goto(`${http.url}/workers`);
+    await page.getByRole('alert').filter({ hasText: 'The server answered 503' }).waitFor();
+    const worker = page.getByRole('row').filter({ has: page.getByRole('cell', { name: 'worker', exact: true }) });
+    expect(await worker.getByText('0 %').count()).toBe(0);
+    isAway = false;
+    await worker.getByText(/\d %/).waitFor();
   });
 
   test('ten thousand trials are shown, and the leaderboard reaches the last', async () => {
@@ -208,7 +269,16 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await board.locator('[aria-rowindex="10001"]').getByText('failed').waitFor({ timeout: PATIENCE_MS });
     await board.focus();
     await page.keyboard.press('ArrowDown');
-    await board.locator('[aria-selected="true"]').waitFor();
+    const chosen = board.locator('[aria-selected="true"]');
+    await chosen.waitFor();
+    expect(await board.getAttribute('aria-activedescendant')).toBe(await chosen.getAttribute('id'));
+    const chosenAfter = async (key: string) => {
+      await page.keyboard.press(key);
+      return chosen.getAttribute('aria-rowindex');
+    };
+    await expect.poll(() => chosenAfter('PageDown')).toBe('10001');
+    expect([await chosenAfter('ArrowDown'), await chosenAfter('ArrowDown')]).toEqual(['10001', '10001']);
+    await page.getByRole('region', { name: 'Chosen trial' }).getByText('learning_rate').waitFor();
     expect(await axeViolations(page)).toEqual([]);
   });
 
@@ -218,7 +288,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
       await page.goto(http.url);
       expect(await axeViolations(page)).toEqual([]);
       await signIn(page);
-      const pages = [
+      const places = [
         ['/', 'Studies'],
         [`/studies/${study}`, `Study ${study}: film reviews`],
         ['/studies/999999', 'Study 999999'],
@@ -228,7 +298,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
         ['/serving', 'Serving'],
         ['/workers', 'Workers'],
       ] as const;
-      for (const [place, name] of pages) {
+      for (const [place, name] of places) {
         await page.goto(`${http.url}${place}`);
         await heading(page, name);
         await page.waitForLoadState('load');
@@ -268,6 +338,34 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await page.getByRole('heading', { name: 'Sign in to Rafiki' }).waitFor();
     await page.goBack();
     await page.getByRole('heading', { name: 'Sign in to Rafiki' }).waitFor();
+  });
+
+  test('another tab signs out, and another role in: nothing of the role before stays', async () => {
+    const page = await open();
+    await signIn(page, '/models');
+    await page.getByText('film reviews').first().waitFor();
+    const other = await page.context().newPage();
+    other.setDefaultTimeout(PATIENCE_MS);
+    await other.goto(`${http.url}/workers`);
+    await other.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('You have signed out in another tab.').waitFor();
+    expect(await page.getByText('film reviews').count()).toBe(0);
+    await signIn(other, '/studies', bobRole);
+    await page.locator('.who').getByText(bobRole).waitFor();
+    await heading(page, 'Models');
+    expect(await page.locator('.who').getByText(annRole).count()).toBe(0);
+  });
+
+  test('a path that is no page is told by a page, and to clients as before', async () => {
+    const page = await open();
+    await signIn(page, '/nowhere');
+    await page.getByText('There is no such page.').waitFor();
+    await page.goto(`${http.url}/studies/`);
+    await heading(page, 'Studies');
+    const client = await fetch(`${http.url}/nowhere`);
+    expect([client.status, client.headers.get('content-type')]).toEqual([404, 'application/json; charset=utf-8']);
+    const api = await fetch(`${http.url}/v1/nowhere`, { headers: { accept: 'text/html' } });
+    expect(api.headers.get('content-type')).toBe('application/json; charset=utf-8');
   });
 
   test('a server that is away is told, with what to do', async () => {

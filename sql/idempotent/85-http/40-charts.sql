@@ -93,28 +93,32 @@ as $$
     order by r.trial is not null, r.seconds desc nulls last limit (args ->> 'most')::int) f
 $$;
 
--- What a model reads, and its members, of the newest 50 versions. The source is that of the study, if the role may see it.
+-- What a model reads, and its members, of the newest 50 versions; feature is the column that a model of texts or images learnt from. Studies, and what
+-- they read, are told to a role that may see them.
 create or replace function rafiki._http_model_inputs(args jsonb) returns setof json
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select json_build_object('task', t.name, 'input', t.input, 'output', t.output, 'version', a.version,
+    'owned', pg_has_role(m.owner, 'usage'),
     'columns', coalesce((select json_agg(json_build_object('name', f.name, 'kind', f.kind) order by f.n)
       from rafiki._model_reads(m.name) r, rows from (unnest(r.features), unnest(r.kinds)) with ordinality f (name, kind, n)
       where t.input = 'columns'), '[]'),
     'classes', (select c.classes from rafiki.version_classes c where c.id = v.id),
-    'source', c.oid::regclass::text, 'target', s.target,
-    'members', coalesce((select json_agg(json_build_object('version', o.version, 'study', o.study_id, 'trial', r.number, 'rank', b.rank, 'family', b.family,
+    'feature', (select r.features[1] from rafiki._model_reads(m.name) r where t.input <> 'columns'),
+    'source', c.oid::regclass::text, 'validation_source', j.oid::regclass::text, 'target', s.target,
+    'members', coalesce((select json_agg(json_build_object('version', o.version, 'study', y.id, 'trial', r.number, 'rank', b.rank, 'family', b.family,
         'precision', b.precision, 'score', round(b.score::numeric, 4), 'weight', round(b.weight::numeric, 3)) order by o.version desc, b.rank)
       from (select o.id, o.version, o.study_id from rafiki.model_version o where o.model_id = m.id order by o.version desc limit 50) o
-        join rafiki.model_member b on b.version_id = o.id left join rafiki.trial r on r.id = b.trial_id), '[]'))
+        join rafiki.model_member b on b.version_id = o.id left join rafiki.trial r on r.id = b.trial_id left join rafiki.study y on y.id = o.study_id), '[]'))
   from rafiki.model m join rafiki.task t on t.name = m.task
     left join rafiki._answering_version(m.name) a on true
     left join lateral (
       select w.id, w.study_id, w.version from rafiki.model_version w where w.model_id = m.id
       order by w.id = a.id desc nulls last, w.version desc limit 1) v on true
     left join rafiki.study s on s.id = v.study_id
-    left join pg_class c on c.oid = coalesce(s.validation_source, s.source) and has_schema_privilege(c.relnamespace, 'usage')
+    left join pg_class c on c.oid = s.source and has_schema_privilege(c.relnamespace, 'usage')
+    left join pg_class j on j.oid = s.validation_source and has_schema_privilege(j.relnamespace, 'usage')
   where m.name = args ->> 'model'
 $$;
 

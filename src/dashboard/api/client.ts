@@ -1,25 +1,4 @@
-/** The answer of the server to a request that failed, with what to do. */
-export class RequestFailed extends Error {
-  readonly status: number;
-  readonly code: string;
-  readonly detail: string | undefined;
-  readonly hint: string | undefined;
-
-  constructor(status: number, { code, message, detail, hint }: FailedAnswer) {
-    super(message);
-    this.status = status;
-    this.code = code;
-    this.detail = detail;
-    this.hint = hint;
-  }
-}
-
-interface FailedAnswer {
-  code: string;
-  message: string;
-  detail?: string;
-  hint?: string;
-}
+import { failedAnswer, RequestFailed } from './request-failed.ts';
 
 const KEY = 'rafiki.session';
 /** In addition to the cookie, which no script can read: other ports of this host cannot read it. */
@@ -27,11 +6,20 @@ const keyHeader = 'rafiki-session';
 
 export const hasSession = (): boolean => localStorage.getItem(KEY) !== null;
 
-let onSignedOut: () => void = () => undefined;
+type SessionChange = 'ended' | 'signed out' | 'signed in';
+let onSession: (change: SessionChange) => void = () => undefined;
 
-/** Called when a request finds that the session has ended. */
-export function whenSignedOut(call: () => void): void {
-  onSignedOut = call;
+/**
+ * Called when a request finds that the session has ended, and when another tab signs out or in: the cookie is then another role's, and
+ * what this tab shows is no longer what it may ask for.
+ */
+export function whenSessionChanges(call: (change: SessionChange) => void): void {
+  onSession = call;
+}
+
+/** For the storage event of a window, which only other tabs cause. A key of null: all was cleared. */
+export function onStorage({ key }: { key: string | null }): void {
+  if (key === KEY || key === null) onSession(hasSession() ? 'signed in' : 'signed out');
 }
 
 interface AskOptions {
@@ -47,11 +35,12 @@ export async function ask(
   { method = 'GET', body, headers = {}, signal }: AskOptions = {},
 ): Promise<Response> {
   const isFile = body instanceof Blob;
+  const key = localStorage.getItem(KEY);
   const response = await fetch(path, {
     method,
     credentials: 'same-origin',
     headers: {
-      [keyHeader]: localStorage.getItem(KEY) ?? 'none',
+      [keyHeader]: key ?? 'none',
       ...(body === undefined || isFile ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },
@@ -67,20 +56,12 @@ export async function ask(
   });
   if (response.ok) return response;
   const failed = new RequestFailed(response.status, await failedAnswer(response));
-  if (failed.status === 401 && hasSession()) {
+  // another tab may have signed in since
+  if (failed.status === 401 && key !== null && localStorage.getItem(KEY) === key) {
     localStorage.removeItem(KEY);
-    onSignedOut();
+    onSession('ended');
   }
   throw failed;
-}
-
-async function failedAnswer(response: Response): Promise<FailedAnswer> {
-  const text = await response.text();
-  try {
-    return (JSON.parse(text) as { error: FailedAnswer }).error;
-  } catch {
-    return { code: 'XX000', message: `the server answered ${response.status}` };
-  }
 }
 
 export const getJson = async <T>(path: string, signal?: AbortSignal): Promise<T> =>

@@ -1,6 +1,7 @@
+import type uPlot from 'uplot';
 import { colour } from '../state/theme-choice.ts';
 import type { PlotCanvas } from './canvas-plot.tsx';
-import { type Scale, tickText } from './scales.ts';
+import { axisTexts, type Scale, stepText } from './scales.ts';
 
 /** The part of a canvas that data is drawn in, CSS pixels. */
 export interface PlotFrame {
@@ -12,13 +13,17 @@ export interface PlotFrame {
 
 export const FONT = '11px system-ui, "Liberation Sans", sans-serif';
 
+/** Between two texts of an axis. */
+const GAP = 8;
+
 /** Lines and numbers of the vertical axis, numbers of the horizontal one. */
 export function drawAxes(
   { on }: PlotCanvas,
   { left, right, bottom }: PlotFrame,
-  axes: { x: readonly number[]; y: readonly number[]; atX: Scale; atY: Scale; xText?: (value: number) => string },
+  axes: { x: readonly number[]; y: readonly number[]; atX: Scale; atY: Scale; xTexts?: readonly string[] },
 ): void {
-  const { x, y, atX, atY, xText = tickText } = axes;
+  const { x, y, atX, atY, xTexts = axisTexts(x) } = axes;
+  const yTexts = axisTexts(y);
   on.font = FONT;
   on.fillStyle = colour('muted');
   on.strokeStyle = colour('line');
@@ -26,16 +31,24 @@ export function drawAxes(
   on.textAlign = 'right';
   on.textBaseline = 'middle';
   on.beginPath();
-  for (const value of y) {
+  for (const [i, value] of y.entries()) {
     const at = Math.round(atY(value)) + 0.5;
     on.moveTo(left, at);
     on.lineTo(right, at);
-    on.fillText(tickText(value), left - 6, at);
+    on.fillText(yTexts[i] ?? '', left - 6, at);
   }
   on.stroke();
   on.textAlign = 'center';
   on.textBaseline = 'top';
-  for (const value of x) on.fillText(xText(value), Math.min(right - 8, Math.max(left + 4, atX(value))), bottom + 6);
+  let free = 0;
+  for (const [i, value] of x.entries()) {
+    const text = xTexts[i] ?? '';
+    const half = on.measureText(text).width / 2;
+    const at = Math.min(right - half, Math.max(half, atX(value)));
+    if (i > 0 && at - half < free) continue; // no room for it
+    on.fillText(text, at, bottom + 6);
+    free = at + half + GAP;
+  }
   on.strokeStyle = colour('line-strong');
   on.beginPath();
   on.moveTo(left, Math.round(bottom) + 0.5);
@@ -47,3 +60,13 @@ const HUES = 8;
 /** The colour of a family, by its place among those of the study. */
 export const hueOf = (families: readonly string[], family: string): string =>
   `hue-${(Math.max(0, families.indexOf(family)) % HUES) + 1}`;
+
+/** An axis of uPlot that looks as ours. */
+export const plotAxis = (given: uPlot.Axis = {}): uPlot.Axis => ({
+  stroke: colour('muted'),
+  font: FONT,
+  grid: { stroke: colour('line'), width: 1 },
+  ticks: { show: false },
+  values: (_, splits, __, ___, step) => splits.map((value) => (value == null ? null : stepText(value, step))),
+  ...given,
+});

@@ -1,6 +1,6 @@
 import { useCallback } from 'preact/hooks';
 import type { MistakesAnswer } from '../../http/charts/mistakes.ts';
-import { counted, percent } from '../state/format.ts';
+import { counted, percent } from '../format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { drawAxes } from './axes.ts';
 import { CanvasPlot, type PlotCanvas } from './canvas-plot.tsx';
@@ -18,8 +18,8 @@ export function CalibrationPlot({ bins }: { bins: MistakesAnswer['bins'] }) {
       const frame = { left: PAD.left, right: width - PAD.right, top: PAD.top, bottom: HEIGHT - PAD.bottom };
       const atX = linearScale(0, 1, frame.left + 4, frame.right - 4);
       const atY = linearScale(0, 1, frame.bottom - 4, frame.top + 4);
-      const xText = (value: number): string => percent(value);
-      drawAxes(canvas, frame, { x: QUARTERS, y: QUARTERS, atX, atY, xText });
+      const xTexts = QUARTERS.map((share) => percent(share));
+      drawAxes(canvas, frame, { x: QUARTERS, y: QUARTERS, atX, atY, xTexts });
       on.strokeStyle = colour('muted');
       on.setLineDash([4, 4]);
       on.beginPath();

@@ -1,6 +1,6 @@
 import type { ConfusionAnswer } from '../../http/routes/evaluation.ts';
+import { counted, percent } from '../format.ts';
 import { Scroll } from '../parts/scroll.tsx';
-import { counted, percent } from '../state/format.ts';
 
 /** More classes do not fit: then the most frequent are shown. */
 const MAX_CLASSES = 25;

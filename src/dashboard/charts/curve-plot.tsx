@@ -1,10 +1,10 @@
 import { useCallback, useMemo, useState } from 'preact/hooks';
 import type { CurvesAnswer } from '../../http/charts/curves.ts';
-import { decimals } from '../state/format.ts';
+import { decimals } from '../format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { drawAxes, hueOf, type PlotFrame } from './axes.ts';
 import { CanvasPlot, type PlotCanvas, type PointerPlace } from './canvas-plot.tsx';
-import { extent, linearScale, ticks } from './scales.ts';
+import { linearScale, scoreExtent, ticks } from './scales.ts';
 
 const HEIGHT = 260;
 const PAD = { left: 52, right: 8, top: 8, bottom: 26 };
@@ -33,7 +33,7 @@ const frameOf = (width: number): PlotFrame => ({
 /** Score after each epoch, a line for each trial. */
 export function CurvePlot({ curves, families, metric, chosen, onPick }: CurvePlotProps) {
   const [near, setNear] = useState<ShownCurve>();
-  const [low, high] = useMemo(() => extent(curves.flatMap(({ scores }) => scores)), [curves]);
+  const [low, high] = useMemo(() => scoreExtent(curves.flatMap(({ scores }) => scores)), [curves]);
   const last = useMemo(() => Math.max(2, ...curves.map(({ epochs }) => epochs.at(-1) ?? 1)), [curves]);
   const scales = useCallback(
     (width: number) => {

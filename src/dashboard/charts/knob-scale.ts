@@ -1,6 +1,6 @@
 import type { KnobValuesAnswer } from '../../http/charts/knob-values.ts';
-import { knobValue } from '../state/format.ts';
-import { extent } from './scales.ts';
+import { knobValue } from '../format.ts';
+import { axisTexts, extent } from './scales.ts';
 
 /** A knob's values as shares of an axis, 0 to 1. */
 export interface KnobAxis {
@@ -31,11 +31,16 @@ function rangeAxis(knob: string, isLog: boolean, values: readonly (number | null
   const [low, high] = extent(values);
   const [from, to] = [of(low), of(high)];
   const middle = isLog ? Math.exp((from + to) / 2) : (low + high) / 2;
+  const isWhole = values.every((value) => value === null || Number.isInteger(value));
+  const marked = [low, isWhole ? Math.round(middle) : middle, high];
+  const places = marked.filter((value, i) => i === 0 || value !== marked[i - 1]);
+  const short = places.map(knobValue);
+  const texts = new Set(short).size === places.length ? short : axisTexts(places);
   return {
     knob,
     isLog,
     shares: values.map((value) => (value === null ? null : (of(value) - from) / (to - from))),
-    marks: [low, middle, high].map((value, i) => ({ share: i / 2, text: knobValue(value) })),
+    marks: places.map((value, i) => ({ share: (of(value) - from) / (to - from), text: texts[i] ?? '' })),
   };
 }
 

@@ -1,10 +1,11 @@
 import { useCallback, useMemo, useState } from 'preact/hooks';
-import { decimals } from '../state/format.ts';
+import { counted, decimals } from '../format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { FONT } from './axes.ts';
 import { CanvasPlot, type PlotCanvas, type PointerPlace } from './canvas-plot.tsx';
 import type { KnobAxis } from './knob-scale.ts';
-import { extent, linearScale } from './scales.ts';
+import { axisTexts, linearScale, scoreExtent } from './scales.ts';
+import { shadesOf } from './shades.ts';
 
 const HEIGHT = 300;
 const PAD = { side: 44, top: 34, bottom: 14 };
@@ -25,18 +26,14 @@ export interface ParallelPlotProps {
 export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: ParallelPlotProps) {
   const [near, setNear] = useState<number>();
   const all = useMemo((): KnobAxis[] => {
-    const [low, high] = extent(scores);
+    const [low, high] = scoreExtent(scores);
     const atY = linearScale(low, high, 0, 1);
     const shares = scores.map((score) => (score === null ? null : atY(score)));
-    const marks = [low, (low + high) / 2, high].map((value, i) => ({ share: i / 2, text: decimals(value, 3) }));
+    const marks = axisTexts([low, (low + high) / 2, high]).map((text, i) => ({ share: i / 2, text }));
     return [...axes, { knob: metric, isLog: false, shares, marks }];
   }, [axes, scores, metric]);
-  /** Places of the trials, the poorest first, in as many groups as there are shades. */
-  const groups = useMemo(() => {
-    const order = trials.map((_, i) => i).sort((a, b) => (scores[a] ?? 0) - (scores[b] ?? 0));
-    const from = (g: number): number => Math.floor((g * order.length) / SHADES);
-    return Array.from({ length: SHADES }, (_, g) => order.slice(from(g), from(g + 1)));
-  }, [trials, scores]);
+  const { groups, bestFrom } = useMemo(() => shadesOf(scores, SHADES), [scores]);
+  const best = bestFrom === undefined ? undefined : groups.at(-1)?.length;
   const xOf = useCallback((width: number) => linearScale(0, all.length - 1, PAD.side, width - PAD.side), [all.length]);
   const yOf = linearScale(0, 1, HEIGHT - PAD.bottom, PAD.top);
   const draw = useCallback(
@@ -44,7 +41,7 @@ export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: P
       const { on, width } = canvas;
       const atX = xOf(width);
       groups.forEach((group, g) => {
-        const isBest = g === SHADES - 1;
+        const isBest = bestFrom !== undefined && g === SHADES - 1;
         on.strokeStyle = colour(isBest ? 'accent' : 'muted');
         on.globalAlpha = (isBest ? 0.9 : 0.2 + 0.08 * g) * Math.max(0.25, Math.min(1, 12 / Math.sqrt(trials.length)));
         on.lineWidth = isBest ? 1.4 : 1;
@@ -55,7 +52,7 @@ export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: P
       on.globalAlpha = 1;
       drawKnobs(canvas, all, atX, yOf);
     },
-    [all, groups, trials.length, xOf],
+    [all, groups, bestFrom, trials.length, xOf],
   );
   const shown = near ?? (chosen === undefined ? -1 : trials.indexOf(chosen));
   const drawOver = useCallback(
@@ -100,6 +97,11 @@ export function ParallelPlot({ axes, trials, scores, metric, chosen, onPick }: P
           if (found !== undefined) onPick(found);
         }}
       />
+      <p class="caption">
+        {best === undefined
+          ? 'All trials have the same score.'
+          : `In colour: the ${counted(best)} trials with the best scores, from ${decimals(bestFrom)} up.`}
+      </p>
       <p class="caption" aria-hidden="true">
         {shown >= 0 && `trial ${trials[shown]} · ${metric} ${decimals(scores[shown])}`}
       </p>
@@ -150,9 +152,19 @@ function drawKnobs(
     on.fillText(cutTo(on, knob, 2 * room - 8), edge, room < 110 && axis % 2 === 1 ? 11 : 24);
     on.textAlign = isLast ? 'left' : 'right';
     on.textBaseline = 'middle';
-    on.fillStyle = colour('muted');
-    for (const { share, text } of marks) on.fillText(cutTo(on, text, 60), isLast ? x + 4 : x - 4, atY(share));
+    for (const { share, text } of marks) drawMark(on, cutTo(on, text, 60), isLast ? x + 4 : x - 4, atY(share));
   });
+}
+
+/** On a ground of its own: lines go through it. */
+function drawMark(on: CanvasRenderingContext2D, text: string, x: number, y: number): void {
+  const { width } = on.measureText(text);
+  on.fillStyle = colour('surface');
+  on.globalAlpha = 0.8;
+  on.fillRect(on.textAlign === 'left' ? x - 2 : x - width - 2, y - 7, width + 4, 14);
+  on.globalAlpha = 1;
+  on.fillStyle = colour('muted');
+  on.fillText(text, x, y);
 }
 
 function cutTo(on: CanvasRenderingContext2D, text: string, width: number): string {

@@ -1,55 +1,63 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import { decimals } from '../state/format.ts';
+import { decimals } from '../format.ts';
 import { colour, useTheme } from '../state/theme-choice.ts';
 import type { BestSoFar } from '../state/trial-history.ts';
-import { FONT } from './axes.ts';
-import { extent } from './scales.ts';
+import { plotAxis } from './axes.ts';
+import { scoreExtent } from './scales.ts';
 
-const HEIGHT = 260;
+const HEIGHT = 240;
+/** Steps of an axis of whole numbers. */
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
 
 export interface ScorePlotProps {
   data: BestSoFar;
   metric: string;
+  chosen: number | undefined;
   onPick(trial: number): void;
 }
 
-const axis = (): uPlot.Axis => ({
-  stroke: colour('muted'),
-  font: FONT,
-  grid: { stroke: colour('line'), width: 1 },
-  ticks: { show: false },
-});
+/** Dots of many trials are small and pale: the line of the best is to be seen through them. */
+const dotOf = (trials: number): { size: number; alpha: string } =>
+  trials > 3000 ? { size: 2, alpha: '55' } : trials > 500 ? { size: 3, alpha: '99' } : { size: 4, alpha: 'ff' };
 
 /** Scores by trial, and the best so far. A part is enlarged by dragging, and shown whole again by a double click. */
-export function ScorePlot({ data, metric, onPick }: ScorePlotProps) {
+export function ScorePlot({ data, metric, chosen, onPick }: ScorePlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const [at, setAt] = useState<number | null>(null);
   const theme = useTheme();
   const pick = useRef(onPick);
   pick.current = onPick;
-  const columns = (): uPlot.AlignedData => [data.trial, data.score, data.best];
+  const { size, alpha } = dotOf(data.trial.length);
+  const marked = chosen === undefined ? -1 : data.trial.indexOf(chosen);
+  const columns = (): uPlot.AlignedData => [
+    data.trial,
+    data.score,
+    data.best,
+    data.score.map((score, i) => (i === marked ? score : null)),
+  ];
   // made again for the theme's colours; data is set below
   useEffect(() => {
     const parent = box.current;
     if (parent === null) return;
+    const dots = (diameter: number, fill: string): uPlot.Series => ({
+      paths: () => null,
+      points: { show: true, size: diameter, fill, width: 0 },
+    });
     const made = new uPlot(
       {
         width: Math.max(100, parent.clientWidth),
         height: HEIGHT,
         legend: { show: false },
         cursor: { points: { size: 7 }, y: false },
-        scales: { x: { time: false }, y: { range: (_, low, high) => extent([low, high]) } },
-        axes: [axis(), { ...axis(), size: 52 }],
+        scales: { x: { time: false }, y: { range: (_, low, high) => scoreExtent([low, high]) } },
+        axes: [plotAxis({ incrs: WHOLE }), plotAxis({ size: 52 })],
         series: [
           {},
-          {
-            stroke: colour('muted'),
-            paths: () => null,
-            points: { show: true, size: 4, fill: colour('muted'), width: 0 },
-          },
+          dots(size, `${colour('muted')}${alpha}`),
           { stroke: colour('accent'), width: 2, points: { show: false }, paths: uPlot.paths.stepped!({ align: 1 }) },
+          dots(9, colour('text')),
         ],
         hooks: { setCursor: [(self) => setAt(self.cursor.idx ?? null)] },
       },
@@ -69,12 +77,24 @@ export function ScorePlot({ data, metric, onPick }: ScorePlotProps) {
       observer.disconnect();
       made.destroy();
     };
-  }, [theme]);
-  useEffect(() => plot.current?.setData(columns()), [data]);
+  }, [theme, size]);
+  useEffect(() => {
+    const shown = plot.current;
+    if (shown !== undefined) setKeepingZoom(shown, columns());
+  }, [data, marked]);
   const last = data.best.at(-1);
-  const place = at ?? data.trial.length - 1;
+  const place = at ?? (marked >= 0 ? marked : data.trial.length - 1);
   return (
     <>
+      <ul class="keys">
+        <li>
+          <i class="dot" style={{ background: 'var(--muted)' }} />a trial
+        </li>
+        <li>
+          <i style={{ background: 'var(--accent)' }} />
+          best so far
+        </li>
+      </ul>
       <div
         ref={box}
         role="img"
@@ -87,4 +107,13 @@ export function ScorePlot({ data, metric, onPick }: ScorePlotProps) {
       </p>
     </>
   );
+}
+
+/** New trials come while one looks at a part: it stays. */
+function setKeepingZoom(plot: uPlot, data: uPlot.AlignedData): void {
+  const { min = null, max = null } = plot.scales['x'] ?? {};
+  const known = plot.data[0];
+  const isZoomed = min !== null && max !== null && (min > (known.at(0) ?? min) || max < (known.at(-1) ?? max));
+  plot.setData(data, !isZoomed);
+  if (isZoomed) plot.setScale('x', { min, max });
 }

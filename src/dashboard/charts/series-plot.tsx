@@ -1,9 +1,13 @@
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { colour, useTheme } from '../state/theme-choice.ts';
-import { FONT } from './axes.ts';
+import { plotAxis } from './axes.ts';
+import { lonePoints } from './scales.ts';
 
 const HEIGHT = 200;
+/** An axis of nothing but zeros goes to this. */
+const LEAST_TOP = 1;
+const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 
 interface Series {
   label: string;
@@ -20,13 +24,6 @@ export interface SeriesPlotProps {
   label: string;
   unit: string;
 }
-
-const axis = (): uPlot.Axis => ({
-  stroke: colour('muted'),
-  font: FONT,
-  grid: { stroke: colour('line'), width: 1 },
-  ticks: { show: false },
-});
 
 /** Numbers over time. Its lines are made again when their names change, otherwise they only get new numbers. */
 export function SeriesPlot({ times, series, label, unit }: SeriesPlotProps) {
@@ -45,14 +42,22 @@ export function SeriesPlot({ times, series, label, unit }: SeriesPlotProps) {
         height: HEIGHT,
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false } },
-        scales: { y: { range: (_, __, high) => [0, Math.max(1e-9, high * 1.1)] } },
-        axes: [axis(), { ...axis(), size: 56 }],
+        scales: { y: { range: (_, __, high) => [0, Math.max(LEAST_TOP, high * 1.1)] } },
+        axes: [
+          plotAxis({ values: (_, splits) => splits.map((at) => clock.format(1000 * at)), space: 70 }),
+          plotAxis({ size: 56 }),
+        ],
         series: [
           {},
           ...series.map(({ hue, isDashed = false }) => ({
             stroke: colour(hue),
             width: 1.75,
-            points: { show: false },
+            points: {
+              show: false,
+              filter: (self: uPlot, place: number) => lonePoints(self.data[place] ?? []),
+              size: 4,
+              fill: colour(hue),
+            },
             ...(isDashed ? { dash: [5, 4] } : {}),
           })),
         ],

@@ -3,24 +3,24 @@ import { colour } from '../state/theme-choice.ts';
 import { FONT } from './axes.ts';
 import { CanvasPlot, type PlotCanvas } from './canvas-plot.tsx';
 import type { KnobAxis } from './knob-scale.ts';
-import { extent, linearScale, tickText } from './scales.ts';
+import { axisTexts, linearScale, scoreExtent } from './scales.ts';
 
 const HEIGHT = 130;
-const PAD = { left: 34, right: 8, top: 6, bottom: 18 };
+const PAD = { left: 48, right: 8, top: 6, bottom: 18 };
 const RADIUS = 1.75;
 
 export interface SlicePlotProps {
   axis: KnobAxis;
   scores: readonly (number | null)[];
   metric: string;
-  /** PointerPlace of the chosen trial; -1: none. */
+  /** Which of the trials is chosen; -1: none. */
   chosen: number;
 }
 
 /** The score by one knob, a dot for each trial. */
 export function SlicePlot({ axis, scores, metric, chosen }: SlicePlotProps) {
   const { knob, shares, marks, isLog } = axis;
-  const [low, high] = useMemo(() => extent(scores), [scores]);
+  const [low, high] = useMemo(() => scoreExtent(scores), [scores]);
   const draw = useCallback(
     ({ on, width }: PlotCanvas) => {
       const atX = linearScale(0, 1, PAD.left + 4, width - PAD.right - 4);
@@ -29,7 +29,9 @@ export function SlicePlot({ axis, scores, metric, chosen }: SlicePlotProps) {
       on.fillStyle = colour('muted');
       on.textAlign = 'right';
       on.textBaseline = 'middle';
-      for (const value of [low, high]) on.fillText(tickText(Number(value.toFixed(2))), PAD.left - 4, atY(value));
+      const [lowText = '', highText = ''] = axisTexts([low, high]);
+      on.fillText(lowText, PAD.left - 4, atY(low));
+      on.fillText(highText, PAD.left - 4, atY(high));
       on.textBaseline = 'top';
       const ends = marks.length > 3 ? [marks[0], marks.at(-1)] : marks;
       ends.forEach((mark, i) => {

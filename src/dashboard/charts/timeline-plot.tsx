@@ -1,16 +1,19 @@
 import { useCallback, useMemo, useState } from 'preact/hooks';
-import { decimals, duration } from '../state/format.ts';
+import { counted, decimals, duration } from '../format.ts';
 import { colour } from '../state/theme-choice.ts';
 import { kinOf, type TimelineBar, type TrialColumns, timelineOf } from '../state/trial-history.ts';
 import { drawAxes, hueOf, type PlotFrame } from './axes.ts';
 import { CanvasPlot, type PlotCanvas, type PointerPlace } from './canvas-plot.tsx';
-import { linearScale, ticks } from './scales.ts';
+import { linearScale, timeTicks } from './scales.ts';
 
 const LANE = 26;
 const MAX_LANES_HEIGHT = 24 * LANE;
 const PAD = { left: 96, right: 12, top: 6, bottom: 26 };
 /** More arrows than these are a tangle: then only those of the chosen trial's family tree are drawn. */
 const MAX_ARROWS = 120;
+/** CSS pixels of a time below the lanes. */
+const TICK_ROOM = 80;
+const tickText = (s: number): string => (s > 0 && s < 60 ? `${s} s` : s === 0 ? '0' : duration(s));
 
 export interface TimelinePlotProps {
   history: TrialColumns;
@@ -41,7 +44,8 @@ export function TimelinePlot({ history, families, nowS, chosen, onPick }: Timeli
     (canvas: PlotCanvas) => {
       const { on, width } = canvas;
       const atX = atXOf(width);
-      drawAxes(canvas, frameOf(width), { x: ticks(0, endS, 6), y: [], atX, atY: () => 0, xText: duration });
+      const x = timeTicks(endS, Math.floor((width - PAD.left) / TICK_ROOM));
+      drawAxes(canvas, frameOf(width), { x, y: [], atX, atY: () => 0, xTexts: x.map(tickText) });
       on.textAlign = 'left';
       on.textBaseline = 'middle';
       on.fillStyle = colour('muted');
@@ -83,6 +87,7 @@ export function TimelinePlot({ history, families, nowS, chosen, onPick }: Timeli
     return bars.find((bar) => bar.lane === row && x >= atX(bar.fromS) - 2 && x <= atX(bar.toS) + 2);
   };
   const told = near ?? (chosen === undefined ? undefined : byTrial.get(chosen));
+  const starts = useMemo(() => history.parent.filter((parent) => parent !== null).length, [history]);
   return (
     <>
       <CanvasPlot
@@ -99,6 +104,13 @@ export function TimelinePlot({ history, families, nowS, chosen, onPick }: Timeli
       <p class="caption" aria-hidden="true">
         {told !== undefined && barText(told, history)}
       </p>
+      {starts > 0 && (
+        <p class="caption">
+          {chosen === undefined && starts > MAX_ARROWS
+            ? `${counted(starts)} warm starts are too many arrows: choose a trial, and those of its family tree are drawn.`
+            : 'An arrow goes from a trial to the one that started with its weights.'}
+        </p>
+      )}
     </>
   );
 }
@@ -152,9 +164,16 @@ function arrow(
   const [x1, y1] = [atX(Math.min(from.toS, to.fromS)), middle(from)];
   const [x2, y2] = [atX(to.fromS), middle(to)];
   const bend = Math.max(8, Math.min(40, Math.abs(x2 - x1) / 2));
+  // within a lane along its upper edge: bars between are not crossed
+  const lift = y1 === y2 && x2 - x1 > lane ? lane / 2 - 1 : 0;
   on.beginPath();
   on.moveTo(x1, y1);
-  on.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2 - 3, y2);
+  if (lift === 0) on.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2 - 3, y2);
+  else {
+    on.lineTo(x1 + lift / 2, y1 - lift);
+    on.lineTo(x2 - lift / 2 - 3, y2 - lift);
+    on.lineTo(x2 - 3, y2 - 2);
+  }
   on.stroke();
   on.beginPath();
   on.moveTo(x2 + 1, y2);

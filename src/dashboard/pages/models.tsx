@@ -1,11 +1,11 @@
 import type { ModelVersionAnswer } from '../../http/routes/models.ts';
+import { counted, decimals } from '../format.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { Empty, Shown } from '../parts/messages.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
-import { counted, decimals } from '../state/format.ts';
 import { useLoaded } from '../state/loading.ts';
-import { Link, navigate } from '../state/router.tsx';
+import { Link, rowLeadsTo } from '../state/router.tsx';
 
 const EVERY_MS = 10_000;
 
@@ -59,8 +59,7 @@ function ModelRow({ model, versions }: { model: string; versions: readonly Model
   if (shown === undefined) return null;
   const { version, deployment, score, metric, task, families, owner } = shown;
   return (
-    // the link in it is what the keyboard reaches
-    <tr class="link" onClick={() => navigate(path)}>
+    <tr {...rowLeadsTo(path)}>
       <td>
         <Link to={path}>{model}</Link> <span class="muted">v{version}</span>
       </td>

@@ -2,20 +2,21 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ServedModelAnswer } from '../../http/charts/serving.ts';
 import { SeriesPlot } from '../charts/series-plot.tsx';
 import { ShareBars } from '../charts/share-bars.tsx';
+import { bytes, counted, milliseconds, percent } from '../format.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { Empty, Shown } from '../parts/messages.tsx';
 import { Panel } from '../parts/panel.tsx';
 import { Scroll } from '../parts/scroll.tsx';
-import { bytes, counted, milliseconds, percent } from '../state/format.ts';
 import { useLoaded } from '../state/loading.ts';
 import { Link } from '../state/router.tsx';
 import {
   latencyBoundsMs,
-  pointBetween,
   quantileOf,
   type ServingPoint,
   type ServingSample,
+  type ServingStep,
   sizeBounds,
+  stepBetween,
 } from '../state/serving-history.ts';
 
 /** Servers write their counts every two seconds. */
@@ -26,15 +27,15 @@ const MAX_POINTS = 300;
 /** How the role's models answer, now and since the servers started. */
 export function ServingPage() {
   const loaded = useLoaded<{ models: ServedModelAnswer[] }>('/v1/serving', EVERY_MS);
-  const [points, setPoints] = useState<ServingPoint[]>([]);
+  const [steps, setSteps] = useState<ServingStep[]>([]);
   const last = useRef<ServingSample>(undefined);
   const models = loaded.value?.models;
   useEffect(() => {
     if (models === undefined) return;
     const sample = { atMs: Date.now(), models };
-    const point = last.current === undefined ? undefined : pointBetween(last.current, sample);
+    const step = last.current === undefined ? undefined : stepBetween(last.current, sample);
     last.current = sample;
-    if (point !== undefined) setPoints((before) => [...before, point].slice(-MAX_POINTS));
+    if (step !== undefined) setSteps((before) => [...before, step].slice(-MAX_POINTS));
   }, [models]);
   return (
     <>
@@ -42,7 +43,7 @@ export function ServingPage() {
         <h1>Serving</h1>
       </div>
       <Shown loaded={loaded} what="the servers' counts">
-        {({ models: found }) => (found.length === 0 ? <NoCalls /> : <Measured models={found} points={points} />)}
+        {({ models: found }) => (found.length === 0 ? <NoCalls /> : <Measured models={found} steps={steps} />)}
       </Shown>
     </>
   );
@@ -59,37 +60,24 @@ const NoCalls = () => (
   </section>
 );
 
-function Measured({ models, points }: { models: readonly ServedModelAnswer[]; points: readonly ServingPoint[] }) {
-  const times = points.map(({ at }) => at);
-  const budget = Math.min(...models.map(({ budget_ms }) => budget_ms));
+function Measured({ models, steps }: { models: readonly ServedModelAnswer[]; steps: readonly ServingStep[] }) {
+  const [wanted, setWanted] = useState<string>();
+  const shown = models.find(({ model }) => model === wanted) ?? models[0];
   return (
     <div class="grid">
-      <Panel title="Calls and rows" size="half" note="a second">
-        <SeriesPlot
-          times={times}
-          unit="/s"
-          label="Calls and rows a second"
-          series={[
-            { label: 'calls', hue: 'accent', values: points.map(({ callsPerS }) => callsPerS) },
-            { label: 'rows', hue: 'hue-3', values: points.map(({ rowsPerS }) => rowsPerS) },
-            { label: 'overdue', hue: 'hue-2', values: points.map(({ overduePerS }) => overduePerS) },
-            { label: 'refused', hue: 'hue-4', values: points.map(({ refusedPerS }) => refusedPerS) },
-          ]}
-        />
-      </Panel>
-      <Panel title="Latency of calls" size="half" note={`budget ${milliseconds(budget)}`}>
-        <SeriesPlot
-          times={times}
-          unit="ms"
-          label="Latency of calls"
-          series={[
-            { label: 'p50', hue: 'accent', values: points.map(({ p50Ms }) => p50Ms) },
-            { label: 'p90', hue: 'hue-3', values: points.map(({ p90Ms }) => p90Ms) },
-            { label: 'p99', hue: 'hue-2', values: points.map(({ p99Ms }) => p99Ms) },
-            { label: 'budget', hue: 'muted', isDashed: true, values: points.map(() => budget) },
-          ]}
-        />
-      </Panel>
+      {models.length > 1 && (
+        <label class="field">
+          Model of the two charts
+          <select value={shown?.model} onChange={({ currentTarget }) => setWanted(currentTarget.value)}>
+            {models.map(({ model }) => (
+              <option key={model} value={model}>
+                {model}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      {shown !== undefined && <Now model={shown} steps={steps} />}
       <Panel title="Models" note="since the servers started" flush>
         <ModelCounts models={models} />
       </Panel>
@@ -97,6 +85,50 @@ function Measured({ models, points }: { models: readonly ServedModelAnswer[]; po
         <Answering key={model.model} model={model} />
       ))}
     </div>
+  );
+}
+
+/** What one model does: latencies of several have no budget in common. */
+function Now({ model: { model, budget_ms }, steps }: { model: ServedModelAnswer; steps: readonly ServingStep[] }) {
+  const times = steps.map(({ at }) => at);
+  const values = (of: (point: ServingPoint) => number | null): (number | null)[] =>
+    steps.map(({ byModel }) => {
+      const point = byModel.get(model);
+      return point === undefined ? null : of(point);
+    });
+  return (
+    <>
+      <Panel title={`${model}: calls and rows`} size="half" note="a second">
+        <SeriesPlot
+          times={times}
+          unit="/s"
+          label={`Calls and rows of ${model} a second`}
+          series={[
+            { label: 'calls', hue: 'accent', values: values(({ callsPerS }) => callsPerS) },
+            { label: 'rows', hue: 'hue-3', values: values(({ rowsPerS }) => rowsPerS) },
+            { label: 'overdue', hue: 'hue-2', values: values(({ overduePerS }) => overduePerS) },
+            { label: 'refused', hue: 'hue-4', values: values(({ refusedPerS }) => refusedPerS) },
+          ]}
+        />
+      </Panel>
+      <Panel title={`${model}: latency of calls`} size="half" note={`default budget ${milliseconds(budget_ms)}`}>
+        <SeriesPlot
+          times={times}
+          unit="ms"
+          label={`Latency of calls of ${model}`}
+          series={[
+            { label: 'p50', hue: 'accent', values: values(({ p50Ms }) => p50Ms) },
+            { label: 'p90', hue: 'hue-3', values: values(({ p90Ms }) => p90Ms) },
+            { label: 'p99', hue: 'hue-2', values: values(({ p99Ms }) => p99Ms) },
+            { label: 'default budget', hue: 'muted', isDashed: true, values: times.map(() => budget_ms) },
+          ]}
+        />
+        <p class="caption">
+          Calls that bring a budget of their own, such as evaluations and those of these pages, may take longer than the
+          default and are not overdue.
+        </p>
+      </Panel>
+    </>
   );
 }
 
@@ -114,7 +146,7 @@ function ModelCounts({ models }: { models: readonly ServedModelAnswer[] }) {
             <th class="num">p50</th>
             <th class="num">p90</th>
             <th class="num">p99</th>
-            <th class="num">Budget</th>
+            <th class="num">Default budget</th>
             <th class="num">Overdue</th>
             <th class="num">Refused</th>
             <th class="num">Memory</th>

@@ -1,27 +1,18 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { RequestFailed, signIn } from '../api/client.ts';
+import { useEffect, useRef } from 'preact/hooks';
+import { signIn } from '../api/client.ts';
 import { Failure } from '../parts/messages.tsx';
 import { ThemeSwitch } from '../parts/theme-switch.tsx';
+import { useAttempt } from '../state/loading.ts';
 
 /** With a role and its password; `reason`: why one is asked again. */
 export function SignIn({ reason, onSignedIn }: { reason: string | undefined; onSignedIn: () => void }) {
-  const [error, setError] = useState<RequestFailed>();
-  const [isBusy, setBusy] = useState(false);
+  const { isBusy, error, attempt } = useAttempt();
   const role = useRef<HTMLInputElement>(null);
   useEffect(() => role.current?.focus(), []);
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
-    setBusy(true);
-    setError(undefined);
-    try {
-      await signIn(String(given.get('role')), String(given.get('password')));
-      onSignedIn();
-    } catch (failure) {
-      if (!(failure instanceof RequestFailed)) throw failure;
-      setError(failure);
-      setBusy(false);
-    }
+    if (await attempt(() => signIn(String(given.get('role')), String(given.get('password'))))) onSignedIn();
   };
   return (
     <main class="sign-in">

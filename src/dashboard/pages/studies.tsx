@@ -1,35 +1,34 @@
 import { useState } from 'preact/hooks';
 import type { StudyAnswer } from '../../http/routes/studies.ts';
 import { getJson } from '../api/client.ts';
+import { ago, counted, decimals, moment } from '../format.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
 import { LiveMark } from '../parts/live-mark.tsx';
 import { Empty, Failure, Loading } from '../parts/messages.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { StateMark } from '../parts/state-mark.tsx';
-import { ago, counted, decimals, moment } from '../state/format.ts';
-import { useEvents } from '../state/loading.ts';
-import { Link, navigate } from '../state/router.tsx';
-
-const PAGE = 100;
+import { useAttempt } from '../state/loading.ts';
+import { Link, rowLeadsTo } from '../state/router.tsx';
+import { useEvents } from '../state/streams.ts';
+import { STUDY_PAGE, withNewest, withOlder } from '../state/study-list.ts';
 
 /** All studies of the role, the newest first; those that run change as they do. */
 export function Studies() {
-  const [newest, setNewest] = useState<StudyAnswer[]>();
-  const [older, setOlder] = useState<StudyAnswer[]>([]);
+  const [studies, setStudies] = useState<StudyAnswer[]>();
   const [hasMore, setMore] = useState(true);
   const { state, error } = useEvents('/v1/studies/events', (data) => {
-    setNewest((data as { studies: StudyAnswer[] }).studies);
+    const { studies: newest } = data as { studies: StudyAnswer[] };
+    setStudies((last = []) => withNewest(last, newest));
     return { isLast: false };
   });
-  const first = new Set(newest?.map(({ study }) => study));
-  const studies = [...(newest ?? []), ...older.filter(({ study }) => !first.has(study))];
-  const more = async (): Promise<void> => {
-    const { studies: next } = await getJson<{ studies: StudyAnswer[] }>(
-      `/v1/studies?limit=${PAGE}&offset=${studies.length}`,
-    );
-    setOlder([...older, ...next]);
-    setMore(next.length === PAGE);
-  };
+  const { isBusy, error: olderError, attempt } = useAttempt();
+  const more = (): Promise<boolean> =>
+    attempt(async () => {
+      const path = `/v1/studies?limit=${STUDY_PAGE}&offset=${studies?.length ?? 0}`;
+      const { studies: older } = await getJson<{ studies: StudyAnswer[] }>(path);
+      setStudies((last = []) => withOlder(last, older));
+      setMore(older.length === STUDY_PAGE);
+    });
   return (
     <>
       <div class="page-head">
@@ -38,9 +37,9 @@ export function Studies() {
       </div>
       {error !== undefined && <Failure error={error} />}
       <section class="panel" aria-label="Studies">
-        {newest === undefined && error === undefined && <Loading what="studies" />}
-        {newest?.length === 0 && <NoStudies />}
-        {studies.length > 0 && (
+        {studies === undefined && error === undefined && <Loading what="studies" />}
+        {studies?.length === 0 && <NoStudies />}
+        {studies !== undefined && studies.length > 0 && (
           <Scroll label="Table of studies">
             <table>
               <thead>
@@ -64,9 +63,10 @@ export function Studies() {
           </Scroll>
         )}
       </section>
-      {studies.length >= PAGE && hasMore && (
+      {olderError !== undefined && <Failure error={olderError} />}
+      {(studies?.length ?? 0) >= STUDY_PAGE && hasMore && (
         <div>
-          <button type="button" onClick={() => void more()}>
+          <button type="button" disabled={isBusy} onClick={() => void more()}>
             Show older studies
           </button>
         </div>
@@ -78,8 +78,7 @@ export function Studies() {
 function Row({ study }: { study: StudyAnswer }) {
   const note = study.error?.message ?? study.notice;
   return (
-    // the link in it is what the keyboard reaches
-    <tr class="link" onClick={() => navigate(`/studies/${study.study}`)}>
+    <tr {...rowLeadsTo(`/studies/${study.study}`)}>
       <td class="num">
         <Link to={`/studies/${study.study}`}>{study.study}</Link>
       </td>

@@ -1,13 +1,12 @@
 import type { UtilisationAnswer } from '../../http/charts/utilisation.ts';
 import type { WorkerAnswer } from '../../http/routes/service.ts';
+import { counted, duration, percent, secondsOf } from '../format.ts';
 import { CopiedSql } from '../parts/copied-sql.tsx';
-import { Empty, Shown } from '../parts/messages.tsx';
+import { Empty, Failure, Shown } from '../parts/messages.tsx';
 import { Panel } from '../parts/panel.tsx';
 import { Scroll } from '../parts/scroll.tsx';
-import { counted, duration, percent } from '../state/format.ts';
 import { useLoaded } from '../state/loading.ts';
 import { Link } from '../state/router.tsx';
-import { secondsOf } from './study/study-facts.tsx';
 
 const EVERY_MS = 3_000;
 const HOUR_S = 3600;
@@ -28,6 +27,9 @@ export function Workers() {
         {({ workers }) => (
           <>
             <Missing workers={workers} />
+            {loaded.error === undefined && used.error !== undefined && (
+              <Failure error={used.error} again={used.reload} />
+            )}
             <Panel title="Processes" note="trials of studies that you may see" flush>
               <Scroll label="Table of processes">
                 <table>
@@ -37,17 +39,21 @@ export function Workers() {
                       <th>Kind</th>
                       <th>Host</th>
                       <th>Device</th>
-                      <th>Does</th>
+                      <th>Trains</th>
                       <th>Busy in the last hour</th>
                       <th class="num">Trials</th>
                       <th class="num">Up</th>
                       <th class="num">Last heartbeat</th>
-                      <th class="num">Lost</th>
+                      <th class="num">Trials lost</th>
                     </tr>
                   </thead>
                   <tbody>
                     {workers.map((worker) => (
-                      <ProcessRow key={worker.process} worker={worker} used={byWorker.get(worker.process)} />
+                      <ProcessRow
+                        key={worker.process}
+                        worker={worker}
+                        used={used.value === undefined ? undefined : (byWorker.get(worker.process) ?? idle)}
+                      />
                     ))}
                   </tbody>
                 </table>
@@ -88,10 +94,19 @@ function Missing({ workers }: { workers: readonly WorkerAnswer[] }) {
   );
 }
 
-function ProcessRow({ worker, used }: { worker: WorkerAnswer; used: UtilisationAnswer | undefined }) {
+/** A worker that had no trial of the role. */
+const idle: Pick<UtilisationAnswer, 'busy_s' | 'trials'> = { busy_s: 0, trials: 0 };
+
+interface ProcessRowProps {
+  worker: WorkerAnswer;
+  /** Undefined while it is not known. */
+  used: typeof idle | undefined;
+}
+
+function ProcessRow({ worker, used }: ProcessRowProps) {
   const { process, kind, host, pid, device, up, seen_s, trial, lost } = worker;
   const upS = secondsOf(up) ?? HOUR_S;
-  const share = used === undefined ? 0 : Math.min(1, used.busy_s / Math.max(1, Math.min(HOUR_S, upS)));
+  const share = used === undefined ? undefined : Math.min(1, used.busy_s / Math.max(1, Math.min(HOUR_S, upS)));
   const [study] = trial?.split('/') ?? [];
   return (
     <tr>
@@ -114,7 +129,7 @@ function ProcessRow({ worker, used }: { worker: WorkerAnswer; used: UtilisationA
         {kind === 'worker' ? (
           <>
             <span class="progress" aria-hidden="true">
-              <i style={{ width: `${100 * share}%` }} />
+              <i style={{ width: `${100 * (share ?? 0)}%` }} />
             </span>{' '}
             <span class="num">{percent(share)}</span>
           </>
@@ -122,7 +137,7 @@ function ProcessRow({ worker, used }: { worker: WorkerAnswer; used: UtilisationA
           ''
         )}
       </td>
-      <td class="num">{kind === 'worker' ? counted(used?.trials ?? 0) : ''}</td>
+      <td class="num">{kind === 'worker' ? counted(used?.trials) : ''}</td>
       <td class="num">{duration(secondsOf(up))}</td>
       <td class="num">
         {(seen_s ?? 0) > LATE_S ? <strong>{duration(seen_s)} ago</strong> : `${Math.round(seen_s ?? 0)} s ago`}

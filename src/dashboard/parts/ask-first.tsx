@@ -1,5 +1,5 @@
-import { useRef, useState } from 'preact/hooks';
-import { RequestFailed } from '../api/client.ts';
+import { useRef } from 'preact/hooks';
+import { useAttempt } from '../state/loading.ts';
 import { Failure } from './messages.tsx';
 
 export interface AskFirstProps {
@@ -13,25 +13,16 @@ export interface AskFirstProps {
 /** A button whose effect cannot be taken back, or that others notice: it asks first, in a dialog that the keyboard reaches. */
 export function AskFirst({ label, question, isDangerous = false, act }: AskFirstProps) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const [error, setError] = useState<RequestFailed>();
-  const [isBusy, setBusy] = useState(false);
+  const { isBusy, error, attempt, forget } = useAttempt();
   const confirm = async (): Promise<void> => {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await act();
-      dialog.current?.close();
-    } catch (failure) {
-      setError(failure instanceof RequestFailed ? failure : undefined);
-    }
-    setBusy(false);
+    if (await attempt(act)) dialog.current?.close();
   };
   return (
     <>
       <button type="button" class={isDangerous ? 'danger' : ''} onClick={() => dialog.current?.showModal()}>
         {label}
       </button>
-      <dialog ref={dialog} aria-label={label} onClose={() => setError(undefined)}>
+      <dialog ref={dialog} aria-label={label} onClose={forget}>
         <p>{question}</p>
         {error !== undefined && <Failure error={error} />}
         <div class="row-of">

@@ -4,11 +4,14 @@ const SHOWN_MS = 2_000;
 
 /** A statement, and a button that copies it. */
 export function CopiedSql({ sql, name }: { sql: string; name: string }) {
-  const [isCopied, setCopied] = useState(false);
+  const [word, setWord] = useState<'Copy' | 'Copied' | 'Not allowed'>('Copy');
   const copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(sql);
-    setCopied(true);
-    window.setTimeout(() => setCopied(false), SHOWN_MS);
+    const isCopied = await navigator.clipboard.writeText(sql).then(
+      () => true,
+      () => false, // the browser, or its user, may refuse
+    );
+    setWord(isCopied ? 'Copied' : 'Not allowed');
+    window.setTimeout(() => setWord('Copy'), SHOWN_MS);
   };
   return (
     <div class="sql">
@@ -18,7 +21,7 @@ export function CopiedSql({ sql, name }: { sql: string; name: string }) {
       {/* without TLS a browser gives pages of other hosts than this one no clipboard */}
       {'clipboard' in navigator && navigator.clipboard !== undefined && (
         <button type="button" onClick={() => void copy()} aria-label={`Copy ${name}`}>
-          {isCopied ? 'Copied' : 'Copy'}
+          {word}
         </button>
       )}
     </div>

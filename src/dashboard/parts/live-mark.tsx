@@ -1,9 +1,10 @@
-import type { StreamState } from '../state/loading.ts';
+import type { StreamState } from '../state/streams.ts';
 
 const words: Readonly<Record<StreamState, string>> = {
   connecting: 'connecting',
   live: 'live',
   lost: 'connection lost, trying again',
+  refused: 'not followed',
   ended: 'ended',
 };
 

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { sentence } from '../format.ts';
 import type { LoadedValue } from '../state/loading.ts';
 
 /** Of a request that failed, or a study. */
@@ -25,8 +26,6 @@ export function Failure({ error, again }: { error: Reason; again?: (() => void) 
     </div>
   );
 }
-
-const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (

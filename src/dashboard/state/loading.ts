@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { getJson, RequestFailed } from '../api/client.ts';
-import { events } from '../api/events.ts';
+import { getJson } from '../api/client.ts';
+import { asFailed, type RequestFailed } from '../api/request-failed.ts';
 
 /** What a request has given so far: a value stays while it is asked for again. */
 export interface LoadedValue<T> {
@@ -9,10 +9,7 @@ export interface LoadedValue<T> {
   reload(): void;
 }
 
-const asFailed = (error: unknown): RequestFailed =>
-  error instanceof RequestFailed ? error : new RequestFailed(0, { code: 'XX000', message: String(error) });
-
-/** Asks when the path changes, and again after `everyMs`. An undefined path asks nothing. */
+/** Asks when the path changes, and again after `everyMs`, while the page is seen. An undefined path asks nothing. */
 export function useLoaded<T>(path: string | undefined, everyMs?: number): LoadedValue<T> {
   const [state, setState] = useState<{ path?: string; value?: T; error?: RequestFailed }>({});
   const [turn, setTurn] = useState(0);
@@ -20,6 +17,7 @@ export function useLoaded<T>(path: string | undefined, everyMs?: number): Loaded
     if (path === undefined) return;
     const controller = new AbortController();
     let timer: number | undefined;
+    let isDue = false;
     const load = async (): Promise<void> => {
       try {
         const value = await getJson<T>(path, controller.signal);
@@ -28,10 +26,19 @@ export function useLoaded<T>(path: string | undefined, everyMs?: number): Loaded
         if (controller.signal.aborted) return;
         setState((last) => ({ ...(last.path === path ? last : { path }), error: asFailed(error) }));
       }
-      if (everyMs !== undefined && !controller.signal.aborted) timer = window.setTimeout(() => void load(), everyMs);
+      if (everyMs !== undefined && !controller.signal.aborted) timer = window.setTimeout(loadIfSeen, everyMs);
     };
+    const loadIfSeen = (): void => {
+      isDue = document.hidden;
+      if (!isDue) void load();
+    };
+    const onVisible = (): void => {
+      if (isDue) loadIfSeen();
+    };
+    document.addEventListener('visibilitychange', onVisible);
     void load();
     return () => {
+      document.removeEventListener('visibilitychange', onVisible);
       controller.abort();
       window.clearTimeout(timer);
     };
@@ -42,7 +49,7 @@ export function useLoaded<T>(path: string | undefined, everyMs?: number): Loaded
 }
 
 /** As {@link useLoaded}, and again when `turn` changes; the value stays meanwhile. */
-export function useRefreshed<T>(path: string, turn: number): LoadedValue<T> {
+export function useRefreshed<T>(path: string | undefined, turn: number): LoadedValue<T> {
   const loaded = useLoaded<T>(path);
   const { reload } = loaded;
   const first = useRef(turn);
@@ -53,60 +60,30 @@ export function useRefreshed<T>(path: string, turn: number): LoadedValue<T> {
   return loaded;
 }
 
-const FIRST_WAIT_MS = 1_000;
-const MAX_WAIT_MS = 15_000;
+/** What a click begins: whether it is under way, and why it failed. */
+export interface Attempt {
+  isBusy: boolean;
+  error: RequestFailed | undefined;
+  /** Never throws; whether it succeeded. */
+  attempt(work: () => Promise<unknown>): Promise<boolean>;
+  forget(): void;
+}
 
-export type StreamState = 'connecting' | 'live' | 'lost' | 'ended';
-
-/**
- * Follows a stream of events, and connects again when it ends. A page that is not seen closes its stream: a browser has six
- * connections to a host.
- */
-export function useEvents(
-  path: string,
-  onEvent: (data: unknown) => { isLast: boolean },
-): { state: StreamState; error: RequestFailed | undefined } {
-  const [state, setState] = useState<StreamState>('connecting');
+export function useAttempt(): Attempt {
+  const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<RequestFailed>();
-  const receive = useRef(onEvent);
-  receive.current = onEvent;
-  useEffect(() => {
-    let controller = new AbortController();
-    let isOver = false;
-    const follow = async (signal: AbortSignal): Promise<void> => {
-      for (let waitMs = FIRST_WAIT_MS; !signal.aborted && !isOver; waitMs = Math.min(MAX_WAIT_MS, 2 * waitMs)) {
-        try {
-          for await (const { event, data } of events(path, signal)) {
-            if (event === 'error') break;
-            waitMs = FIRST_WAIT_MS / 2;
-            setState('live');
-            setError(undefined);
-            isOver = receive.current(data).isLast;
-          }
-        } catch (failure) {
-          if (signal.aborted) return;
-          setError(asFailed(failure));
-          if (failure instanceof RequestFailed && [401, 403, 404].includes(failure.status)) return;
-        }
-        if (isOver || signal.aborted) break;
-        setState('lost');
-        await new Promise((resolve) => window.setTimeout(resolve, waitMs));
-      }
-      if (isOver && !signal.aborted) setState('ended');
-    };
-    const onVisible = (): void => {
-      controller.abort();
-      if (document.hidden || isOver) return;
-      controller = new AbortController();
-      void follow(controller.signal);
-    };
-    document.addEventListener('visibilitychange', onVisible);
-    onVisible();
-    return () => {
-      isOver = true;
-      document.removeEventListener('visibilitychange', onVisible);
-      controller.abort();
-    };
-  }, [path]);
-  return { state, error };
+  const attempt = async (work: () => Promise<unknown>): Promise<boolean> => {
+    setBusy(true);
+    setError(undefined);
+    try {
+      await work();
+      return true;
+    } catch (failure) {
+      setError(asFailed(failure));
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { isBusy, error, attempt, forget: () => setError(undefined) };
 }

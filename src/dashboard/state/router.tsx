@@ -7,7 +7,7 @@ addEventListener('popstate', () => {
 });
 
 /** Goes to a page of ours without loading it again. */
-export function navigate(path: string): void {
+function navigate(path: string): void {
   history.pushState(null, '', path);
   scrollTo(0, 0);
   for (const listener of listeners) listener();
@@ -37,6 +37,19 @@ function decoded(part: string): string {
   }
 }
 
+/** Of a row that leads somewhere by its link, which the keyboard reaches: a click anywhere in it does, too. */
+export const rowLeadsTo = (path: string): { class: string; onClick(event: MouseEvent): void } => ({
+  class: 'link',
+  onClick(event) {
+    const isOfLink = event.target instanceof Element && event.target.closest('a') !== null;
+    if (!isOfLink && isPlain(event)) navigate(path);
+  },
+});
+
+/** Not one that opens another tab or window. */
+const isPlain = ({ metaKey, ctrlKey, shiftKey, button }: MouseEvent): boolean =>
+  !metaKey && !ctrlKey && !shiftKey && button === 0;
+
 export function Link({
   to,
   children,
@@ -54,7 +67,7 @@ export function Link({
       {...given}
       {...(current === true ? { 'aria-current': 'page' as const } : {})}
       onClick={(event) => {
-        if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+        if (!isPlain(event)) return;
         event.preventDefault();
         navigate(to);
       }}

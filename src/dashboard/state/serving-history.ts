@@ -4,10 +4,8 @@ import type { ServedModelAnswer } from '../../http/charts/serving.ts';
 export const latencyBoundsMs = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000];
 export const sizeBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
-/** What all models did between two looks. */
+/** What a model did between two steps. */
 export interface ServingPoint {
-  /** Unix seconds. */
-  at: number;
   callsPerS: number;
   rowsPerS: number;
   /** Of the calls since the look before; null without any. */
@@ -22,6 +20,13 @@ export interface ServingPoint {
 export interface ServingSample {
   atMs: number;
   models: readonly ServedModelAnswer[];
+}
+
+/** What all models did between two steps, by their names. */
+export interface ServingStep {
+  /** Unix seconds. */
+  at: number;
+  byModel: ReadonlyMap<string, ServingPoint>;
 }
 
 /**
@@ -45,42 +50,36 @@ export function quantileOf(counts: readonly number[], bounds: readonly number[],
   return bounds.at(-1) ?? null;
 }
 
-const sumOf = (models: readonly ServedModelAnswer[], of: (model: ServedModelAnswer) => number | null): number =>
-  models.reduce((sum, model) => sum + (of(model) ?? 0), 0);
-
-/** Counters of all models together, bucket by bucket. */
-const latenciesOf = (models: readonly ServedModelAnswer[]): number[] =>
-  Array.from({ length: latencyBoundsMs.length + 1 }, (_, i) => sumOf(models, ({ latencies }) => latencies[i] ?? 0));
-
-/** Undefined if a server has restarted between the two looks: its counts fell. */
-export function pointBetween(before: ServingSample, now: ServingSample): ServingPoint | undefined {
+/** Models that the look before did not have are left out: what they did since then is not known. */
+export function stepBetween(before: ServingSample, now: ServingSample): ServingStep {
+  const earlier = new Map(before.models.map((model) => [model.model, model]));
   const seconds = (now.atMs - before.atMs) / 1000;
-  const grown = (of: (model: ServedModelAnswer) => number | null): number =>
-    sumOf(now.models, of) - sumOf(before.models, of);
-  const calls = grown((model) => model.calls);
-  if (!(seconds > 0) || calls < 0) return undefined;
-  const earlier = latenciesOf(before.models);
-  const latencies = latenciesOf(now.models).map((n, i) => Math.max(0, n - (earlier[i] ?? 0)));
+  const byModel = new Map<string, ServingPoint>();
+  for (const model of now.models) {
+    const known = earlier.get(model.model);
+    const point = known === undefined ? undefined : pointBetween(known, model, seconds);
+    if (point !== undefined) byModel.set(model.model, point);
+  }
+  return { at: now.atMs / 1000, byModel };
+}
+
+/** Undefined if a server has restarted meanwhile: a count fell. */
+export function pointBetween(
+  before: ServedModelAnswer,
+  now: ServedModelAnswer,
+  seconds: number,
+): ServingPoint | undefined {
+  const grown = (what: 'calls' | 'rows' | 'overdue' | 'refused'): number => (now[what] ?? 0) - (before[what] ?? 0);
+  const latencies = now.latencies.map((n, i) => n - (before.latencies[i] ?? 0));
+  const all = [grown('calls'), grown('rows'), grown('overdue'), grown('refused'), ...latencies];
+  if (!(seconds > 0) || all.some((n) => n < 0)) return undefined;
   return {
-    at: now.atMs / 1000,
-    callsPerS: calls / seconds,
-    rowsPerS:
-      Math.max(
-        0,
-        grown((model) => model.rows),
-      ) / seconds,
+    callsPerS: grown('calls') / seconds,
+    rowsPerS: grown('rows') / seconds,
     p50Ms: quantileOf(latencies, latencyBoundsMs, 0.5),
     p90Ms: quantileOf(latencies, latencyBoundsMs, 0.9),
     p99Ms: quantileOf(latencies, latencyBoundsMs, 0.99),
-    overduePerS:
-      Math.max(
-        0,
-        grown((model) => model.overdue),
-      ) / seconds,
-    refusedPerS:
-      Math.max(
-        0,
-        grown((model) => model.refused),
-      ) / seconds,
+    overduePerS: grown('overdue') / seconds,
+    refusedPerS: grown('refused') / seconds,
   };
 }

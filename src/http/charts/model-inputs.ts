@@ -13,9 +13,12 @@ const inputsSchema = Type.Object(
     input: Type.Union([Type.Literal('text'), Type.Literal('image'), Type.Literal('columns')]),
     output: Type.Union([Type.Literal('label'), Type.Literal('number'), Type.Literal('boxes')]),
     version: nullable(Type.Integer({ description: 'the one that answers' })),
+    owned: Type.Boolean({ description: 'whether the role may deploy, undeploy and export it' }),
     columns: Type.Array(Type.Object({ name: Type.String(), kind: Type.String() })),
     classes: nullable(Type.Array(Type.String())),
+    feature: nullable(Type.String({ description: 'the column of texts or images that it learnt from' })),
     source: nullableText,
+    validation_source: nullableText,
     target: nullableText,
     members: Type.Array(
       Type.Object({

@@ -1,10 +1,18 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { knobAxis } from '../../../src/dashboard/charts/knob-scale.ts';
-import { extent, linearScale, ticks } from '../../../src/dashboard/charts/scales.ts';
-import { duration, knobValue, literal } from '../../../src/dashboard/state/format.ts';
-import { pointBetween, quantileOf } from '../../../src/dashboard/state/serving-history.ts';
-import type { ServedModelAnswer } from '../../../src/http/charts/serving.ts';
+import {
+  axisTexts,
+  extent,
+  linearScale,
+  lonePoints,
+  scoreExtent,
+  stepText,
+  ticks,
+  timeTicks,
+} from '../../../src/dashboard/charts/scales.ts';
+import { shadesOf } from '../../../src/dashboard/charts/shades.ts';
+import { duration, knobValue, literal, significant } from '../../../src/dashboard/format.ts';
 
 test('ticks are round, ascending, within their ends, and about as many as wanted', () => {
   const ends = fc.tuple(
@@ -45,57 +53,6 @@ test('a knob that is the same everywhere has no axis; lists keep their order, ra
   expect(range?.shares.map((share) => share?.toFixed(6))).toEqual(['0.000000', '0.500000', '1.000000']);
 });
 
-test('a quantileOf of counts is within the bucket that has it', () => {
-  const bounds = [1, 10, 100];
-  expect(quantileOf([0, 0, 0, 0], bounds, 0.5)).toBeNull();
-  expect(quantileOf([10, 0, 0, 0], bounds, 0.5)).toBe(0.5);
-  expect(quantileOf([1, 0, 1, 0], bounds, 0.99)).toBeCloseTo(98.2);
-  expect(quantileOf([0, 0, 0, 4], bounds, 0.5)).toBe(100);
-  const values = fc.array(fc.double({ min: 0, max: 100, noNaN: true }), { minLength: 1, maxLength: 50 });
-  fc.assert(
-    fc.property(values, fc.double({ min: 0.01, max: 0.99, noNaN: true }), (given, q) => {
-      const counts = [0, 0, 0, 0];
-      for (const value of given) counts[bounds.findIndex((bound) => value <= bound)]!++;
-      const exact = [...given].sort((a, b) => a - b)[Math.ceil(q * given.length) - 1] as number;
-      const bucket = bounds.findIndex((bound) => exact <= bound);
-      const found = quantileOf(counts, bounds, q) as number;
-      expect(found).toBeLessThanOrEqual((bounds[bucket] as number) + 1e-9);
-      expect(found).toBeGreaterThanOrEqual(bucket === 0 ? 0 : (bounds[bucket - 1] as number) - 1e-9);
-    }),
-  );
-});
-
-const served = (calls: number, latencies: number[]): ServedModelAnswer => ({
-  model: 'm',
-  version: 1,
-  budget_ms: 50,
-  calls,
-  rows: calls,
-  cached: 0,
-  batches: calls,
-  overdue: 0,
-  refused: 0,
-  p50_ms: null,
-  p99_ms: null,
-  latencies,
-  batch_sizes: [],
-  members: [],
-  memory: [],
-});
-
-test('rates are between two looks, and none is told when a server has restarted', () => {
-  const before = { atMs: 1_000, models: [served(10, [10])] };
-  expect(pointBetween(before, { atMs: 3_000, models: [served(30, [30])] })).toMatchObject({
-    callsPerS: 10,
-    p50Ms: 0.25,
-  });
-  expect(pointBetween(before, { atMs: 3_000, models: [served(10, [10])] })).toMatchObject({
-    callsPerS: 0,
-    p50Ms: null,
-  });
-  expect(pointBetween(before, { atMs: 3_000, models: [served(2, [2])] })).toBeUndefined();
-});
-
 test('times have two units at most, and texts are literals of SQL', () => {
   expect([null, 3.12, 59.6, 61, 3_600, 93_784].map((s) => duration(s))).toEqual([
     '–',
@@ -107,4 +64,88 @@ test('times have two units at most, and texts are literals of SQL', () => {
   ]);
   expect(literal("O'Neil")).toBe("'O''Neil'");
   expect([0.000123456, 3, 'relu', true].map(knobValue)).toEqual(['0.000123', '3', 'relu', 'true']);
+});
+
+test('numbers of an axis are told apart, with no more digits than that needs', () => {
+  expect(axisTexts([0.9951, 0.9957, 0.9963])).toEqual(['0.9951', '0.9957', '0.9963']);
+  expect(axisTexts([20_001, 20_004])).toEqual(['20,001', '20,004']);
+  expect(axisTexts([0, 0.25, 0.5])).toEqual(['0.00', '0.25', '0.50']);
+  expect(axisTexts([-0.1, 0, 0.1])).toEqual(['-0.1', '0.0', '0.1']);
+  expect(stepText(-1e-12, 0.1)).toBe('0.0');
+  const ends = fc.tuple(
+    fc.double({ min: -1e8, max: 1e8, noNaN: true }),
+    fc.double({ min: 1e-4, max: 1e7, noNaN: true }),
+  );
+  fc.assert(
+    fc.property(ends, fc.integer({ min: 2, max: 8 }), ([from, size], wanted) => {
+      const found = axisTexts(ticks(from, from + size, wanted));
+      expect(new Set(found).size).toBe(found.length);
+      const thirds = axisTexts([from, from + size / 2, from + size]);
+      expect(new Set(thirds).size).toBe(3);
+    }),
+  );
+});
+
+test('an axis of shares does not leave 0 and 1', () => {
+  expect(scoreExtent([1, 1])).toEqual([0.98, 1]);
+  expect(scoreExtent([0, null])).toEqual([0, 0.02]);
+  expect(scoreExtent([-3, -3])[0]).toBeLessThan(-3);
+  expect(scoreExtent([0.5, 0.75])).toEqual([0.5, 0.75]);
+});
+
+test('marks of a whole-number knob are whole, and those of a narrow range differ', () => {
+  const marks = (values: number[], log = false) =>
+    knobAxis({ knob: 'k', domain: { min: 0, max: 10, log }, values })?.marks;
+  expect(marks([2, 3])).toEqual([
+    { share: 0, text: '2' },
+    { share: 1, text: '3' },
+  ]);
+  expect(marks([1, 2, 4])?.map(({ text }) => text)).toEqual(['1', '3', '4']);
+  expect(marks([0.50001, 0.50002])?.map(({ text }) => text)).toEqual(['0.500010', '0.500015', '0.500020']);
+});
+
+test('equal scores have one shade, and none is best if all are equal', () => {
+  expect(shadesOf([0.5, 0.5, null], 3)).toEqual({ groups: [[0, 1], [], []], bestFrom: undefined });
+  expect(shadesOf([], 2)).toEqual({ groups: [[], []], bestFrom: undefined });
+  const scores = fc.array(fc.option(fc.integer({ min: 0, max: 5 })), { maxLength: 40 });
+  fc.assert(
+    fc.property(scores, (given) => {
+      const { groups, bestFrom } = shadesOf(given, 6);
+      const shadeOf = new Map<number, number>();
+      let least = -1;
+      groups.forEach((group, shade) => {
+        for (const place of group) {
+          const score = given[place] as number;
+          expect(shadeOf.get(score) ?? shade).toBe(shade);
+          shadeOf.set(score, shade);
+          expect(score).toBeGreaterThanOrEqual(least);
+          least = score;
+        }
+      });
+      expect(groups.flat().length).toBe(given.filter((score) => score !== null).length);
+      if (bestFrom !== undefined) expect(shadeOf.get(Math.max(...shadeOf.keys()))).toBe(5);
+    }),
+  );
+});
+
+test('a value between gaps is a point of its own', () => {
+  expect(lonePoints([null, 3, null, 1, 2, null, 5])).toEqual([1, 6]);
+  expect(lonePoints([7])).toEqual([0]);
+});
+
+test('times below lanes are whole minutes, hours and days, and as few as there is room for', () => {
+  expect(timeTicks(20_000, 4)).toEqual([0, 7200, 14_400]);
+  expect(timeTicks(90, 5)).toEqual([0, 30, 60, 90]);
+  for (const endS of [1, 7, 61, 3599, 90_000, 1e7]) {
+    for (const most of [1, 2, 5, 9]) {
+      const found = timeTicks(endS, most);
+      expect([endS, most, found.length <= most + 1, found.length > 0]).toEqual([endS, most, true, true]);
+    }
+  }
+});
+
+test('numbers of any size have significant digits', () => {
+  expect([284_484.53, -14_870.5, 0.5, 3, 1.23456789, 0.000123456, null].map((value) => significant(value))).toEqual([
+    ...['284,485', '-14,870.5', '0.500', '3', '1.23457', '0.000123', '–'],
+  ]);
 });

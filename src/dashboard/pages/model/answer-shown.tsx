@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { ExplanationAnswer } from '../../../http/charts/model-inputs.ts';
 import { ShareBars } from '../../charts/share-bars.tsx';
-import { counted, decimals, milliseconds, percent } from '../../state/format.ts';
+import { counted, decimals, milliseconds, percent, significant } from '../../format.ts';
 import { Explained } from './explained.tsx';
 import type { Question } from './question-inputs.tsx';
 
@@ -52,7 +52,7 @@ export function AnswerShown({ question, prediction: { prediction, detail }, expl
               : Array.isArray(prediction)
                 ? counted(prediction.length)
                 : typeof prediction === 'number'
-                  ? decimals(prediction)
+                  ? significant(prediction)
                   : prediction}
           </dd>
         </div>

@@ -1,6 +1,6 @@
 import type { ExplanationAnswer } from '../../../http/charts/model-inputs.ts';
 import { ShareBars } from '../../charts/share-bars.tsx';
-import { decimals } from '../../state/format.ts';
+import { significant } from '../../format.ts';
 import type { Question } from './question-inputs.tsx';
 
 const MAX_PARTS = 12;
@@ -19,18 +19,18 @@ export function Explained({ explanation: { class: name, score, base, contributio
     question.kind === 'columns' ? `${feature} = ${String(question.query[feature] ?? 'NULL')}` : (value ?? feature);
   return (
     <div class="stack">
-      <h3>{name === null ? 'What adds to the number' : `What speaks for ${name}`}, and what against</h3>
+      <h3>{name === null ? 'What raises and lowers the number' : `What speaks for ${name}, and what against`}</h3>
       {question.kind === 'text' && <Words text={question.query} contributions={contributions} most={most} />}
       <ShareBars
         label="Contributions"
         bars={contributions.slice(0, MAX_PARTS).map((part) => ({
           name: nameOf(part),
           share: part.contribution / most,
-          text: `${part.contribution > 0 ? '+' : ''}${decimals(part.contribution, 2)}`,
+          text: `${part.contribution > 0 ? '+' : ''}${significant(part.contribution)}`,
         }))}
       />
       <p class="caption">
-        Beginning at {decimals(base, 2)}, what the answer is if nothing is known, they add up to {decimals(score, 2)}
+        Beginning at {significant(base)}, what the answer is if nothing is known, they add up to {significant(score)}
         {name !== null && ', the log odds of the class'}.
         {contributions.length > MAX_PARTS && ` The largest ${MAX_PARTS} of ${contributions.length} are shown.`}
       </p>

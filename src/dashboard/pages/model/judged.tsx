@@ -3,14 +3,15 @@ import type { MistakesAnswer } from '../../../http/charts/mistakes.ts';
 import type { ModelInputsAnswer } from '../../../http/charts/model-inputs.ts';
 import type { DatasetAnswer } from '../../../http/routes/datasets.ts';
 import type { ConfusionAnswer, MetricAnswer } from '../../../http/routes/evaluation.ts';
-import { post, RequestFailed } from '../../api/client.ts';
+import { post } from '../../api/client.ts';
 import { CalibrationPlot } from '../../charts/calibration-plot.tsx';
 import { ConfusionMatrix } from '../../charts/confusion-matrix.tsx';
 import { PairsPlot } from '../../charts/pairs-plot.tsx';
+import { counted, significant } from '../../format.ts';
+import { IntervalFact } from '../../parts/interval-fact.tsx';
 import { Empty, Failure, Loading } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { counted, decimals } from '../../state/format.ts';
-import { useLoaded } from '../../state/loading.ts';
+import { useAttempt, useLoaded } from '../../state/loading.ts';
 import { Mistakes } from './mistakes.tsx';
 
 export interface JudgedProps {
@@ -29,23 +30,16 @@ interface Judgement {
 export function Judged({ model, inputs }: JudgedProps) {
   const datasets = useLoaded<{ datasets: DatasetAnswer[] }>('/v1/datasets?limit=1000');
   const [judgement, setJudgement] = useState<Judgement>();
-  const [error, setError] = useState<RequestFailed>();
-  const [isBusy, setBusy] = useState(false);
+  const { isBusy, error, attempt } = useAttempt();
   const measure = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const source = String(new FormData(event.currentTarget as HTMLFormElement).get('source'));
-    setBusy(true);
-    setError(undefined);
     setJudgement(undefined);
-    try {
-      setJudgement(await judge(model, inputs, source));
-    } catch (failure) {
-      setError(failure instanceof RequestFailed ? failure : undefined);
-    }
-    setBusy(false);
+    await attempt(async () => setJudgement(await judge(model, inputs, source)));
   };
   const names = datasets.value?.datasets.map(({ name }) => name) ?? [];
-  const usual = names.find((name) => name === inputs.source || name === `public.${inputs.source}`) ?? names[0];
+  // what it was trained on is not offered: it knows the answers
+  const usual = names.find((name) => name === inputs.validation_source) ?? '';
   return (
     <>
       <Panel title="How right it is">
@@ -58,7 +52,10 @@ export function Judged({ model, inputs }: JudgedProps) {
           <form class="row-of" onSubmit={(event) => void measure(event)}>
             <label class="field">
               Labelled rows that it has not seen
-              <select name="source" key={usual} defaultValue={usual}>
+              <select name="source" key={usual} required>
+                <option value="" selected={usual === ''}>
+                  Choose a table
+                </option>
                 {names.map((name) => (
                   <option key={name} value={name} selected={name === usual}>
                     {name}
@@ -74,6 +71,7 @@ export function Judged({ model, inputs }: JudgedProps) {
         {isBusy && <Loading what="rows, and predicting each" />}
         {error !== undefined && <Failure error={error} />}
         {judgement !== undefined && <Metrics metrics={judgement.metrics} />}
+        {judgement !== undefined && <WhichRows judgement={judgement} isOfImages={inputs.input === 'image'} />}
       </Panel>
       {judgement !== undefined && judgement.cells.length > 0 && (
         <Panel title="Confusion matrix" size="half" note={judgement.source}>
@@ -91,7 +89,12 @@ export function Judged({ model, inputs }: JudgedProps) {
         </Panel>
       )}
       {judgement?.mistakes !== undefined && (
-        <Mistakes found={judgement.mistakes} target={inputs.target} isNumber={inputs.output === 'number'} />
+        <Mistakes
+          found={judgement.mistakes}
+          target={inputs.target}
+          isNumber={inputs.output === 'number'}
+          isOfImages={inputs.input === 'image'}
+        />
       )}
     </>
   );
@@ -107,19 +110,45 @@ async function judge(model: string, { output }: ModelInputsAnswer, source: strin
   return { source, metrics, cells, mistakes };
 }
 
+/** Of which rows the figures are, and which of them are none to go by. */
+function WhichRows({ judgement: { metrics, mistakes }, isOfImages }: { judgement: Judgement; isOfImages: boolean }) {
+  const trained = metrics.find(({ metric }) => metric === 'rows_trained_on')?.value ?? 0;
+  const all = metrics.find(({ metric }) => metric === 'rows')?.value ?? 0;
+  return (
+    <>
+      {trained > 0 && (
+        <div class="message warn" role="status">
+          <strong>
+            It was trained on {counted(trained)} of these {counted(all)} rows.
+          </strong>
+          <span>
+            Figures of unseen rows leave them out. The charts and mistakes below count them, and look better than it is.
+          </span>
+        </div>
+      )}
+      {mistakes !== undefined && mistakes.rows < all && (
+        <p class="caption">
+          Metrics{mistakes.bins.length > 0 && ' and the confusion matrix'} are of all {counted(all)} rows; the other
+          charts and the mistakes of {counted(mistakes.rows)} {isOfImages ? 'images' : 'rows'} drawn from them.
+        </p>
+      )}
+    </>
+  );
+}
+
+/** A metric's name in words. */
+const metricWords = (metric: string): string =>
+  metric.endsWith('_unseen')
+    ? `${metricWords(metric.slice(0, -'_unseen'.length))}, of unseen rows`
+    : metric.replaceAll('_', ' ');
+
 const Metrics = ({ metrics }: { metrics: readonly MetricAnswer[] }) => (
   <dl class="facts">
     {metrics.map(({ metric, value, low, high }) => (
       <div key={metric}>
-        <dt>{metric}</dt>
-        <dd class="figure">
-          {Number.isInteger(value) && Math.abs(value ?? 0) > 1 ? counted(value) : decimals(value, 3)}
-        </dd>
-        {low !== null && (
-          <dd class="muted">
-            95 %: {decimals(low, 3)} – {decimals(high, 3)}
-          </dd>
-        )}
+        <dt>{metricWords(metric)}</dt>
+        <dd class="figure">{significant(value)}</dd>
+        <IntervalFact low={low} high={high} />
       </div>
     ))}
   </dl>

@@ -1,8 +1,8 @@
 import type { MistakesAnswer } from '../../../http/charts/mistakes.ts';
+import { counted, percent, significant } from '../../format.ts';
 import { Empty } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { Scroll } from '../../parts/scroll.tsx';
-import { counted, decimals, percent } from '../../state/format.ts';
 
 const MAX_COLUMNS = 8;
 
@@ -10,10 +10,11 @@ export interface MistakesProps {
   found: MistakesAnswer;
   target: string | null;
   isNumber: boolean;
+  isOfImages: boolean;
 }
 
 /** The rows that are furthest from right, the most certain first. */
-export function Mistakes({ found, target, isNumber }: MistakesProps) {
+export function Mistakes({ found, target, isNumber, isOfImages }: MistakesProps) {
   const { rows, hits, mistakes } = found;
   const names = [...new Set(mistakes.flatMap(({ row }) => Object.keys(row)))]
     .filter((name) => name !== target)
@@ -35,7 +36,7 @@ export function Mistakes({ found, target, isNumber }: MistakesProps) {
                 <th class={isNumber ? 'num' : ''}>Actual</th>
                 <th class={isNumber ? 'num' : ''}>Predicted</th>
                 <th class="num">{isNumber ? 'Error' : 'Certain'}</th>
-                {mistakes.some(({ image }) => image !== null) && <th>Image</th>}
+                {isOfImages && <th>Image</th>}
                 {names.map((name) => (
                   <th key={name}>{name}</th>
                 ))}
@@ -44,13 +45,7 @@ export function Mistakes({ found, target, isNumber }: MistakesProps) {
             <tbody>
               {mistakes.map((mistake, i) => (
                 // rows of a table need not have a key, and the list never changes
-                <Row
-                  key={i}
-                  mistake={mistake}
-                  names={names}
-                  isNumber={isNumber}
-                  hasImages={mistakes.some(({ image }) => image !== null)}
-                />
+                <Row key={i} mistake={mistake} names={names} isNumber={isNumber} isOfImages={isOfImages} />
               ))}
             </tbody>
           </table>
@@ -64,17 +59,23 @@ interface MistakeRowProps {
   mistake: MistakesAnswer['mistakes'][number];
   names: readonly string[];
   isNumber: boolean;
-  hasImages: boolean;
+  isOfImages: boolean;
 }
 
-function Row({ mistake: { actual, predicted, fault, row, image }, names, isNumber, hasImages }: MistakeRowProps) {
+function Row({ mistake: { actual, predicted, fault, row, image }, names, isNumber, isOfImages }: MistakeRowProps) {
   return (
     <tr>
-      <td class={isNumber ? 'num' : ''}>{actual}</td>
-      <td class={isNumber ? 'num' : ''}>{isNumber ? decimals(Number(predicted)) : predicted}</td>
-      <td class="num">{isNumber ? decimals(fault) : percent(fault)}</td>
-      {hasImages && (
-        <td>{image === null ? '' : <img alt={`actually ${actual}`} src={`data:;base64,${image}`} height={64} />}</td>
+      <td class={isNumber ? 'num' : ''}>{isNumber ? significant(Number(actual)) : actual}</td>
+      <td class={isNumber ? 'num' : ''}>{isNumber ? significant(Number(predicted)) : predicted}</td>
+      <td class="num">{isNumber ? significant(fault) : percent(fault)}</td>
+      {isOfImages && (
+        <td>
+          {image === null ? (
+            <span class="muted">too large to be shown</span>
+          ) : (
+            <img alt={`actually ${actual}`} src={`data:;base64,${image}`} height={64} />
+          )}
+        </td>
       )}
       {names.map((name) => (
         <td key={name}>{row[name]}</td>

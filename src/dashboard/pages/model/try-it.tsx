@@ -1,8 +1,10 @@
 import { useState } from 'preact/hooks';
 import type { ExplanationAnswer, ModelInputsAnswer } from '../../../http/charts/model-inputs.ts';
-import { ask, RequestFailed } from '../../api/client.ts';
+import { ask } from '../../api/client.ts';
+import { RequestFailed } from '../../api/request-failed.ts';
 import { Failure, Loading } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
+import { useAttempt } from '../../state/loading.ts';
 import { AnswerShown, type PredictionAnswer } from './answer-shown.tsx';
 import { ColumnsInput, PhotoInput, type Question, TextInput } from './question-inputs.tsx';
 
@@ -24,27 +26,21 @@ interface Answered {
 /** Asks the deployed version, and shows all that it says. */
 export function TryIt({ model, inputs }: TryItProps) {
   const [answered, setAnswered] = useState<Answered>();
-  const [error, setError] = useState<RequestFailed>();
-  const [busy, setBusy] = useState<'an answer' | 'an explanation'>();
+  const { isBusy, error, attempt } = useAttempt();
+  const [what, setWhat] = useState<'an answer' | 'an explanation'>('an answer');
   const path = `/v1/models/${encodeURIComponent(model)}`;
-  const attempt = async (what: 'an answer' | 'an explanation', work: () => Promise<Answered>): Promise<void> => {
-    setBusy(what);
-    setError(undefined);
-    try {
-      setAnswered(await work());
-    } catch (failure) {
-      setError(failure instanceof RequestFailed ? failure : undefined);
-    }
-    setBusy(undefined);
+  const answer = async (asked: typeof what, work: () => Promise<Answered>): Promise<void> => {
+    setWhat(asked);
+    await attempt(async () => setAnswered(await work()));
   };
   const predict = (question: Question): Promise<void> =>
-    attempt('an answer', async () => ({
+    answer('an answer', async () => ({
       question,
       prediction: await predicted(path, question),
       explanation: undefined,
     }));
   const explain = (given: Answered): Promise<void> =>
-    attempt('an explanation', async () => {
+    answer('an explanation', async () => {
       const response = await ask(`${path}/explain`, {
         method: 'POST',
         body: { query: await queryOf(given.question) },
@@ -59,15 +55,15 @@ export function TryIt({ model, inputs }: TryItProps) {
         <p class="caption">No version is deployed: deploy one under Versions, and it answers here.</p>
       ) : (
         <div class="stack">
-          <Input inputs={inputs} isBusy={busy !== undefined} onAsk={(question) => void predict(question)} />
+          <Input inputs={inputs} isBusy={isBusy} onAsk={(question) => void predict(question)} />
           <div aria-live="polite" class="stack">
-            {busy !== undefined && <Loading what={busy} />}
+            {isBusy && <Loading what={what} />}
             {error !== undefined && <Failure error={error} />}
             {answered !== undefined && <AnswerShown {...answered} target={inputs.target} />}
           </div>
           {answered !== undefined && inputs.output !== 'boxes' && answered.explanation === undefined && (
             <div>
-              <button type="button" disabled={busy !== undefined} onClick={() => void explain(answered)}>
+              <button type="button" disabled={isBusy} onClick={() => void explain(answered)}>
                 Explain this answer
               </button>
             </div>

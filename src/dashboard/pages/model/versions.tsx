@@ -1,12 +1,17 @@
 import type { ModelInputsAnswer } from '../../../http/charts/model-inputs.ts';
 import type { ModelAnswer, ModelVersionAnswer } from '../../../http/routes/models.ts';
 import { ask, post } from '../../api/client.ts';
+import { counted, decimals } from '../../format.ts';
 import { AskFirst } from '../../parts/ask-first.tsx';
+import { IntervalFact } from '../../parts/interval-fact.tsx';
+import { Failure } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { Scroll } from '../../parts/scroll.tsx';
 import { StateMark } from '../../parts/state-mark.tsx';
-import { counted, decimals } from '../../state/format.ts';
+import { useAttempt, useLoaded } from '../../state/loading.ts';
 import { Link } from '../../state/router.tsx';
+
+const KEPT_MS = 60_000;
 
 const pathOf = (model: string): string => `/v1/models/${encodeURIComponent(model)}`;
 
@@ -19,15 +24,11 @@ export function ModelFacts({ model, inputs }: { model: ModelAnswer; inputs: Mode
         <div>
           <dt>{metric ?? 'Score'} on validation rows</dt>
           <dd class="figure">{decimals(score, 3)}</dd>
-          {low != null && (
-            <dd class="muted">
-              95 %: {decimals(low, 3)} – {decimals(high, 3)}
-            </dd>
-          )}
+          <IntervalFact low={low} high={high} />
         </div>
         <div>
-          <dt>Answers</dt>
-          <dd class="figure">{inputs.version === null ? 'not deployed' : `version ${inputs.version}`}</dd>
+          <dt>Deployed version</dt>
+          <dd class="figure">{inputs.version ?? 'none'}</dd>
         </div>
         <div>
           <dt>Task</dt>
@@ -69,34 +70,39 @@ export function Versions({ model, inputs, onChange }: VersionsProps) {
     onChange();
   };
   const hasEarlier = model.versions.length > 1 && inputs.version !== null;
+  const { isBusy, error, attempt } = useAttempt();
   return (
     <Panel
       title="Versions"
       flush
       size="half"
       note={
-        <span class="row-of">
-          <button type="button" onClick={() => void download(model.model)}>
-            ONNX file
-          </button>
-          {hasEarlier && (
-            <AskFirst
-              label="Roll back"
-              question="The version that was deployed before answers again, as soon as a server has loaded it."
-              act={() => act('rollback')}
-            />
-          )}
-          {inputs.version !== null && (
-            <AskFirst
-              label="Undeploy"
-              question="Calls of this model fail until a version is deployed again."
-              isDangerous
-              act={() => act('undeploy')}
-            />
-          )}
-        </span>
+        inputs.owned && (
+          <span class="row-of">
+            <button type="button" disabled={isBusy} onClick={() => void attempt(() => download(model.model))}>
+              ONNX file
+            </button>
+            {hasEarlier && (
+              <AskFirst
+                label="Roll back"
+                question="The version that was deployed before answers again, as soon as a server has loaded it."
+                act={() => act('rollback')}
+              />
+            )}
+            {inputs.version !== null && (
+              <AskFirst
+                label="Undeploy"
+                question="Calls of this model fail until a version is deployed again."
+                isDangerous
+                act={() => act('undeploy')}
+              />
+            )}
+          </span>
+        )
       }
     >
+      {error !== undefined && <Failure error={error} />}
+      <Undeployable model={model} />
       <Scroll label="Table of versions" maxHeight={420}>
         <table>
           <thead>
@@ -127,6 +133,30 @@ export function Versions({ model, inputs, onChange }: VersionsProps) {
   );
 }
 
+/** Why versions that were to be deployed are not. */
+function Undeployable({ model: { model, versions } }: { model: ModelAnswer }) {
+  const failed = versions.filter(({ deployment }) => deployment === 'failed').map(({ version }) => version);
+  const path = `/v1/deployments?limit=100&model=${encodeURIComponent(model)}`;
+  const { value } = useLoaded<{ deployments: DeploymentAnswer[] }>(failed.length === 0 ? undefined : path);
+  const found = failed.flatMap((version) => value?.deployments.find((each) => each.version === version) ?? []);
+  return (
+    <>
+      {found.map(({ version, error }) => (
+        <Failure
+          key={version}
+          error={{ message: `version ${version} could not be deployed`, detail: error ?? 'The server told no reason.' }}
+        />
+      ))}
+    </>
+  );
+}
+
+/** A row of rafiki.deployments. */
+interface DeploymentAnswer {
+  version: number;
+  error: string | null;
+}
+
 interface VersionRowProps {
   version: ModelVersionAnswer;
   inputs: ModelInputsAnswer;
@@ -153,12 +183,15 @@ function VersionRow({ version: { version, deployment, score, metric, families },
           </span>
         ))}
         {members.length > exact.length && (
-          <span class="sub">{counted(members.length - exact.length)} quicker variants</span>
+          <span class="sub">
+            {counted(members.length - exact.length)} in 8 bits, which{' '}
+            {members.length - exact.length === 1 ? 'is' : 'are'} quicker
+          </span>
         )}
       </td>
       <td class="num">{study === null ? '–' : <Link to={`/studies/${study}`}>{study}</Link>}</td>
       <td class="num">
-        {version !== inputs.version && (
+        {inputs.owned && version !== inputs.version && (
           <AskFirst
             label={`Deploy v${version}`}
             question="It answers as soon as a server has loaded it; until then the version of before does."
@@ -177,5 +210,5 @@ async function download(model: string): Promise<void> {
   link.href = url;
   link.download = `${model}.onnx`;
   link.click();
-  URL.revokeObjectURL(url);
+  window.setTimeout(() => URL.revokeObjectURL(url), KEPT_MS); // some browsers read it after the click
 }

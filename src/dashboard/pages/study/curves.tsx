@@ -2,9 +2,9 @@ import type { CurvesAnswer } from '../../../http/charts/curves.ts';
 import type { StudyAnswer } from '../../../http/routes/studies.ts';
 import { CurvePlot } from '../../charts/curve-plot.tsx';
 import { HueKeys } from '../../charts/hue-keys.tsx';
+import { counted } from '../../format.ts';
 import { Shown } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { counted } from '../../state/format.ts';
 import { useRefreshed } from '../../state/loading.ts';
 
 export interface StudyChartProps {
@@ -26,7 +26,7 @@ export function Curves({ study, families, turn, chosen, onPick }: StudyChartProp
       size="half"
       note={
         drawn < of ? (
-          `${counted(drawn)} of ${counted(of)}: the best, and an even choice`
+          `${counted(drawn)} of ${counted(of)}: the best, and every few of the others`
         ) : (
           <HueKeys families={families} />
         )

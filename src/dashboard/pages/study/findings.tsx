@@ -2,10 +2,10 @@ import type { ImportanceAnswer, ReportPartAnswer } from '../../../http/charts/fi
 import type { StudyAnswer } from '../../../http/routes/studies.ts';
 import type { TrialAnswer } from '../../../http/routes/trials.ts';
 import { ShareBars } from '../../charts/share-bars.tsx';
+import { counted, decimals, duration, knobList } from '../../format.ts';
 import { Shown } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { Scroll } from '../../parts/scroll.tsx';
-import { counted, decimals, duration, knobList } from '../../state/format.ts';
 import { useRefreshed } from '../../state/loading.ts';
 
 const MAX_KNOBS = 12;
@@ -48,11 +48,17 @@ export function Importance({ study, turn }: FindingProps) {
   );
 }
 
+const MAX_ERRORS = 100;
+const noteOf = (failed: number): string =>
+  failed === 1
+    ? '1 trial failed'
+    : `${counted(failed)} trials failed${failed > MAX_ERRORS ? `; the first ${MAX_ERRORS} are listed` : ''}`;
+
 export function TrialErrors({ study, failed, turn }: FindingProps & { failed: number }) {
-  const path = `/v1/studies/${study.study}/trials?state=failed&limit=100`;
+  const path = `/v1/studies/${study.study}/trials?state=failed&limit=${MAX_ERRORS}`;
   const loaded = useRefreshed<{ trials: TrialAnswer[] }>(path, turn);
   return (
-    <Panel title="Errors" note={`${counted(failed)} trials failed`} flush>
+    <Panel title="Errors" note={noteOf(failed)} flush>
       <Shown loaded={loaded} what="errors">
         {({ trials }) => (
           <Scroll label="Failed trials" maxHeight={320}>

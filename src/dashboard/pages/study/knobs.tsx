@@ -3,9 +3,9 @@ import type { KnobValuesAnswer } from '../../../http/charts/knob-values.ts';
 import { knobAxis } from '../../charts/knob-scale.ts';
 import { ParallelPlot } from '../../charts/parallel-plot.tsx';
 import { SlicePlot } from '../../charts/slice-plot.tsx';
+import { counted } from '../../format.ts';
 import { Shown } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
-import { counted } from '../../state/format.ts';
 import { useRefreshed } from '../../state/loading.ts';
 import type { StudyChartProps } from './curves.tsx';
 

@@ -1,27 +1,23 @@
-import { useState } from 'preact/hooks';
 import type { StudyAnswer } from '../../../http/routes/studies.ts';
-import { post, RequestFailed } from '../../api/client.ts';
+import { post } from '../../api/client.ts';
 import { AskFirst } from '../../parts/ask-first.tsx';
 import { Failure } from '../../parts/messages.tsx';
+import { useAttempt } from '../../state/loading.ts';
 import { isOpen } from '../../state/study-data.ts';
 
 /** Pause, finish and cancel, while there is something to. */
 export function StudyActions({ study }: { study: StudyAnswer }) {
-  const [error, setError] = useState<RequestFailed>();
+  const { isBusy, error, attempt } = useAttempt();
   if (!isOpen(study)) return null;
   const step = (name: string) => post(`/v1/studies/${study.study}/${name}`);
-  const toggle = async (): Promise<void> => {
-    setError(undefined);
-    try {
-      await step(study.paused ? 'resume' : 'pause');
-    } catch (failure) {
-      setError(failure instanceof RequestFailed ? failure : undefined);
-    }
-  };
   return (
     <>
       <div class="actions">
-        <button type="button" onClick={() => void toggle()}>
+        <button
+          type="button"
+          disabled={isBusy}
+          onClick={() => void attempt(() => step(study.paused ? 'resume' : 'pause'))}
+        >
           {study.paused ? 'Resume' : 'Pause'}
         </button>
         <AskFirst

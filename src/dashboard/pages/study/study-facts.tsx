@@ -1,20 +1,12 @@
 import type { StudyAnswer } from '../../../http/routes/studies.ts';
-import { counted, decimals, duration, moment } from '../../state/format.ts';
+import { counted, decimals, duration, moment, secondsOf } from '../../format.ts';
 import { isOpen } from '../../state/study-data.ts';
 import type { TrialColumns } from '../../state/trial-history.ts';
-
-/** Seconds of an interval as Postgres writes it: 1 day 02:03:04. */
-export function secondsOf(interval: string | null): number | undefined {
-  const [, days = '0', h = '0', min = '0', s = '0'] =
-    /^(?:(\d+) days? ?)?(?:(\d+):(\d+):(\d+))?/.exec(interval ?? '') ?? [];
-  return interval === null ? undefined : Number(days) * 86_400 + Number(h) * 3600 + Number(min) * 60 + Number(s);
-}
 
 export function StudyFacts({ study, history }: { study: StudyAnswer; history: TrialColumns | undefined }) {
   const lasted =
     study.ended_at === null ? undefined : (Date.parse(study.ended_at) - Date.parse(study.created_at)) / 1000;
-  const states = history?.state ?? [];
-  const of = (state: string): number => states.filter((each) => each === state).length;
+  const of = (state: string): number | undefined => history?.state.filter((each) => each === state).length;
   return (
     <section class="panel" aria-label="Overview">
       <dl class="facts">
@@ -55,7 +47,7 @@ export function StudyFacts({ study, history }: { study: StudyAnswer; history: Tr
           <dd>{moment(study.created_at)}</dd>
         </div>
       </dl>
-      {study.plan !== null && <p class="facts muted">{study.plan}</p>}
+      {isOpen(study) && study.plan !== null && <p class="facts muted">{study.plan}</p>}
     </section>
   );
 }

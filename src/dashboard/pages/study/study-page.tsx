@@ -3,11 +3,11 @@ import type { StudyAnswer } from '../../../http/routes/studies.ts';
 import { HueKeys } from '../../charts/hue-keys.tsx';
 import { ScorePlot } from '../../charts/score-plot.tsx';
 import { TimelinePlot } from '../../charts/timeline-plot.tsx';
+import { counted } from '../../format.ts';
 import { LiveMark } from '../../parts/live-mark.tsx';
 import { Empty, Failure, Loading } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { StateMark } from '../../parts/state-mark.tsx';
-import { counted } from '../../state/format.ts';
 import { Link } from '../../state/router.tsx';
 import { isOpen, useSlowTurn, useStudyData } from '../../state/study-data.ts';
 import { bestSoFar, familiesOf, type TrialColumns } from '../../state/trial-history.ts';
@@ -23,7 +23,7 @@ const TICK_MS = 1_000;
 
 /** One study, live while it runs. */
 export function StudyPage({ study: id }: { study: string }) {
-  const { study, history, turn, stream, error } = useStudyData(id);
+  const { study, history, turn, stream, error, again } = useStudyData(id);
   return (
     <>
       <div class="page-head">
@@ -38,7 +38,7 @@ export function StudyPage({ study: id }: { study: string }) {
         {study !== undefined && isOpen(study) && <LiveMark state={stream} />}
         {study !== undefined && <StudyActions study={study} />}
       </div>
-      {error !== undefined && <Failure error={error} />}
+      {error !== undefined && <Failure error={error} again={again} />}
       {study === undefined && error === undefined && <Loading what="the study" />}
       {study?.error != null && (
         <Failure error={{ ...study.error, message: study.error.message ?? 'the study failed' }} />
@@ -81,7 +81,7 @@ function Charts({ study, history, turn }: { study: StudyAnswer; history: TrialCo
         {scored === 0 ? (
           <Waiting what="trial has a score" />
         ) : (
-          <ScorePlot data={best} metric={study.metric} onPick={pick} />
+          <ScorePlot data={best} metric={study.metric} chosen={chosen} onPick={pick} />
         )}
       </Panel>
       <Curves study={study} families={names} turn={slow} chosen={chosen} onPick={pick} />
@@ -115,6 +115,7 @@ function Charts({ study, history, turn }: { study: StudyAnswer; history: TrialCo
           order={order}
           chosen={chosen}
           onPick={pick}
+          onMove={choose}
         />
       </Panel>
       {failed > 0 && <TrialErrors study={study} failed={failed} turn={slow} />}

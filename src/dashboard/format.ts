@@ -6,6 +6,16 @@ export const counted = (value: number | null | undefined): string => (value == n
 export const decimals = (value: number | null | undefined, digits = 4): string =>
   value == null ? '–' : value.toFixed(digits);
 
+const ofNumbers = new Intl.NumberFormat('en', { maximumSignificantDigits: 6 });
+
+/** Of numbers of any size, such as those that a regression predicts: whole ones as they are, shares with three decimals, others with three to six digits. */
+export function significant(value: number | null | undefined): string {
+  if (value == null) return '–';
+  if (Number.isInteger(value)) return whole.format(value);
+  if (Math.abs(value) > 1) return ofNumbers.format(value);
+  return Math.abs(value) < 0.01 ? Number(value.toPrecision(3)).toString() : value.toFixed(3);
+}
+
 export const percent = (share: number | null | undefined, digits = 0): string =>
   share == null ? '–' : `${(100 * share).toFixed(digits)} %`;
 
@@ -66,3 +76,14 @@ export const knobList = (knobs: Readonly<Record<string, unknown>>): string =>
 
 /** A text as a literal of SQL. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** Seconds of an interval as Postgres writes it: 1 day 02:03:04. */
+export function secondsOf(interval: string | null): number | undefined {
+  const [, days = '0', h = '0', min = '0', s = '0'] =
+    /^(?:(\d+) days? ?)?(?:(\d+):(\d+):(\d+))?/.exec(interval ?? '') ?? [];
+  return interval === null ? undefined : Number(days) * 86_400 + Number(h) * 3600 + Number(min) * 60 + Number(s);
+}
+
+/** Begins with a capital, unless it begins with a name, such as that of a table: names are case-sensitive. */
+export const sentence = (text: string): string =>
+  /^[a-z]+(?:'s)?(?=[ ,]|$)/.test(text) ? `${text.charAt(0).toUpperCase()}${text.slice(1)}` : text;
