@@ -23,7 +23,7 @@ const dependsOnVersion = [
 const dependsOnProcesses = [
   'coordinator-loop',
   'costudy',
-  'dashboard',
+  'dashboard*',
   'docs',
   'encoders',
   'gradient-boosting',

@@ -169,12 +169,16 @@ export interface RafikiApi {
     input: 'text' | 'image' | 'columns';
     output: 'label' | 'number' | 'boxes';
     version: number | null;
+    /** whether the role may deploy, undeploy and export it */
+    owned: boolean;
     columns: {
       name: string;
       kind: string;
     }[];
     classes: string[] | null;
+    feature: string | null;
     source: string | null;
+    validation_source: string | null;
     target: string | null;
     members: {
       version: number;
