@@ -1,10 +1,12 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { RequestTooLarge, UndefinedObject } from '../errors/errors.ts';
+import { RequestTooLarge } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { acceptFiles, checkType, shareMemory } from './bodies.ts';
 import { onClientError } from './client-errors.ts';
+import { compress } from './compress.ts';
 import { errorBody, HttpRefusal } from './error-answer.ts';
 import { parseJson } from './json-body.ts';
+import { KnownPaths } from './known-paths.ts';
 import type { HttpLimits } from './limits.ts';
 import type { HttpRoute } from './route.ts';
 import { PAGE_KEY } from './sign-in/page-sessions.ts';
@@ -19,6 +21,10 @@ export interface TlsFiles {
 
 export interface AppOptions {
   tls: TlsFiles | undefined;
+  /** Whether clients reach it by TLS: its own, or that of a proxy. */
+  isTls?: boolean;
+  /** Where browsers find it, if a proxy is in front of it. */
+  origin?: string | undefined;
   /** Web pages of these origins may use the server: scheme, host and port; none by default. */
   corsOrigins: readonly string[];
   signIns: SignIns;
@@ -41,7 +47,8 @@ const MAX_PARAM_CHARS = 1000;
 export const challenge = 'Basic realm="rafiki", charset="UTF-8", Bearer realm="rafiki"';
 
 /** The web server without its paths: limits, headers, errors in one shape. */
-export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions, 'signIns'>): FastifyInstance {
+export function createApp(options: Omit<AppOptions, 'signIns'>): FastifyInstance {
+  const { tls, isTls = tls !== undefined, origin, corsOrigins, limits, logger } = options;
   const serverOptions = { maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: CHECK_MS };
   const app = fastify({
     logger: false,
@@ -54,6 +61,7 @@ export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions,
     http: serverOptions,
     ...(tls === undefined ? {} : { https: { ...tls, ...serverOptions } }),
   }) as unknown as FastifyInstance;
+  const known = new KnownPaths(app);
   app.server.maxConnections = limits.connections;
   app.server.headersTimeout = limits.headersMs;
   app.decorateRequest('role', undefined);
@@ -62,11 +70,11 @@ export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions,
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_: FastifyRequest, body: Buffer) =>
     parseJson(body, limits.jsonDepth),
   );
-  const ownHeaders = tls === undefined ? securityHeaders : { ...securityHeaders, 'strict-transport-security': HSTS };
+  const ownHeaders = !isTls ? securityHeaders : { ...securityHeaders, 'strict-transport-security': HSTS };
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(ownHeaders);
     if (corsOrigins.length > 0) allowOrigin(request, reply, corsOrigins);
-    checkOrigin(request, corsOrigins);
+    checkOrigin(request, origin === undefined ? corsOrigins : [...corsOrigins, origin]);
   });
   if (corsOrigins.length > 0) app.options('*', async (_, reply) => reply.code(204).send());
   app.setErrorHandler((error, request, reply) => {
@@ -74,35 +82,30 @@ export function createApp({ tls, corsOrigins, limits, logger }: Omit<AppOptions,
     if (reply.statusCode >= 500)
       logger.warn({ path: request.routeOptions.url, err: String(error) }, 'a request failed');
   });
-  app.setNotFoundHandler((request, reply) => sendError(noPath(request), reply));
-  refuseBodies(app);
+  app.setNotFoundHandler((request, reply) => sendError(known.refusal(request), reply));
+  refuseBodies(app, known);
   acceptFiles(app, limits);
   shareMemory(app, limits);
   return app;
 }
 
-const noPath = ({ method, url }: FastifyRequest): UndefinedObject =>
-  new UndefinedObject(`there is no path ${method} ${url.split('?')[0]?.slice(0, 200)}`, {
-    hint: 'GET /openapi.json describes all paths.',
-  });
-
 /** Where nobody has signed in, nothing of a body is read: such paths have none. */
-function refuseBodies(app: FastifyInstance): void {
+function refuseBodies(app: FastifyInstance, known: KnownPaths): void {
   app.addHook('preParsing', async (request) => {
     const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
     if (request.role !== undefined || (coding === undefined && Number(length ?? 0) === 0)) return;
-    if (request.is404) throw noPath(request);
+    if (request.is404) throw known.refusal(request);
     throw new RequestTooLarge('this path reads no body', { hint: 'Send the request without one.' });
   });
 }
 
 function sendError(error: unknown, reply: FastifyReply): void {
-  const { status, body, retryAfter } = errorBody(error);
+  const { status, body, retryAfter, headers = {} } = errorBody(error);
   // a page of ours asks by itself: the browser's own question would be in its way
   if (status === 401 && reply.request.headers[PAGE_KEY] === undefined) void reply.header('www-authenticate', challenge);
   if (status === 408) void reply.header('connection', 'close'); // the rest of the request is not read
   if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
-  void reply.code(status).type('application/json; charset=utf-8').send(body);
+  void reply.code(status).headers(headers).type('application/json; charset=utf-8').send(body);
 }
 
 function allowOrigin(request: FastifyRequest, reply: FastifyReply, origins: readonly string[]): void {
@@ -161,12 +164,14 @@ export function addRoutes(app: FastifyInstance, routes: readonly HttpRoute[], si
     bodyTypes = ['application/json'],
     bodyLimit,
     status,
+    isLong = false,
     handle,
   } of routes) {
     app.route({
       method,
       url: path,
       onRequest,
+      ...(isLong ? { onSend: compress } : {}),
       preParsing: async (request) => {
         if (needsPassword) request.role?.byPassword();
         checkType(request, bodyTypes);

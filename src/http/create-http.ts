@@ -48,6 +48,8 @@ export interface CreateHttpOptions {
   port: number;
   tlsCert?: string | undefined;
   tlsKey?: string | undefined;
+  /** Where browsers find it, if a proxy is in front of it. */
+  origin?: string | undefined;
   corsOrigins?: readonly string[] | undefined;
   limits?: HttpLimits;
   logger: Logger;
@@ -92,10 +94,12 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       const tls = await tlsOf(options);
       const api = await apiSchema(database);
       signIns = new SignIns({ database, readerUrl: options.readerUrl, api, limits, clock: systemClock, logger });
-      app = createApp({ tls, corsOrigins: options.corsOrigins ?? [], limits, logger });
+      const { origin, corsOrigins = [] } = options;
+      const isTls = tls !== undefined || isHttps(origin);
+      app = createApp({ tls, isTls, origin, corsOrigins, limits, logger });
       traceRequests(app);
       const sessions = new PageSessions(limits, systemClock);
-      addPageSessions(app, sessions, tls !== undefined);
+      addPageSessions(app, sessions, { isTls, origin });
       const gate = new FairGate({
         what: 'predictions',
         places: limits.predictions,
@@ -113,7 +117,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
         ...modelRoutes(),
         ...predictRoutes(predictions, limits),
         ...evaluationRoutes(limits),
-        ...sessionRoutes(sessions, tls !== undefined),
+        ...sessionRoutes(sessions, isTls),
         ...chartRoutes(predictions, limits),
       ];
       const document = openApi(routes);
@@ -147,7 +151,9 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
   };
 }
 
-async function tlsOf({ tlsCert, tlsKey, host, logger }: CreateHttpOptions): Promise<TlsFiles | undefined> {
+const isHttps = (origin: string | undefined): boolean => origin?.startsWith('https://') ?? false;
+
+async function tlsOf({ tlsCert, tlsKey, host, origin, logger }: CreateHttpOptions): Promise<TlsFiles | undefined> {
   if (tlsCert !== undefined && tlsKey !== undefined)
     return { cert: await readFile(tlsCert), key: await readFile(tlsKey) };
   if (tlsCert !== undefined || tlsKey !== undefined) {
@@ -155,7 +161,7 @@ async function tlsOf({ tlsCert, tlsKey, host, logger }: CreateHttpOptions): Prom
       hint: 'Set both RAFIKI_HTTP_TLS_CERT and RAFIKI_HTTP_TLS_KEY.',
     });
   }
-  if (!['127.0.0.1', '::1', 'localhost'].includes(host)) {
+  if (!['127.0.0.1', '::1', 'localhost'].includes(host) && !isHttps(origin)) {
     logger.warn({ host }, 'passwords are sent in the clear, unless a proxy in front of this server speaks TLS');
   }
   return undefined;

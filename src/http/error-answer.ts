@@ -8,6 +8,7 @@ export interface ErrorAnswer {
   report: ErrorReport;
   /** Seconds after which a repetition may succeed. */
   retryAfter?: number;
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** HTTP statuses of SQLSTATEs; of several the longest prefix counts. */
@@ -46,8 +47,11 @@ export function errorAnswer(thrown: unknown): ErrorAnswer {
   const error = ofFramework(translatePostgresError(thrown));
   const report = reportError(error);
   const status = error instanceof HttpRefusal ? error.status : statusOf(report.sqlstate);
+  const { headers } = error instanceof HttpRefusal ? error : {};
   if (status === 500) return { status, report: { sqlstate: 'XX000', message: 'internal error' } };
-  return status === 429 || status === 503 ? { status, report, retryAfter: 1 } : { status, report };
+  return status === 429 || status === 503
+    ? { status, report, retryAfter: 1 }
+    : { status, report, ...(headers && { headers }) };
 }
 
 /** An error as every answer has it. */
@@ -61,14 +65,16 @@ export function errorBody(thrown: unknown): Omit<ErrorAnswer, 'report'> & { body
 export class HttpRefusal extends RafikiError {
   readonly sqlstate: string;
   readonly status: number;
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(
-    { status, sqlstate }: { status: number; sqlstate: string },
+    { status, sqlstate, headers }: { status: number; sqlstate: string; headers?: Readonly<Record<string, string>> },
     message: string,
     options: { detail?: string; hint?: string; cause?: unknown } = {},
   ) {
     super(message, options);
     this.status = status;
+    this.headers = headers;
     this.sqlstate = sqlstate;
   }
 }

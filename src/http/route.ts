@@ -36,6 +36,8 @@ export interface RouteSpec<P extends TSchema, Q extends TSchema, B extends TSche
   /** Of the answer as JSON; undefined if it is none, as `answerType` says. */
   answer?: A;
   answerType?: string;
+  /** Whether the answer may be long, and is compressed: nothing in it comes from the request. */
+  isLong?: boolean;
   /** Of a success; default 200. */
   status?: number;
   /** Undefined: the handler has answered. */

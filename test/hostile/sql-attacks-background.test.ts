@@ -267,7 +267,7 @@ describe('with coordinator, worker and server', () => {
     ['a knob that there is not', { knobs: '{"nonsense": 1}' }, '42704'],
     ['a knob of the wrong type', { knobs: '{"epochs": "many"}' }, '42804'],
     ['a knob out of its domain', { knobs: '{"epochs": 100000}' }, '22003'],
-    ['a list that is none', { knobs: '{"epochs": {"list": 1}}' }, '22023'],
+    ['a list that is none', { knobs: '{"epochs": {"list": 1}}' }, '42804'],
     ['knobs that are an array', { knobs: '[]' }, '22023'],
     ['a family that there is not', { families: '{vgg}' }, '42704'],
     ['an advisor that there is not', { advisor: 'oracle' }, '22023'],

@@ -29,7 +29,8 @@ afterAll(async () => {
 });
 
 test('a history has all trials, in columns of one length', async () => {
-  const { body } = await ann<HistoryAnswer>('GET', `/v1/studies/${many}/history`);
+  const { body, headers } = await ann<HistoryAnswer>('GET', `/v1/studies/${many}/history`);
+  expect(headers.get('content-encoding')).toBe('gzip');
   const { states, families, ...columns } = body;
   expect(families).toEqual(['fasttext', 'temporal_cnn']);
   for (const column of Object.values(columns)) expect(column).toHaveLength(3_000);

@@ -48,6 +48,22 @@ test('a session needs a role and its password, and its cookie is for this server
   expect(JSON.stringify(body)).not.toContain('secret');
 });
 
+test('behind a proxy with TLS the cookie is for TLS alone, and pages of that origin are its own', async () => {
+  const origin = 'https://rafiki.example.org';
+  const proxied = await startHttp(database, { origin });
+  const { headers, body } = await httpClient(proxied.url, annRole)<{ key: string }>('POST', '/v1/session', undefined, {
+    origin,
+  });
+  const [cookie = ''] = (headers.get('set-cookie') ?? '').split(';');
+  expect(headers.get('set-cookie')).toMatch(/^__Host-rafiki_session=[\w-]{43}; .*; Secure$/);
+  expect(headers.get('strict-transport-security')).not.toBeNull();
+  const asPage = (from: string) =>
+    httpClient(proxied.url)('GET', '/v1/me', undefined, { cookie, 'rafiki-session': body.key, origin: from });
+  expect((await asPage(origin)).status).toBe(200);
+  expect((await asPage('https://evil.example.org')).status).toBe(403);
+  await proxied.server.stop();
+});
+
 test('cookie and key together act as the role; neither does alone', async () => {
   const { cookie, key, headers } = await signIn(annRole);
   expect((await nobody()('GET', '/v1/me', undefined, headers)).body).toEqual({ role: annRole, roles: [] });

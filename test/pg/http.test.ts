@@ -288,6 +288,9 @@ describe("nginyc/rafiki's requests", () => {
 describe('errors', () => {
   test.each([
     ['GET', '/v1/nowhere', undefined, 404, '42704'],
+    ['DELETE', '/v1/studies', undefined, 405, '0A000'],
+    ['PUT', '/v1/models/films/predict', { query: 'a' }, 405, '0A000'],
+    ['POST', '/v2/models/films', undefined, 405, '0A000'],
     ['GET', '/v1/studies/x', undefined, 400, '22023'],
     ['GET', '/v1/studies?limit=0', undefined, 400, '22023'],
     ['GET', '/v1/studies?limit=x', undefined, 400, '22023'],

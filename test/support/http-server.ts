@@ -14,13 +14,19 @@ export interface TestHttp {
 /** The HTTP server of a test's database, in this process. */
 export async function startHttp(
   database: TestDatabase,
-  { limits = {}, logger = silentLogger, cors }: { limits?: Partial<HttpLimits>; logger?: Logger; cors?: string[] } = {},
+  {
+    limits = {},
+    logger = silentLogger,
+    cors,
+    origin,
+  }: { limits?: Partial<HttpLimits>; logger?: Logger; cors?: string[]; origin?: string } = {},
 ): Promise<TestHttp> {
   const server = createHttp({
     database: database.service,
     host: '127.0.0.1',
     port: 0,
     corsOrigins: cors,
+    origin,
     limits: { ...defaultHttpLimits, ...limits },
     logger,
   });

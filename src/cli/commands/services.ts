@@ -106,14 +106,16 @@ export const httpCommand = command({
     'httpPort',
     'httpTlsCert',
     'httpTlsKey',
+    'httpOrigin',
     'httpCors',
     ...metricsSettings,
     ...traceSettings,
   ],
   run({ settings }) {
-    const { httpHost: host, httpPort: port = HTTP_PORT, httpTlsCert: tlsCert, httpTlsKey: tlsKey, httpCors } = settings;
+    const { httpHost: host, httpPort: port = HTTP_PORT, httpTlsCert: tlsCert, httpTlsKey: tlsKey } = settings;
+    const { httpCors: corsOrigins, httpOrigin: origin } = settings;
     const { readerUrl } = settings;
-    const own = { readerUrl, host, port, tlsCert, tlsKey, corsOrigins: httpCors };
+    const own = { readerUrl, host, port, tlsCert, tlsKey, origin, corsOrigins };
     return runService('http', settings, (common) => createHttp({ ...common, ...own }));
   },
 });

@@ -16,6 +16,7 @@ export const upSettings = [
   'noHttp',
   'httpTlsCert',
   'httpTlsKey',
+  'httpOrigin',
   'httpCors',
   'workers',
   'metricsPort',

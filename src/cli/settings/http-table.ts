@@ -28,6 +28,11 @@ export const httpTable = {
     kind: kind.filePath('FILE'),
     about: "that certificate's key, as PEM",
   },
+  httpOrigin: {
+    variable: 'RAFIKI_HTTP_ORIGIN',
+    kind: kind.origin,
+    about: 'the origin at which browsers find the HTTP server behind a proxy; with https its cookies are Secure',
+  },
   httpCors: {
     variable: 'RAFIKI_HTTP_CORS',
     kind: kind.origins,

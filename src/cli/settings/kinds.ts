@@ -95,6 +95,13 @@ export const httpUrl: Kind<string> = {
   parse: (it) => (URL.canParse(it) && /^https?:\/\//.test(it) ? it : undefined),
 };
 
+export const origin: Kind<string> = {
+  label: 'ORIGIN',
+  description: 'an origin',
+  example: 'it as https://HOST or https://HOST:PORT, without a path',
+  parse: (it) => (URL.canParse(it) && new URL(it).origin === it ? it : undefined),
+};
+
 /** Origins of web pages, separated by commas. */
 export const origins: Kind<readonly string[]> = {
   label: 'ORIGINS',
@@ -102,7 +109,7 @@ export const origins: Kind<readonly string[]> = {
   example: 'each as https://HOST or https://HOST:PORT, without a path, and commas in between',
   parse(it) {
     const list = it.split(',').map((each) => each.trim());
-    return list.every((each) => URL.canParse(each) && new URL(each).origin === each) ? list : undefined;
+    return list.every((each) => origin.parse(each) !== undefined) ? list : undefined;
   },
 };
 

@@ -37,6 +37,7 @@ export const curveRoutes = (): HttpRoute[] => [
     method: 'GET',
     path: '/v1/studies/:study/curves',
     tag: 'charts',
+    isLong: true,
     summary: `Learning curves of all trials; of more than ${MAX_LINES}, the best ${BEST_LINES} and an even choice of the others`,
     params: studyParams,
     answer: curvesSchema,

@@ -38,6 +38,7 @@ export const historyRoutes = (): HttpRoute[] => [
     method: 'GET',
     path: '/v1/studies/:study/history',
     tag: 'charts',
+    isLong: true,
     summary: 'All trials of a study in columns; with from: those of this number and above',
     params: studyParams,
     query: Type.Object(

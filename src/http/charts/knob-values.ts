@@ -27,6 +27,7 @@ export const knobValueRoutes = (): HttpRoute[] => [
     method: 'GET',
     path: '/v1/studies/:study/knob_values',
     tag: 'charts',
+    isLong: true,
     summary: "The knobs of a family's scored trials in columns; of many trials a choice, as of curves",
     params: studyParams,
     query: Type.Object({ family: nameSchema }, { additionalProperties: false }),

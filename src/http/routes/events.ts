@@ -9,6 +9,8 @@ import { newestStudies, type StudyAnswer, studyOf } from './studies.ts';
 
 /** The study is read when it has changed, but not more often; and anyway after the longer time. */
 const MIN_LOOK_MS = 500;
+/** Of the time, for the looks of one stream: those at studies of ten thousand trials take long. */
+const LOOK_SHARE = 0.05;
 const POLL_MS = 5_000;
 /** A stream ends after this, and the client connects again: with its password, if it is still right. */
 const MAX_STREAM_MS = 600_000;
@@ -67,15 +69,20 @@ async function stream(
 ): Promise<void> {
   const untilMs = performance.now() + MAX_STREAM_MS;
   let last = '';
-  for (let next = first; ; next = await read()) {
+  let lookMs = 0;
+  for (let next = first; ; ) {
     const { found, isLast } = next;
     const data = JSON.stringify(found);
     if (response.writableLength > MAX_UNSENT_BYTES) return;
     response.write(data === last ? ': still there\n\n' : `event: ${event}\ndata: ${data}\n\n`);
     last = data;
     if (isLast || gone.aborted || performance.now() > untilMs) return;
-    await changed.wait(study, { minMs: MIN_LOOK_MS, maxMs: POLL_MS, signal: gone });
+    const minMs = Math.min(POLL_MS, Math.max(MIN_LOOK_MS, lookMs / LOOK_SHARE));
+    await changed.wait(study, { minMs, maxMs: POLL_MS, signal: gone });
     if (gone.aborted) return;
+    const startedMs = performance.now();
+    next = await read();
+    lookMs = performance.now() - startedMs;
   }
 }
 

@@ -20,7 +20,11 @@ const nameOf = (isTls: boolean): string => (isTls ? '__Host-rafiki_session' : 'r
  * Lets requests sign in by a session: the cookie and the key together stand for the Authorization header that the session began
  * with, which is then checked as always. So a role that is dropped, or whose password changes, is out as soon as with HTTP Basic.
  */
-export function addPageSessions(app: FastifyInstance, sessions: PageSessions, isTls: boolean): void {
+export function addPageSessions(
+  app: FastifyInstance,
+  sessions: PageSessions,
+  { isTls, origin: ownOrigin }: { isTls: boolean; origin: string | undefined },
+): void {
   const timer = setInterval(() => sessions.sweep(), SWEEP_MS);
   timer.unref();
   app.addHook('onClose', async () => {
@@ -34,7 +38,7 @@ export function addPageSessions(app: FastifyInstance, sessions: PageSessions, is
     if (authorization !== undefined || token === undefined || typeof key !== 'string') return;
     const session = sessions.of({ token, key });
     if (session === undefined) return;
-    refuseOthers(request);
+    refuseOthers(request, ownOrigin);
     request.session = session;
     request.headers.authorization = session.authorization;
   });
@@ -65,8 +69,11 @@ function cookieOf(header: string | undefined, name: string): string | undefined 
 }
 
 /** A session is for our own pages, not for origins that RAFIKI_HTTP_CORS allows to sign in by themselves. */
-function refuseOthers({ headers: { origin, host, 'sec-fetch-site': site } }: FastifyRequest): void {
-  const isOwn = origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
+function refuseOthers(
+  { headers: { origin, host, 'sec-fetch-site': site } }: FastifyRequest,
+  ownOrigin: string | undefined,
+): void {
+  const isOwn = origin === undefined || origin === ownOrigin || (URL.canParse(origin) && new URL(origin).host === host);
   if (isOwn && (site === undefined || site === 'same-origin')) return;
   throw new HttpRefusal({ status: 403, sqlstate: '42501' }, 'a session is used by another origin', {
     hint: 'Sign in with a role and its password by HTTP Basic.',
