@@ -33,8 +33,12 @@ export class OwnerProcesses implements Service {
     this.#options = options;
   }
 
+  /** A folder that cannot be used is told of when a model is loaded: the server starts, and answers what it can. */
   async start(): Promise<void> {
-    await removeAbandonedFolders(this.#options.parentDir);
+    const { parentDir, logger } = this.#options;
+    await removeAbandonedFolders(parentDir).catch((error: unknown) =>
+      logger.warn({ err: String(error) }, 'folders of ended processes were not removed'),
+    );
   }
 
   async stop(): Promise<void> {
