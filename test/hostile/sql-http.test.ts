@@ -314,7 +314,7 @@ test('bodies of a client without a role are not read, and long ones are bounded'
   expect(said).toMatch(/^HTTP\/1.1 401/);
   for (const [start, status] of [
     ['POST /v1/nowhere', 404],
-    ['POST /health/live', 404],
+    ['POST /health/live', 405],
     ['GET /health/live', 413],
   ] as const) {
     const refused = await raw(
