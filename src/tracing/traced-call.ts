@@ -19,6 +19,9 @@ export function useTracer(used: typeof tracer): void {
   tracer = used;
 }
 
+/** To be asked first where calls are quick. */
+export const isTracing = (): boolean => tracer !== undefined;
+
 export interface CallDescription {
   name: string;
   /** Of the caller, as in W3C Trace Context. */
@@ -55,11 +58,12 @@ export class TracedCall {
     this.#spans.startSpan(name, { attributes, startTime: startMs }, context).end(endMs);
   }
 
-  end(attributes: Attributes, error?: { code: string; message: string }): void {
+  /** `fault`: the code of an error. Its message is not sent: it may quote an input. */
+  end(attributes: Attributes, fault?: string): void {
     this.#span.setAttributes(attributes);
-    if (error !== undefined) {
-      this.#span.setAttribute('error.type', error.code);
-      this.#span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+    if (fault !== undefined) {
+      this.#span.setAttribute('error.type', fault);
+      this.#span.setStatus({ code: SpanStatusCode.ERROR });
     }
     this.#span.end();
   }

@@ -111,6 +111,24 @@ describe('time', () => {
     await slow.server.stop();
   });
 
+  test('is bounded as a whole, also before the header has come', async () => {
+    const short = await startHttp(database, { limits: { longStatementMs: 1_500 } });
+    const { client } = await short.as('ann');
+    async function* letters(): AsyncGenerator<Buffer> {
+      for (;;) {
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        yield Buffer.from('a');
+      }
+    }
+    const body = Readable.toWeb(Readable.from(letters()));
+    expect(await client('POST', '/v1/datasets/endless', body, { 'content-type': 'text/csv' })).toMatchObject({
+      status: 408,
+      body: { error: { code: '57014' } },
+    });
+    await noTable('endless');
+    await short.server.stop();
+  });
+
   test('a length that is too large is refused before the file comes', async () => {
     const tiny = await startHttp(database, { limits: { uploadBytes: 1_000 } });
     const { client } = await tiny.as('ann');

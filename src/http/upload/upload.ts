@@ -68,29 +68,30 @@ const taken = (name: string): HttpRefusal =>
 function load(
   on: RoleTransaction,
   name: string,
-  { format, body, maxBytes, maxIdleMs, maxImageBytes, statementMs: maxMs }: UploadOptions,
+  { format, body, maxBytes, maxIdleMs, maxImageBytes, statementMs }: UploadOptions,
   { role, signal }: SignedIn,
 ): Promise<{ columns: UploadedColumn[]; rows: number }> {
   if (Buffer.isBuffer(body)) {
     return format === 'zip'
       ? loadImages(on, { name, archive: body, maxImageBytes })
-      : loadParquet(on, { role, name, file: body, maxMs, signal });
+      : loadParquet(on, { role, name, file: body, maxMs: statementMs, signal });
   }
   return loadTexts(on, {
     name,
     format: format === 'csv' ? 'csv' : 'json-lines',
-    bytes: bounded(body, { maxBytes, maxIdleMs }),
+    bytes: bounded(body, { maxBytes, maxIdleMs, statementMs }),
   });
 }
 
-/** In size, and in the time that the client lets pass without a byte: not in that of Postgres, which takes them. */
+/** In size, in all its time, and in that which the client lets pass without a byte: not while Postgres takes them. */
 async function* bounded(
   body: Readable,
-  { maxBytes, maxIdleMs }: Pick<UploadOptions, 'maxBytes' | 'maxIdleMs'>,
+  { maxBytes, maxIdleMs, statementMs: maxMs }: Pick<UploadOptions, 'maxBytes' | 'maxIdleMs' | 'statementMs'>,
 ): AsyncGenerator<Buffer> {
+  const untilMs = performance.now() + maxMs;
   const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   for (let bytes = 0; ; ) {
-    const { value: chunk, done } = await within(maxIdleMs, chunks.next());
+    const { value: chunk, done } = await within(Math.min(maxIdleMs, untilMs - performance.now()), chunks.next());
     if (done === true) return;
     bytes += chunk.length;
     if (bytes > maxBytes) {
@@ -103,16 +104,16 @@ async function* bounded(
   }
 }
 
-function within<T>(maxIdleMs: number, awaited: Promise<T>): Promise<T> {
+function within<T>(maxMs: number, awaited: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(stalled(maxIdleMs)), maxIdleMs);
+    timer = setTimeout(() => reject(stalled(maxMs)), Math.max(0, maxMs));
   });
   return Promise.race([awaited, late]).finally(() => clearTimeout(timer));
 }
 
-const stalled = (maxIdleMs: number): HttpRefusal =>
+const stalled = (waitedMs: number): HttpRefusal =>
   new HttpRefusal({ status: 408, sqlstate: '57014' }, 'the uploaded file did not arrive in time', {
-    detail: `No byte of it came for ${Math.round(maxIdleMs / 1000)} s.`,
+    detail: waitedMs > 0 ? `No byte of it came for ${Math.ceil(waitedMs / 1000)} s.` : 'Its time is over.',
     hint: 'Upload it again.',
   });

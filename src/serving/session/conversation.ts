@@ -10,6 +10,7 @@ import {
   ticketReply,
 } from '../../protocol/reply.ts';
 import { type BridgeRequest, checkSize, keyOf, parseRequest, verbOf } from '../../protocol/request.ts';
+import { isTracing } from '../../tracing/traced-call.ts';
 import type { Client } from './client.ts';
 import type { TracedTerms } from './deadline.ts';
 import { traced } from './traced.ts';
@@ -147,6 +148,7 @@ export class PredictConversation implements Conversation {
   }
 
   #traced<T>({ verb, key, latency }: TracedRequest, rows: number, work: (terms: TracedTerms) => T): T {
+    if (!isTracing()) return work(latency);
     return traced({ name: spanNames[verb], rows, latency, modelName: () => this.#client.nameOf(key) }, work);
   }
 

@@ -1,6 +1,6 @@
 import { reportError } from '../../errors/rafiki-error.ts';
 import type { LatencyOptions } from '../../protocol/latency-options.ts';
-import { type TracedCall, tracedCall } from '../../tracing/traced-call.ts';
+import { tracedCall } from '../../tracing/traced-call.ts';
 import type { TracedTerms } from './deadline.ts';
 
 export interface TracedOptions {
@@ -16,7 +16,7 @@ export function traced<T>({ name, rows, latency, modelName }: TracedOptions, wor
   const trace = tracedCall({ name, traceparent: latency.traceparent, attributes: { 'rafiki.rows': rows } });
   if (trace === undefined) return work(latency);
   const ended = (): void => trace.end({ 'rafiki.model': modelName() ?? '' });
-  const failed = (error: unknown): void => endFailed(trace, error);
+  const failed = (error: unknown): void => trace.end({}, reportError(error).sqlstate);
   try {
     const result = work({ ...latency, trace });
     if (result instanceof Promise) void result.then(ended, failed);
@@ -26,9 +26,4 @@ export function traced<T>({ name, rows, latency, modelName }: TracedOptions, wor
     failed(error);
     throw error;
   }
-}
-
-function endFailed(trace: TracedCall, error: unknown): void {
-  const { sqlstate: code, message } = reportError(error);
-  trace.end({}, { code, message });
 }
