@@ -1,32 +1,21 @@
-import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Writable } from 'node:stream';
-import { pino } from 'pino';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createBridge } from '../../src/bridge/create-bridge.ts';
-import { urlAs } from '../../src/cli/logins.ts';
-import { Database } from '../../src/db/database.ts';
+import type { Database } from '../../src/db/database.ts';
 import type { TrainedModel } from '../../src/domain/training.ts';
-import { PostgresParamStore } from '../../src/params/param-store.ts';
-import { silentLogger } from '../../src/runtime/logger.ts';
-import type { Service } from '../../src/runtime/service.ts';
 import { type HttpClient, httpClient, tokenClient } from '../support/http-client.ts';
-import { startHttp, type TestHttp } from '../support/http-server.ts';
-import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
-import { SERVICE_PASSWORD } from '../support/service-password.ts';
+import type { TestHttp } from '../support/http-server.ts';
+import type { TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
-import { deployTinyModel, trainTinyModel } from '../support/tiny-model.ts';
+import { trainTinyModel } from '../support/tiny-model.ts';
+import { createToken, sha256, startTokenStage, type TokenStage, tokenCallOf } from '../support/token-stage.ts';
 
-/** Attacks by roles that have a token, know of one, or whose code runs while one is used. */
+/** Attacks by roles that have a token, or know of one. */
 let trained: TrainedModel;
+let stage: TokenStage;
 let database: TestDatabase;
 let db: Database;
-let bridge: Service;
 let http: TestHttp;
-let cacheDir: string;
-let log: string;
 let mallory: Database;
 let malloryRole: string;
 let victim: Database;
@@ -38,64 +27,11 @@ let reader: Database;
 beforeAll(async () => {
   trained = await trainTinyModel();
 });
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-async function create(session: Database, name: string): Promise<string> {
-  const [row] = await session.query<{ token: string }>('select rafiki_create_token($1) as token', [name]);
-  return row?.token ?? '';
-}
-
-/** The call of a token's function, as the reader. */
-async function callOf(role: string): Promise<string> {
-  const [row] = await db.query<{ name: string; max: number }>(
-    `select p.proname as name, p.pronargs as max from pg_proc p where p.pronamespace = 'rafiki_reader'::regnamespace and p.proowner = $1::regrole`,
-    [role],
-  );
-  return `rafiki_reader."${row?.name}"($1::text, $2::text, '{}'::jsonb${', true'.repeat((row?.max ?? 3) - 3)})`;
-}
-
 beforeEach(async () => {
-  database = await createTestDatabase();
-  ({ db } = database);
-  log = '';
-  const write = (chunk: unknown, _: unknown, done: () => void): void => {
-    log += String(chunk);
-    done();
-  };
-  const logger = pino({ level: 'debug' }, new Writable({ write }));
-  const store = new PostgresParamStore({ database: db, cacheBytes: 1 });
-  cacheDir = mkdtempSync(path.join(tmpdir(), 'rafiki-models-'));
-  for (const model of ['secret', 'open']) await deployTinyModel({ db, store }, { model, version: 1, trained });
-  bridge = createBridge({ database: database.service, port: 0, cacheDir, logger });
-  await bridge.start();
-  http = await startHttp(database, { limits: { failuresOfAddress: 10 }, logger });
-  ({ role: malloryRole } = await http.as('mallory'));
-  ({ role: victimRole } = await http.as('victim'));
-  mallory = await database.as('mallory');
-  victim = await database.as('victim');
-  for (const role of [malloryRole, victimRole]) {
-    await db.query(`create schema authorization ${role}`);
-    await db.query('select rafiki_grant($1, $2)', ['open', role]);
-  }
-  await db.query('select rafiki_grant($1, $2)', ['secret', victimRole]);
-  victimToken = await create(victim, 'app');
-  asVictim = tokenClient(http.url, victimToken);
-  reader = new Database({
-    url: urlAs(database.url, 'rafiki_reader', SERVICE_PASSWORD),
-    application: 'test',
-    maxConnections: 1,
-    asUser: true,
-    logger: silentLogger,
-  });
+  stage = await startTokenStage(trained);
+  ({ database, db, http, mallory, malloryRole, victim, victimRole, victimToken, asVictim, reader } = stage);
 });
-afterEach(async () => {
-  await reader.stop();
-  await http.server.stop();
-  await bridge.stop();
-  await database.drop();
-  rmSync(cacheDir, { recursive: true });
-});
+afterEach(() => stage.stop());
 
 const predict = (client: HttpClient, model: string) =>
   client<{ prediction?: string }>('POST', `/v1/models/${model}/predict`, { query: 'good film' });
@@ -103,7 +39,7 @@ const predict = (client: HttpClient, model: string) =>
 const status = async (client: HttpClient): Promise<number> => (await client('GET', '/v1/me')).status;
 
 test("one role's token answers with its own data only, also when two are used at once", async () => {
-  const asMallory = tokenClient(http.url, await create(mallory, 'app'));
+  const asMallory = tokenClient(http.url, await createToken(mallory, 'app'));
   // on a busy machine a connection may take more than ten seconds: then the same request is sent again
   const statusOf = async (client: HttpClient, attempts = 3): Promise<number> => {
     const { status: found } = await predict(client, 'secret');
@@ -148,7 +84,7 @@ test('expired and revoked tokens end, those kept by the server within seconds', 
   expect(await status(asVictim)).toBe(401); // its function refuses at once
   await expect.poll(async () => (await predict(asVictim, 'secret')).status, { timeout: 8_000 }).toBe(401);
 
-  const short = tokenClient(http.url, await create(victim, 'short'));
+  const short = tokenClient(http.url, await createToken(victim, 'short'));
   expect(await status(short)).toBe(200);
   await db.query(`update rafiki.token set expires_at = now() where name = 'short'`);
   expect(await status(short)).toBe(401);
@@ -246,7 +182,7 @@ test('a function that its owner has replaced is not called', async () => {
 
 test("a session of the reader calls no token's function without the service and the token", async () => {
   const session = await reader.connect(() => undefined);
-  const call = `select ${await callOf(victimRole)}`;
+  const call = `select ${await tokenCallOf(db, victimRole)}`;
   expect(await failureOf(session, call.replace('$1', `'${sha256(victimToken)}'`).replace('$2', `'me'`))).toMatchObject({
     code: '42501',
   });
@@ -261,109 +197,6 @@ test("a session of the reader calls no token's function without the service and 
   for (const name of ['train; drop', 'nothing', '', '%', 'me(jsonb)'])
     await expect(session.query(call, [sha256(victimToken), name])).rejects.toMatchObject({ code: '42883' });
   await session.close();
-});
-
-/** A view of `owner` whose reading runs `code`, a block of PL/pgSQL, with the rights of its reader; and a table that keeps what it finds. */
-async function trap(owner: Database, role: string, code: string): Promise<string> {
-  await owner.query(`create table ${role}.found (what text); grant insert, select on ${role}.found to public`);
-  await owner.query(
-    `create function ${role}.look(text) returns text language plpgsql as $f$ begin ${code} return $1; end $f$`,
-  );
-  await owner.query(
-    `create view ${role}.rows as select l as label, ${role}.look(b) as body from (values ('pos', 'good'), ('neg', 'bad'), ('pos', 'fine')) v (l, b)`,
-  );
-  await owner.query(`grant usage on schema ${role} to public; grant select on ${role}.rows to public`);
-  return `${role}.rows`;
-}
-
-const evaluate = (client: HttpClient, source: string) =>
-  client<{ error?: { code: string; message: string } }>('POST', '/v1/models/open/evaluate', {
-    source,
-    target: 'label',
-    feature: 'body',
-  });
-
-test('code that runs during a call has the rights of the role, and cannot leave it', async () => {
-  const kept = (what: string): string => `insert into ${malloryRole}.found values (${what});`;
-  const source = await trap(
-    mallory,
-    malloryRole,
-    `${kept(`'current ' || current_user`)} ${kept(`'session ' || session_user`)} ${kept('current_query()')}
-     ${kept(`(select coalesce(string_agg(a.query, ' '), '') from pg_stat_activity a where a.usename = session_user)`)}
-     ${kept(`(select coalesce(string_agg(s.statement, ' '), '') from pg_prepared_statements s)`)}
-     begin reset role; ${kept(`'after reset ' || current_user`)} exception when others then ${kept('sqlstate')} end;
-     begin set role rafiki_reader; ${kept(`'after set ' || current_user`)} exception when others then ${kept('sqlstate')} end;
-     begin set session authorization default; ${kept(`'after default ' || current_user`)} exception when others then ${kept('sqlstate')} end;
-     begin perform public.rafiki_create_token('stolen'); ${kept(`'token'`)} exception when others then ${kept('sqlstate')} end;`,
-  );
-  const asMallory = tokenClient(http.url, await create(mallory, 'app'));
-  expect((await evaluate(asMallory, source)).status).toBe(200);
-  expect((await evaluate(asVictim, source)).status).toBe(200);
-  const found = (await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found`)).map(
-    ({ what }) => what,
-  );
-  const all = found.join('\n');
-  for (const secret of [victimToken, sha256(victimToken), sha256(sha256(victimToken))])
-    expect(all).not.toContain(secret);
-  expect(all).not.toMatch(/after (reset|set|default)|^token$/m);
-  expect(found).toEqual(expect.arrayContaining([`current ${victimRole}`, 'session rafiki_reader']));
-  expect(await db.query(`select from rafiki.token t where t.name = 'stolen'`)).toEqual([]);
-});
-
-test('what runs after a call is the reader at most, which reaches nothing', async () => {
-  const kept = (what: string): string => `insert into ${malloryRole}.found values (${what});`;
-  // before PostgreSQL 18 a deferred trigger fires as the role of the session: the function admits that session, but not without the token's hash
-  const call = (await callOf(victimRole)).replace('$1', `''`).replace('$2', `'models'`).replaceAll("'", "''");
-  await mallory.query(
-    `create table ${malloryRole}.found (what text); grant insert, select on ${malloryRole}.found to public`,
-  );
-  await mallory.query(`
-    create function ${malloryRole}.late() returns trigger language plpgsql security invoker as $f$
-    begin
-      ${kept(`'fired as ' || current_user`)}
-      begin execute 'select ${call}'; ${kept(`'called'`)} exception when others then ${kept(`'call ' || sqlstate`)} end;
-      begin perform 1 from rafiki.model_key; ${kept(`'keys'`)} exception when others then ${kept(`'keys ' || sqlstate`)} end;
-      begin perform 1 from rafiki.token; ${kept(`'tokens'`)} exception when others then ${kept(`'tokens ' || sqlstate`)} end;
-      return null;
-    end $f$`);
-  await mallory.query(`create table ${malloryRole}.queue (x text)`);
-  await mallory.query(`
-    create constraint trigger later after insert on ${malloryRole}.queue deferrable initially deferred for each row execute function ${malloryRole}.late()`);
-  await mallory.query(`
-    create function ${malloryRole}.put(text) returns text language plpgsql security definer as $f$
-    begin insert into ${malloryRole}.queue values ($1); return $1; end $f$`);
-  await mallory.query(`
-    create view ${malloryRole}.rows as select l as label, ${malloryRole}.put(b) as body from (values ('pos', 'good'), ('neg', 'bad')) v (l, b)`);
-  await mallory.query(`grant usage on schema ${malloryRole} to public; grant select on ${malloryRole}.rows to public`);
-  const asked = await evaluate(asVictim, `${malloryRole}.rows`);
-  const found = await db.query<{ what: string }>(`select distinct what from ${malloryRole}.found order by what`);
-  // before 18 it would fire as the role of the session: the call is refused, and it does not fire at all
-  expect([asked.status, found.map(({ what }) => what)]).toEqual(
-    postgresVersion() >= 18
-      ? [200, ['call 42501', `fired as ${malloryRole}`, 'keys 42501', 'tokens 42501']]
-      : [409, []],
-  );
-});
-
-test('what a call leaves in its session does not reach the next one', async () => {
-  // what the first row of a statement finds, before it changes everything
-  const source = await trap(
-    victim,
-    victimRole,
-    `if not exists (select from ${victimRole}.found f where f.what like statement_timestamp() || '|%') then
-       insert into ${victimRole}.found values (concat_ws('|', statement_timestamp(), pg_backend_pid(), current_setting('statement_timeout'),
-         coalesce(nullif(current_setting('rafiki.latency_budget', true), ''), 'none'), coalesce(to_regclass('pg_temp.left_over')::text, 'no table'),
-         (select count(*) from pg_listening_channels()), (select count(*) from pg_prepared_statements where name = 'left_over')));
-     end if;
-     perform set_config('search_path', '${victimRole}', false), set_config('statement_timeout', '0', false), set_config('rafiki.latency_budget', '1min', false);
-     create temporary table if not exists left_over (x int); listen left_over;
-     if not exists (select from pg_prepared_statements where name = 'left_over') then execute 'prepare left_over as select 1'; end if;`,
-  );
-  for (let i = 0; i < 2; i++) expect((await evaluate(asVictim, source)).status).toBe(200);
-  const found = await db.query<{ what: string }>(`select what from ${victimRole}.found order by what`);
-  const left = found.map(({ what }) => what.split('|').slice(1));
-  const [pid] = left[0] ?? [];
-  expect(left).toEqual(Array.from({ length: 2 }, () => [pid, '10min', 'none', 'no table', '0', '0'])); // in one session
 });
 
 test('no role finds the tokens of another one', async () => {
@@ -394,7 +227,7 @@ test('no role finds the tokens of another one', async () => {
 
 test('a member sees and ends the tokens of its role, and not after the membership', async () => {
   await db.query(`grant ${victimRole} to ${malloryRole}`);
-  const other = tokenClient(http.url, await create(victim, 'other'));
+  const other = tokenClient(http.url, await createToken(victim, 'other'));
   expect(await status(other)).toBe(200);
   const names = (): Promise<unknown[]> => mallory.query('select name from rafiki.tokens order by name');
   expect(await names()).toEqual([{ name: 'app' }, { name: 'other' }]);
@@ -409,33 +242,12 @@ test('a member sees and ends the tokens of its role, and not after the membershi
   expect(await status(asVictim)).toBe(200);
 });
 
-test('a token ends no other token of its role, nor does code that runs in its calls', async () => {
-  const other = await create(victim, 'other');
-  const refused = await asVictim('DELETE', '/v1/tokens/other');
-  expect(refused).toMatchObject({
-    status: 403,
-    body: { error: { code: '42501', hint: expect.stringContaining('password') } },
-  });
-  const source = await trap(
-    mallory,
-    malloryRole,
-    `begin perform public.rafiki_revoke_token('other'); insert into ${malloryRole}.found values ('revoked');
-     exception when others then insert into ${malloryRole}.found values (sqlstate); end;`,
-  );
-  await evaluate(asVictim, source);
-  expect(await db.query(`select distinct what from ${malloryRole}.found`)).toEqual([{ what: '42501' }]);
-  expect(await status(tokenClient(http.url, other))).toBe(200);
-  expect((await asVictim('DELETE', '/v1/tokens/app')).status).toBe(200);
-  expect((await httpClient(http.url, victimRole)('DELETE', '/v1/tokens/other')).status).toBe(200);
-  expect(await db.query('select from rafiki.token')).toEqual([]);
-});
-
 test("no token is in our log, an answer or Postgres's log of statements", async () => {
   const [row] = await db.query<{ name: string; dir: string }>(
     `select current_database() as name, current_setting('data_directory') as dir`,
   );
   await db.query(`alter database ${row?.name} set log_statement = 'all'`); // of sessions that begin now
-  const token = await create(await database.as('victim'), 'logged');
+  const token = await createToken(await database.as('victim'), 'logged');
   const client = tokenClient(http.url, token);
   expect(await status(client)).toBe(200);
   const forged = `rafiki_${'1'.repeat(64)}`;
@@ -444,8 +256,8 @@ test("no token is in our log, an answer or Postgres's log of statements", async 
   expect(body).toMatchObject({ tokens: [{ name: 'app' }, { name: 'logged' }] });
   const statements = readFileSync(path.join(path.dirname(row?.dir ?? ''), 'postgres.log'), 'utf8');
   expect(statements).toContain(`$1 = '${sha256(token)}', $2 = 'tokens'`); // the call, with what the function checks
-  expect(log).not.toBe('');
+  expect(stage.log()).not.toBe('');
   for (const secret of [token, victimToken, forged])
-    expect(statements + log + JSON.stringify(body)).not.toContain(secret);
-  expect(log + JSON.stringify(body)).not.toContain(sha256(token));
+    expect(statements + stage.log() + JSON.stringify(body)).not.toContain(secret);
+  expect(stage.log() + JSON.stringify(body)).not.toContain(sha256(token));
 });
