@@ -114,7 +114,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
         ...studyRoutes(),
         ...eventRoutes({ changed, streams: new Streams(limits), stopping: stopping.signal }),
         ...trialRoutes(),
-        ...modelRoutes(),
+        ...modelRoutes(models),
         ...predictRoutes(predictions, limits),
         ...evaluationRoutes(limits),
         ...sessionRoutes(sessions, isTls),

@@ -56,7 +56,12 @@ export class UsableModels {
     this.#known.get(role.identity)?.delete(name);
   }
 
-  /** Models have changed. */
+  /** A request to this process changed a model or ended a right: the next one sees it, even before a notification comes. */
+  forgetNow(): void {
+    this.#known = new WeakMap();
+  }
+
+  /** A notification: models have changed. */
   forgetAll(): void {
     if (this.#forgetting) return;
     this.#forgetting = true;

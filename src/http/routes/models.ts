@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { UndefinedObject } from '../../errors/errors.ts';
+import type { UsableModels } from '../predict/usable-models.ts';
 import { type HttpRoute, route } from '../route.ts';
 import {
   DEFAULT_PAGE,
@@ -55,13 +56,16 @@ const deploymentSchema = Type.Object(
   { $id: 'Deployment' },
 );
 
-const deployed = ([row]: { version: number | null }[]) => ({ version: row?.version ?? null });
+interface Deployed {
+  version: number | null;
+}
+const deployed = ([row]: Deployed[]): Deployed => ({ version: row?.version ?? null });
 
 const grantSchema = Type.Object({ model: Type.String(), role: Type.String() }, { $id: 'Grant' });
 const grantParams = Type.Object({ ...modelParams.properties, role: Type.String({ minLength: 1, maxLength: 63 }) });
 const grantBody = Type.Object({ role: grantParams.properties.role }, { additionalProperties: false });
 
-export const modelRoutes = (): HttpRoute[] => [
+export const modelRoutes = (models: UsableModels): HttpRoute[] => [
   route({
     method: 'GET',
     path: '/v1/models',
@@ -95,6 +99,7 @@ export const modelRoutes = (): HttpRoute[] => [
     answer: doneSchema,
     async handle({ role, params }) {
       await role.call('drop_model', params);
+      models.forgetNow();
       return { done: true };
     },
   }),
@@ -123,7 +128,11 @@ export const modelRoutes = (): HttpRoute[] => [
     params: modelParams,
     body: Type.Object({ version: Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 }) }, { additionalProperties: false }),
     answer: Type.Object({ version: nullable(Type.Integer()) }),
-    handle: async ({ role, params, body }) => deployed(await role.call('deploy', { ...params, ...body })),
+    async handle({ role, params, body }) {
+      const rows = await role.call<Deployed>('deploy', { ...params, ...body });
+      models.forgetNow();
+      return deployed(rows);
+    },
   }),
   route({
     method: 'POST',
@@ -132,7 +141,11 @@ export const modelRoutes = (): HttpRoute[] => [
     summary: 'Deploys the version before, as rafiki_rollback',
     params: modelParams,
     answer: Type.Object({ version: nullable(Type.Integer()) }),
-    handle: async ({ role, params }) => deployed(await role.call('rollback', params)),
+    async handle({ role, params }) {
+      const rows = await role.call<Deployed>('rollback', params);
+      models.forgetNow();
+      return deployed(rows);
+    },
   }),
   route({
     method: 'POST',
@@ -143,6 +156,7 @@ export const modelRoutes = (): HttpRoute[] => [
     answer: doneSchema,
     async handle({ role, params }) {
       const [row] = await role.call<{ done: boolean }>('undeploy', params);
+      models.forgetNow();
       return { done: row?.done ?? false };
     },
   }),
@@ -192,6 +206,7 @@ export const modelRoutes = (): HttpRoute[] => [
     answer: doneSchema,
     async handle({ role, params }) {
       const [row] = await role.call<{ done: boolean }>('revoke', params);
+      models.forgetNow();
       return { done: row?.done ?? false };
     },
   }),
