@@ -56,10 +56,10 @@ const deploymentSchema = Type.Object(
   { $id: 'Deployment' },
 );
 
-interface Deployed {
+interface DeployedVersion {
   version: number | null;
 }
-const deployed = ([row]: Deployed[]): Deployed => ({ version: row?.version ?? null });
+const deployed = ([row]: DeployedVersion[]): DeployedVersion => ({ version: row?.version ?? null });
 
 const grantSchema = Type.Object({ model: Type.String(), role: Type.String() }, { $id: 'Grant' });
 const grantParams = Type.Object({ ...modelParams.properties, role: Type.String({ minLength: 1, maxLength: 63 }) });
@@ -129,7 +129,7 @@ export const modelRoutes = (models: UsableModels): HttpRoute[] => [
     body: Type.Object({ version: Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 }) }, { additionalProperties: false }),
     answer: Type.Object({ version: nullable(Type.Integer()) }),
     async handle({ role, params, body }) {
-      const rows = await role.call<Deployed>('deploy', { ...params, ...body });
+      const rows = await role.call<DeployedVersion>('deploy', { ...params, ...body });
       models.forgetNow();
       return deployed(rows);
     },
@@ -142,7 +142,7 @@ export const modelRoutes = (models: UsableModels): HttpRoute[] => [
     params: modelParams,
     answer: Type.Object({ version: nullable(Type.Integer()) }),
     async handle({ role, params }) {
-      const rows = await role.call<Deployed>('rollback', params);
+      const rows = await role.call<DeployedVersion>('rollback', params);
       models.forgetNow();
       return deployed(rows);
     },
