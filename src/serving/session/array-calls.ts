@@ -12,6 +12,11 @@ import { longestFirst, PIECE_ROWS } from './longest-first.ts';
  */
 const PART_ROWS = 256;
 const CONCURRENT_PARTS = 4;
+/**
+ * Answers are looked for in the cache until so many of a part's first rows were not there: among many rows, looking for each takes as long as
+ * predicting it with a small model.
+ */
+const LOOKS_IN_VAIN = 16;
 
 type Inputs = readonly (string | null)[];
 
@@ -87,13 +92,16 @@ export class ArrayCalls {
   ): Promise<boolean> {
     const unknown: number[] = [];
     const asked: string[] = [];
+    let looks = LOOKS_IN_VAIN;
     for (const row of rows) {
       const input = inputs[row] as string;
-      const cached = model.recall(input);
+      const cached = looks > 0 ? model.recall(input) : undefined;
       if (cached === undefined) {
+        looks--;
         unknown.push(row);
         asked.push(input);
       } else {
+        looks = Number.POSITIVE_INFINITY;
         model.stat.cached++;
         labels[row] = cached;
       }
