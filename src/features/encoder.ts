@@ -1,3 +1,4 @@
+import { firstRows } from '../domain/table.ts';
 import type { RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import { BadData } from '../errors/errors.ts';
@@ -30,7 +31,7 @@ export interface RowEncoder extends Encoder {
 /** An encoder whose `encode` takes all prepared rows, as serving does. */
 export const rowEncoder = (prepare: (inputs: readonly RawInput[]) => EncodedRows): RowEncoder => ({
   prepare,
-  encode: (inputs) => prepare(inputs).batch(Int32Array.from(inputs, (_, i) => i)),
+  encode: (inputs) => prepare(inputs).batch(firstRows(inputs.length)),
 });
 
 /** Checks inputs of a model that reads texts. Throws BadData. */

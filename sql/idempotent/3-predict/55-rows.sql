@@ -58,14 +58,18 @@ begin
   perform rafiki._refuse_type(pg_typeof(input), reads_rows);
 end $$;
 
-create or replace function rafiki._predict_row(model text, input anyelement, budget interval) returns text
+-- What rafiki_predict does with a row, of which `object` is the JSON, if there is no prefetched answer. A row of a model that reads rows
+-- needs one look-up; whatever else is given, _row_text() tells what it is.
+create or replace function rafiki._predict_row(model text, object text, input anyelement, budget interval) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  object constant text := rafiki._row_text(model, input);
 begin
-  return case when object is not null then rafiki._predict_one(false, model, object, input, budget) end;
+  if ascii(object) = 123 and rafiki._reads_rows(model) -- {
+     or rafiki._row_text(model, input) is not null then
+    return rafiki._predict_one(false, model, object, input, budget);
+  end if;
+  return null;
 end $$;
 
 -- Looks for a prefetched answer first: there is one only if the model reads rows, which is a query to find out.
@@ -73,8 +77,10 @@ create or replace function rafiki_predict(model text, input anynonarray, budget 
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  object constant text := to_json(input)::text;
 begin
-  return coalesce(rafiki._take(model, to_json(input)::text, current_user), rafiki._predict_row(model, input, budget));
+  return coalesce(rafiki._take(model, object, current_user), rafiki._predict_row(model, object, input, budget));
 end $$;
 
 comment on function rafiki_predict(text, anynonarray, interval) is $$Like rafiki_predict for a text, but for a row of a table, a view or a sub-query, or for a json or jsonb object: its columns are
@@ -104,8 +110,10 @@ create or replace function rafiki_predict(model text, input anynonarray, budget 
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  object constant text := to_json(input)::text;
 begin
-  return coalesce(rafiki._take(model, to_json(input)::text, current_user), rafiki._predict_row(model, input, budget::interval));
+  return coalesce(rafiki._take(model, object, current_user), rafiki._predict_row(model, object, input, budget::interval));
 end $$;
 
 comment on function rafiki_predict(text, anynonarray, text) is $$Like rafiki_predict for a row, with the budget as an untyped literal.
@@ -161,11 +169,12 @@ language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  answer text := rafiki._take(model, to_json(input)::text, current_user);
+  object constant text := to_json(input)::text;
+  answer text := rafiki._take(model, object, current_user);
 begin
   if answer is null then
     perform rafiki._check_has_numbers(model);
-    answer := rafiki._predict_row(model, input, budget);
+    answer := rafiki._predict_row(model, object, input, budget);
   end if;
   return answer::float8;
 end $$;

@@ -1,6 +1,7 @@
-import { type ColumnValues, textValuesOf } from '../../domain/table.ts';
+import { type ColumnValues, numbersOfTexts, textValuesOf } from '../../domain/table.ts';
 import { unfit } from '../state.ts';
 import type { ColumnFeature, ColumnState } from './column-kind.ts';
+import { rememberLast } from './remember-last.ts';
 
 /** The categories of NULL and of a value that is not known. */
 const NULL = 0;
@@ -31,15 +32,15 @@ export function categoryOf(state: ColumnState): ColumnFeature {
   if (!Array.isArray(values) || !values.every((value) => typeof value === 'string'))
     throw unfit('values', 'a list of texts');
   const known = new Map(values.map((value: string, i) => [value, UNKNOWN + 1 + i]));
-  /** The categories of a column's distinct texts: those of a data set are looked up once. */
-  const ofTexts = new WeakMap<readonly string[], Int32Array>();
+  const categoriesOf = rememberLast((texts: readonly string[]) =>
+    numbersOfTexts(texts, (text) => known.get(text) ?? UNKNOWN),
+  );
   return {
     part: '',
     categories: UNKNOWN + 1 + values.length,
     values(column, rows) {
       const { codes, texts } = textValuesOf(column);
-      const categories = ofTexts.get(texts) ?? Int32Array.from(texts, (text) => known.get(text) ?? UNKNOWN);
-      ofTexts.set(texts, categories);
+      const categories = categoriesOf(texts);
       const values = new Float32Array(rows.length);
       for (let i = 0; i < rows.length; i++) values[i] = categories[codes[rows[i] as number] as number] ?? NULL;
       return values;

@@ -2,6 +2,7 @@ import { type ColumnValues, textValuesOf } from '../../domain/table.ts';
 import { readInteger } from '../state.ts';
 import type { ColumnFeature, TextKind } from './column-kind.ts';
 import { numberKind } from './number.ts';
+import { rememberLast } from './remember-last.ts';
 
 /** An element is a feature by its place if nearly all rows have as many elements, as embeddings and measurements do. */
 const SAME_LENGTH = 0.9;
@@ -70,12 +71,7 @@ export const listKind: TextKind = {
     const [places, summaries] = [readInteger(state, 'places'), readInteger(state, 'summaries')];
     const width = places + summaries;
     /** [distinct texts, width] */
-    const ofTexts = new WeakMap<readonly string[], Float32Array>();
-    const figures = (texts: readonly string[]): Float32Array => {
-      const known = ofTexts.get(texts) ?? figuresOf(texts, places, summaries);
-      ofTexts.set(texts, known);
-      return known;
-    };
+    const figures = rememberLast((texts: readonly string[]) => figuresOf(texts, places, summaries));
     return Array.from(
       { length: width },
       (_, k): ColumnFeature => ({

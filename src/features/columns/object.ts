@@ -4,6 +4,7 @@ import { booleanKind } from './boolean.ts';
 import type { ColumnFeature, ColumnKind, ColumnState, TextKind } from './column-kind.ts';
 import type { ColumnTargets } from './column-targets.ts';
 import { numberKind } from './number.ts';
+import { rememberLast } from './remember-last.ts';
 import { textKind } from './text.ts';
 
 /** A key of fewer rows teaches nothing; of more keys the most frequent ones are read. */
@@ -46,20 +47,15 @@ export const objectKind: TextKind = {
     return JSON.stringify(Object.fromEntries(entries)); // one level only: it cannot be nested too deeply to be written
   },
   fit(column, rows, targets) {
-    const objects = objectsOf(column);
+    const objects = objectsOf(textValuesOf(column).texts);
     const keys = frequentKeys(objects, column, rows).map((key) => fittedKey(key, { objects, column, rows, targets }));
     return { keys };
   },
   features(state) {
     const keys = readKeys(state);
-    /** The columns of the keys of a column's distinct texts. */
-    const ofTexts = new WeakMap<readonly string[], ColumnValues[]>();
-    const valuesOf = (column: ColumnValues, k: number): ColumnValues => {
-      const { texts } = textValuesOf(column);
-      const known = ofTexts.get(texts) ?? keyColumns(objectsOf(column), keys);
-      ofTexts.set(texts, known);
-      return known[k] as ColumnValues;
-    };
+    const columnsOf = rememberLast((texts: readonly string[]) => keyColumns(objectsOf(texts), keys));
+    const valuesOf = (column: ColumnValues, k: number): ColumnValues =>
+      columnsOf(textValuesOf(column).texts)[k] as ColumnValues;
     if (keys.length === 0) return [keyCount];
     return keys.flatMap(({ key, kind, state: own }, k) =>
       kindOf(kind)
@@ -74,7 +70,7 @@ const keyCount: ColumnFeature = {
   part: 'keys',
   categories: 0,
   values(column, rows) {
-    const counts = [...objectsOf(column).map((object) => object.size), Number.NaN];
+    const counts = [...objectsOf(textValuesOf(column).texts).map((object) => object.size), Number.NaN];
     return Float32Array.from(rowsOfTexts(column, rows), (row) => counts[row] as number);
   },
 };
@@ -105,8 +101,8 @@ function rowsOfTexts(column: ColumnValues, rows: Int32Array): Int32Array {
 
 type PlainObject = ReadonlyMap<string, Plain>;
 
-function objectsOf(column: ColumnValues): PlainObject[] {
-  return textValuesOf(column).texts.map((text) => {
+function objectsOf(texts: readonly string[]): PlainObject[] {
+  return texts.map((text) => {
     const value: unknown = JSON.parse(text);
     return new Map(Object.entries(value ?? {}).filter((entry): entry is [string, Plain] => isPlain(entry[1])));
   });

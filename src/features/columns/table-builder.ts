@@ -16,16 +16,17 @@ export class TableBuilder {
     return this.#rows;
   }
 
-  /** Throws {@link BadData} for a text that is no JSON object, a missing column, or a value that is not of its column's kind. */
+  /**
+   * Throws {@link BadData} for a text that is no JSON object, a missing column, or a value that is not of its column's kind; then the builder is
+   * of no more use.
+   */
   add(json: string): void {
     const row = objectOf(json);
-    const values = this.#columns.map(({ name, kind }) => {
-      if (!Object.hasOwn(row, name)) throw missing(name, this.#columns, Object.keys(row));
-      return read(row[name], name, kind);
-    });
-    this.#columns.forEach((column, i) => {
-      column.push(values[i] ?? null);
-    });
+    for (const column of this.#columns) {
+      const value = row[column.name];
+      if (value === undefined || !Object.hasOwn(row, column.name)) throw missing(column.name, this.#columns, Object.keys(row));
+      column.push(value === null ? null : read(value, column));
+    }
     this.#rows++;
   }
 
@@ -56,8 +57,7 @@ function objectOf(json: string): Record<string, unknown> {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function read(value: unknown, name: string, kind: ColumnKind): CellValue {
-  if (value === null) return null;
+function read(value: unknown, { name, kind }: ColumnBuilder): CellValue {
   const found = kind.read(value);
   if (found !== undefined) return found;
   throw new BadData(`column "${name}" cannot be read as ${kind.title}`, {
@@ -102,41 +102,57 @@ interface ColumnBuilder {
 
 function builderOf(column: InputColumn): ColumnBuilder {
   const kind = columnKind(column.kind);
-  return kind.stored === 'text' ? textBuilder(column.name, kind) : numberBuilder(column.name, kind);
+  return kind.stored === 'text' ? new TextBuilder(column.name, kind) : new NumberBuilder(column.name, kind);
 }
 
-function numberBuilder(name: string, kind: ColumnKind): ColumnBuilder {
-  let values: number[] = [];
-  return {
-    name,
-    kind,
-    push: (value) => values.push(value === null ? Number.NaN : Number(value)),
-    take() {
-      const numbers = kind.stored === 'float64' ? Float64Array.from(values) : Float32Array.from(values);
-      values = [];
-      return { kind: kind.name, numbers };
-    },
-  };
+class NumberBuilder implements ColumnBuilder {
+  readonly name: string;
+  readonly kind: ColumnKind;
+  #values: number[] = [];
+
+  constructor(name: string, kind: ColumnKind) {
+    this.name = name;
+    this.kind = kind;
+  }
+
+  push(value: CellValue): void {
+    this.#values.push(value === null ? Number.NaN : Number(value));
+  }
+
+  take(): ColumnValues {
+    const { name, stored } = this.kind;
+    const numbers = stored === 'float64' ? new Float64Array(this.#values) : new Float32Array(this.#values);
+    this.#values = [];
+    return { kind: name, numbers };
+  }
 }
 
-function textBuilder(name: string, kind: ColumnKind): ColumnBuilder {
-  let places = new Map<string, number>();
-  let codes: number[] = [];
-  return {
-    name,
-    kind,
-    push(value) {
-      if (value === null) return void codes.push(-1);
-      const text = String(value);
-      const code = places.get(text) ?? places.size;
-      places.set(text, code);
-      codes.push(code);
-    },
-    take() {
-      const values = { kind: kind.name, codes: Int32Array.from(codes), texts: [...places.keys()] };
-      places = new Map();
-      codes = [];
-      return values;
-    },
-  };
+class TextBuilder implements ColumnBuilder {
+  readonly name: string;
+  readonly kind: ColumnKind;
+  readonly #places = new Map<string, number>();
+  #codes: number[] = [];
+
+  constructor(name: string, kind: ColumnKind) {
+    this.name = name;
+    this.kind = kind;
+  }
+
+  push(value: CellValue): void {
+    if (value === null) return void this.#codes.push(-1);
+    const text = String(value);
+    let code = this.#places.get(text);
+    if (code === undefined) {
+      code = this.#places.size;
+      this.#places.set(text, code);
+    }
+    this.#codes.push(code);
+  }
+
+  take(): ColumnValues {
+    const values = { kind: this.kind.name, codes: new Int32Array(this.#codes), texts: [...this.#places.keys()] };
+    this.#places.clear();
+    this.#codes = [];
+    return values;
+  }
 }

@@ -1,5 +1,5 @@
 import type { InputColumn } from '../../domain/table.ts';
-import { type Table, TableRow } from '../../domain/table.ts';
+import { firstRows, type Table, TableRow } from '../../domain/table.ts';
 import type { RawInput } from '../../domain/task.ts';
 import { BadData } from '../../errors/errors.ts';
 import { type ColumnTargets, columnTargets, type Truth } from './column-targets.ts';
@@ -41,7 +41,7 @@ export function rowsOf(inputs: readonly RawInput[], columns: readonly InputColum
     if (typeof input !== 'string') throw noRows();
     builder.add(input);
   }
-  return { table: builder.take(), rows: Int32Array.from(inputs, (_, row) => row) };
+  return { table: builder.take(), rows: firstRows(inputs.length) };
 }
 
 function numberIn(table: Table, input: RawInput): number {

@@ -1,7 +1,8 @@
-import { type ColumnValues, textValuesOf } from '../../domain/table.ts';
+import { type ColumnValues, numbersOfTexts, textValuesOf } from '../../domain/table.ts';
 import { float32Bytes, readFloat32s, unfit } from '../state.ts';
 import type { ColumnFeature, ColumnState } from './column-kind.ts';
 import { type ColumnTargets, FOLDS } from './column-targets.ts';
+import { rememberLast } from './remember-last.ts';
 
 /** A value of one row says nothing of others. */
 const MIN_ROWS = 2;
@@ -43,19 +44,18 @@ function frequentTexts(column: ColumnValues, rows: Int32Array): string[] {
 
 /** The places of rows' texts among some known ones. */
 class KnownTexts {
-  readonly #places: ReadonlyMap<string, number>;
-  /** Of a column's distinct texts: those of a data set are looked up once. */
-  readonly #ofTexts = new WeakMap<readonly string[], Int32Array>();
+  /** Of a column's distinct texts. */
+  readonly #ofTexts: (texts: readonly string[]) => Int32Array;
 
   constructor(values: readonly string[]) {
-    this.#places = new Map(values.map((value, i) => [value, i]));
+    const places = new Map(values.map((value, i) => [value, i]));
+    this.#ofTexts = rememberLast((texts) => numbersOfTexts(texts, (text) => places.get(text) ?? -1));
   }
 
   /** Of each row: −1 for another text, −2 for NULL. */
   placesOf(column: ColumnValues, rows: Int32Array): Int32Array {
     const { codes, texts } = textValuesOf(column);
-    const places = this.#ofTexts.get(texts) ?? Int32Array.from(texts, (text) => this.#places.get(text) ?? -1);
-    this.#ofTexts.set(texts, places);
+    const places = this.#ofTexts(texts);
     return rows.map((row) => places[codes[row] as number] ?? -2);
   }
 }
@@ -95,10 +95,12 @@ export function statisticsOf(state: ColumnState): ColumnFeature[] {
   return Array.from({ length: width }, (_, k) => ({
     part: width === 1 ? 'statistic' : `statistic ${k + 1}`,
     categories: 0,
-    values: (column, rows) =>
-      Float32Array.from(known.placesOf(column, rows), (place) =>
-        place === -2 ? Number.NaN : ((place < 0 ? prior[k] : means[place * width + k]) as number),
-      ),
+    values(column, rows) {
+      const found = new Float32Array(rows.length);
+      for (const [i, place] of known.placesOf(column, rows).entries())
+        found[i] = place === -2 ? Number.NaN : ((place < 0 ? prior[k] : means[place * width + k]) as number);
+      return found;
+    },
     trainingValues: (column, rows, targets) =>
       othersMeans(known.placesOf(column, rows), targets, { values: values.length, width, k }),
   }));

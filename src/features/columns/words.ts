@@ -6,6 +6,7 @@ import { float32Bytes, readFloat32s, readInteger, unfit } from '../state.ts';
 import { fitWeightedNgrams, WeightedNgrams } from '../weighted/weighted-ngrams.ts';
 import type { ColumnFeature, ColumnState } from './column-kind.ts';
 import { type ColumnTargets, FOLDS } from './column-targets.ts';
+import { rememberLast } from './remember-last.ts';
 
 /** Characters of all texts that are read to fit; of more texts some are left out, evenly. */
 const MAX_CHARACTERS = 8_000_000;
@@ -132,14 +133,9 @@ export function wordsOf(state: ColumnState): ColumnFeature[] {
   if (!isState(grams) || typeof c !== 'number') throw unfit('ngrams', 'fitted n-grams');
   const ngrams = new WeightedNgrams(grams);
   const weights = { w: readFloat32s(state, 'w'), width: readInteger(state, 'width') };
-  /** Of a column's distinct texts, and of the rows that are trained on: computed once for all scores. */
-  const ofTexts = new WeakMap<readonly string[], Float32Array>();
+  const scores = rememberLast((texts: readonly string[]) => scoresOf(ngrams, weights, texts));
+  /** Of the rows that are trained on: computed once for all scores. */
   const ofTargets = new WeakMap<ColumnTargets, Float32Array>();
-  const scores = (texts: readonly string[]): Float32Array => {
-    const known = ofTexts.get(texts) ?? scoresOf(ngrams, weights, texts);
-    ofTexts.set(texts, known);
-    return known;
-  };
   const { width } = weights;
   return Array.from({ length: width }, (_, k) => ({
     part: width === 1 ? 'words' : `words ${k + 1}`,
