@@ -69,12 +69,10 @@ export class BridgeSessionClient {
     return this.#isLost;
   }
 
-  async ask(request: string): Promise<BridgeRow> {
-    const { rows } = await this.#client.query<[string, string | null, string | null]>({
-      text: request,
-      rowMode: 'array',
+  ask(request: string): Promise<BridgeRow> {
+    return new Promise((resolve, reject) => {
+      this.#client.query(new BridgeQuestion(request, resolve, reject));
     });
-    return rows[0] ?? ['e', '{"sqlstate":"08P01","message":"the prediction server sent no reply"}', null];
   }
 
   /** Closes at once: the server drops the request in progress. */
@@ -87,5 +85,39 @@ export class BridgeSessionClient {
   async close(): Promise<void> {
     this.#isLost = true;
     await this.#client.end().catch(() => undefined);
+  }
+}
+
+/** A request and its one row, of texts: what pg's own query does for types and results would take as long as the rest of a session's work. */
+class BridgeQuestion implements pg.Submittable {
+  readonly #request: string;
+  readonly #resolve: (row: BridgeRow) => void;
+  readonly #reject: (error: Error) => void;
+  #row: BridgeRow = ['e', '{"sqlstate":"08P01","message":"the prediction server sent no reply"}', null];
+
+  constructor(request: string, resolve: (row: BridgeRow) => void, reject: (error: Error) => void) {
+    this.#request = request;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  submit(connection: pg.Connection): void {
+    connection.query(this.#request);
+  }
+
+  handleRowDescription(): void {}
+
+  handleDataRow({ fields: [s, v = null, loc = null] }: { fields: (string | null)[] }): void {
+    this.#row = [s ?? '', v, loc];
+  }
+
+  handleCommandComplete(): void {}
+
+  handleReadyForQuery(): void {
+    this.#resolve(this.#row);
+  }
+
+  handleError(error: Error): void {
+    this.#reject(error);
   }
 }

@@ -10,11 +10,12 @@ export class AnswerCounts {
   readonly #classes = new Map<string, Histogram>();
 
   count(app: FastifyInstance): void {
-    app.addHook('onResponse', async (_, reply) => {
+    app.addHook('onResponse', (_, reply, done) => {
       const name = `${Math.trunc(reply.statusCode / 100)}xx`;
       const times = this.#classes.get(name) ?? new Histogram(BOUNDS);
       this.#classes.set(name, times);
       times.add(reply.elapsedTime / 1000);
+      done();
     });
   }
 

@@ -67,14 +67,26 @@ export function createApp(options: Omit<AppOptions, 'signIns'>): FastifyInstance
   app.decorateRequest('role', undefined);
   app.setValidatorCompiler(validatorCompiler);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_: FastifyRequest, body: Buffer) =>
-    parseJson(body, limits.jsonDepth),
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    (_: FastifyRequest, body: Buffer, done: (error: Error | null, json?: unknown) => void) => {
+      let json: unknown;
+      try {
+        json = parseJson(body, limits.jsonDepth);
+      } catch (error) {
+        done(error as Error);
+        return;
+      }
+      done(null, json);
+    },
   );
   const ownHeaders = !isTls ? securityHeaders : { ...securityHeaders, 'strict-transport-security': HSTS };
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     void reply.headers(ownHeaders);
     if (corsOrigins.length > 0) allowOrigin(request, reply, corsOrigins);
     checkOrigin(request, origin === undefined ? corsOrigins : [...corsOrigins, origin]);
+    done();
   });
   if (corsOrigins.length > 0) app.options('*', async (_, reply) => reply.code(204).send());
   app.setErrorHandler((error, request, reply) => {
@@ -91,11 +103,13 @@ export function createApp(options: Omit<AppOptions, 'signIns'>): FastifyInstance
 
 /** Where nobody has signed in, nothing of a body is read: such paths have none. */
 function refuseBodies(app: FastifyInstance, known: KnownPaths): void {
-  app.addHook('preParsing', async (request) => {
+  app.addHook('preParsing', (request, _reply, payload, done) => {
     const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
-    if (request.role !== undefined || (coding === undefined && Number(length ?? 0) === 0)) return;
-    if (request.is404) throw known.refusal(request);
-    throw new RequestTooLarge('this path reads no body', { hint: 'Send the request without one.' });
+    if (request.role === undefined && (coding !== undefined || Number(length ?? 0) !== 0)) {
+      if (request.is404) throw known.refusal(request);
+      throw new RequestTooLarge('this path reads no body', { hint: 'Send the request without one.' });
+    }
+    done(null, payload);
   });
 }
 
@@ -172,9 +186,10 @@ export function addRoutes(app: FastifyInstance, routes: readonly HttpRoute[], si
       url: path,
       onRequest,
       ...(isLong ? { onSend: compress } : {}),
-      preParsing: async (request) => {
+      preParsing: (request, _reply, payload, done) => {
         if (needsPassword) request.role?.byPassword();
         checkType(request, bodyTypes);
+        done(null, payload);
       },
       ...(bodyLimit === undefined ? {} : { bodyLimit }),
       schema: {

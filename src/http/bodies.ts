@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Cancelled, LimitReached, RequestTooLarge } from '../errors/errors.ts';
 import { MemoryBudget } from '../runtime/memory-budget.ts';
@@ -40,11 +40,13 @@ const mediaTypeOf = (request: FastifyRequest): string =>
 export function shareMemory(app: FastifyInstance, { smallBytes, bodyBytes }: HttpLimits): void {
   const memory = new MemoryBudget(bodyBytes);
   const ofRoles = new Map<string, number>();
-  app.addHook('preParsing', async (request, reply) => {
+  app.addHook('preParsing', (request, { raw }, payload, done) => {
     const bytes = bytesOf(request);
-    if (bytes <= smallBytes) return;
-    const { raw } = reply;
-    const role = request.role?.role ?? '';
+    if (bytes <= smallBytes) done(null, payload);
+    else share(request.role?.role ?? '', raw, bytes).then(() => done(null, payload), done);
+  });
+
+  async function share(role: string, raw: ServerResponse, bytes: number): Promise<void> {
     const own = (ofRoles.get(role) ?? 0) + bytes;
     if (own > bodyBytes / 2) {
       throw new LimitReached('too many long requests of this role at the same time', {
@@ -63,7 +65,7 @@ export function shareMemory(app: FastifyInstance, { smallBytes, bodyBytes }: Htt
     await memory.acquire(bytes, closed.signal);
     if (raw.closed) memory.release(bytes);
     else raw.once('close', () => memory.release(bytes));
-  });
+  }
 }
 
 /** Of the body in memory, as announced. Throws {@link RequestTooLarge}. */

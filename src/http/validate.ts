@@ -16,9 +16,11 @@ const parts: Readonly<Record<string, string>> = {
 /** Checks a part of a request by its schema. A query has only texts, which become numbers and booleans first. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart = 'body' }) => {
   const validator = Compile(schema);
+  const isOfTexts = httpPart === 'querystring';
   return (data: unknown) => {
     if (httpPart === 'body' && (Buffer.isBuffer(data) || data instanceof Readable)) return { value: data }; // a file
-    const value = httpPart === 'querystring' ? Value.Convert(schema, { ...(data as object) }) : data;
+    const given = isOfTexts && Object.keys(data as object).length > 0; // most requests have no query
+    const value = given ? Value.Convert(schema, { ...(data as object) }) : data;
     if (validator.Check(value)) return { value };
     return { error: invalid(httpPart, validator.Errors(value)) };
   };

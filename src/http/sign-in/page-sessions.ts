@@ -32,20 +32,23 @@ export function addPageSessions(
     sessions.endAll();
   });
   app.decorateRequest('session', undefined);
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _, done) => {
     const { authorization, cookie, [PAGE_KEY]: key } = request.headers;
-    const token = cookieOf(cookie, nameOf(isTls));
-    if (authorization !== undefined || token === undefined || typeof key !== 'string') return;
-    const session = sessions.of({ token, key });
-    if (session === undefined) return;
-    refuseOthers(request, ownOrigin);
-    request.session = session;
-    request.headers.authorization = session.authorization;
+    const token = authorization === undefined ? cookieOf(cookie, nameOf(isTls)) : undefined;
+    const session = token === undefined || typeof key !== 'string' ? undefined : sessions.of({ token, key });
+    if (session !== undefined) {
+      refuseOthers(request, ownOrigin);
+      request.session = session;
+      request.headers.authorization = session.authorization;
+    }
+    done();
   });
-  app.addHook('onSend', async (request, reply) => {
-    if (reply.statusCode !== 401 || request.session === undefined) return;
-    sessions.end(request.session);
-    clearSession(reply, isTls);
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (reply.statusCode === 401 && request.session !== undefined) {
+      sessions.end(request.session);
+      clearSession(reply, isTls);
+    }
+    done(null, payload);
   });
 }
 

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
 import { asReader } from '../../db/reader-login.ts';
 import { RoleLogin } from '../../db/role-login.ts';
@@ -36,7 +36,7 @@ const bearer = /^Bearer +(\S+) *$/i;
 export class SignIns {
   readonly #options: SignInsOptions;
   /** Of this process: what is stored of a password is of no use elsewhere. */
-  readonly #secret = randomBytes(32);
+  readonly #secret = randomBytes(32).toString('base64');
   readonly #kept: KeptSignIns;
   readonly #entering = new Map<string, Promise<SignedIn>>();
   readonly #ofAddress: Failures;
@@ -73,9 +73,7 @@ export class SignIns {
     const [, token] = bearer.exec(header ?? '') ?? [];
     if (token !== undefined) return this.#tokens.kept(token) ?? this.#enterToken(token, address);
     const credentials = this.#credentials(header, address);
-    const key = createHmac('sha256', this.#secret)
-      .update(`${credentials.role}\0${credentials.password}`)
-      .digest('base64');
+    const key = hash('sha256', `${this.#secret}${credentials.role}\0${credentials.password}`, 'base64');
     return this.#kept.of(key) ?? this.#enter(key, credentials, address);
   }
 
