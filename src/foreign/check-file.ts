@@ -1,6 +1,6 @@
 import { checkClassCount, checkLabel } from '../domain/class-limits.ts';
 import { inputOf, outputOf, type RawInput, type Task } from '../domain/task.ts';
-import type { FittedFeatures, TrainedModel } from '../domain/training.ts';
+import type { FittedFeatures, KeptColumn, TrainedModel } from '../domain/training.ts';
 import type { ForeignSession, ForeignTensor } from '../engine/foreign/session.ts';
 import { BadData } from '../errors/errors.ts';
 import { keepRows } from '../features/columns/kept-rows.ts';
@@ -185,7 +185,7 @@ function importOf(
   const model: TrainedModel = {
     onnx,
     features,
-    ...(columns.length > 0 ? { explaining: { kind: 'rows', columns: keepRows(rowsOf(samples, columns)) } } : {}),
+    ...(columns.length > 0 ? { explaining: { kind: 'rows', columns: keptSamples(samples, columns) } } : {}),
   };
   return {
     ...{ rule: 'best', classes, accuracies: null },
@@ -193,3 +193,7 @@ function importOf(
     members: [{ family: 'imported', precision: 'float32', weight: 1, temperature: 1, variantOf: null, model }],
   };
 }
+
+/** Lists are kept whole: a graph may take no others. Examples have the limits of the spec, and all of it that of an import. */
+const keptSamples = (samples: readonly RawInput[], columns: ForeignPlan['columns']): KeptColumn[] =>
+  keepRows(rowsOf(samples, columns), Number.POSITIVE_INFINITY);

@@ -5,17 +5,26 @@ import type { SomeRows } from './table-rows.ts';
 
 /** Characters of a text that is kept. */
 const MAX_CHARS = 1000;
+/** Of an object or a list: a list of 1,536 numbers in double precision has about 30,000. Explanations keep 32 rows. */
+const MAX_JSON_CHARS = 1_000_000;
 
 /** Rows as plain data, to be stored. */
-export const keepRows = ({ table, rows }: SomeRows): KeptColumn[] =>
+export const keepRows = ({ table, rows }: SomeRows, maxJsonChars = MAX_JSON_CHARS): KeptColumn[] =>
   [...table.columns].map(([name, values]) => ({
     name,
     kind: values.kind,
     values: Array.from(rows, (row) => {
       if ('numbers' in values) return values.numbers[row] as number;
-      return values.texts[values.codes[row] as number]?.slice(0, MAX_CHARS) ?? null;
+      return shortened(values.kind, values.texts[values.codes[row] as number], maxJsonChars);
     }),
   }));
+
+/** A part of JSON is no JSON, and a part of a list another list: one that is too long counts as missing. */
+function shortened(kind: string, text: string | undefined, maxJsonChars: number): string | null {
+  if (text === undefined) return null;
+  if (kind === 'text') return text.slice(0, MAX_CHARS);
+  return text.length <= maxJsonChars ? text : null;
+}
 
 /** A row and some kept ones, from which further rows are mixed. */
 export class MixedRows {

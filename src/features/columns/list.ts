@@ -28,7 +28,8 @@ function readElements(value: readonly unknown[], found: number[] = [], dimension
 }
 
 const written = (elements: readonly number[]): string => `[${elements.join(',')}]`;
-const elementsOf = (text: string): number[] => (text === '[]' ? [] : text.slice(1, -1).split(',').map(Number));
+/** Of a list as {@link listKind} has read it; NaN stands for null. */
+export const elementsOf = (text: string): number[] => (text === '[]' ? [] : text.slice(1, -1).split(',').map(Number));
 
 /** The figures of a row: how many elements it has, their mean, the smallest and the largest; NaN if there are none. */
 const SUMMARIES = ['length', 'mean', 'smallest', 'largest'] as const;

@@ -24,7 +24,8 @@ export class TableBuilder {
     const row = objectOf(json);
     for (const column of this.#columns) {
       const value = row[column.name];
-      if (value === undefined || !Object.hasOwn(row, column.name)) throw missing(column.name, this.#columns, Object.keys(row));
+      if (value === undefined || !Object.hasOwn(row, column.name))
+        throw missing(column.name, this.#columns, Object.keys(row));
       column.push(value === null ? null : read(value, column));
     }
     this.#rows++;

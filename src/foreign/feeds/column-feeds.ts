@@ -2,6 +2,7 @@ import { numbersOf, textValuesOf } from '../../domain/table.ts';
 import type { RawInput } from '../../domain/task.ts';
 import type { ForeignTensor } from '../../engine/foreign/session.ts';
 import { BadData } from '../../errors/errors.ts';
+import { elementsOf } from '../../features/columns/list.ts';
 import { columnKind } from '../../features/columns/registry.ts';
 import { rowsOf, type SomeRows } from '../../features/columns/table-rows.ts';
 import type { ColumnsInput, ColumnsPlan, ForeignPlan } from '../plan.ts';
@@ -51,8 +52,7 @@ function numberAt(numbers: ArrayLike<number>, row: number): number | null {
 
 /** Of an array, which is kept as a text. */
 function elements(value: number | string | null, name: string, length: number): number[] {
-  const text = String(value ?? '[]');
-  const numbers = text === '[]' ? [] : text.slice(1, -1).split(',').map(Number);
+  const numbers = elementsOf(String(value ?? '[]'));
   if (numbers.length === length) return numbers;
   throw new BadData(`an array in column "${name}" has ${numbers.length} numbers`, {
     detail: `The model reads ${length}.`,

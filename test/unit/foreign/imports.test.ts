@@ -6,6 +6,9 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { convertGraph } from '../../../src/encoders/tfjs/convert-graph.ts';
 import { readGraphModel } from '../../../src/encoders/tfjs/model-json.ts';
+import { keepRows } from '../../../src/features/columns/kept-rows.ts';
+import { rowsOf } from '../../../src/features/columns/table-rows.ts';
+import { sampleRow } from '../../../src/foreign/sample-row.ts';
 import { bytesField, concatBytes, stringField } from '../../../src/graph/protobuf.ts';
 import { answersOf, checked, expectedAnswers, onnxFile } from '../../support/onnx-files.ts';
 
@@ -200,4 +203,36 @@ test('a graph that mixes its rows is found out, and run row by row', async () =>
   expect(found.members[0]?.model.features.state['batch']).toBe(1);
   const alone = await checked(graphOf([product], weights), 'tabular_classification', { columns });
   expect(alone.members[0]?.model.features.state['batch']).toBe(null);
+});
+
+/** A graph of rows of any width on a placeholder of `size` numbers: their sums, for two classes. */
+function sumsOf(size: number): Uint8Array {
+  const shape = { shape: { dim: [{ size: '-1' }, { size: String(size) }] } };
+  const weights = { name: 'w', shape: [size, 2], dtype: 'float32' as const };
+  const node = [
+    { name: 'x', op: 'Placeholder', attr: { dtype: { type: 1 }, shape } },
+    { name: 'w', op: 'Const', attr: { dtype: { type: 1 } } },
+    { ...product, name: 'scores' },
+  ];
+  const json = {
+    modelTopology: { node, library: {}, versions: {} },
+    weightsManifest: [{ paths: ['w'], weights: [weights] }],
+  };
+  return convertGraph(readGraphModel(json, new Uint8Array(new Float32Array(2 * size).fill(3).buffer)));
+}
+
+test('the sample of a graph that reads a long list has all of it', async () => {
+  for (const size of [600, 500_001]) {
+    const spec = { columns: [{ name: 'x', type: 'list' }], classes: ['no', 'yes'], output_kind: 'logits' };
+    const found = await checked(sumsOf(size), 'tabular_classification', spec);
+    const sample = sampleRow(found.members[0]?.model.explaining) as string;
+    expect(JSON.parse(sample)).toEqual({ x: new Array(size).fill(0) });
+    expect(await answersOf(found, [sample])).toHaveLength(2);
+  }
+});
+
+test('a sample may have lists with NULLs and infinite numbers, and columns without a value', () => {
+  const read = ['x', 'y'].map((name) => ({ name, kind: 'list' }));
+  const row = JSON.stringify({ x: [1, null, '-Infinity', 0.5], y: null });
+  expect(sampleRow({ kind: 'rows', columns: keepRows(rowsOf([row], read)) })).toBe(row);
 });
