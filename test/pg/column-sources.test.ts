@@ -248,6 +248,8 @@ describe('a number to learn', () => {
     expect(readable()).toBe(texts.includes(text));
     const [row] = await db.query<{ test: string }>(`select rafiki._number_test('$1::text') as test`);
     expect(await db.query(`select ${row?.test} as v`, [text])).toEqual([{ v: texts.includes(text) }]);
+    const number = texts.includes(text) ? Number(text) : null; // a tiny one is 0
+    expect(await db.query('select rafiki._number_of($1) as v', [text])).toEqual([{ v: number }]);
   });
 
   test('that single precision has none for is an error that names the row', async () => {

@@ -94,6 +94,24 @@ describe('a target of numbers', () => {
       `select rafiki_evaluate('typos_tabular_regression', 'typos', target => 'city')`,
     );
     expect(failure).toMatchObject({ code: '22000', message: 'no target of public.typos is a number' });
+    const [judged] = await db.query(
+      `select rows, jsonb_array_length(pairs) as pairs, jsonb_array_length(mistakes) as mistakes, mistakes::text ~ 'NaN|n/a' as has_strange
+       from rafiki._mistakes('typos_tabular_regression', 'typos', 'price', null, 1000, 5)`,
+    );
+    expect(judged).toEqual({ rows: 398, pairs: 398, mistakes: 5, has_strange: false });
+  });
+
+  test('may be tiny, wherever it is measured', async () => {
+    await db.query(
+      `create view tiny as select age, city, case when id = 1 then '1e-330' else spends::text end as cost from customers`,
+    );
+    const numbers = 'customers_tabular_regression';
+    for (const measured of [
+      `rafiki_evaluate('${numbers}', 'tiny', target => 'cost')`,
+      `rafiki_feature_importance('${numbers}', 'tiny', target => 'cost', rounds => 1)`,
+      `rafiki._mistakes('${numbers}', 'tiny', 'cost', null, 1000, 5)`,
+    ])
+      expect(await db.query(`select from ${measured}`)).not.toEqual([]);
   });
 });
 

@@ -65,8 +65,7 @@ begin
   into found
   from rafiki._predict_rows(
     model, (columns.task).input,
-    -- rounded, because a tiny number that cannot be cast is an error
-    format('select jsonb_build_array(round(r.actual::numeric, 300)::float8, %s) as carried, r.input from (%s) r where %s',
+    format('select jsonb_build_array(rafiki._number_of(r.actual), %s) as carried, r.input from (%s) r where %s',
            rafiki._trained_test(model, 'r.input', (columns.task).input),
            rafiki._labelled_query(source, columns.target, columns.input, (columns.task).input), rafiki._number_test('r.actual'))) p
   cross join lateral (select (p.carried ->> 0)::float8 as actual, p.prediction::float8 as predicted, (p.carried ->> 1)::boolean as trained) a;

@@ -45,7 +45,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select (p.carried ->> 0)::int, (p.carried ->> 1)::int,
          case when is_number then (
-           select e.value from rafiki._number_errors(array_agg(case when is_number then (p.carried ->> 2)::float8 end),
+           select e.value from rafiki._number_errors(array_agg(case when is_number then rafiki._number_of(p.carried ->> 2) end),
                                                      array_agg(case when is_number then p.prediction::float8 end)) e where e.metric = 'r2')
          else avg((p.carried ->> 2 = p.prediction)::int) end, count(*)
   from rafiki._predict_rows(model, 'columns', query) p group by 1, 2

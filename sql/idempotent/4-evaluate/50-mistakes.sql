@@ -14,7 +14,7 @@ as $$
           and has_column_privilege(source, a.attnum, 'select') order by a.attnum limit 40) c
 $$;
 
--- Predicts about `sampled` labelled rows: of a table of more, of its rows at random. rows and hits count them (hits of classes alone); bins are those of
+-- Predicts about `sampled` labelled rows: of a table of more, of its rows at random. Of a model of numbers, rows without one are left out. rows and hits count them (hits of classes alone); bins are those of
 -- the calibration error (Guo et al. 2017) in tenths of the confidence; pairs are the actual and predicted numbers; mistakes are the rows that are
 -- furthest from right, the most confident first.
 create or replace function rafiki._mistakes(model text, source regclass, target name, feature name, sampled int, most int)
@@ -38,22 +38,23 @@ begin
                   (d.answer ->> 'number')::float8 as number, (d.answer -> 'probabilities' ->> (d.answer ->> 'label'))::float8 as confidence
            from rafiki._predict_rows(model, kind, format(
              'select pg_catalog.jsonb_build_array(r.actual, r.shown, %1$s) as carried, r.input from (
-                select s.%2$I::text as actual, %3$s as input, %4$s as shown from %5$s s where s.%2$I is not null and %6$s and %7$s limit %8$s) r',
+                select s.%2$I::text as actual, %3$s as input, %4$s as shown from %5$s s where s.%2$I is not null and %6$s and %7$s and %8$s limit %9$s) r',
              case kind when 'image' then format('case when pg_catalog.octet_length(r.input) <= %s then pg_catalog.encode(r.input, ''base64'') end', max_image)
                        else 'null' end,
              columns.target, columns.input, rafiki._row_texts(source), source, rafiki._given_test(kind = 'columns', columns.input),
+             case (columns.task).output when 'number' then rafiki._number_test(format('s.%I::text', columns.target)) else 'true' end,
              case when share < 1 then format('pg_catalog.random() < %s', share) else 'true' end, sampled), 'details') p
            cross join lateral (select p.prediction::jsonb as answer) d),
          measured as materialized (
            select j.*, case when j.label is not null then case when j.label = j.actual then 0 else j.confidence end
-                            else abs(j.number - round(j.actual::numeric, 300)::float8) end as fault from judged j),
+                            else abs(j.number - rafiki._number_of(j.actual)) end as fault from judged j),
          bin as (
            select least(9, floor(10 * m.confidence)) as place, count(*) as n, count(*) filter (where m.label = m.actual) as hits, avg(m.confidence) as mean
            from measured m where m.label is not null group by 1)
     select count(*), count(*) filter (where m.label = m.actual),
            (select coalesce(jsonb_agg(jsonb_build_object('place', b.place, 'rows', b.n, 'hits', b.hits, 'confidence', round(b.mean::numeric, 4))
                                       order by b.place), '[]') from bin b),
-           coalesce(jsonb_agg(jsonb_build_array(m.actual::numeric, m.number)) filter (where m.number is not null), '[]'),
+           coalesce(jsonb_agg(jsonb_build_array(rafiki._number_of(m.actual), m.number)) filter (where m.number is not null), '[]'),
            (select coalesce(jsonb_agg(jsonb_build_object('actual', w.actual, 'predicted', coalesce(w.label, w.number::text),
                                                          'fault', round(w.fault::numeric, 4), 'row', w.shown, 'image', w.image) order by w.fault desc), '[]')
             from (select * from measured m where m.fault > 0 order by m.fault desc limit most) w)

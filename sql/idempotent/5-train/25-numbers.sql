@@ -33,13 +33,3 @@ begin
   end if;
   perform rafiki._check_inputs(request);
 end $$;
-
--- An SQL condition for whether a text is a number that can be learnt, as `readLabel` in src/domain/kinds/regression.ts; false for null. What it
--- accepts can be cast to numeric, and to float8 where it is not tiny.
-create or replace function rafiki._number_test(value text) returns text
-language sql immutable strict parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select format('case when length(%1$s) <= @max_number_chars@ and %1$s ~ %2$L then abs((%1$s)::numeric) <= @max_number@ else false end', value,
-                e'^[ \\t\\n\\v\\f\\r]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE]([+]?0*[0-9]{1,2}|-0*[0-9]{1,3}))?[ \\t\\n\\v\\f\\r]*$')
-$$;
