@@ -115,6 +115,32 @@ describe('a target of numbers', () => {
   });
 });
 
+describe('what a model gets wrong', () => {
+  test.each([
+    ['a view', 'by_id', 50],
+    ['a partitioned table', 'parted', 50],
+    ['a table that has a few more rows', 'by_id_analysed', 300],
+    ['a table of many more', 'by_id_analysed', 200],
+  ])('is sampled from all of %s', async (_, source, sampled) => {
+    await db.query(`
+      create or replace view by_id as select * from customers order by id;
+      drop table if exists parted, by_id_analysed;
+      create table parted (like customers) partition by range (id);
+      create table low partition of parted for values from (minvalue) to (200);
+      create table high partition of parted for values from (200) to (maxvalue);
+      insert into parted select * from by_id;
+      create table by_id_analysed as select * from by_id;
+      analyze by_id_analysed`);
+    const [sample] = await db.query<{ rows: number; last: number }>(
+      `select m.rows, (select max((w -> 'row' ->> 'id')::int) from jsonb_array_elements(m.mistakes) w) as last
+       from rafiki._mistakes('customers_tabular_regression', '${source}', 'spends', null, ${sampled}, 400) m`,
+    );
+    expect(sample?.rows).toBe(sampled);
+    // of 50 of 400 rows none is among the last 80 once in 80,000 times; there are mistakes of nearly all
+    expect(sample?.last).toBeGreaterThan(320);
+  });
+});
+
 describe('a row', () => {
   test('is answered the same as row, document, untyped literal, of a table, a view and a sub-query', async () => {
     await db.query(

@@ -26,6 +26,7 @@ declare
   max_image constant int := 60000;
   columns record := rafiki._model_columns(model, source, target, feature);
   kind constant text := (columns.task).input;
+  -- Of a large table it saves sorting all rows. Null, for all rows: views, partitioned tables and new tables do not know how many they have.
   share float8 := (select 1.5 * sampled / nullif(greatest(c.reltuples, 0), 0) from pg_class c where c.oid = source);
 begin
   if (columns.task).output = 'boxes' then
@@ -38,7 +39,8 @@ begin
                   (d.answer ->> 'number')::float8 as number, (d.answer -> 'probabilities' ->> (d.answer ->> 'label'))::float8 as confidence
            from rafiki._predict_rows(model, kind, format(
              'select pg_catalog.jsonb_build_array(r.actual, r.shown, %1$s) as carried, r.input from (
-                select s.%2$I::text as actual, %3$s as input, %4$s as shown from %5$s s where s.%2$I is not null and %6$s and %7$s and %8$s limit %9$s) r',
+                select s.%2$I::text as actual, %3$s as input, %4$s as shown from %5$s s where s.%2$I is not null and %6$s and %7$s and %8$s
+                order by pg_catalog.random() limit %9$s) r',
              case kind when 'image' then format('case when pg_catalog.octet_length(r.input) <= %s then pg_catalog.encode(r.input, ''base64'') end', max_image)
                        else 'null' end,
              columns.target, columns.input, rafiki._row_texts(source), source, rafiki._given_test(kind = 'columns', columns.input),
