@@ -424,6 +424,23 @@ describe('rafiki_feature_importance', () => {
     expect(Object.values(failure).join(' ')).toMatch(said);
   });
 
+  test('exchanges values in as many ways as there are rows, and each of them once', async () => {
+    const [made] = await db.query<{ query: string }>(
+      `select rafiki._swapped_rows('${model}', 'customers', 'id', t, '{id}', '{number}', 30, 50) as query
+       from rafiki.task t where t.name = 'tabular_classification'`,
+    );
+    const orders = await db.query<{ round: number; rows: number; own: number; sources: string }>(
+      `select (carried ->> 1)::int as round, count(*) as rows, count(*) filter (where carried ->> 2 = (input::json ->> 'id')) as own,
+              string_agg(input::json ->> 'id', ' ' order by (carried ->> 2)::int) as sources
+       from (${made?.query}) q group by 1 order by 1`,
+    );
+    const rounds = Array.from({ length: 30 }, (_, round) => round); // the first has the rows as they are
+    expect(orders.map(({ round, rows, own }) => ({ round, rows, own }))).toEqual(
+      rounds.map((round) => ({ round, rows: 30, own: round === 0 ? 30 : 0 })),
+    );
+    expect(new Set(orders.map(({ sources }) => sources)).size).toBe(30);
+  });
+
   test('uses rows that the model has not seen, if there are enough', async () => {
     await db.query(`
       create table seen_and_new as select c.* from customers c union all

@@ -11,7 +11,8 @@ as $$
 $$;
 
 -- A query for the rows of a sample as they are (place 0, round 0), and for each feature and round once more with the values of that feature in the order
--- of other rows: for _predict_rows(), which carries place, round and target. Rows that the model was trained on are drawn only if others are too few.
+-- of other rows: for _predict_rows(), which carries place, round and target. Each round moves them by as many rows more, and none by 0: there are
+-- fewer rounds than rows. Rows that the model was trained on are drawn only if others are too few.
 create or replace function rafiki._swapped_rows(
   model text, source regclass, target name, task rafiki.task, features name[], kinds text[], most_rows int, rounds int
 ) returns text
@@ -32,9 +33,9 @@ begin
     rafiki._trained_test(model, rafiki._input_expression(features, kinds, source), task.input), most_rows, rafiki._swapped_input(features, 0))
   || (select string_agg(format(
       ' union all select pg_catalog.jsonb_build_array(%1$s, r.round, d."rafiki target"), %2$s '
-      'from drawn d cross join pg_catalog.generate_series(1, %3$s) r (round) '
-      'join drawn p on p."rafiki row" = 1 + (d."rafiki row" + r.round * (d."rafiki rows" / %4$s)) %% d."rafiki rows"',
-      n, rafiki._swapped_input(features, n), rounds, rounds + 1), '' order by n) from generate_series(1, cardinality(features)) n);
+      'from drawn d cross join lateral (select least(%3$s, d."rafiki rows" - 1)) m (rounds) cross join pg_catalog.generate_series(1, m.rounds) r (round) '
+      'join drawn p on p."rafiki row" = 1 + (d."rafiki row" - 1 + r.round * (d."rafiki rows" / (m.rounds + 1))) %% d."rafiki rows"',
+      n, rafiki._swapped_input(features, n), rounds), '' order by n) from generate_series(1, cardinality(features)) n);
 end $$;
 
 -- How good the answers of each round are: the share of right classes, or R².
@@ -124,7 +125,7 @@ Arguments:
   model: name of a model of a task tabular_… that you own or were granted
   source: table or view with labelled rows; default: the validation_source or the source of the study that made the model
   target: its column of labels or numbers; default: that of the study, or the only candidate
-  rounds: how often each column is exchanged; more rounds make the mean more exact
+  rounds: how often each column is exchanged, but less often than there are rows; more rounds make the mean more exact
 
 Result: for each column by how much the score falls on average (negative: by chance), the standard deviation over the
   rounds, and a bar
