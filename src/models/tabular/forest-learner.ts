@@ -42,6 +42,8 @@ export interface ForestTask {
   threads: number;
   /** Whether all classes weigh the same. */
   balanced: boolean;
+  /** At which the forest is full; default: {@link MAX_NODES}. */
+  maxNodes?: number;
 }
 
 /** Grows a forest; a step is a round of it, a tree for each score of a row. */
@@ -86,14 +88,17 @@ export class ForestLearner implements Learner {
   async train({ step }: TrainingPlace, stopNow: () => boolean): Promise<TrainedSteps | null> {
     await setImmediate(); // messages of the worker are read between two rounds
     if (stopNow()) return null;
-    if (this.#nodes >= MAX_NODES) return { steps: 1, lossSum: 0 };
+    if (this.#nodes < (this.#task.maxNodes ?? MAX_NODES)) this.#grow();
+    // Measured at the end of an epoch and told for all its steps, because it takes a pass over all rows.
+    const isLast = step + 1 === EPOCH_ROUNDS;
+    return { steps: 1, lossSum: isLast ? EPOCH_ROUNDS * this.#booster.loss() : 0 };
+  }
+
+  #grow(): void {
     const trees = alone(this.#booster.round());
     for (const [output, tree] of trees.entries()) addTree(tree, this.#valid, this.#scores[output] as Float64Array);
     this.#nodes += this.#nodesOf(trees);
     this.#rounds++;
-    // Measured at the end of an epoch and told for all its steps, because it takes a pass over all rows.
-    const isLast = step + 1 === EPOCH_ROUNDS;
-    return { steps: 1, lossSum: isLast ? EPOCH_ROUNDS * this.#booster.loss() : 0 };
   }
 
   async validated(): Promise<ValidatedParts> {

@@ -3,10 +3,13 @@ import type { Knobs } from '../../../src/domain/hyper-space.ts';
 import type { DataSet, Task } from '../../../src/domain/task.ts';
 import { answerAll } from '../../../src/engine/evaluate.ts';
 import { releaseIdleSessions } from '../../../src/engine/session.ts';
+import { fitPlain } from '../../../src/features/columns/plain.ts';
 import { createEncoder } from '../../../src/features/registry.ts';
 import type { Learner } from '../../../src/models/learner.ts';
+import { ForestLearner } from '../../../src/models/tabular/forest-learner.ts';
 import { gradientBoosting } from '../../../src/models/tabular/gradient-boosting.ts';
 import { trainTrial } from '../../../src/training/train.ts';
+import { boostingSettings } from '../../../src/trees/settings.ts';
 import { dataOf, people, specOf } from './people.ts';
 import { watched } from './sentences.ts';
 
@@ -84,6 +87,30 @@ describe('a forest in training', () => {
     learner.restore(state, 2);
     expect(learner.steps).toBe(2);
     expect(() => learner.restore(state, 3)).toThrow(expect.objectContaining({ sqlstate: 'XX001' }));
+    await learner.release();
+  });
+
+  it('that is full grows no further, and has the loss that it had', async () => {
+    const { classes, train, valid } = dataOf('tabular_classification', people(300));
+    const learner = new ForestLearner({
+      features: {
+        ...{ encoder: 'plain', classes },
+        state: fitPlain(train.inputs, { labels: train.labels, classes }),
+      },
+      ...{ train, valid, bins: 63, epochs: 10, threads: 1, balanced: false, maxNodes: 1 },
+      settings: boostingSettings({ objective: 'log_loss' }),
+    });
+    const lossOfEpoch = async (epoch: number): Promise<number> => {
+      let loss = 0;
+      for (let step = 0; step < learner.stepsPerEpoch; step++)
+        loss += (await learner.train({ epoch, epochs: 10, step }, () => false))?.lossSum ?? Number.NaN;
+      return loss / learner.stepsPerEpoch;
+    };
+    const losses = [await lossOfEpoch(0), await lossOfEpoch(1)];
+    expect(learner.steps).toBe(1);
+    expect(losses[0]).toBeGreaterThan(0.1);
+    expect(losses[0]).toBeLessThan(Math.LN2);
+    expect(losses[1]).toBe(losses[0]);
     await learner.release();
   });
 
