@@ -19,6 +19,8 @@ export interface ColumnFeature {
 /** Plain data that is derived from the training rows of a column. */
 export type ColumnState = Readonly<Record<string, unknown>>;
 
+export const isColumnState = (value: unknown): value is ColumnState => typeof value === 'object' && value !== null;
+
 interface ReadableTypes {
   name: string;
   title: string;

@@ -12,10 +12,6 @@ export class TableBuilder {
     this.#columns = columns.map((column) => builderOf(column));
   }
 
-  get length(): number {
-    return this.#rows;
-  }
-
   /**
    * Throws {@link BadData} for a text that is no JSON object, a missing column, or a value that is not of its column's kind; then the builder is
    * of no more use.

@@ -1,7 +1,7 @@
 import { type ColumnValues, textValuesOf } from '../../domain/table.ts';
 import { tokenise } from '../tokenise.ts';
 import { categoryOf, fitCategories } from './category.ts';
-import type { ColumnState, TextKind } from './column-kind.ts';
+import { type ColumnState, isColumnState, type TextKind } from './column-kind.ts';
 import type { ColumnTargets } from './column-targets.ts';
 import { fitStatistics, statisticsOf } from './target-statistics.ts';
 import { fitWords, wordsOf } from './words.ts';
@@ -33,13 +33,11 @@ export const textKind: TextKind = {
     const { words, statistics } = state;
     return [
       categoryOf(state),
-      ...(isState(statistics) ? statisticsOf(statistics) : []),
-      ...(isState(words) ? wordsOf(words) : []),
+      ...(isColumnState(statistics) ? statisticsOf(statistics) : []),
+      ...(isColumnState(words) ? wordsOf(words) : []),
     ];
   },
 };
-
-const isState = (value: unknown): value is ColumnState => typeof value === 'object' && value !== null;
 
 /** What is learnt of the target, in addition to categories. */
 function learnt(

@@ -4,7 +4,7 @@ import { LinearFit } from '../../linear/newton.ts';
 import { multiply, type SparseRows, someRows } from '../../linear/sparse-rows.ts';
 import { float32Bytes, readFloat32s, readInteger, unfit } from '../state.ts';
 import { fitWeightedNgrams, WeightedNgrams } from '../weighted/weighted-ngrams.ts';
-import type { ColumnFeature, ColumnState } from './column-kind.ts';
+import { type ColumnFeature, type ColumnState, isColumnState } from './column-kind.ts';
 import { type ColumnTargets, FOLDS } from './column-targets.ts';
 import { rememberLast } from './remember-last.ts';
 
@@ -130,7 +130,7 @@ function scoresOf(ngrams: WeightedNgrams, { w, width }: WordWeights, texts: read
 
 export function wordsOf(state: ColumnState): ColumnFeature[] {
   const { ngrams: grams, c } = state;
-  if (!isState(grams) || typeof c !== 'number') throw unfit('ngrams', 'fitted n-grams');
+  if (!isColumnState(grams) || typeof c !== 'number') throw unfit('ngrams', 'fitted n-grams');
   const ngrams = new WeightedNgrams(grams);
   const weights = { w: readFloat32s(state, 'w'), width: readInteger(state, 'width') };
   const scores = rememberLast((texts: readonly string[]) => scoresOf(ngrams, weights, texts));
@@ -152,8 +152,6 @@ export function wordsOf(state: ColumnState): ColumnFeature[] {
     },
   }));
 }
-
-const isState = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
 /** The scores of each row, [rows, width], as models of the rows in the other folds give them. */
 function othersScores(

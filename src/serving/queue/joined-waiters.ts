@@ -8,7 +8,7 @@ export function joinedTerms(
   request: QueuedRequest,
   { waiter, options, moves }: JoinedWaiter & { moves: boolean },
 ): RequestOptions | null {
-  const before = termsOf(request);
+  const before = askedOf(request);
   request.joined ??= request.waiters.map((first) => ({ waiter: first, options: before }));
   request.joined.push({ waiter, options });
   request.isFirm &&= options.isFirm;
@@ -20,7 +20,7 @@ export function joinedTerms(
   return { ...before, deadlineMs, budgetMs, isFirm: request.isFirm, role, session };
 }
 
-const termsOf = ({ wantsDetail, deadlineMs, budgetMs, isFirm, role, session }: QueuedRequest): RequestOptions => ({
+const askedOf = ({ wantsDetail, deadlineMs, budgetMs, isFirm, role, session }: QueuedRequest): RequestOptions => ({
   ...{ wantsDetail, deadlineMs, budgetMs, isFirm, role, session },
 });
 
