@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
+import { type FileMetaData, parquetSchema } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { expect, test } from 'vitest';
 import type { RoleTransaction } from '../../../src/db/role-login.ts';
 import { loadParquet } from '../../../src/http/upload/parquet.ts';
+import { asWritten } from '../../../src/http/upload/parquet-texts.ts';
 
 const file = Buffer.from(parquetWriteBuffer({ columnData: [{ name: 'id', data: [1n, 2n], type: 'INT64' }] }));
 
@@ -77,3 +79,18 @@ test.runIf(process.platform === 'linux')(
     await loading;
   },
 );
+
+test('decimals within lists are refused if they would lose digits', () => {
+  const file = (precision: number): FileMetaData => ({
+    ...{ version: 1, num_rows: 0n, row_groups: [], metadata_length: 0 },
+    schema: [
+      { name: 'root', num_children: 1 },
+      { name: 'prices', num_children: 1, converted_type: 'LIST', repetition_type: 'OPTIONAL' },
+      { name: 'list', num_children: 1, repetition_type: 'REPEATED' },
+      { name: 'price', type: 'INT64', logical_type: { type: 'DECIMAL', precision, scale: 2 } },
+    ],
+  });
+  const read = (metadata: FileMetaData): FileMetaData => asWritten(metadata, parquetSchema(metadata));
+  expect(() => read(file(16))).toThrow(/"price" has decimals of 16 digits within lists/);
+  expect(read(file(15)).schema[3]).toMatchObject({ converted_type: 'DECIMAL', scale: 2 });
+});
