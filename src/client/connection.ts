@@ -79,10 +79,10 @@ export class HttpConnection {
       ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
       ...request.headers,
     };
-    const init: RequestInit = {
+    const init: RequestInit & { duplex?: 'half' } = {
       method,
       headers,
-      ...(body === undefined ? {} : { body }),
+      ...(body === undefined ? {} : { body, duplex: 'half' }), // without it a stream is refused
       ...(signal === undefined ? {} : { signal }),
     };
     const response = await send(`${this.#url}${path}${search}`, init).catch((cause: unknown) => {
