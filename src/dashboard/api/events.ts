@@ -17,8 +17,11 @@ export async function* events(
   signal: AbortSignal,
 ): AsyncGenerator<ServerEvent> {
   const left = new AbortController();
+  const leave = (): void => left.abort();
+  if (signal.aborted) leave();
+  signal.addEventListener('abort', leave, { once: true });
   try {
-    const response = await within(MAX_OPENING_MS, open(AbortSignal.any([signal, left.signal])));
+    const response = await within(MAX_OPENING_MS, open(left.signal));
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     if (reader === undefined) return;
     let text = '';
@@ -33,7 +36,8 @@ export async function* events(
       }
     }
   } finally {
-    left.abort();
+    signal.removeEventListener('abort', leave);
+    leave();
   }
 }
 
