@@ -1,6 +1,6 @@
 import type { SchemaElement, SchemaTree } from 'hyparquet';
 import { copyBytea, copyText } from './copy-text.ts';
-import { isPlain, textOf, timeUnit } from './parquet-texts.ts';
+import { columnText, isPlain, timeUnit } from './parquet-texts.ts';
 import type { UploadedColumn } from './texts.ts';
 
 /** A column of a Parquet file, and its type in Postgres. */
@@ -14,7 +14,7 @@ export interface ParquetColumn extends UploadedColumn {
 export const parquetColumns = (root: SchemaTree): ParquetColumn[] =>
   root.children.map((tree) => {
     const isFile = tree.children.some(({ element }) => element.name === 'bytes') && tree.children.length <= 2;
-    const text = isPlain(tree) ? textOf(tree.element) : undefined;
+    const text = isPlain(tree) ? columnText(tree.element) : undefined;
     const column = { name: tree.element.name, isFile, type: isFile ? 'bytea' : typeOf(tree) };
     return text === undefined ? column : { ...column, textOf: text };
   });

@@ -20,7 +20,7 @@ export const textParsers: Partial<ParquetParsers> = {
 };
 
 /** How a value of a column becomes a text, if not as the reader gives it. */
-export function textOf(element: SchemaElement): ((value: unknown) => string) | undefined {
+export function columnText(element: SchemaElement): ((value: unknown) => string) | undefined {
   const decimal = decimalOf(element);
   if (decimal !== undefined) return (value) => decimalText(value, decimal.scale);
   if (kindOf(element) === 'JSON') return (value) => Buffer.from(value as Uint8Array).toString('utf8');
