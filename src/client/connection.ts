@@ -7,9 +7,9 @@ export interface ConnectionOptions {
   token?: string;
   role?: string;
   password?: string;
-  /** Of each request; default 60 s, and 10 min for uploads and evaluations. 0: none. */
+  /** Of each request; default 60 s, and 10 min for uploads and evaluations. 0: none. Node's own fetch waits 5 min at most. */
   timeoutMs?: number;
-  /** In place of the global one. */
+  /** In place of the global one, such as one with other limits of its own. */
   fetch?: typeof fetch;
 }
 
@@ -79,10 +79,10 @@ export class HttpConnection {
       ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
       ...request.headers,
     };
-    const init: RequestInit = {
+    const init: RequestInit & { duplex?: 'half' } = {
       method,
       headers,
-      ...(body === undefined ? {} : { body }),
+      ...(body === undefined ? {} : { body, duplex: 'half' }), // without it a stream is refused
       ...(signal === undefined ? {} : { signal }),
     };
     const response = await send(`${this.#url}${path}${search}`, init).catch((cause: unknown) => {

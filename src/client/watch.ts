@@ -7,6 +7,9 @@ const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 15_000;
 /** Without an event for so long, the last error is thrown: a server that restarts is back before. */
 const MAX_OUTAGE_MS = 300_000;
+/** Until a stream begins; and without a byte of it: the server writes every five seconds, so nobody is there any more. */
+const MAX_OPENING_MS = 60_000;
+const MAX_SILENCE_MS = 30_000;
 
 /**
  * The study whenever it changes, until it ends. Connects again when the stream ends before that: the server ends each after ten minutes, and
@@ -71,13 +74,16 @@ async function* events(
   signal?.addEventListener('abort', abort, { once: true });
   try {
     const headers = { accept: 'text/event-stream' };
-    const { body } = await connection.open(path, { headers, signal: controller.signal });
+    const opened = connection.open(path, { headers, signal: controller.signal });
+    const { body } = await within(MAX_OPENING_MS, opened);
     if (body === null) return;
     const reader = body.getReader();
-    const read = () =>
-      reader.read().catch((cause: unknown) => {
+    const read = () => {
+      const part = reader.read().catch((cause: unknown) => {
         throw cut('the stream of events was cut', cause);
       });
+      return within(MAX_SILENCE_MS, part);
+    };
     const decoder = new TextDecoder();
     let text = '';
     for (let part = await read(); !part.done; part = await read()) {
@@ -93,6 +99,14 @@ async function* events(
     signal?.removeEventListener('abort', abort);
     controller.abort(); // also when the caller leaves the loop
   }
+}
+
+function within<T>(ms: number, awaited: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(cut(`nothing of the stream of events came within ${ms / 1000} s`)), ms);
+  });
+  return Promise.race([awaited, silence]).finally(() => clearTimeout(timer));
 }
 
 function eventOf(block: string): StreamEvent | undefined {

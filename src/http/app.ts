@@ -4,7 +4,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { acceptFiles, checkType, shareMemory } from './bodies.ts';
 import { onClientError } from './client-errors.ts';
 import { compress } from './compress.ts';
-import { errorBody, HttpRefusal } from './error-answer.ts';
+import { errorBody, HttpRefusal, logFault } from './error-answer.ts';
 import { parseJson } from './json-body.ts';
 import { KnownPaths } from './known-paths.ts';
 import type { HttpLimits } from './limits.ts';
@@ -91,8 +91,7 @@ export function createApp(options: Omit<AppOptions, 'signIns'>): FastifyInstance
   if (corsOrigins.length > 0) app.options('*', async (_, reply) => reply.code(204).send());
   app.setErrorHandler((error, request, reply) => {
     sendError(error, reply);
-    if (reply.statusCode >= 500)
-      logger.warn({ path: request.routeOptions.url, err: String(error) }, 'a request failed');
+    logFault(logger, { path: request.routeOptions.url, status: reply.statusCode, error });
   });
   app.setNotFoundHandler((request, reply) => sendError(known.refusal(request), reply));
   refuseBodies(app, known);

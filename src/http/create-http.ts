@@ -112,7 +112,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
         ...tokenRoutes(),
         ...datasetRoutes(limits),
         ...studyRoutes(),
-        ...eventRoutes({ changed, streams: new Streams(limits), stopping: stopping.signal }),
+        ...eventRoutes({ changed, streams: new Streams(limits), stopping: stopping.signal, logger }),
         ...trialRoutes(),
         ...modelRoutes(models),
         ...predictRoutes(predictions, limits),
@@ -124,7 +124,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       answers.count(app);
       addRoutes(app, routes, signIns);
       addHealth(app, { pool, document });
-      addInference(app, { signIns, predictions, pool });
+      addInference(app, { signIns, predictions, pool, logger });
       addDashboard(app, logger);
       await pool.start();
       await listener.start();

@@ -1,6 +1,7 @@
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { RequestTooLarge } from '../errors/errors.ts';
 import { type ErrorReport, RafikiError, reportError } from '../errors/rafiki-error.ts';
+import type { Logger } from '../runtime/logger.ts';
 
 /** An error as a request gets it. */
 export interface ErrorAnswer {
@@ -59,6 +60,14 @@ export function errorBody(thrown: unknown): Omit<ErrorAnswer, 'report'> & { body
   const { report, ...answer } = errorAnswer(thrown);
   const { sqlstate: code, ...rest } = report;
   return { ...answer, body: { error: { code, ...rest } } };
+}
+
+/** Tells the operator what no client is told. */
+export function logFault(
+  logger: Logger,
+  { path, status, error }: { path: unknown; status: number; error: unknown },
+): void {
+  if (status >= 500) logger.warn({ path, err: String(error) }, 'a request failed');
 }
 
 /** A refusal that has a status of HTTP's own. */

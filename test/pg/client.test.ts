@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientTypes } from '../../scripts/docs/client-types.ts';
 import {
@@ -131,6 +132,16 @@ describe('errors', () => {
     );
     expect(error).toBeInstanceOf(kind);
     expect(error).toMatchObject({ code, hint: expect.any(String), name: kind.name });
+  });
+
+  test('a file may be a stream', async () => {
+    const parts = new Blob(['a,b\n', '1,x\n', '2,y\n']);
+    expect(await ann.upload('streamed', parts.stream())).toMatchObject({ dataset: 'public.streamed', rows: 2 });
+    const bytes = new Uint8Array(
+      parquetWriteBuffer({ columnData: [{ name: 'id', data: [1n, 2n, 3n], type: 'INT64' }] }),
+    );
+    const whole = new Blob([bytes]).stream();
+    expect(await ann.upload('streamed_whole', whole, { format: 'parquet' })).toMatchObject({ rows: 3 });
   });
 
   test('a token makes no tables', async () => {

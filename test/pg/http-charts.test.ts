@@ -13,6 +13,8 @@ let ann: HttpClient;
 let bob: HttpClient;
 let few: number;
 let many: number;
+/** With a trial of ten minutes in the last hour, and one that a worker lost and that waits for the next. */
+let recent: number;
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -22,11 +24,33 @@ beforeAll(async () => {
   ({ client: bob } = await http.as('bob'));
   few = await insertManyTrials(database.db, { owner: role, trials: 60 });
   many = await insertManyTrials(database.db, { owner: role, trials: 3_000 });
+  recent = await insertManyTrials(database.db, { owner: role, trials: 2 });
+  await database.db.query(
+    `update rafiki.trial set worker = 200 + number, started_at = now() - interval '30 min', state = case number when 1 then 'completed' else 'waiting' end,
+       ended_at = case number when 1 then now() - interval '20 min' end where study_id = $1`,
+    [recent],
+  );
+  await insertServed(role);
 });
 afterAll(async () => {
   await http.server.stop();
   await database.drop();
 });
+
+/** A model of the role that has answered two calls. */
+async function insertServed(role: string): Promise<void> {
+  await database.db.query(
+    `with process as (insert into rafiki.process (kind, host, pid, version) values ('serving', 'h', 1, '1') returning id),
+     model as (insert into rafiki.model (name, task, owner) values ('served', 'sentiment', $1::regrole) returning id),
+     version as (insert into rafiki.model_version (model_id, version, score, classes) select id, 3, 1, '{neg,pos}' from model returning *),
+     deployment as (insert into rafiki.deployment (model_id, version_id, state) select model_id, id, 'ready' from version)
+     insert into rafiki.predict_stat (process_id, model_id, calls, rows, cached, batches, overdue) select p.id, m.id, 2, 5, 1, 1, 0 from process p, model m`,
+    [role],
+  );
+}
+
+const utilised = () => [{ worker: 201, busy_s: 600, trials: 1, studies: [recent] }];
+const served = [expect.objectContaining({ model: 'served', version: 3, calls: 2, rows: 5, cached: 1 })];
 
 test('a history has all trials, in columns of one length', async () => {
   const { body, headers } = await ann<HistoryAnswer>('GET', `/v1/studies/${many}/history`);
@@ -87,8 +111,8 @@ test('importance, the report, failed trials and utilisation', async () => {
   expect([report.body.of > 3_000, report.body.parts.length]).toEqual([true, 200]);
   const failed = await ann<{ trials: object[] }>('GET', `/v1/studies/${many}/trials?state=failed`);
   expect(failed.body.trials).toHaveLength(60);
-  expect((await ann('GET', '/v1/workers/utilisation')).status).toBe(200);
-  expect((await ann('GET', '/v1/serving')).body).toEqual({ models: [] });
+  expect((await ann('GET', '/v1/workers/utilisation')).body).toEqual({ workers: utilised() });
+  expect((await ann('GET', '/v1/serving')).body).toEqual({ models: served });
 });
 
 test('a token has the same charts as the password', async () => {
@@ -102,6 +126,8 @@ test('a token has the same charts as the password', async () => {
     const [token, password] = [await byToken('GET', path), await ann('GET', path)];
     expect([path, token.status, token.body]).toEqual([path, 200, password.body]);
   }
+  expect((await byToken('GET', '/v1/workers/utilisation')).body).toEqual({ workers: utilised() });
+  expect((await byToken('GET', '/v1/serving')).body).toEqual({ models: served });
   expect((await byToken('GET', '/v1/models/m/inputs')).status).toBe(404);
   expect((await byToken('POST', '/v1/models/m/mistakes', { source: 'public.many' })).status).toBe(404);
 });
@@ -114,9 +140,18 @@ test.each(['history', 'curves', 'knob_values?family=fasttext', 'importance', 're
   },
 );
 
-test('another role has no utilisation, inputs, mistakes or explanations', async () => {
+test('another role has no utilisation, calls, inputs, mistakes or explanations', async () => {
+  expect((await ann('GET', '/v1/workers/utilisation')).body).toEqual({ workers: utilised() });
   expect((await bob('GET', '/v1/workers/utilisation')).body).toEqual({ workers: [] });
-  expect((await bob('GET', '/v1/models/m/inputs')).status).toBe(404);
-  expect((await bob('POST', '/v1/models/m/mistakes', { source: 'public.many' })).status).toBe(404);
-  expect((await bob('POST', '/v1/models/m/explain', { query: 'x' })).status).toBe(404);
+  expect((await ann('GET', '/v1/serving')).body).toEqual({ models: served });
+  expect((await bob('GET', '/v1/serving')).body).toEqual({ models: [] });
+  const asked = [
+    ['GET', 'inputs', undefined, 200],
+    ['POST', 'mistakes', { source: 'public.many' }, 200],
+    ['POST', 'explain', { query: 'x' }, 503], // no server runs here
+  ] as const;
+  for (const [method, path, body, status] of asked) {
+    const statuses = [ann, bob].map(async (role) => (await role(method, `/v1/models/served/${path}`, body)).status);
+    expect([path, ...(await Promise.all(statuses))]).toEqual([path, status, 404]);
+  }
 });

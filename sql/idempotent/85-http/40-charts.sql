@@ -185,6 +185,6 @@ as $$
     select t.worker, sum(extract(epoch from coalesce(t.ended_at, now()) - greatest(t.started_at, s.at))) as busy_s,
       count(*) as trials, array_agg(distinct t.study_id) as studies
     from rafiki.trial t cross join since s
-    where t.worker is not null and t.started_at is not null and coalesce(t.ended_at, now()) > s.at
+    where t.worker is not null and t.started_at is not null and t.state <> 'waiting' and coalesce(t.ended_at, now()) > s.at
     group by t.worker order by t.worker limit 1000) w
 $$;

@@ -1,4 +1,4 @@
-import { failedAnswer, RequestFailed } from './request-failed.ts';
+import { failedAnswer, noAnswer, RequestFailed } from './request-failed.ts';
 
 const KEY = 'rafiki.session';
 /** In addition to the cookie, which no script can read: other ports of this host cannot read it. */
@@ -48,11 +48,7 @@ export async function ask(
     ...(signal === undefined ? {} : { signal }),
   }).catch((error: unknown) => {
     if (signal?.aborted) throw error;
-    throw new RequestFailed(0, {
-      code: '08006',
-      message: 'the server does not answer',
-      hint: 'It may be restarting, or the network is away. This page tries again by itself.',
-    });
+    throw noAnswer();
   });
   if (response.ok) return response;
   const failed = new RequestFailed(response.status, await failedAnswer(response));

@@ -69,3 +69,10 @@ export function failureOfEvent(data: unknown): RequestFailed {
   const found = readFailure({ error: data }) ?? { code: 'XX000', message: 'the server ended the connection' };
   return new RequestFailed(typeof status === 'number' ? status : 0, found);
 }
+
+export const noAnswer = (): RequestFailed =>
+  new RequestFailed(0, {
+    code: '08006',
+    message: 'the server does not answer',
+    hint: 'It may be restarting, or the network is away. This page tries again by itself.',
+  });

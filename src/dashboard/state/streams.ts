@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { ask } from '../api/client.ts';
 import { events } from '../api/events.ts';
 import { asFailed, failureOfEvent, RequestFailed } from '../api/request-failed.ts';
 
@@ -24,12 +25,13 @@ export function useEvents(
   useEffect(() => {
     let controller = new AbortController();
     let isOver = false;
+    const open = (signal: AbortSignal) => ask(path, { signal, headers: { accept: 'text/event-stream' } });
     const follow = async (signal: AbortSignal): Promise<void> => {
       let waitMs = FIRST_WAIT_MS;
       while (!signal.aborted && !isOver) {
         let isOpen = false;
         try {
-          for await (const { event, data } of events(path, signal)) {
+          for await (const { event, data } of events(open, signal)) {
             if (event === 'error') throw failureOfEvent(data);
             isOpen = true;
             waitMs = FIRST_WAIT_MS;

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UndefinedObject } from '../../errors/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import { version as ownVersion } from '../../runtime/version.ts';
 import { challenge, requireRole } from '../app.ts';
-import { errorAnswer } from '../error-answer.ts';
+import { errorAnswer, logFault } from '../error-answer.ts';
 import { readiness } from '../health.ts';
 import type { BridgePool } from '../predict/bridge-pool.ts';
 import type { Predictions } from '../predict/predictions.ts';
@@ -17,7 +18,8 @@ import { readInferRequest } from './tensors.ts';
 export interface InferenceOptions {
   pool: BridgePool;
   predictions: Predictions;
-  signIns: SignIns;
+  signIns: Pick<SignIns, 'of'>;
+  logger: Logger;
 }
 
 interface ModelPath {
@@ -32,7 +34,10 @@ const MAX_SHOWN_CLASSES = 1000;
 /** The Open Inference Protocol, version 2, and Triton's statistics and model repository: test/fixtures/open-inference. */
 export function addInference(app: FastifyInstance, options: InferenceOptions): void {
   void app.register(async (scope) => {
-    scope.setErrorHandler((error, _, reply) => sendText(error, reply));
+    scope.setErrorHandler((error, request, reply) => {
+      sendText(error, reply);
+      logFault(options.logger, { path: request.routeOptions.url, status: reply.statusCode, error });
+    });
     const isReady = readiness(options.pool);
     scope.get('/v2/health/live', async () => ({ live: true }));
     scope.get('/v2/health/ready', async (_, reply) => {

@@ -77,6 +77,7 @@ export class BridgePool implements Service {
       const drop = (): void => session.destroy();
       signal.addEventListener('abort', drop, { once: true });
       try {
+        if (signal.aborted) throw disconnected(); // while it waited for the session
         return await this.#askIn(session, request);
       } catch (error) {
         if (signal.aborted) throw disconnected();

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { LimitReached } from '../../errors/errors.ts';
-import { errorAnswer } from '../error-answer.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { errorAnswer, logFault } from '../error-answer.ts';
 import type { HttpLimits } from '../limits.ts';
 import { type HttpAsked, type HttpRoute, route } from '../route.ts';
 import { studyParams } from '../schemas.ts';
@@ -92,12 +93,13 @@ export interface EventOptions {
   changed: Changed;
   streams: Streams;
   stopping: AbortSignal;
+  logger: Logger;
 }
 
 async function sendEvents(
   { role, request, reply }: Pick<HttpAsked<unknown, unknown, unknown>, 'role' | 'request' | 'reply'>,
   watched: WatchedStudies,
-  { changed, streams, stopping }: EventOptions,
+  { changed, streams, stopping, logger }: EventOptions,
 ): Promise<undefined> {
   const first = await watched.read(); // an error is an answer of its own
   streams.enter(role.role);
@@ -112,6 +114,7 @@ async function sendEvents(
     await stream(response, watched, { first, changed, gone });
   } catch (error) {
     const { status, report } = errorAnswer(error);
+    logFault(logger, { path: request.routeOptions.url, status, error });
     const { sqlstate: code, ...rest } = report;
     response.write(`event: error\ndata: ${JSON.stringify({ status, code, ...rest })}\n\n`);
   } finally {

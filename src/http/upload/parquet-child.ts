@@ -2,6 +2,7 @@
 import { type FileMetaData, parquetMetadata, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { copyValue, type ParquetColumn, parquetColumns } from './parquet-columns.ts';
+import { asWritten, textParsers } from './parquet-texts.ts';
 
 const MAX_ROWS = 10_000_000;
 /** Of a part of a file: a page, or what a codec makes of it. */
@@ -37,7 +38,8 @@ async function* lines(file: ArrayBuffer, metadata: FileMetaData, columns: Parque
     const end = begin + Number(num_rows);
     for (let rowStart = begin; rowStart < end; rowStart += ROWS_AT_ONCE) {
       const rowEnd = Math.min(end, rowStart + ROWS_AT_ONCE);
-      const rows = await parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors: bounded, utf8: false });
+      const options = { compressors: bounded, utf8: false, parsers: textParsers };
+      const rows = await parquetReadObjects({ file, metadata, rowStart, rowEnd, ...options });
       let text = '';
       for (const row of rows) {
         text += `${columns.map((column) => copyValue(column, row[column.name])).join('\t')}\n`;
@@ -61,8 +63,9 @@ async function reply({ file }: ParquetOrder): Promise<ParquetReply> {
   const bytes = file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer;
   const metadata = parquetMetadata(bytes);
   if (metadata.num_rows > MAX_ROWS) throw new Error(`it has ${metadata.num_rows} rows; the maximum is ${MAX_ROWS}`);
-  const columns = parquetColumns(parquetSchema(metadata));
-  rest = lines(bytes, metadata, columns);
+  const root = parquetSchema(metadata);
+  const columns = parquetColumns(root);
+  rest = lines(bytes, asWritten(metadata, root), columns);
   return { columns: columns.map(({ name, type }) => ({ name, type })) };
 }
 

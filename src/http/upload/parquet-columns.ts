@@ -1,21 +1,28 @@
 import type { SchemaElement, SchemaTree } from 'hyparquet';
 import { copyBytea, copyText } from './copy-text.ts';
+import { columnText, isPlain, timeUnit } from './parquet-texts.ts';
 import type { UploadedColumn } from './texts.ts';
 
 /** A column of a Parquet file, and its type in Postgres. */
 export interface ParquetColumn extends UploadedColumn {
   /** An image with its name, as in the Hub's data sets: {bytes, path}. */
   isFile: boolean;
+  /** How a value becomes a text, if not by its type. */
+  textOf?: (value: unknown) => string;
 }
 
 export const parquetColumns = (root: SchemaTree): ParquetColumn[] =>
   root.children.map((tree) => {
     const isFile = tree.children.some(({ element }) => element.name === 'bytes') && tree.children.length <= 2;
-    return { name: tree.element.name, isFile, type: isFile ? 'bytea' : typeOf(tree) };
+    const text = isPlain(tree) ? columnText(tree.element) : undefined;
+    const column = { name: tree.element.name, isFile, type: isFile ? 'bytea' : typeOf(tree) };
+    return text === undefined ? column : { ...column, textOf: text };
   });
 
-function typeOf({ element, children }: SchemaTree): string {
-  if (children.length > 0 || element.repetition_type === 'REPEATED') return 'jsonb';
+function typeOf(tree: SchemaTree): string {
+  const { element } = tree;
+  if (!isPlain(tree)) return 'jsonb';
+  if (timeUnit(element) !== undefined) return 'text';
   return logicalType(element) ?? physicalTypes[element.type ?? ''] ?? 'jsonb';
 }
 
@@ -42,7 +49,6 @@ const logicalTypes: Readonly<Record<string, string>> = {
   UTF8: 'text',
   ENUM: 'text',
   UUID: 'text',
-  TIME: 'text',
   JSON: 'jsonb',
   DATE: 'date',
   DECIMAL: 'numeric',
@@ -53,13 +59,13 @@ const logicalTypes: Readonly<Record<string, string>> = {
 };
 
 /** A value in the text format of COPY. Throws for what Postgres has not. */
-export function copyValue({ type, isFile }: Pick<ParquetColumn, 'type' | 'isFile'>, given: unknown): string {
+export function copyValue({ type, isFile, textOf: text }: ParquetColumn, given: unknown): string {
   const value = isFile ? (given as { bytes?: unknown } | null | undefined)?.bytes : given;
   if (value === null || value === undefined) return '\\N';
+  if (text !== undefined) return copyText(text(value));
   if (type === 'jsonb') return copyText(JSON.stringify(value, asJson));
   if (value instanceof Uint8Array)
     return type === 'bytea' ? copyBytea(value) : copyText(Buffer.from(value).toString('utf8'));
-  if (value instanceof Date) return type === 'date' ? value.toISOString().slice(0, 10) : value.toISOString();
   if (typeof value === 'object') return copyText(JSON.stringify(value, asJson));
   return type === 'bytea' ? copyBytea(Buffer.from(String(value))) : copyText(String(value));
 }

@@ -8,7 +8,6 @@ import type { ParquetOrder, ParquetReply } from './parquet-child.ts';
 import type { UploadedColumn } from './texts.ts';
 
 export interface ParquetFile {
-  role: string;
   /** Of the new table, quoted. */
   name: string;
   file: Buffer;
@@ -36,22 +35,25 @@ const processes = new FairGate({
   waitingOfRole: 16,
 });
 
+/** Waits until the role may read a file. Before its transaction begins: one that waits would keep its place and its snapshot. */
+export function parquetTurn<T>(
+  { role, signal }: { role: string; signal: AbortSignal | undefined },
+  work: () => Promise<T>,
+): Promise<T> {
+  return processes.run(role, () => {
+    if (signal?.aborted) throw gone();
+    return work();
+  });
+}
+
 /**
  * Makes a table of a Parquet file, with its types. A process of its own reads it, with the limits of those for imported models: a few bytes of a file
  * can claim any number of values. Throws {@link BadData}.
  */
-export function loadParquet(
-  on: RoleTransaction,
-  file: ParquetFile,
-): Promise<{ columns: UploadedColumn[]; rows: number }> {
-  return processes.run(file.role, () => load(on, file));
-}
-
-async function load(
+export async function loadParquet(
   on: RoleTransaction,
   { name, file, maxMs, signal }: ParquetFile,
 ): Promise<{ columns: UploadedColumn[]; rows: number }> {
-  if (signal?.aborted) throw gone(); // while it waited
   const reader = await LimitedProcess.start({
     ...{ entry, memoryBytes: MEMORY_BYTES, reads: [], nice: NICE },
     onEnd: () => undefined,

@@ -8,6 +8,9 @@ import { BadData } from '../../errors/errors.ts';
 import { checkNames, MAX_COLUMNS } from './column-names.ts';
 import { copyText } from './copy-text.ts';
 
+/** Of a row of CSV or a line of JSON: it is kept while it arrives. */
+const MAX_LINE_CHARS = 16_000_000;
+
 export interface UploadedColumn {
   name: string;
   type: string;
@@ -32,7 +35,7 @@ export async function loadTexts(
 
 /** Columns c0, c1, … of texts; returns the names in the header. */
 async function stageCsv(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Promise<string[]> {
-  const parser = parse({ bom: true, skip_empty_lines: true, max_record_size: 16_000_000 });
+  const parser = parse({ bom: true, skip_empty_lines: true, max_record_size: MAX_LINE_CHARS });
   const fed = pipeline(decoded(bytes), parser);
   fed.catch(() => undefined); // the reader of the records gets the error
   try {
@@ -96,17 +99,31 @@ async function stageJsonLines(on: RoleTransaction, bytes: AsyncGenerator<Buffer>
   return names;
 }
 
+/** Each chunk is searched once, and a line is put together at its end: a long one must not cost the square of its length. */
 async function* splitLines(bytes: AsyncGenerator<Buffer>): AsyncGenerator<string> {
-  let rest = '';
+  let begun: string[] = [];
+  let begunChars = 0;
   let before = 0;
   for await (const text of decoded(bytes)) {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    yield lines.map((line, i) => copiedObject(line, before + i + 1)).join('');
-    before += lines.length;
+    const [first = '', ...others] = text.split('\n');
+    begun.push(first);
+    begunChars += first.length;
+    if (begunChars > MAX_LINE_CHARS) throw tooLong(before + 1);
+    const rest = others.pop();
+    if (rest === undefined) continue;
+    yield [begun.join(''), ...others].map((line, i) => copiedObject(line, before + i + 1)).join('');
+    before += others.length + 1;
+    begun = [rest];
+    begunChars = rest.length;
   }
-  yield copiedObject(rest, before + 1);
+  yield copiedObject(begun.join(''), before + 1);
 }
+
+const tooLong = (number: number): BadData =>
+  new BadData(`line ${number} of the uploaded file is too long`, {
+    detail: `The maximum is ${MAX_LINE_CHARS} characters.`,
+    hint: 'Write one object on each line: {"body": "…", "label": "…"}.',
+  });
 
 /** Nothing for an empty line. */
 function copiedObject(line: string, number: number): string {

@@ -5,7 +5,7 @@ import type { RoleTransaction } from '../../db/role-login.ts';
 import { RequestTooLarge } from '../../errors/errors.ts';
 import { HttpRefusal } from '../error-answer.ts';
 import type { SignedIn } from '../sign-in/signed-in.ts';
-import { loadParquet } from './parquet.ts';
+import { loadParquet, parquetTurn } from './parquet.ts';
 import { loadTexts, type UploadedColumn } from './texts.ts';
 import { loadImages } from './zipped-images.ts';
 
@@ -33,20 +33,23 @@ export interface Uploaded {
   columns: UploadedColumn[];
 }
 
+type Uploader = Pick<SignedIn, 'role' | 'signal' | 'transaction'>;
+
 /** Makes a table of a file, in one transaction of the role. */
-export function upload(role: SignedIn, options: UploadOptions): Promise<Uploaded> {
-  const { schema: named, table, statementMs } = options;
-  const done = role.transaction(
-    async (on) => {
-      const schema = named ?? (await usualSchema(on));
-      const name = `${quoted(schema)}.${quoted(table)}`;
-      const { columns, rows } = await load(on, name, options, role);
-      await on.query(`analyze ${name}`);
-      return { dataset: `${schema}.${table}`, rows, columns };
-    },
-    { statementMs },
-  );
-  return done.catch((error: unknown) => {
+export function upload(role: Uploader, options: UploadOptions): Promise<Uploaded> {
+  const { schema: named, table, format, statementMs } = options;
+  const create = (): Promise<Uploaded> =>
+    role.transaction(
+      async (on) => {
+        const schema = named ?? (await usualSchema(on));
+        const name = `${quoted(schema)}.${quoted(table)}`;
+        const { columns, rows } = await load(on, name, options, role.signal);
+        await on.query(`analyze ${name}`);
+        return { dataset: `${schema}.${table}`, rows, columns };
+      },
+      { statementMs },
+    );
+  return (format === 'parquet' ? parquetTurn(role, create) : create()).catch((error: unknown) => {
     throw (error as { code?: unknown }).code === DUPLICATE_TABLE ? taken(table) : error;
   });
 }
@@ -69,12 +72,12 @@ function load(
   on: RoleTransaction,
   name: string,
   { format, body, maxBytes, maxIdleMs, maxImageBytes, statementMs }: UploadOptions,
-  { role, signal }: SignedIn,
+  signal: AbortSignal | undefined,
 ): Promise<{ columns: UploadedColumn[]; rows: number }> {
   if (Buffer.isBuffer(body)) {
     return format === 'zip'
       ? loadImages(on, { name, archive: body, maxImageBytes })
-      : loadParquet(on, { role, name, file: body, maxMs: statementMs, signal });
+      : loadParquet(on, { name, file: body, maxMs: statementMs, signal });
   }
   return loadTexts(on, {
     name,

@@ -24,6 +24,21 @@ function watched(answers: readonly (() => Response | Promise<Response>)[]) {
   return { all, asked: () => asked };
 }
 
+/** A connection of which nothing more comes, though nobody has closed it. */
+const silentAfter = (text: string): Response =>
+  new Response(new ReadableStream({ start: (stream) => stream.enqueue(new TextEncoder().encode(text)) }));
+
+test('a stream that falls silent is opened again, also one that never begins', async () => {
+  const answers = [
+    () => silentAfter(study('running')),
+    () => new Promise<Response>(() => undefined),
+    () => stream(study('completed')),
+  ];
+  const { all } = watched(answers);
+  await vi.advanceTimersByTimeAsync(100_000);
+  expect(await all).toEqual(['running', 'completed']);
+});
+
 const away = () => Promise.reject(new TypeError('fetch failed'));
 
 test('it connects again while the server is away, and ends with the study', async () => {

@@ -77,6 +77,7 @@ test('a stream reads its first event once, and ends with the study', async () =>
     changed: new Changed(),
     streams: new Streams(limits),
     stopping: new AbortController().signal,
+    logger: silentLogger,
   });
   const studies = (): object[] => [{ study: 1, state: ++reads === 1 ? 'completed' : 'read again' }];
   const url = await start(routes, studies, async (role) => role);
@@ -87,7 +88,12 @@ test('a stream reads its first event once, and ends with the study', async () =>
 
 test('an error within a stream says its status', async () => {
   const changed = new Changed();
-  const routes = eventRoutes({ changed, streams: new Streams(limits), stopping: new AbortController().signal });
+  const routes = eventRoutes({
+    changed,
+    streams: new Streams(limits),
+    stopping: new AbortController().signal,
+    logger: silentLogger,
+  });
   let reads = 0;
   const studies = (): object[] => {
     if (++reads > 1) throw new DatabaseUnreachable('the database is away', { hint: 'Wait.' });
@@ -105,7 +111,7 @@ test('a stream whose client has left reads no more', async () => {
   let reads = 0;
   const changed = new Changed();
   const streams = new Streams({ streams: 1, streamsOfRole: 1 });
-  const routes = eventRoutes({ changed, streams, stopping: new AbortController().signal });
+  const routes = eventRoutes({ changed, streams, stopping: new AbortController().signal, logger: silentLogger });
   const url = await start(
     routes,
     () => [{ study: 1, state: `running ${++reads}` }],

@@ -1,9 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
+import { type FileMetaData, parquetSchema } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { expect, test } from 'vitest';
 import type { RoleTransaction } from '../../../src/db/role-login.ts';
 import { loadParquet } from '../../../src/http/upload/parquet.ts';
+import { asWritten } from '../../../src/http/upload/parquet-texts.ts';
+import { type Uploaded, upload } from '../../../src/http/upload/upload.ts';
 
 const file = Buffer.from(parquetWriteBuffer({ columnData: [{ name: 'id', data: [1n, 2n], type: 'INT64' }] }));
 
@@ -30,22 +33,59 @@ function held(): { on: RoleTransaction; asked: Promise<void>; release: () => voi
   return { on, asked, release };
 }
 
-const load = (on: RoleTransaction, role: string, signal?: AbortSignal) =>
-  loadParquet(on, { role, name: 'public.t', file, maxMs: 60_000, signal });
+interface Role {
+  role: string;
+  on: RoleTransaction;
+  signal?: AbortSignal;
+}
+
+/** Uploads the file in a transaction of the role, which counts as begun. */
+function uploaded({ role, on, signal }: Role, begun = (): void => undefined): Promise<Uploaded> {
+  const transaction = async <T>(work: (on: RoleTransaction) => Promise<T>): Promise<T> => {
+    begun();
+    return work(on);
+  };
+  const limits = { maxBytes: 2 ** 20, maxIdleMs: 60_000, maxImageBytes: 2 ** 20, statementMs: 60_000 };
+  return upload(
+    { role, signal, transaction },
+    { ...limits, schema: 'public', table: 't', format: 'parquet', body: file },
+  );
+}
+
+const answer = { dataset: 'public.t', columns: [{ name: 'id', type: 'bigint' }], rows: 2 };
 
 test("one role's files do not keep another's waiting", { timeout: 60_000 }, async () => {
   const own = [held(), held(), held()];
-  const loading = own.map(({ on }) => load(on, 'ann'));
+  const loading = own.map(({ on }) => uploaded({ role: 'ann', on }));
   const other = held();
-  const others = load(other.on, 'bob');
+  const others = uploaded({ role: 'bob', on: other.on });
   await other.asked;
   for (const { release } of [...own, other]) release();
-  for (const each of [...loading, others])
-    expect(await each).toEqual({ columns: [{ name: 'id', type: 'bigint' }], rows: 2 });
+  for (const each of [...loading, others]) expect(await each).toEqual(answer);
+});
+
+test('a file that waits for its turn has no transaction, and too many are refused', { timeout: 60_000 }, async () => {
+  const client = new AbortController();
+  let begun = 0;
+  const own = (on: RoleTransaction, signal?: AbortSignal) =>
+    uploaded({ role: 'ann', on, ...(signal && { signal }) }, () => void begun++);
+  const { on, asked, release } = held();
+  const first = own(on);
+  await asked;
+  const waiting = Array.from({ length: 16 }, () => own(on, client.signal));
+  await expect(own(on)).rejects.toMatchObject({ sqlstate: '53400' });
+  client.abort();
+  release();
+  expect(await first).toEqual(answer);
+  for (const each of await Promise.allSettled(waiting)) expect(each).toMatchObject({ reason: { sqlstate: '57014' } });
+  expect(begun).toBe(1);
 });
 
 test('a file whose client has gone while it waited is not read', async () => {
-  await expect(load(held().on, 'ann', AbortSignal.abort())).rejects.toMatchObject({ sqlstate: '57014' });
+  let begun = 0;
+  const leaving = uploaded({ role: 'ann', on: held().on, signal: AbortSignal.abort() }, () => void begun++);
+  await expect(leaving).rejects.toMatchObject({ sqlstate: '57014' });
+  expect(begun).toBe(0);
 });
 
 /** Of the children of this process those that read a file. */
@@ -64,7 +104,7 @@ test.runIf(process.platform === 'linux')(
   { timeout: 60_000 },
   async () => {
     const { on, asked, release } = held();
-    const loading = load(on, 'ann');
+    const loading = loadParquet(on, { name: 'public.t', file, maxMs: 60_000, signal: undefined });
     await asked;
     const [pid = ''] = readers();
     const limits = readFileSync(`/proc/${pid}/limits`, 'utf8');
@@ -77,3 +117,18 @@ test.runIf(process.platform === 'linux')(
     await loading;
   },
 );
+
+test('decimals within lists are refused if they would lose digits', () => {
+  const file = (precision: number): FileMetaData => ({
+    ...{ version: 1, num_rows: 0n, row_groups: [], metadata_length: 0 },
+    schema: [
+      { name: 'root', num_children: 1 },
+      { name: 'prices', num_children: 1, converted_type: 'LIST', repetition_type: 'OPTIONAL' },
+      { name: 'list', num_children: 1, repetition_type: 'REPEATED' },
+      { name: 'price', type: 'INT64', logical_type: { type: 'DECIMAL', precision, scale: 2 } },
+    ],
+  });
+  const read = (metadata: FileMetaData): FileMetaData => asWritten(metadata, parquetSchema(metadata));
+  expect(() => read(file(16))).toThrow(/"price" has decimals of 16 digits within lists/);
+  expect(read(file(15)).schema[3]).toMatchObject({ converted_type: 'DECIMAL', scale: 2 });
+});

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import type { RoleTransaction } from '../../../src/db/role-login.ts';
+import { loadTexts } from '../../../src/http/upload/texts.ts';
+
+/** A database that notes the lines which are copied, in the text format of COPY. */
+async function copied(chunks: () => Generator<string>): Promise<string> {
+  let text = '';
+  const on: RoleTransaction = {
+    query: async <Row>() => [{ name: 'a', types: ['text'], rows: 1 }] as Row[],
+    async copyIn(_, rows) {
+      for await (const row of rows) text += String(row);
+    },
+  };
+  async function* bytes() {
+    for (const chunk of chunks()) yield Buffer.from(chunk);
+  }
+  await loadTexts(on, { name: 'public.t', format: 'json-lines', bytes: bytes() });
+  return text;
+}
+
+test('lines are put together from chunks that end anywhere', async () => {
+  const lines = '{"a": 1}\n\n{"a": "ü"}\n{"a": 3}';
+  for (const size of [1, 2, 3, 7, lines.length]) {
+    const chunks = function* () {
+      for (let at = 0; at < lines.length; at += size) yield lines.slice(at, at + size);
+    };
+    expect(await copied(chunks)).toBe('{"a": 1}\n{"a": "ü"}\n{"a": 3}\n');
+  }
+});
+
+// searched again from its beginning with every chunk, it would take minutes
+test('a long line in short chunks is searched once', { timeout: 60_000 }, async () => {
+  const [chunks, chunk] = [200_000, 'x'.repeat(60)];
+  const long = function* () {
+    yield '{"a": "';
+    for (let i = 0; i < chunks; i++) yield chunk;
+    yield '"}\n';
+  };
+  expect(await copied(long)).toHaveLength('{"a": ""}\n'.length + chunks * chunk.length);
+});
+
+test('a line without an end is refused before all of it has come', async () => {
+  let sent = 0;
+  const endless = function* () {
+    yield '{"a": 1}\n{"a": "';
+    for (;;) {
+      sent += 1_000_000;
+      yield 'x'.repeat(1_000_000);
+    }
+  };
+  await expect(copied(endless)).rejects.toMatchObject({
+    sqlstate: '22000',
+    message: expect.stringMatching(/^line 2 /),
+  });
+  expect(sent).toBe(16_000_000);
+});
