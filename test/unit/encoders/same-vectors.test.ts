@@ -121,6 +121,13 @@ describe('an encoder has the same vectors frozen, and trained with no step', () 
   });
 });
 
+describe('Gelu, which is an operator from version 20 on', () => {
+  it.each([{}, { approximate: 'none' }, { approximate: 'tanh' }])('%o', async (attributes) => {
+    const layer: GraphLayer = (g, hidden) => g.node('Gelu', [hidden], hidden.shape, { attributes });
+    expect(await difference(textEncoder({ pooling: 'mean' }, layer, 20))).toBeLessThan(1e-5);
+  });
+});
+
 describe('operators that were other ones before version 13', () => {
   const ofOp =
     (op: string, attributes: Record<string, Attribute>): GraphLayer =>
