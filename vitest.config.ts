@@ -26,13 +26,20 @@ const dependsOnProcesses = [
   'dashboard*',
   'docs',
   'encoders',
+  'forged-imports',
   'gradient-boosting',
+  'http-disconnect',
+  'http-uploads',
   'listener',
   'own-families*',
+  'params-s3',
   'refit',
+  'replacing-models',
   'start',
+  'traces',
   'worker-notify',
   'worker-reads',
+  'worker-turns',
 ];
 const pgTests = (names: readonly string[]): string[] => names.map((name) => `test/pg/${name}.test.ts`);
 

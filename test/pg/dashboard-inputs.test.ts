@@ -174,7 +174,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
         await session.query('insert into shelf values ($1, $2::text::bytea)', [boxes, image]);
       await trained({
         ...{ task: 'object_detection', source: 'shelf', model: 'shelf' },
-        ...{ families: ['yolo'], knobs: { width: 16, side: 96, epochs: 5 } },
+        ...{ families: ['yolo'], knobs: { width: 16, side: 96, epochs: 5 }, max_time: '20 s' },
       });
       const page = await pages.open();
       await pages.signIn(page, '/models/shelf', annRole);

@@ -12,21 +12,20 @@ export class TableBuilder {
     this.#columns = columns.map((column) => builderOf(column));
   }
 
-  get length(): number {
-    return this.#rows;
-  }
-
   /**
-   * Throws {@link BadData} for a text that is no JSON object, a missing column, or a value that is not of its column's kind; then the builder is
-   * of no more use.
+   * Throws {@link BadData} for a text that is no JSON object, a missing column, or a value that is not of its column's kind; then nothing of the
+   * row has been added.
    */
   add(json: string): void {
     const row = objectOf(json);
+    const cells: CellValue[] = [];
     for (const column of this.#columns) {
-      const value = row[column.name];
-      if (value === undefined || !Object.hasOwn(row, column.name)) throw missing(column.name, this.#columns, Object.keys(row));
-      column.push(value === null ? null : read(value, column));
+      const { name } = column;
+      if (!Object.hasOwn(row, name)) throw missing(name, this.#columns, Object.keys(row));
+      const value = row[name];
+      cells.push(value === null ? null : read(value, column));
     }
+    for (let i = 0; i < cells.length; i++) this.#columns[i]?.push(cells[i] as CellValue);
     this.#rows++;
   }
 

@@ -13,15 +13,15 @@ import { longestFirst, PIECE_ROWS } from './longest-first.ts';
 const PART_ROWS = 256;
 const CONCURRENT_PARTS = 4;
 /**
- * Answers are looked for in the cache until so many of a part's first rows were not there: among many rows, looking for each takes as long as
- * predicting it with a small model.
+ * If none of so many rows of a part is in the cache, the others are not looked for: looking for each takes as long as predicting it with a small
+ * model. Of a part of which a tenth is cached, this overlooks it once in thirty times.
  */
-const LOOKS_IN_VAIN = 16;
+const SAMPLED_ROWS = 32;
 
 type Inputs = readonly (string | null)[];
 
-/** Computes rows of an array and stores their answers; returns whether any row was not cached. */
-type AskPart = (rows: Int32Array, deadline: Deadline) => Promise<boolean>;
+/** Computes rows of an array and stores their answers, until the signal aborts; returns whether any row was not cached. */
+type AskPart = (rows: Int32Array, deadline: Deadline, signal: AbortSignal) => Promise<boolean>;
 
 /** The array forms of one session's calls. */
 export class ArrayCalls {
@@ -36,8 +36,8 @@ export class ArrayCalls {
     const first = await this.#calls.model(request);
     const labels = new Array<string | null>(inputs.length).fill(null);
     const { role } = request;
-    await this.#inParts(first, inputs, this.#calls.deadline(first, latency, startedMs), (rows, deadline) =>
-      this.#predictPart(this.#calls.current(first), { role, inputs, labels, rows }, deadline),
+    await this.#inParts(first, inputs, this.#calls.deadline(first, latency, startedMs), (rows, deadline, signal) =>
+      this.#predictPart(this.#calls.current(first), { role, inputs, labels, rows }, { deadline, signal }),
     );
     return labels;
   }
@@ -47,10 +47,13 @@ export class ArrayCalls {
     const first = await this.#calls.model(request);
     checkReplySize(first.row, inputs.length);
     const details = new Array<Detail | null>(inputs.length).fill(null);
-    await this.#inParts(first, inputs, this.#calls.deadline(first, latency, startedMs), async (rows, deadline) => {
+    await this.#inParts(first, inputs, this.#calls.deadline(first, latency, startedMs), async (rows, deadline, signal) => {
       const model = this.#calls.current(first);
       const asked = Array.from(rows, (row) => inputs[row] as string);
-      const outcomes = await this.#calls.ask(model, { role: request.role, inputs: asked, wantsDetail: true, deadline });
+      const outcomes = await this.#calls.ask(model, {
+        ...{ role: request.role, inputs: asked, wantsDetail: true },
+        ...{ deadline, signal },
+      });
       const ms = this.#calls.nowMs() - startedMs;
       const overdue = ms > deadline.budgetMs;
       for (const [i, row] of rows.entries()) {
@@ -66,17 +69,20 @@ export class ArrayCalls {
   async #inParts(model: ServedModel, inputs: Inputs, deadline: Deadline, ask: AskPart): Promise<void> {
     const rows = await inOrder(inputs);
     let next = 0;
+    const failed = new AbortController();
     const part = async (): Promise<void> => {
       while (next < rows.length) {
         const from = next;
         next = Math.min(rows.length, from + PART_ROWS);
-        if (!(await ask(rows.subarray(from, next), deadline))) await nextTurn();
+        if (!(await ask(rows.subarray(from, next), deadline, failed.signal))) await nextTurn();
       }
     };
     try {
       await Promise.all(Array.from({ length: CONCURRENT_PARTS }, part));
-    } finally {
-      next = rows.length; // stops the other parts of a failed call
+    } catch (error) {
+      next = rows.length;
+      failed.abort(error); // nobody needs the parts that are being computed
+      throw error;
     }
     this.#calls.count(model, deadline, inputs.length);
   }
@@ -88,29 +94,33 @@ export class ArrayCalls {
   async #predictPart(
     model: ServedModel,
     { inputs, labels, rows, role }: { role: string; inputs: Inputs; labels: (string | null)[]; rows: Int32Array },
-    deadline: Deadline,
+    { deadline, signal }: { deadline: Deadline; signal: AbortSignal },
   ): Promise<boolean> {
+    const mayBeCached = sampleOf(rows).some((row) => model.recall(inputs[row] as string) !== undefined);
     const unknown: number[] = [];
     const asked: string[] = [];
-    let looks = LOOKS_IN_VAIN;
     for (const row of rows) {
       const input = inputs[row] as string;
-      const cached = looks > 0 ? model.recall(input) : undefined;
+      const cached = mayBeCached ? model.recall(input) : undefined;
       if (cached === undefined) {
-        looks--;
         unknown.push(row);
         asked.push(input);
       } else {
-        looks = Number.POSITIVE_INFINITY;
         model.stat.cached++;
         labels[row] = cached;
       }
     }
-    const outcomes = await this.#calls.ask(model, { role, inputs: asked, wantsDetail: false, deadline });
+    const outcomes = await this.#calls.ask(model, { role, inputs: asked, wantsDetail: false, deadline, signal });
     for (const [i, row] of unknown.entries()) labels[row] = outcomes[i]?.answer ?? null;
     return asked.length > 0;
   }
 }
+
+/** Rows from everywhere in a part, because it begins with its longest ones. */
+const sampleOf = (rows: Int32Array): Int32Array => {
+  const stride = Math.ceil(rows.length / SAMPLED_ROWS);
+  return rows.filter((_, i) => i % stride === 0);
+};
 
 /** Longest first. Very long arrays are sorted in pieces, and the event loop serves others in between. */
 async function inOrder(inputs: Inputs): Promise<Int32Array> {

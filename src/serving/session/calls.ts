@@ -36,14 +36,16 @@ export class SessionCalls {
     return model;
   }
 
-  /** The outcomes. Throws if the session cancels. */
+  /** The outcomes. Throws if the session cancels, or the signal aborts. */
   async ask(
     { batcher, stat }: Pick<ServedModel, 'batcher' | 'stat'>,
-    asked: Pick<ArrayRequestOptions, 'inputs' | 'wantsDetail' | 'role' | 'deadline'>,
+    { signal, ...asked }: Pick<ArrayRequestOptions, 'inputs' | 'wantsDetail' | 'role' | 'deadline'> & { signal?: AbortSignal },
   ): Promise<(RequestOutcome | null)[]> {
     const rows = new ArrayRequest(batcher, { ...asked, session: this, clock: this.#clock });
     const giveUp = (error: Cancelled): void => rows.abort(error);
+    const onAbort = (): void => rows.abort(signal?.reason);
     this.#waiting.add(giveUp);
+    signal?.addEventListener('abort', onAbort);
     try {
       return await rows.outcomes;
     } catch (error) {
@@ -51,6 +53,7 @@ export class SessionCalls {
       throw error;
     } finally {
       this.#waiting.delete(giveUp);
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 

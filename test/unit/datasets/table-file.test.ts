@@ -113,6 +113,16 @@ test('a row that cannot be read is named, or left out', async () => {
   expect(rule.skipped).toEqual({ rows: 2, example: 'Row 2 as read: It is "old".' });
 });
 
+test('of a row that is left out for its last column, no other column keeps a value', async () => {
+  const lines = [1, 2, 3].map((age) => lineOf({ label: `of ${age}`, age, job: `job ${age}` }));
+  const bad = `${JSON.stringify(['of 9', '{"age":9,"job":"job 9","since":"never"}'])}\n`;
+  const table = await stored([lines[0], bad, lines[1], bad, lines[2]].join(''), { rule: ruleOf('skip') });
+  expect(table.labels).toEqual(['of 1', 'of 2', 'of 3']);
+  const { codes, texts } = textValuesOf(table.columns.get('job') ?? none);
+  expect(Array.from(codes, (code) => texts[code])).toEqual(['job 1', 'job 2', 'job 3']);
+  expect(table.columns.get('age')).toMatchObject({ numbers: Float32Array.of(1, 2, 3) });
+});
+
 test.each([
   ['Key (id)=(7)', 'Key (id)=(7)'],
   ['', 'Row 1 as read'],

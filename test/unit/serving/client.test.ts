@@ -24,6 +24,28 @@ describe('Client', () => {
     expect(labels).toEqual(inputs.map((input) => (input === null ? null : input.startsWith('y') ? 'yes' : 'no')));
   });
 
+  it('computes only those of an array that are not cached', async () => {
+    const { connect, device, model } = await stageModel();
+    const client = connect();
+    const array = (inputs: string[]) => ({ key: 'key', inputKind: 'text', role: 'a', inputs }) as const;
+    const known = Array.from({ length: 1000 }, (_, i) => `y${i}`);
+    const unknown = Array.from({ length: 1000 }, (_, i) => `no, and it is longer ${i}`);
+    await client.predictMany(array(known), latency);
+    device.asked = [];
+    await client.predictMany(array([...known, ...unknown].sort()), latency);
+    expect(device.asked.toSorted()).toEqual(unknown.toSorted());
+    expect(model.stat.cached).toBe(1000);
+  });
+
+  it('computes nothing more for an array of which a part has failed', async () => {
+    const { connect, device, model } = await stageModel({ slots: 1 });
+    const inputs = [`broken ${'x'.repeat(100)}`, ...Array.from({ length: 1023 }, (_, i) => `y${i}`)];
+    const asked = connect().predictMany({ key: 'key', inputKind: 'text', role: 'a', inputs }, latency);
+    await expect(asked).rejects.toThrow('the device is broken');
+    expect(model.batcher.queued).toEqual({ demanded: 0, speculative: 0 });
+    expect(device.asked.length).toBeLessThan(inputs.length);
+  });
+
   it('does not block others while it answers a long cached array', async () => {
     const { connect } = await stageModel();
     const inputs = Array.from({ length: 5000 }, (_, i) => `y${i % 100}`);

@@ -15,7 +15,7 @@ import type { ModelDirectory } from '../../../src/serving/session/model-director
 
 const SLOTS = 8;
 
-/** Predicts "yes" for texts that begin with y, otherwise "no"; "slow" texts take the time that they contain. */
+/** Predicts "yes" for texts that begin with y, otherwise "no"; with "slow" texts a batch takes `slowMs`, with "broken" ones it fails. */
 class WordDevice implements Device {
   readonly isReady = true;
   readonly isFree = true;
@@ -26,6 +26,7 @@ class WordDevice implements Device {
   async run(inputs: readonly string[], subset: number): Promise<BatchResult> {
     const startedMs = performance.now();
     this.asked.push(...inputs);
+    if (inputs.some((input) => input.startsWith('broken'))) throw new Error('the device is broken');
     if (inputs.some((input) => input.startsWith('slow')))
       await new Promise((resolve) => setTimeout(resolve, this.slowMs));
     const output = Float32Array.from(inputs.flatMap((input) => (input.startsWith('y') ? [0.1, 0.9] : [0.9, 0.1])));
@@ -59,7 +60,7 @@ export interface StagedModel {
 }
 
 /** A served model on a device of the test, under the key "key". */
-export async function stageModel(): Promise<StagedModel> {
+export async function stageModel({ slots = SLOTS } = {}): Promise<StagedModel> {
   const row: DeploymentRow = {
     id: 1,
     state: 'ready',
@@ -82,7 +83,7 @@ export async function stageModel(): Promise<StagedModel> {
   const fleet = new ServedFleet({
     members: row.members,
     accuracy: assumedAccuracies(row.members, row.score),
-    servers: SLOTS,
+    servers: slots,
   });
   fleet.measured(await measureLatency(device, 1, 'sample'));
   const model = new ServedModel({
@@ -92,7 +93,7 @@ export async function stageModel(): Promise<StagedModel> {
     policy: policyByName('planner'),
     cache: new AnswerCache(),
     stat: new PredictStat(),
-    machine: new Machine({ slots: SLOTS, clock: systemClock }),
+    machine: new Machine({ slots, clock: systemClock }),
     clock: systemClock,
   });
   device.asked = [];
