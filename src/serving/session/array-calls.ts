@@ -47,21 +47,26 @@ export class ArrayCalls {
     const first = await this.#calls.model(request);
     checkReplySize(first.row, inputs.length);
     const details = new Array<Detail | null>(inputs.length).fill(null);
-    await this.#inParts(first, inputs, this.#calls.deadline(first, latency, startedMs), async (rows, deadline, signal) => {
-      const model = this.#calls.current(first);
-      const asked = Array.from(rows, (row) => inputs[row] as string);
-      const outcomes = await this.#calls.ask(model, {
-        ...{ role: request.role, inputs: asked, wantsDetail: true },
-        ...{ deadline, signal },
-      });
-      const ms = this.#calls.nowMs() - startedMs;
-      const overdue = ms > deadline.budgetMs;
-      for (const [i, row] of rows.entries()) {
-        const outcome = outcomes[i];
-        if (outcome) details[row] = detailOf(outcome, model, { ms, overdue });
-      }
-      return true;
-    });
+    await this.#inParts(
+      first,
+      inputs,
+      this.#calls.deadline(first, latency, startedMs),
+      async (rows, deadline, signal) => {
+        const model = this.#calls.current(first);
+        const asked = Array.from(rows, (row) => inputs[row] as string);
+        const outcomes = await this.#calls.ask(model, {
+          ...{ role: request.role, inputs: asked, wantsDetail: true },
+          ...{ deadline, signal },
+        });
+        const ms = this.#calls.nowMs() - startedMs;
+        const overdue = ms > deadline.budgetMs;
+        for (const [i, row] of rows.entries()) {
+          const outcome = outcomes[i];
+          if (outcome) details[row] = detailOf(outcome, model, { ms, overdue });
+        }
+        return true;
+      },
+    );
     return details;
   }
 

@@ -39,7 +39,10 @@ export class SessionCalls {
   /** The outcomes. Throws if the session cancels, or the signal aborts. */
   async ask(
     { batcher, stat }: Pick<ServedModel, 'batcher' | 'stat'>,
-    { signal, ...asked }: Pick<ArrayRequestOptions, 'inputs' | 'wantsDetail' | 'role' | 'deadline'> & { signal?: AbortSignal },
+    {
+      signal,
+      ...asked
+    }: Pick<ArrayRequestOptions, 'inputs' | 'wantsDetail' | 'role' | 'deadline'> & { signal?: AbortSignal },
   ): Promise<(RequestOutcome | null)[]> {
     const rows = new ArrayRequest(batcher, { ...asked, session: this, clock: this.#clock });
     const giveUp = (error: Cancelled): void => rows.abort(error);
