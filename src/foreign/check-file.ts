@@ -17,8 +17,8 @@ import type { CheckedImport } from './messages.ts';
 import { checkedOutline, openChecked } from './onnx-check.ts';
 import { isOwnExport, readOwnExport } from './own-export.ts';
 import { type ColumnsInput, FOREIGN, type ForeignPlan, type OutputPlan } from './plan.ts';
+import { tried } from './sample-run.ts';
 import { type ImportSpec, readSpec } from './spec.ts';
-import { tried } from './trial.ts';
 import { checkVocabulary } from './vocabulary.ts';
 
 /** Where exporters may leave the specification, as JSON. */
