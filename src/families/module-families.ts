@@ -5,9 +5,7 @@ import { FamilyFailed } from '../errors/errors.ts';
 import { RafikiError } from '../errors/rafiki-error.ts';
 import type { Family } from '../models/family.ts';
 import { tasksOf } from '../models/registry.ts';
-
-const familyName = /^[a-z][a-z0-9_]{0,62}$/;
-const MAX_TITLE_CHARS = 200;
+import { familyName, MAX_TITLE_CHARS } from './family-name.ts';
 
 /** The families that a module exports, by any names, alone or in lists. Throws {@link FamilyFailed} if there are none, or one is not complete. */
 export function checkedFamilies(file: string, module: Readonly<Record<string, unknown>>): Family[] {

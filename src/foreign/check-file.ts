@@ -3,6 +3,7 @@ import { inputOf, outputOf, type RawInput, type Task } from '../domain/task.ts';
 import type { FittedFeatures, KeptColumn, TrainedModel } from '../domain/training.ts';
 import type { ForeignSession, ForeignTensor } from '../engine/foreign/session.ts';
 import { BadData } from '../errors/errors.ts';
+import type { FittedColumn } from '../features/columns/fitted-columns.ts';
 import { keepRows } from '../features/columns/kept-rows.ts';
 import { rowsOf } from '../features/columns/table-rows.ts';
 import { sampleImage } from '../features/images.ts';
@@ -15,9 +16,9 @@ import { feederOf, runForeign } from './foreign-model.ts';
 import type { CheckedImport } from './messages.ts';
 import { checkedOutline, openChecked } from './onnx-check.ts';
 import { isOwnExport, readOwnExport } from './own-export.ts';
-import { FOREIGN, type ForeignPlan, type OutputPlan } from './plan.ts';
+import { type ColumnsInput, FOREIGN, type ForeignPlan, type OutputPlan } from './plan.ts';
+import { tried } from './sample-run.ts';
 import { type ImportSpec, readSpec } from './spec.ts';
-import { tried } from './trial.ts';
 import { checkVocabulary } from './vocabulary.ts';
 
 /** Where exporters may leave the specification, as JSON. */
@@ -87,6 +88,9 @@ interface OpenModel {
   output: string;
 }
 
+/** Its numbers are not below 0. */
+const isUnsigned = ({ type }: ColumnsInput): boolean => type === 'uint8' || type === 'bool';
+
 async function samplesOf(task: Task, { input, columns }: ChosenInput, { examples }: ImportSpec): Promise<RawInput[]> {
   switch (inputOf(task)) {
     case 'text':
@@ -95,18 +99,18 @@ async function samplesOf(task: Task, { input, columns }: ChosenInput, { examples
       return [await sampleImage(), await sampleImage({ width: 128, height: 192 })];
     case 'columns': {
       if (examples !== undefined) return examples.map((row) => JSON.stringify(row));
-      const parts = input.kind === 'columns' ? input.inputs.flatMap((own) => own.columns) : [];
-      const lengths = new Map(parts.map(({ name, length }) => [name, length]));
-      const rowOf = (cells: Readonly<Record<string, unknown>>, number: number): string =>
-        JSON.stringify(
-          Object.fromEntries(
-            columns.map(({ name, kind }) => [
-              name,
-              kind === 'list' ? new Array<number>(lengths.get(name) ?? 0).fill(number) : cells[kind],
-            ]),
-          ),
-        );
-      return [rowOf({ text: '', boolean: false, number: 0 }, 0), rowOf({ text: 'a', boolean: true, number: -1 }, -1)];
+      const parts = input.kind === 'columns' ? input.inputs : [];
+      const lengths = new Map(parts.flatMap((own) => own.columns).map(({ name, length }) => [name, length]));
+      const unsigned = new Set(parts.filter(isUnsigned).flatMap((own) => own.columns.map(({ name }) => name)));
+      const rowOf = (text: string, boolean: boolean, number: number): string => {
+        const cellOf = ({ name, kind }: FittedColumn): unknown => {
+          const own = unsigned.has(name) ? Math.abs(number) : number;
+          if (kind === 'list') return new Array<number>(lengths.get(name) ?? 0).fill(own);
+          return { text, boolean, number: own }[kind];
+        };
+        return JSON.stringify(Object.fromEntries(columns.map((column) => [column.name, cellOf(column)])));
+      };
+      return [rowOf('', false, 0), rowOf('a', true, -1)];
     }
   }
 }

@@ -8,7 +8,7 @@ import {
   setLoadError,
 } from '../db/statements/serving/deployments.ts';
 import { transitionDeployment } from '../db/statements/transitions.ts';
-import { InvalidState } from '../errors/errors.ts';
+import { InvalidState, LimitReached } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import { backoffMs } from '../runtime/backoff.ts';
@@ -197,7 +197,8 @@ export class DeployedModels {
     logger.warn({ deployment: row.id, model: row.model, failures, err: String(error) }, 'a model cannot be loaded');
     this.#options.onChange();
     const unknown = !(error instanceof RafikiError) || error.retryable;
-    if (ofMachine || isTransient(error) || (unknown && failures < MAX_LOADS)) {
+    const isBusy = error instanceof LimitReached || isTransient(error); // it may take a while, and is no fault of the model
+    if (ofMachine || isBusy || (unknown && failures < MAX_LOADS)) {
       this.#options.refreshIn(pauseMs);
       // All servers share the row: another machine may be able to load the model.
       if (ofMachine) await setLoadError(database, row.id, reportError(error));

@@ -87,9 +87,12 @@ async function run(assignment: Assignment): Promise<void> {
     };
     await send({ kind: 'finished', result, validated });
   } catch (error) {
-    await send(error instanceof FamilyKilled ? { kind: 'crashed', cause: error.message } : failed(error));
+    await send(error instanceof FamilyKilled ? { kind: 'crashed', cause: causeOf(error) } : failed(error));
   }
 }
+
+/** With its last words. */
+const causeOf = ({ message, detail }: FamilyKilled): string => [message, detail].filter(Boolean).join('. It said: ');
 
 const failed = (error: unknown): FromChild => ({ kind: 'failed', error: reportError(error) });
 

@@ -75,6 +75,19 @@ describe('joining a running trial', () => {
     expect(await joinTrial(db, await worker(), { families })).toBeUndefined();
   });
 
+  test('is for one more worker where two join at once, and each has a shard of its own', async () => {
+    await allow(2);
+    const [first, second] = [await worker(), await worker()];
+    await db.transaction(async (tx) => {
+      const inside = { transaction: <T>(work: (on: typeof tx) => Promise<T>): Promise<T> => work(tx) };
+      expect(await joinTrial(inside, first, { families })).toMatchObject({ shard: 1 });
+      expect(await joinTrial(db, second, { families })).toBeUndefined(); // the first is not seen yet
+    });
+    expect(await joinTrial(db, second, { families })).toBeUndefined();
+    await allow(3);
+    expect(await joinTrial(db, second, { families })).toMatchObject({ shard: 2 });
+  });
+
   test('in a study without a number is for trials that take another half minute, from other machines', async () => {
     await allow(null);
     const elsewhere = async (): Promise<JoinedTrial | undefined> => joinTrial(db, await worker('there'), { families });

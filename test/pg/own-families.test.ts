@@ -117,6 +117,16 @@ test('killed, its trial continues from its checkpoint', async () => {
   expect(reports[7]?.attempt).toBe(1);
 });
 
+test('killed in each attempt, its trial says what it said', async () => {
+  await start([await softmax('killed')]);
+  const id = await train('always_killed', `families => '{softmax}', max_trials => 1`);
+  expect(await studyEnd(db, id, MS)).toMatchObject({ state: 'failed' });
+  const [trial] = await db.query(`select error ->> 'detail' as detail from rafiki.trial where study_id = $1`, [id]);
+  expect(trial).toEqual({
+    detail: expect.stringContaining('was ended by signal 9. It said: cannot allocate memory'), // and the shell: Killed
+  });
+});
+
 test('cancelled, it is killed', async () => {
   await start([await softmax('endless')]);
   const id = await train('cancelled', `families => '{softmax}', max_trials => 1`);

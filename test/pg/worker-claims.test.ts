@@ -31,15 +31,15 @@ const trials = (count: number, family = 'fasttext'): Promise<unknown> =>
       insertTrial(db, { studyId, number: i + 1, family, knobs: { a: 1 }, seed: i, initialWeights: 'random' }),
     ),
   );
-const worker = (): Promise<number> =>
-  insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
+const worker = (device = 'cpu'): Promise<number> =>
+  insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, device, version: '0' });
 const stateOf = async (id: number): Promise<unknown> =>
   (await db.query('select state, attempt, process_id as "processId", score from rafiki.trial where id = $1', [id]))[0];
 
 describe('claiming', () => {
   test('gives each trial to one worker, with many concurrent claims', async () => {
     await trials(8);
-    const workers = await Promise.all(Array.from({ length: 12 }, worker));
+    const workers = await Promise.all(Array.from({ length: 12 }, () => worker()));
     const claimed = await Promise.all(workers.map((id) => claimTrial(db, id, { families: ['fasttext'] })));
     const ids = claimed.flatMap((trial) => trial?.trialId ?? []);
     expect(ids).toHaveLength(8);
@@ -100,6 +100,19 @@ test('the first trial of a family gets enough of max_time for two families, late
   await worker();
   expect(await share(first)).toBe(120);
   expect(await share(second)).toBe(30);
+});
+
+test('that share counts the workers that could train the trial: none that is gone, or lacks the GPU', async () => {
+  const families = ['one', 'two'];
+  const insert = (family: string, number: number): Promise<unknown> =>
+    insertTrial(db, { studyId, number, family, knobs: {}, seed: 1, initialWeights: 'random' });
+  const claim = async (processId: number): Promise<object> => (await claimTrial(db, processId, { families }))!;
+  for (const [i, family] of families.entries()) await insert(family, i + 1);
+  const gone = await worker();
+  await db.query(`update rafiki.process set seen_at = now() - interval '1 day' where id = $1`, [gone]);
+  expect(await claim(await worker())).toMatchObject({ workers: 1, shareSeconds: 60 });
+  await db.query(`update rafiki.study set gpu = true`);
+  expect(await claim(await worker('cuda'))).toMatchObject({ workers: 1, shareSeconds: 60 });
 });
 
 describe('a worker that hung and lost its trial', () => {

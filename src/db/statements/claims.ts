@@ -137,8 +137,7 @@ const claim = `
        'until', coalesce((select r.epoch from rafiki.report r where r.trial_id = o.id order by r.score desc,
          case when c.family = any($9) then r.epoch else -r.epoch end limit 1), o.epoch))
      from rafiki.trial o where o.id = c.refits) as refit,
-    (select count(*)::int from rafiki.process p where p.kind = 'worker' and rafiki._is_alive(p.seen_at)
-       and (not s.gpu or p.device <> 'cpu')) as workers,
+    able.workers,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'families', s.families,
       'maxTrials', s.max_trials, 'refit', s.refit, 'hasRungs', s.workers_per_trial is null, 'workersPerTrial', s.workers_per_trial, 'collaborative', s.collaborative,
@@ -149,10 +148,13 @@ const claim = `
         - case when c.refits is null then s.refit_seconds else 0 end) as study,
     extract(epoch from s.max_time)::float8 * case
       when c.number > (select min(f.number) from rafiki.trial f where f.study_id = s.id and f.family = c.family) then $6::float8
-      else greatest($6, 1 / ceil($7::float8 / (select count(*) from rafiki.process p where p.kind = 'worker')))
+      else greatest($6, 1 / ceil($7::float8 / able.workers))
     end as "shareSeconds",
     case when s.incumbent_score is null then s.incumbent_id end as "incumbentId"
-  from claimed c join rafiki.study s on s.id = c.study_id`;
+  from claimed c join rafiki.study s on s.id = c.study_id
+  cross join lateral (
+    select greatest(count(*), 1)::int as workers from rafiki.process p -- this one may have been silent for long
+    where p.kind = 'worker' and rafiki._is_alive(p.seen_at) and (not s.gpu or p.device <> 'cpu')) able`;
 
 /** The trials that a worker can train. */
 export interface WorkerCapabilities {

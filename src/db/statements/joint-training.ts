@@ -1,7 +1,7 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
 import type { Round, RoundPace, WaitingWorker } from '../../domain/joint-training.ts';
 import { MAX_WORKERS_PER_TRIAL } from '../../domain/study-limits.ts';
-import type { Queryable } from '../database.ts';
+import type { Database, Queryable } from '../database.ts';
 import { type ClaimedTrial, studyEncoders } from './claims.ts';
 import { knownTask } from './studies.ts';
 import { LEASE_MS, type Ownership } from './trials.ts';
@@ -34,7 +34,7 @@ const MIN_LEFT_SECONDS = 30;
  * Of the trials with room for another worker, the one with the most work left for each. In a study without a number of
  * workers per trial, only a trial that will take long is joined, and from other machines: on its own it has all cores.
  */
-const join = `
+const open = `
   with open as (
     select t.id, t.attempt, s.workers_per_trial as max, l.host = p.host as is_here,
       coalesce(t.seconds / nullif(t.epoch, 0) * (t.epochs - t.epoch), t.full_seconds) as seconds_left,
@@ -44,15 +44,23 @@ const join = `
     join rafiki.process p on p.id = $1 and (not s.gpu or p.device <> 'cpu')
     join rafiki.process l on l.id = t.process_id and l.id <> p.id
     where t.state = 'running' and t.full_seconds is not null and not t.stop_requested and t.family = any($2)
-      and t.lease_until > now() and t.id <> all ($5)
-  ), best as (
-    select o.id, o.attempt from open o
-    where o.workers < coalesce(o.max, ${MAX_WORKERS_PER_TRIAL}) and (o.max is not null or not o.is_here and o.seconds_left > $4)
-    order by coalesce(o.seconds_left, 0) / o.workers desc, o.id limit 1
-  ), joined as (
+      and t.lease_until > now() and t.id <> all ($4)
+  ), roomy as (
+    select * from open o
+    where o.workers < coalesce(o.max, ${MAX_WORKERS_PER_TRIAL}) and (o.max is not null or not o.is_here and o.seconds_left > $3)
+  )`;
+
+/** The row is locked before workers and shards are counted: of two that join at once, each would not see the other. */
+const lock = `
+  ${open}
+  select t.id from roomy o join rafiki.trial t on t.id = o.id
+  order by coalesce(o.seconds_left, 0) / o.workers desc, o.id limit 1 for no key update of t skip locked`;
+
+const join = `
+  ${open}, joined as (
     insert into rafiki.trial_worker (trial_id, process_id, attempt, lease_until, shard)
-    select b.id, $1, b.attempt, now() + $3 * interval '1 ms', free.shard
-    from best b cross join lateral (
+    select b.id, $1, b.attempt, now() + $5 * interval '1 ms', free.shard
+    from (select * from roomy where id = $6) b cross join lateral (
       select min(n) as shard from generate_series(1, ${MAX_WORKERS_PER_TRIAL}) n where not exists (
         select from rafiki.trial_worker w
         where w.trial_id = b.id and w.shard = n and w.process_id <> $1 and w.lease_until > now())) free
@@ -66,14 +74,19 @@ const join = `
       'encoders', (${studyEncoders})) as study
   from joined j join rafiki.trial t on t.id = j.trial_id join rafiki.study s on s.id = t.study_id`;
 
-/** Joins a running trial; undefined if none has room. */
+/** Joins a running trial; undefined if none has room, or another worker is joining it just now. */
 export async function joinTrial(
-  on: Queryable,
+  on: Pick<Database, 'transaction'>,
   processId: number,
   { families, avoided = [] }: { families: readonly string[]; avoided?: readonly number[] },
 ): Promise<JoinedTrial | undefined> {
-  const values = [processId, families, LEASE_MS, MIN_LEFT_SECONDS, avoided];
-  const [row] = await on.query<JoinedTrial>(join, values);
+  const values = [processId, families, MIN_LEFT_SECONDS, avoided];
+  const row = await on.transaction(async (tx) => {
+    const [locked] = await tx.query<{ id: number }>(lock, values);
+    if (locked === undefined) return undefined;
+    const [joined] = await tx.query<JoinedTrial>(join, [...values, LEASE_MS, locked.id]);
+    return joined;
+  });
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }
 

@@ -119,7 +119,8 @@ function kernelOf({ kernel, gamma, degree }: MapSettings, vectors: Float32Array,
     sums[i % width]! += (vectors[i] as number) / count;
     square += (vectors[i] as number) ** 2 / count;
   }
-  if (kernel === 'polynomial') return { kind: 'polynomial', gamma: gamma / Math.max(square, 1e-12), degree };
+  if (kernel === 'polynomial')
+    return { kind: 'polynomial', gamma: gamma / Math.max(square, 1e-12), degree, scale: gamma + 1 };
   const variance = square - sums.reduce((sum, mean) => sum + mean * mean, 0);
   return { kind: 'rbf', gamma: gamma / Math.max(2 * variance, 1e-12) };
 }

@@ -4,11 +4,11 @@ import { encodeModel } from '../../graph/onnx.ts';
 
 export type VectorNormalisation = 'none' | 'unit' | 'standard';
 
-/** k(x, z) = x·z; exp(−γ‖x − z‖²); or (γ x·z + 1)ᵈ / (γ + 1)ᵈ. */
+/** k(x, z) = x·z; exp(−γ‖x − z‖²); or (γ x·z + 1)ᵈ / sᵈ, where s is γ x·x + 1 of vectors of the mean squared length: k(x, x) is about 1. */
 export type HeadKernel =
   | { kind: 'linear' }
   | { kind: 'rbf'; gamma: number }
-  | { kind: 'polynomial'; gamma: number; degree: number };
+  | { kind: 'polynomial'; gamma: number; degree: number; scale: number };
 
 /** How vectors are prepared: each has the length 1, or each of their numbers has mean 0 and the variance 1 / width. */
 export type Preparation =
@@ -57,12 +57,8 @@ export function emitKernel(
   const products = emit.matmul(g, x, g.constant(transposed(vectors, count), [width, count]));
   if (kernel.kind === 'linear') return products;
   if (kernel.kind === 'polynomial') {
-    const { gamma, degree } = kernel;
-    const base = emit.mul(
-      g,
-      emit.add(g, emit.mul(g, products, g.scalar(gamma)), g.scalar(1)),
-      g.scalar(1 / (gamma + 1)),
-    );
+    const { gamma, degree, scale } = kernel;
+    const base = emit.mul(g, emit.add(g, emit.mul(g, products, g.scalar(gamma)), g.scalar(1)), g.scalar(1 / scale));
     let power = base;
     for (let factor = 1; factor < degree; factor++) power = emit.mul(g, power, base);
     return power;

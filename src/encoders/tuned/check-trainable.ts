@@ -1,10 +1,12 @@
 import type { RawInput } from '../../domain/task.ts';
 import type { TrainedModel } from '../../domain/training.ts';
+import { createSession } from '../../engine/session.ts';
 import { RafikiError } from '../../errors/rafiki-error.ts';
 import * as emit from '../../graph/emit.ts';
 import { Graph } from '../../graph/graph.ts';
 import { emitImported } from '../../graph/imported/emit-imported.ts';
 import { BATCH } from '../../graph/imported/probe.ts';
+import { encodeModel } from '../../graph/onnx.ts';
 import { Tape } from '../../graph/tape.ts';
 import { type ImportedEncoder, importEncoder } from './import-encoder.ts';
 import { importedVectors } from './imported-vectors.ts';
@@ -19,13 +21,13 @@ export interface KnownVectors {
 const TOLERANCE = 1e-3;
 
 /**
- * Why the weights of an encoder cannot be trained further; null if they can: all gradients can be emitted, and the graph with the operators of our own
- * files answers as the file itself does.
+ * Why the weights of an encoder cannot be trained further; null if they can: all gradients can be emitted and compiled, and the graph with the operators
+ * of our own files answers as the file itself does.
  */
 export async function obstacleOf(model: TrainedModel, { inputs, vectors }: KnownVectors): Promise<string | null> {
   try {
     const encoder = await importEncoder(model);
-    emitGradients(encoder);
+    await compileGradients(encoder);
     const own = await importedVectors(encoder, inputs);
     const scale = vectors.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
     const off = vectors.reduce((most, value, i) => Math.max(most, Math.abs(value - (own[i] ?? Number.NaN))), 0);
@@ -38,8 +40,8 @@ export async function obstacleOf(model: TrainedModel, { inputs, vectors }: Known
   }
 }
 
-/** Runs none of them. Throws what emitting them throws. */
-function emitGradients({ graph, inputs, trainable }: ImportedEncoder): void {
+/** Runs none of them. Throws what emitting and compiling them throws. */
+async function compileGradients({ graph, inputs, trainable }: ImportedEncoder): Promise<void> {
   const g = new Graph('check');
   const t = Tape.forTraining(g, { noise: () => g.scalar(0) });
   const given = Object.entries(inputs).map(
@@ -49,8 +51,11 @@ function emitGradients({ graph, inputs, trainable }: ImportedEncoder): void {
   const vectors = emitImported(t, graph, { inputs: new Map(given), weights: new Map(weights) });
   const sum = emit.reshape(g, emit.reduce(g, 'ReduceSum', vectors, [0, 1]), []);
   t.record(sum, [vectors], () => [emit.zerosLike(g, vectors)]);
-  t.gradients(
+  const gradients = t.gradients(
     sum,
     weights.map(([, weight]) => weight),
   );
+  for (const [i, gradient] of gradients.entries()) g.output(gradient, `gradient ${i}`);
+  const session = await createSession(encodeModel(g), 1);
+  await session.release();
 }

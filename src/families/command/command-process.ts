@@ -147,8 +147,7 @@ export class CommandProcess {
 
   #ended(code: number | null, signal: NodeJS.Signals | null): Error {
     const detail = this.#error.trim() === '' ? {} : { detail: this.#error.trim() };
-    // the shell says so if a signal has ended the command
-    const bySignal = signal ?? (code !== null && code > 128 ? `signal ${code - 128}` : null);
+    const bySignal = signal ?? signalIn(code);
     if (bySignal !== null) return new FamilyKilled(`the command of the family was ended by ${bySignal}`, detail);
     return new FamilyFailed(`the command of the family ended early, with code ${code}`, {
       ...detail,
@@ -170,6 +169,10 @@ export class CommandProcess {
     this.#wake();
   }
 }
+
+/** The shell's code if a signal has ended the command is 128 and its number, 64 at most; 255 is -1, with which programs report an error. */
+const signalIn = (code: number | null): string | null =>
+  code !== null && code > 128 && code <= 128 + 64 ? `signal ${code - 128}` : null;
 
 function kill(pid: number): void {
   try {

@@ -1,6 +1,7 @@
 import { type KnobRow, knobRows, spaceOf } from '../../domain/knob-rows.ts';
 import type { InputKind } from '../../domain/task.ts';
 import { FamilyFailed, InvalidParameter } from '../../errors/errors.ts';
+import { familyName, MAX_TITLE_CHARS } from '../family-name.ts';
 import { type FeatureChoice, featureChoice } from './command-features.ts';
 import { PROTOCOL, wrong } from './wrong-message.ts';
 
@@ -18,8 +19,6 @@ export interface CommandDescription {
 }
 
 const fields = ['rafiki', 'name', 'title', 'input', 'outputs', 'features', 'knobs', 'min_trials'];
-const familyName = /^[a-z][a-z0-9_]{0,62}$/;
-const MAX_TITLE_CHARS = 200;
 const MAX_TRIALS = 10_000;
 
 /** Throws {@link FamilyFailed} for an answer to `describe` that is none. */

@@ -66,17 +66,29 @@ interface Cells {
   missing: number | null;
 }
 
+/** Whole numbers that a type has; of 64 bits those that a number of ours holds exactly. */
+const ranges = {
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+  uint8: [0, 2 ** 8 - 1],
+  bool: [0, 1],
+} as const;
+
 function filled({ name, type, columns }: ColumnsInput, { cells, shape, missing }: Cells): ForeignTensor {
   if (type === 'string') return { type, shape, data: cells.map((cell) => (cell === null ? '' : String(cell))) };
   const numbers = cells.map((cell) => (cell === null ? (missing ?? Number.NaN) : Number(cell)));
   if (type === 'float32') return { type, shape, data: Float32Array.from(numbers) };
   if (type === 'float64') return { type, shape, data: Float64Array.from(numbers) };
-  const strange = numbers.find((number) => !Number.isSafeInteger(number));
+  const [least, most] = ranges[type];
+  const strange = numbers.find((number) => !Number.isInteger(number) || number < least || number > most);
   if (strange !== undefined) {
-    throw new BadData(`input "${name}" of the model takes whole numbers, and a row has ${strange}`, {
-      detail: `It is made of ${columns.map((column) => column.name).join(', ')}; NaN stands for NULL.`,
-      hint: 'Import it again with "missing": a number in place of NULL, or give whole numbers.',
-    });
+    throw new BadData(
+      `input "${name}" of the model takes whole numbers from ${least} to ${most}, and a row has ${strange}`,
+      {
+        detail: `It is of type ${type}, made of ${columns.map((column) => column.name).join(', ')}; NaN stands for NULL.`,
+        hint: 'Import it again with "missing": a number in place of NULL, or give such numbers.',
+      },
+    );
   }
   if (type === 'int64') return { type, shape, data: BigInt64Array.from(numbers, BigInt) };
   return { type, shape, data: type === 'int32' ? Int32Array.from(numbers) : Uint8Array.from(numbers) };

@@ -82,7 +82,7 @@ const without = (attributes: Node['attributes'], name: string): Record<string, A
 function gelu(x: string, y: string, { tanh, add }: { tanh: boolean; add: AddConstant }): Node[] {
   const nodes: Node[] = [];
   const scalar = (value: number): string =>
-    add({ name: `${y}/${value}`, shape: [], dtype: 'float32', data: Float32Array.of(value) });
+    add({ name: `${y}/constant ${value}`, shape: [], dtype: 'float32', data: Float32Array.of(value) });
   const node = (op: string, inputs: string[], output = `${y}/${nodes.length}`): string => {
     nodes.push({ op, domain: '', inputs, outputs: [output], attributes: {} });
     return output;

@@ -1,5 +1,5 @@
 import { HyperSpace } from '../../domain/hyper-space.ts';
-import { inputOf } from '../../domain/task.ts';
+import { inputOf, type Task } from '../../domain/task.ts';
 import type { LearnerFamily } from '../family.ts';
 import { choiceKnob, countKnob, numberKnob } from '../knobs.ts';
 import { addEncoderKnob } from './encoder-knob.ts';
@@ -11,7 +11,8 @@ const normalisations = ['none', 'unit', 'standard'] as const;
 
 /** What was better with each kind of input: docs/experiments/encoder.md. */
 const ofTexts = { normalisation: 'unit', kernel: 'rbf' } as const;
-const starts = { text: ofTexts, columns: ofTexts, image: { normalisation: 'standard', kernel: 'linear' } } as const;
+const ofImages = { normalisation: 'standard', kernel: 'linear' } as const;
+const startOf = (task: Task): typeof ofTexts | typeof ofImages => (inputOf(task) === 'image' ? ofImages : ofTexts);
 
 /** A pretrained encoder as it is, with a kernel machine on its vectors. Regularisation and kernels are those of the paper's table 1. */
 export const encoder: LearnerFamily = {
@@ -25,9 +26,9 @@ export const encoder: LearnerFamily = {
     addEncoderKnob(new HyperSpace(), encoders)
       .addCategoricalKnob('normalisation', normalisations, {
         group: 'preprocessing',
-        initial: starts[inputOf(task)].normalisation,
+        initial: startOf(task).normalisation,
       })
-      .addCategoricalKnob('kernel', kernels, { group: 'architecture', initial: starts[inputOf(task)].kernel })
+      .addCategoricalKnob('kernel', kernels, { group: 'architecture', initial: startOf(task).kernel })
       .addCategoricalKnob('landmarks', [256, 512, 1024], { group: 'architecture', initial: 1024 })
       .addRangeKnob('gamma', 'float', 0.1, 10, { group: 'architecture', initial: 2, log: true })
       .addRangeKnob('degree', 'int', 2, 4, { group: 'architecture', initial: 2 })

@@ -31,8 +31,8 @@ export interface OwnerProcessOptions {
   parentDir: string;
   /** Override of {@link RUN_MS}. */
   runMs?: number;
-  /** Resolves when the process may be started. */
-  admit(process: OwnerProcess): Promise<void>;
+  /** Calls `start` when the process may be started. */
+  admit<T>(process: OwnerProcess, start: () => Promise<T>): Promise<T>;
   logger: Logger;
 }
 
@@ -166,11 +166,7 @@ export class OwnerProcess {
 
   /** `files`: those that it reads meanwhile. */
   async #order(order: ThreadOrder, limitMs: number, files?: EnsembleFiles): Promise<Extract<Report, { ok: true }>> {
-    if (this.#running === undefined) {
-      await this.#options.admit(this);
-      this.#running = await this.#start();
-    }
-    const { process, folder } = this.#running;
+    const { process, folder } = this.#running ?? (await this.#options.admit(this, () => this.#start()));
     const send = async (message: ThreadOrder): Promise<Report> => (await process.order(message, limitMs)) as Report;
     try {
       const report = await (files === undefined
@@ -197,6 +193,7 @@ export class OwnerProcess {
       },
     });
     this.#loaded = new Set();
-    return { process, folder };
+    this.#running = { process, folder };
+    return this.#running;
   }
 }

@@ -12,6 +12,8 @@ const MAX_PROCESSES = 8;
 
 export interface OwnerProcessesOptions {
   memoryBytes: number;
+  /** Override of {@link MAX_PROCESSES}. */
+  maxProcesses?: number;
   /** The processes have their folders in it. */
   parentDir: string;
   logger: Logger;
@@ -27,6 +29,8 @@ interface Owner {
 export class OwnerProcesses implements Service {
   readonly #options: OwnerProcessesOptions;
   readonly #owners = new Map<number, Owner>();
+  /** Admitted, and not running yet: after a restart all of them are. */
+  readonly #starting = new Set<OwnerProcess>();
   #isTold = false;
 
   constructor(options: OwnerProcessesOptions) {
@@ -53,28 +57,39 @@ export class OwnerProcesses implements Service {
     return this.#of(owner).process;
   }
 
-  /** Makes room for another process. Throws LimitReached if too many are at work. */
-  async #admit(process: OwnerProcess): Promise<void> {
+  /** Starts another process, for which it makes room. Throws LimitReached if too many are at work. */
+  async #admit<T>(process: OwnerProcess, start: () => Promise<T>): Promise<T> {
     await this.#tell();
+    const ended = this.#superfluous(process);
+    this.#starting.add(process); // at once: others are admitted meanwhile
+    try {
+      await ended?.end();
+      return await start();
+    } finally {
+      this.#starting.delete(process);
+    }
+  }
+
+  /** The one that has to end before another one starts, if any. */
+  #superfluous(process: OwnerProcess): OwnerProcess | undefined {
+    const { maxProcesses = MAX_PROCESSES } = this.#options;
     const others = [...this.#owners.values()]
       .map((each) => each.process)
-      .filter((each) => each !== process && each.isRunning);
-    if (others.length < MAX_PROCESSES) return;
+      .filter((each) => each !== process && (each.isRunning || this.#starting.has(each)));
+    if (others.length < maxProcesses) return undefined;
     const [idle] = others.filter((each) => each.isFree).sort((a, b) => a.usedMs - b.usedMs);
-    if (idle === undefined) {
-      throw new LimitReached('imported models of too many owners are at work', {
-        detail: `A server runs ${MAX_PROCESSES} of their processes at a time.`,
-        hint: 'Repeat the call later, or start another server.',
-      });
-    }
-    await idle.end();
+    if (idle !== undefined) return idle;
+    throw new LimitReached('imported models of too many owners are at work', {
+      detail: `A server runs ${maxProcesses} of their processes at a time.`,
+      hint: 'Repeat the call later, or start another server.',
+    });
   }
 
   #of(owner: number): Owner {
     const known = this.#owners.get(owner);
     if (known !== undefined) return known;
     const made = {
-      process: new OwnerProcess({ ...this.#options, owner, admit: (process) => this.#admit(process) }),
+      process: new OwnerProcess({ ...this.#options, owner, admit: (process, start) => this.#admit(process, start) }),
       machine: new Machine({ slots: 1, clock: systemClock }),
     };
     this.#owners.set(owner, made);

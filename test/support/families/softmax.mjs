@@ -205,8 +205,10 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     else if (fault === 'floods') process.stdout.write('x'.repeat(2 ** 22));
     else if (fault === 'many-lines') process.stdout.write('{}\n'.repeat(1000));
     else if (fault === 'dies') process.exit(7);
-    else if (fault === 'killed') process.kill(process.pid, 'SIGKILL');
-    else if (fault === 'endless') for (;;);
+    else if (fault === 'killed') {
+      process.stderr.write('cannot allocate memory\n');
+      process.kill(process.pid, 'SIGKILL');
+    } else if (fault === 'endless') for (;;);
     else epoch(state, order.train);
   }
 });

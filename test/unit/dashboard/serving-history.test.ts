@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { pointBetween, quantileOf, stepBetween } from '../../../src/dashboard/state/serving-history.ts';
+import {
+  latencyBoundsMs,
+  pointBetween,
+  quantileOf,
+  sizeBounds,
+  stepBetween,
+} from '../../../src/dashboard/state/serving-history.ts';
 import type { ServedModelAnswer } from '../../../src/http/charts/serving.ts';
+import { PredictStat } from '../../../src/serving/predict-stat.ts';
 
 test('a quantile of counts is within the bucket that has it', () => {
   const bounds = [1, 10, 100];
@@ -57,4 +64,10 @@ test('each model has rates of its own, and one that has just been granted has no
     models: [served(30, [30]), served(9_000, [9_000], 'new')],
   });
   expect([at, [...byModel.keys()], byModel.get('m')?.callsPerS]).toEqual([3, ['m'], 10]);
+});
+
+test('its bounds are those that prediction servers count by', () => {
+  const { latency, batchSizes } = new PredictStat();
+  expect(latencyBoundsMs).toEqual(latency.buckets().bounds.map((seconds) => seconds * 1000));
+  expect(sizeBounds).toEqual(batchSizes.buckets().bounds);
 });

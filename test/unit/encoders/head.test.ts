@@ -3,6 +3,7 @@ import { classification } from '../../../src/domain/kinds/classification.ts';
 import type { PretrainedParts, TrainingSpec } from '../../../src/domain/training.ts';
 import { embedData } from '../../../src/encoders/embedded-data.ts';
 import { whiteningOf } from '../../../src/encoders/head/cholesky.ts';
+import { fitMap, mapRows } from '../../../src/encoders/head/fit-map.ts';
 import { HeadTrainer } from '../../../src/encoders/head/head-trainer.ts';
 import { vectorRows } from '../../../src/encoders/pretrained-rows.ts';
 import { answerAll } from '../../../src/engine/evaluate.ts';
@@ -118,6 +119,24 @@ describe('a head', () => {
     expect(await right('polynomial')).toBeGreaterThan(0.95);
     expect(await right('linear')).toBeLessThan(0.75);
   });
+
+  it.each(['unit', 'standard', 'none'] as const)(
+    'whose kernel is a polynomial has features of length 1 on average, of short and of long vectors, with the normalisation %s',
+    async (normalisation) => {
+      const [rows, width] = [60, 3];
+      const rng = createRng(4);
+      const numbers = Float32Array.from({ length: rows * width }, () => rng.normal());
+      const settings = { kernel: 'polynomial' as const, gamma: 1, degree: 2, landmarks: rows, normalisation };
+      for (const length of [0.01, 1, 30]) {
+        const vectors = { data: numbers.map((number) => number * length), rows, width };
+        const map = await fitMap(vectors, settings, { rng: createRng(5), threads: 1 });
+        const features = await mapRows(map, vectors, 1);
+        const square = features.reduce((sum, number) => sum + number * number, 0) / rows;
+        expect(square).toBeGreaterThan(0.8);
+        expect(square).toBeLessThan(1.5); // (|x|² / s + 1)² / 4 is more than 1 where lengths differ
+      }
+    },
+  );
 
   it('whitens: Tᵀ·M·T is the unit matrix', () => {
     const n = 12;

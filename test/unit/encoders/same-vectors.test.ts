@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { RawInput } from '../../../src/domain/task.ts';
 import type { FittedFeatures, TrainedModel } from '../../../src/domain/training.ts';
 import { obstacleOf } from '../../../src/encoders/tuned/check-trainable.ts';
@@ -6,7 +6,10 @@ import { importEncoder } from '../../../src/encoders/tuned/import-encoder.ts';
 import { importedVectors } from '../../../src/encoders/tuned/imported-vectors.ts';
 import { sampleImage } from '../../../src/features/images.ts';
 import { type Preprocessing, preprocessingState } from '../../../src/features/pretrained/preprocessing.ts';
+import * as emit from '../../../src/graph/emit.ts';
 import { type Attribute, Graph, type Shape, type Value } from '../../../src/graph/graph.ts';
+import type { GradientRule } from '../../../src/graph/imported/gradients/gradient.ts';
+import { gradientRules } from '../../../src/graph/imported/gradients/registry.ts';
 import { encodeModel } from '../../../src/graph/onnx.ts';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { knownVectors } from './known-vectors.ts';
@@ -118,6 +121,40 @@ describe('an encoder has the same vectors frozen, and trained with no step', () 
       hint: expect.stringMatching(/--pooling/),
     });
     await expect(importEncoder(model)).rejects.toMatchObject({ hint: expect.stringMatching(/--pooling/) });
+  });
+});
+
+describe('whether an encoder can be trained further', () => {
+  const numbers = BigInt64Array.of(2n);
+  const squared: GraphLayer = (g, hidden) =>
+    g.node('Pow', [hidden, g.constant(numbers, [], { dtype: 'int64' })], hidden.shape);
+  const computed: GraphLayer = (g, hidden) => {
+    const exponent = g.node('Add', [g.constant(numbers, [], { dtype: 'int64' }), g.ints([1])], [1], { dtype: 'int64' });
+    return g.node('Pow', [hidden, exponent], hidden.shape);
+  };
+
+  it.each([
+    ['given', squared],
+    ['computed', computed],
+  ])('powers with whole numbers that are %s can', async (_, layer) => {
+    expect(await difference(textEncoder({ pooling: 'mean' }, layer))).toBeLessThan(1e-4);
+  });
+
+  it('gradients that ONNX Runtime does not take cannot', async () => {
+    const model = textEncoder({ pooling: 'mean' }, squared);
+    const known = await knownVectors(model);
+    const ofWholeNumbers = vi.spyOn(gradientRules[':Pow'] as GradientRule, 'gradient');
+    ofWholeNumbers.mockImplementation(({ g, inputs: [x, p] }) => [emit.mul(g, x as Value, p as Value), null]);
+    expect(await obstacleOf(model, known)).toMatch(/ONNX Runtime cannot load a graph/);
+    ofWholeNumbers.mockRestore();
+    expect(await obstacleOf(model, known)).toBeNull();
+  });
+});
+
+describe('Gelu, which is an operator from version 20 on', () => {
+  it.each([{}, { approximate: 'none' }, { approximate: 'tanh' }])('%o', async (attributes) => {
+    const layer: GraphLayer = (g, hidden) => g.node('Gelu', [hidden], hidden.shape, { attributes });
+    expect(await difference(textEncoder({ pooling: 'mean' }, layer, 20))).toBeLessThan(1e-5);
   });
 });
 

@@ -201,6 +201,15 @@ describe('a bad command', () => {
     await expect(train()).rejects.toBeInstanceOf(FamilyKilled);
   });
 
+  test('its code says whether a signal ended it: a shell knows 64 of them, from 129 on', async () => {
+    const run = (code: number): Promise<unknown> => describeCommand({ ...softmaxPlace(), command: `exit ${code}` });
+    for (const code of [129, 137, 192]) await expect(run(code)).rejects.toBeInstanceOf(FamilyKilled);
+    for (const code of [128, 193, 255]) {
+      const message = `the command of the family ended early, with code ${code}`;
+      await expect(run(code)).rejects.toMatchObject({ sqlstate: '38000', message });
+    }
+  });
+
   test.each(['endless', 'silent'])('%s: ends when its time is over', async (fault) => {
     await use(fault);
     const command = { folder, seconds: 5, epochSeconds: 0.5 };

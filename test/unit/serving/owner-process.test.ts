@@ -31,7 +31,7 @@ async function load(name: string, spec: Record<string, unknown>): Promise<Foreig
 beforeAll(async () => {
   dir = mkdtempSync(path.join(tmpdir(), 'rafiki-owner-'));
   const options = { owner: 1, memoryBytes: 2 ** 30, parentDir: path.join(dir, 'owners'), runMs: 1, logger };
-  owner = new OwnerProcess({ ...options, admit: async () => undefined });
+  owner = new OwnerProcess({ ...options, admit: (_, start) => start() });
   devices = {
     good: await load('sklearn_logistic', { columns: four }),
     endless: await load('sleeper_endless', { columns }),

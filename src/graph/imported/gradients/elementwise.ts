@@ -26,11 +26,14 @@ const quotient = broadcast((op, dy, place) => {
   return place === 0 ? da : emit.unary(op.g, 'Neg', emit.mul(op.g, da, op.y));
 });
 
+const TYPE_FLOAT = 1;
+
 /** xᵖ: dx = dy · p · xᵖ⁻¹, dp = dy · y · ln x. */
 const power = broadcast((op, dy, place) => {
   const { g, y } = op;
-  const [x, p] = two(op);
+  const [x, given] = two(op);
   if (place === 1) return emit.mul(g, dy, emit.mul(g, y, emit.unary(g, 'Log', x)));
+  const p = g.node('Cast', [given], given.shape, { attributes: { to: TYPE_FLOAT } }); // it may be of whole numbers
   const less = emit.binary(g, 'Pow', x, emit.sub(g, p, g.scalar(1)));
   return emit.mul(g, dy, emit.mul(g, p, less));
 });
@@ -60,8 +63,6 @@ const clipped = unary((g, x, y) => {
   const excess = emit.unary(g, 'Abs', emit.sub(g, x, y));
   return emit.isNotNegative(g, emit.unary(g, 'Neg', excess));
 });
-
-const TYPE_FLOAT = 1;
 
 const cast: ForeignGradient = ({ node, g }, dy) => {
   if (node.attributes['to'] === TYPE_FLOAT) return [emit.unary(g, 'Identity', dy)];

@@ -72,6 +72,15 @@ describe('gradients of operators of foreign graphs equal central finite differen
     expect(await gradientError(gradientCase)).toBeLessThan(tolerance);
   });
 
+  it('Pow with an exponent of whole numbers', async () => {
+    const { tolerance, ...gradientCase } = caseOf(':Pow', {
+      inputs: { x: [2, 3] },
+      constants: { p: int64([1, 2, 3]) },
+      outputs: [[2, 3]],
+    });
+    expect(await gradientError(gradientCase)).toBeLessThan(tolerance);
+  });
+
   it('Slice backwards, in steps', async () => {
     const constants = { starts: int64([4]), ends: int64([0]), axes: int64([1]), steps: int64([-2]) };
     const { tolerance, ...gradientCase } = caseOf(':Slice', { inputs: { x: [3, 5] }, constants, outputs: [[3, 2]] });
