@@ -1,10 +1,10 @@
-import { isUtf8 } from 'node:buffer';
 import path from 'node:path';
-import { parse } from 'csv-parse/sync';
 import { type Entry, fromBuffer, type ZipFile } from 'yauzl';
 import type { RoleTransaction } from '../../db/role-login.ts';
-import { BadData, RequestTooLarge } from '../../errors/errors.ts';
+import { BadData } from '../../errors/errors.ts';
+import { shown, tooMuch, unreadable } from './archive-errors.ts';
 import { copyBytea, copyText } from './copy-text.ts';
+import { LABELS, MAX_LABELS, readLabels } from './image-labels.ts';
 import type { UploadedColumn } from './texts.ts';
 
 export interface ZippedImages {
@@ -15,17 +15,14 @@ export interface ZippedImages {
 }
 
 /** Bounds of an archive; images are hardly smaller in it, so what grows more is no archive of images. */
-const MAX_ENTRIES = 100_000;
+const MAX_ENTRIES = MAX_LABELS;
 const MAX_UNPACKED_BYTES = 2 ** 28;
 const MAX_NAME_BYTES = 1_000;
 const MAX_LABELS_BYTES = 16 * 2 ** 20;
-const LABELS = 'labels.csv';
 
 const images = /\.(jpe?g|png|webp|gif|avif|tiff?)$/i;
 /** What systems add to folders. */
 const ignored = /(^|\/)(__MACOSX\/|\.|Thumbs\.db$|desktop\.ini$)/i;
-const fileColumns = ['file', 'filename', 'file_name', 'path', 'name', 'image'];
-const labelColumns = ['label', 'class', 'category', 'target'];
 
 const columns: UploadedColumn[] = [
   { name: 'name', type: 'text' },
@@ -69,6 +66,13 @@ async function* rowsOf(file: ZipFile, files: readonly Entry[], labelOf: LabelOf)
   }
 }
 
+async function labelledBy(file: ZipFile, labels: Entry, files: readonly Entry[]): Promise<LabelOf> {
+  const folder = path.posix.dirname(labels.fileName);
+  const known = new Set(files.map(({ fileName }) => fileName));
+  const found = await readLabels(await bytesOf(file, labels), { folder, known });
+  return (fileName) => found.get(fileName) ?? null;
+}
+
 /** The files of the archive that are read, by its directory. What they unpack to is checked again while they are read. */
 async function entriesOf(file: ZipFile, maxImageBytes: number): Promise<Entry[]> {
   if (file.entryCount > MAX_ENTRIES) throw tooMuch(`It has ${file.entryCount} files; the maximum is ${MAX_ENTRIES}.`);
@@ -101,55 +105,6 @@ function checkName(fileName: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: such names are refused
   if (Buffer.byteLength(fileName) <= MAX_NAME_BYTES && !/[\x00-\x1f\x7f\ufffd]/.test(fileName)) return;
   throw unreadable(`The name of a file is too long or has control characters: "${shown(fileName)}".`, 'Rename it.');
-}
-
-/** By the rows of labels.csv, whose files are named from its folder on, or from that of the archive. */
-async function labelledBy(file: ZipFile, labels: Entry, files: readonly Entry[]): Promise<LabelOf> {
-  const folder = path.posix.dirname(labels.fileName);
-  const known = new Set(files.map(({ fileName }) => fileName));
-  const [header = [], ...rows] = recordsOf(await bytesOf(file, labels));
-  const place = (names: readonly string[]): number =>
-    header.findIndex((name) => names.includes(name.trim().toLowerCase()));
-  const [ofFile, ofLabel] = [place(fileColumns), place(labelColumns)];
-  if (ofFile < 0 || ofLabel < 0) {
-    throw unreadable(
-      `The columns of ${LABELS} are ${header.slice(0, 10).join(', ').slice(0, 200)}.`,
-      'Name two of them file and label.',
-    );
-  }
-  const found = new Map<string, string>();
-  for (const row of rows) {
-    const given = (row[ofFile] ?? '').trim();
-    const fileName = [path.posix.join(folder, given), path.posix.normalize(given)].find((each) => known.has(each));
-    if (fileName === undefined)
-      throw unreadable(
-        `${LABELS} names "${shown(given)}", which is not in the archive.`,
-        'Name files as they are in it.',
-      );
-    const label = (row[ofLabel] ?? '').trim();
-    const other = found.get(fileName);
-    if (other !== undefined && other !== label)
-      throw unreadable(
-        `${LABELS} names "${shown(given)}" twice: with label "${shown(other)}" and with "${shown(label)}".`,
-        'Give each file one label.',
-      );
-    if (label !== '') found.set(fileName, label);
-  }
-  return (fileName) => found.get(fileName) ?? null;
-}
-
-function recordsOf(bytes: Buffer): string[][] {
-  if (!isUtf8(bytes))
-    throw new BadData(`${LABELS} in the archive is not valid UTF-8`, { hint: 'Convert it to UTF-8.' });
-  try {
-    return parse(bytes, { bom: true, skip_empty_lines: true });
-  } catch (cause) {
-    throw new BadData(`${LABELS} in the archive is not CSV`, {
-      detail: (cause as Error).message.slice(0, 300),
-      hint: 'Write it by RFC 4180.',
-      cause,
-    });
-  }
 }
 
 function opened(archive: Buffer): Promise<ZipFile> {
@@ -212,13 +167,5 @@ async function bytesOf(file: ZipFile, entry: Entry): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-const shown = (fileName: string): string => fileName.slice(0, 100);
-
 const notZip = (cause: unknown): BadData =>
   unreadable((cause as Error | null)?.message.slice(0, 200) ?? '', 'Send a zip file.', cause);
-
-const unreadable = (detail: string, hint: string, cause?: unknown): BadData =>
-  new BadData('the archive cannot be read', { detail, hint, cause });
-
-const tooMuch = (detail: string): RequestTooLarge =>
-  new RequestTooLarge('the archive is too large', { detail, hint: 'Split it.' });
