@@ -5,11 +5,15 @@ import type { Queryable } from '../../db/database.ts';
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { BadData } from '../../errors/errors.ts';
+import { excessOf } from '../json-body.ts';
 import { checkNames, MAX_COLUMNS } from './column-names.ts';
 import { copyText } from './copy-text.ts';
 
 /** Of a row of CSV or a line of JSON: it is kept while it arrives. */
 const MAX_LINE_CHARS = 16_000_000;
+
+/** Of a line of JSON, which is parsed at once: brackets within each other, and all that open, with commas. Lines are rows, not documents. */
+const lineLimits = { depth: 64, values: 250_000 };
 
 export interface UploadedColumn {
   name: string;
@@ -128,6 +132,13 @@ const tooLong = (number: number): BadData =>
 /** Nothing for an empty line. */
 function copiedObject(line: string, number: number): string {
   if (line.trim() === '') return '';
+  const excess = excessOf(Buffer.from(line), lineLimits);
+  if (excess !== undefined) {
+    throw new BadData(`line ${number} of the uploaded file ${excess === 'depth' ? 'is too deep' : 'has too many values'}`, {
+      detail: `The maximum is ${lineLimits.depth} brackets within each other, and ${lineLimits.values} brackets and commas.`,
+      hint: 'Write one object on each line: {"body": "…", "label": "…"}.',
+    });
+  }
   try {
     const parsed: unknown = JSON.parse(line);
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return `${copyText(line)}\n`;

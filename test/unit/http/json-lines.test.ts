@@ -54,3 +54,16 @@ test('a line without an end is refused before all of it has come', async () => {
   });
   expect(sent).toBe(16_000_000);
 });
+
+test.each([
+  ['is too deep', '['.repeat(65)],
+  ['has too many values', `[${'[],'.repeat(150_000)}0]`],
+])('a line that %s is refused before it is parsed', async (fault, value) => {
+  const lines = function* () {
+    yield `{"a": "[["}\n{"a": ${value}`;
+  };
+  await expect(copied(lines)).rejects.toMatchObject({
+    sqlstate: '22000',
+    message: `line 2 of the uploaded file ${fault}`,
+  });
+});
