@@ -1,4 +1,4 @@
-import { InvalidEncoding, InvalidParameter, StatementRefused } from '../../errors/errors.ts';
+import { InvalidEncoding, InvalidParameter, RequestTooLarge, StatementRefused } from '../../errors/errors.ts';
 import { readArrayLiteral } from '../../protocol/array-literal.ts';
 import { MAX_INPUTS } from '../../protocol/input-array.ts';
 import {
@@ -46,6 +46,8 @@ const MAX_PART_INPUTS = MAX_INPUTS / 2;
 /** Of the details of one request; DETAIL_BYTES without its classes. */
 const MAX_DETAIL_CHARS = 4_000_000;
 const DETAIL_CHARS = 400;
+/** Of all details of one answer: they are kept until the last one is there. */
+const MAX_ANSWER_CHARS = 64_000_000;
 
 const UNDEFINED_OBJECT = '42704';
 
@@ -87,7 +89,7 @@ export class Predictions {
     return labels;
   }
 
-  /** As {@link predictMany}, with probabilities or boxes. */
+  /** As {@link predictMany}, with probabilities or boxes. Throws {@link RequestTooLarge} if they would be too many. */
   async detailMany(
     role: SignedIn,
     name: string,
@@ -96,6 +98,7 @@ export class Predictions {
   ): Promise<(PredictedDetail | null)[]> {
     checkInputs(inputs);
     const { classBytes } = await this.model(role, name);
+    checkDetails(inputs, classBytes);
     const details: (PredictedDetail | null)[] = [];
     const maxInputs = Math.max(1, Math.trunc(MAX_DETAIL_CHARS / (DETAIL_CHARS + classBytes)));
     for (const part of partsOf(inputs, Math.min(MAX_PART_INPUTS, maxInputs))) {
@@ -176,6 +179,15 @@ function checkInputs(inputs: SentInputs): void {
       });
     }
   }
+}
+
+function checkDetails({ length }: SentInputs, classBytes: number): void {
+  const max = Math.trunc(MAX_ANSWER_CHARS / (DETAIL_CHARS + classBytes));
+  if (length <= Math.max(1, max)) return;
+  throw new RequestTooLarge('the details of so many inputs are too large', {
+    detail: `The request has ${length} inputs; with the classes of this model the maximum is ${max}.`,
+    hint: 'Split it, or ask for answers without details.',
+  });
 }
 
 /** Parts whose JSON stays below the bridge's limit; a longer input has one of its own. */
