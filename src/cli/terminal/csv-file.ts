@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { CsvError, parse } from 'csv-parse/sync';
 import { BadData } from '../../errors/errors.ts';
+import { checkSeparator } from '../../http/upload/csv-separator.ts';
 
 export interface CsvColumn {
   name: string;
@@ -18,6 +19,8 @@ export function hasSentences({ type, values }: CsvColumn): boolean {
   return type === 'text' && values.reduce((sum, value) => sum + (value?.length ?? 0), 0) > SENTENCE * values.length;
 }
 
+/** Enough for the first line. */
+const HEADER_BYTES = 100_000;
 /** It is read as a whole. Larger tables belong into the database, by COPY. */
 const MAX_BYTES = 256 * 2 ** 20;
 /** Of PostgreSQL's tables. */
@@ -83,6 +86,7 @@ export function csvRecords(file: string, hint: string): string[][] {
   if (!isUtf8(bytes)) {
     throw new BadData(`${file} is not valid UTF-8`, { hint: `Convert it: iconv -f WINDOWS-1252 -t UTF-8 ${file}` });
   }
+  checkSeparator(bytes.toString('utf8', 0, HEADER_BYTES));
   try {
     return parse(bytes, { bom: true, skip_empty_lines: true });
   } catch (error) {

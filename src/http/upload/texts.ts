@@ -8,6 +8,7 @@ import { BadData } from '../../errors/errors.ts';
 import { excessOf } from '../json-body.ts';
 import { checkNames, MAX_COLUMNS } from './column-names.ts';
 import { copyText } from './copy-text.ts';
+import { withCommas } from './csv-separator.ts';
 
 /** Of a row of CSV or a line of JSON: it is kept while it arrives. */
 const MAX_LINE_CHARS = 16_000_000;
@@ -40,7 +41,7 @@ export async function loadTexts(
 /** Columns c0, c1, … of texts; returns the names in the header. */
 async function stageCsv(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Promise<string[]> {
   const parser = parse({ bom: true, skip_empty_lines: true, max_record_size: MAX_LINE_CHARS });
-  const fed = pipeline(decoded(bytes), parser);
+  const fed = pipeline(withCommas(decoded(bytes)), parser);
   fed.catch(() => undefined); // the reader of the records gets the error
   try {
     const records = (parser as AsyncIterable<string[]>)[Symbol.asyncIterator]();

@@ -65,3 +65,12 @@ test.each([
 test('a file in another encoding is refused, not read as replacement characters', () => {
   expect(() => readCsv(fileOf(Buffer.from('name,x\ncaf\xe9,1\n', 'latin1')))).toThrow(/not valid UTF-8/);
 });
+
+test.each([
+  ['label;body\nham;1,5\n', 'semicolons'],
+  ['label\tbody\nham\thello\n', 'tabs'],
+])('another separator than the comma is named: %j', (text, name) => {
+  expect(() => readCsv(fileOf(text))).toThrow(
+    expect.objectContaining({ sqlstate: '22000', detail: expect.stringContaining(name) }),
+  );
+});
