@@ -40,6 +40,9 @@ describe('texts', () => {
     ['a quote that does not end', 'a,b\n"x,2\n', /not CSV/],
     ['a row with too few fields', 'a,b\nx\n', /not CSV/],
     ['a row with too many fields', 'a,b\nx,y,z\n', /not CSV/],
+    ['semicolons', 'label;body\nham;hello, again\n', /otherwise than by commas/],
+    ['quotes and semicolons', '"label";"body"\n"ham";"hello"\n', /otherwise than by commas/],
+    ['tabs', 'label\tbody\nham\thello\n', /otherwise than by commas/],
     ['bytes that are not UTF-8', Buffer.from([0x61, 0x0a, 0xff, 0xfe, 0x0a]), /UTF-8/],
   ])('%s is an error of the file', async (_, body, message) => {
     const answer = await ann<{ error?: { message: string; hint?: string } }>('POST', '/v1/datasets/bad', body, {
@@ -59,6 +62,11 @@ test.each(['{"a": 1}\n\n[1]\n', '{"a": 1}\n\nnot\n', '{"a": 1}\n\n{"a": ', '{"a"
     await noTable('bad');
   },
 );
+
+test('a name in quotes may have a semicolon', async () => {
+  const { body } = await ann('POST', '/v1/datasets/quoted', '"a;b"\n1\n', { 'content-type': 'text/csv' });
+  expect(body).toMatchObject({ rows: 1, columns: [{ name: 'a;b' }] });
+});
 
 test('long whole numbers keep their digits', async () => {
   const { body } = await ann(
@@ -83,6 +91,22 @@ describe('the place', () => {
     expect((await client('GET', '/v1/datasets/shadow')).body).toMatchObject({ schema: role });
     expect((await client('DELETE', '/v1/datasets/shadow')).status).toBe(200);
     expect((await client('GET', '/v1/datasets/shadow')).body).toMatchObject({ schema: 'public' });
+  });
+
+  test('where the role may create nothing, the refusal says what helps', async () => {
+    await database.db.query('create schema closed');
+    const { client, role } = await http.as('cid');
+    const answer = await client('POST', '/v1/datasets/t?schema=closed', 'a\n1\n', { 'content-type': 'text/csv' });
+    expect(answer).toMatchObject({
+      status: 403,
+      body: {
+        error: {
+          code: '42501',
+          message: 'permission denied for schema closed',
+          hint: expect.stringContaining(`create schema ${role} authorization ${role};`),
+        },
+      },
+    });
   });
 });
 

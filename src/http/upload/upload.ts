@@ -42,6 +42,7 @@ export function upload(role: Uploader, options: UploadOptions): Promise<Uploaded
     role.transaction(
       async (on) => {
         const schema = named ?? (await usualSchema(on));
+        await checkCreate(on, schema);
         const name = `${quoted(schema)}.${quoted(table)}`;
         const { columns, rows } = await load(on, name, options, role.signal);
         await on.query(`analyze ${name}`);
@@ -61,6 +62,21 @@ async function usualSchema(on: Queryable): Promise<string> {
   const sql = `select coalesce((select n.nspname from pg_namespace n where n.nspname = current_user), 'public')::text as schema`;
   const [row] = await on.query<{ schema: string }>(sql);
   return row?.schema ?? 'public';
+}
+
+/** Before the file is read. A schema that does not exist is refused by Postgres. */
+async function checkCreate(on: Queryable, schema: string): Promise<void> {
+  const [found] = await on.query<{ mayCreate: boolean; role: string }>(
+    `select has_schema_privilege(n.oid, 'create') as "mayCreate", quote_ident(current_user) as role
+     from pg_catalog.pg_namespace n where n.nspname = $1`,
+    [schema],
+  );
+  if (found?.mayCreate !== false) return;
+  const { role } = found;
+  throw new HttpRefusal({ status: 403, sqlstate: '42501' }, `permission denied for schema ${schema}`, {
+    detail: `Role ${role} may not create tables there.`,
+    hint: `Have an administrator run: create schema ${role} authorization ${role}; or: grant create on schema ${quoted(schema)} to ${role};`,
+  });
 }
 
 const taken = (name: string): HttpRefusal =>
