@@ -29,7 +29,7 @@ function start() {
 test('requests that come together wait for one read, whichever of them disconnects', async () => {
   const { models, state, role } = start();
   const client = new AbortController();
-  const found = [role.during(client.signal), role, role].map((each) => models.of(each, 'films'));
+  const found = [role.during(client.signal), role, role].map(async (each) => models.of(each, 'films'));
   client.abort();
   expect((await Promise.all(found)).map(({ key }) => key)).toEqual(['first', 'first', 'first']);
   expect(state.reads).toBe(1);
