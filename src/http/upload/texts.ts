@@ -5,6 +5,7 @@ import type { Queryable } from '../../db/database.ts';
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { BadData } from '../../errors/errors.ts';
+import { HttpRefusal } from '../error-answer.ts';
 import { excessOf } from '../json-body.ts';
 import { checkNames, MAX_COLUMNS } from './column-names.ts';
 import { copyText } from './copy-text.ts';
@@ -15,6 +16,8 @@ const MAX_LINE_CHARS = 16_000_000;
 
 /** Of a line of JSON, which is parsed at once: brackets within each other, and all that open, with commas. Lines are rows, not documents. */
 const lineLimits = { depth: 64, values: 250_000 };
+/** Of lines of JSON that have no end yet, in all uploads: those that are longer than the first number, together. */
+const [SHORT_CHARS, MAX_BEGUN_CHARS] = [64_000, 64_000_000];
 
 export interface UploadedColumn {
   name: string;
@@ -106,22 +109,45 @@ async function stageJsonLines(on: RoleTransaction, bytes: AsyncGenerator<Buffer>
 
 /** Each chunk is searched once, and a line is put together at its end: a long one must not cost the square of its length. */
 async function* splitLines(bytes: AsyncGenerator<Buffer>): AsyncGenerator<string> {
+  const held = new BegunLine();
   let begun: string[] = [];
   let begunChars = 0;
   let before = 0;
-  for await (const text of decoded(bytes)) {
-    const [first = '', ...others] = text.split('\n');
-    begun.push(first);
-    begunChars += first.length;
-    if (begunChars > MAX_LINE_CHARS) throw tooLong(before + 1);
-    const rest = others.pop();
-    if (rest === undefined) continue;
-    yield [begun.join(''), ...others].map((line, i) => copiedObject(line, before + i + 1)).join('');
-    before += others.length + 1;
-    begun = [rest];
-    begunChars = rest.length;
+  try {
+    for await (const text of decoded(bytes)) {
+      const [first = '', ...others] = text.split('\n');
+      begun.push(first);
+      begunChars += first.length;
+      if (begunChars > MAX_LINE_CHARS) throw tooLong(before + 1);
+      held.has(begunChars);
+      const rest = others.pop();
+      if (rest === undefined) continue;
+      yield [begun.join(''), ...others].map((line, i) => copiedObject(line, before + i + 1)).join('');
+      before += others.length + 1;
+      begun = [rest];
+      begunChars = rest.length;
+    }
+    yield copiedObject(begun.join(''), before + 1);
+  } finally {
+    held.has(0);
   }
-  yield copiedObject(begun.join(''), before + 1);
+}
+
+/** Counts what lines without an end take in this process. Which uploads come with one is seen only as they arrive. */
+class BegunLine {
+  static #charsOfAll = 0;
+  #chars = 0;
+
+  has(chars: number): void {
+    const counted = chars > SHORT_CHARS ? chars : 0;
+    BegunLine.#charsOfAll += counted - this.#chars;
+    this.#chars = counted;
+    if (counted > 0 && BegunLine.#charsOfAll > MAX_BEGUN_CHARS) {
+      throw new HttpRefusal({ status: 503, sqlstate: '53200' }, 'too many uploads have long lines at the same time', {
+        hint: 'Upload it again later.',
+      });
+    }
+  }
 }
 
 const tooLong = (number: number): BadData =>
@@ -135,10 +161,13 @@ function copiedObject(line: string, number: number): string {
   if (line.trim() === '') return '';
   const excess = excessOf(Buffer.from(line), lineLimits);
   if (excess !== undefined) {
-    throw new BadData(`line ${number} of the uploaded file ${excess === 'depth' ? 'is too deep' : 'has too many values'}`, {
-      detail: `The maximum is ${lineLimits.depth} brackets within each other, and ${lineLimits.values} brackets and commas.`,
-      hint: 'Write one object on each line: {"body": "…", "label": "…"}.',
-    });
+    throw new BadData(
+      `line ${number} of the uploaded file ${excess === 'depth' ? 'is too deep' : 'has too many values'}`,
+      {
+        detail: `The maximum is ${lineLimits.depth} brackets within each other, and ${lineLimits.values} brackets and commas.`,
+        hint: 'Write one object on each line: {"body": "…", "label": "…"}.',
+      },
+    );
   }
   try {
     const parsed: unknown = JSON.parse(line);

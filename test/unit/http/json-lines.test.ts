@@ -3,7 +3,7 @@ import type { RoleTransaction } from '../../../src/db/role-login.ts';
 import { loadTexts } from '../../../src/http/upload/texts.ts';
 
 /** A database that notes the lines which are copied, in the text format of COPY. */
-async function copied(chunks: () => Generator<string>): Promise<string> {
+async function copied(chunks: () => Generator<string> | AsyncGenerator<string>): Promise<string> {
   let text = '';
   const on: RoleTransaction = {
     query: async <Row>() => [{ name: 'a', types: ['text'], rows: 1 }] as Row[],
@@ -12,7 +12,7 @@ async function copied(chunks: () => Generator<string>): Promise<string> {
     },
   };
   async function* bytes() {
-    for (const chunk of chunks()) yield Buffer.from(chunk);
+    for await (const chunk of chunks()) yield Buffer.from(chunk);
   }
   await loadTexts(on, { name: 'public.t', format: 'json-lines', bytes: bytes() });
   return text;
@@ -66,4 +66,42 @@ test.each([
     sqlstate: '22000',
     message: `line 2 of the uploaded file ${fault}`,
   });
+});
+
+test('lines without an end have a limit in all uploads together', { timeout: 180_000 }, async () => {
+  const half = 8_000_000;
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const held = () => {
+    let loading: Promise<string> | undefined;
+    const parked = new Promise<void>((resolve) => {
+      loading = copied(async function* () {
+        yield `{"a": "${'x'.repeat(half)}`;
+        yield 'x'.repeat(half - 10);
+        resolve();
+        await released;
+        yield '"}';
+      });
+    });
+    return { parked, loading };
+  };
+  const own = Array.from({ length: 4 }, held);
+  await Promise.all(own.map(({ parked }) => parked));
+  const long = () =>
+    copied(function* () {
+      yield `{"a": "${'x'.repeat(65_000)}`;
+      yield '"}';
+    });
+  await expect(long()).rejects.toMatchObject({ status: 503, sqlstate: '53200' });
+  expect(
+    await copied(function* () {
+      yield '{"a": ';
+      yield '1}';
+    }),
+  ).toBe('{"a": 1}\n');
+  release();
+  for (const { loading } of own) expect(await loading).toHaveLength(2 * half);
+  expect(await long()).toContain('xxx');
 });

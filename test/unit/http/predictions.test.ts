@@ -25,7 +25,9 @@ test('details that are too large together are refused before one is asked for', 
     new Predictions({
       pool,
       gate,
-      models: { of: () => ({ name: 'm', key: 'k', input: 'text', classBytes }) as UsableModel } as unknown as UsableModels,
+      models: {
+        of: () => ({ name: 'm', key: 'k', input: 'text', classBytes }) as UsableModel,
+      } as unknown as UsableModels,
     });
   const details = (inputs: number, classBytes: number) =>
     of(classBytes).detailMany(ann, 'm', Array<string>(inputs).fill('x'), terms);
