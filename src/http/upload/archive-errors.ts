@@ -1,7 +1,7 @@
 import { BadData, RequestTooLarge } from '../../errors/errors.ts';
 
 /** Of an archive's names and labels, in messages. */
-export const shown = (text: string): string => text.slice(0, 100);
+export const shortened = (text: string): string => text.slice(0, 100);
 
 export const unreadable = (detail: string, hint: string, cause?: unknown): BadData =>
   new BadData('the archive cannot be read', { detail, hint, cause });

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
 import { BadData, RequestTooLarge } from '../../errors/errors.ts';
-import { shown, tooMuch, unreadable } from './archive-errors.ts';
+import { shortened, tooMuch, unreadable } from './archive-errors.ts';
 
 /** The file of an archive that has the labels of its images. */
 export const LABELS = 'labels.csv';
@@ -51,14 +51,14 @@ export async function readLabels(bytes: Buffer, { folder, known }: LabelledFiles
     const fileName = [path.posix.join(folder, given), path.posix.normalize(given)].find((each) => known.has(each));
     if (fileName === undefined)
       throw unreadable(
-        `${LABELS} names "${shown(given)}", which is not in the archive.`,
+        `${LABELS} names "${shortened(given)}", which is not in the archive.`,
         'Name files as they are in it.',
       );
     const label = (row[ofLabel] ?? '').trim();
     const other = found.get(fileName);
     if (other !== undefined && other !== label)
       throw unreadable(
-        `${LABELS} names "${shown(given)}" twice: with label "${shown(other)}" and with "${shown(label)}".`,
+        `${LABELS} names "${shortened(given)}" twice: with label "${shortened(other)}" and with "${shortened(label)}".`,
         'Give each file one label.',
       );
     if (label !== '') found.set(fileName, label);

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { type Entry, fromBuffer, type ZipFile } from 'yauzl';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { BadData } from '../../errors/errors.ts';
-import { shown, tooMuch, unreadable } from './archive-errors.ts';
+import { shortened, tooMuch, unreadable } from './archive-errors.ts';
 import { copyBytea, copyText } from './copy-text.ts';
 import { LABELS, MAX_LABELS, readLabels } from './image-labels.ts';
 import type { UploadedColumn } from './texts.ts';
@@ -85,15 +85,15 @@ async function entriesOf(file: ZipFile, maxImageBytes: number): Promise<Entry[]>
     const isLabels = path.posix.basename(fileName).toLowerCase() === LABELS;
     if (!isLabels && !images.test(fileName)) {
       throw unreadable(
-        `"${shown(fileName)}" is no image, and not ${LABELS}.`,
+        `"${shortened(fileName)}" is no image, and not ${LABELS}.`,
         'Leave it out: archives within it and other files are not read.',
       );
     }
     if ((entry.generalPurposeBitFlag & 1) !== 0)
-      throw unreadable(`"${shown(fileName)}" is encrypted.`, 'Zip it without a password.');
+      throw unreadable(`"${shortened(fileName)}" is encrypted.`, 'Zip it without a password.');
     const max = isLabels ? MAX_LABELS_BYTES : maxImageBytes;
     if (uncompressedSize > max)
-      throw tooMuch(`"${shown(fileName)}" has ${uncompressedSize} bytes; the maximum is ${max}.`);
+      throw tooMuch(`"${shortened(fileName)}" has ${uncompressedSize} bytes; the maximum is ${max}.`);
     bytes += uncompressedSize;
     if (bytes > MAX_UNPACKED_BYTES) throw tooMuch(`Its files have more than ${MAX_UNPACKED_BYTES} bytes together.`);
     entries.push(entry);
@@ -104,7 +104,7 @@ async function entriesOf(file: ZipFile, maxImageBytes: number): Promise<Entry[]>
 function checkName(fileName: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: such names are refused
   if (Buffer.byteLength(fileName) <= MAX_NAME_BYTES && !/[\x00-\x1f\x7f\ufffd]/.test(fileName)) return;
-  throw unreadable(`The name of a file is too long or has control characters: "${shown(fileName)}".`, 'Rename it.');
+  throw unreadable(`The name of a file is too long or has control characters: "${shortened(fileName)}".`, 'Rename it.');
 }
 
 function opened(archive: Buffer): Promise<ZipFile> {
@@ -162,7 +162,11 @@ async function bytesOf(file: ZipFile, entry: Entry): Promise<Buffer> {
       chunks.push(chunk);
     }
   } catch (cause) {
-    throw unreadable(`"${shown(entry.fileName)}": ${(cause as Error).message.slice(0, 200)}`, 'Zip it again.', cause);
+    throw unreadable(
+      `"${shortened(entry.fileName)}": ${(cause as Error).message.slice(0, 200)}`,
+      'Zip it again.',
+      cause,
+    );
   }
   return Buffer.concat(chunks);
 }
