@@ -6,7 +6,9 @@ import { inputOf, outputOf, type Task } from '../domain/task.ts';
 import type { ExplanationData, FittedFeatures, TrainedModel } from '../domain/training.ts';
 import { BadData } from '../errors/errors.ts';
 import { columnKinds } from '../features/columns/registry.ts';
+import { hasExternalData } from '../graph/external-data.ts';
 import type { CheckedImport, ImportedMember, NamedEncoder } from './messages.ts';
+import { weightsElsewhere } from './onnx-check.ts';
 
 /** Columns of a table of Postgres, and bytes of their names. */
 const MAX_COLUMNS = 1600;
@@ -103,10 +105,22 @@ function encoderOf(encoder: unknown): NamedEncoder {
 function modelOf(model: unknown): TrainedModel {
   const { onnx, features, explaining } = fieldsOf(model);
   if (!(onnx instanceof Uint8Array)) throw unfit('model');
+  checkOneFile(onnx);
   return {
     ...{ onnx, features: featuresOf(features) },
     ...(explaining === undefined ? {} : { explaining: explainingOf(explaining) }),
   };
+}
+
+/** The graph itself may be what took the process over, so its check there counts for nothing. */
+function checkOneFile(onnx: Uint8Array): void {
+  let isElsewhere: boolean;
+  try {
+    isElsewhere = hasExternalData(onnx);
+  } catch {
+    throw unfit('model');
+  }
+  if (isElsewhere) throw weightsElsewhere();
 }
 
 /** Without an encoder's number, which the importer finds. */

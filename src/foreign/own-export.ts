@@ -2,13 +2,14 @@ import { isEnsembleRule, MAX_VERSION_MEMBERS } from '../domain/ensembles/rule.ts
 import type { InputColumn } from '../domain/table.ts';
 import type { Task } from '../domain/task.ts';
 import type { Dtype, ParamSet } from '../domain/tensor.ts';
-import { BadData } from '../errors/errors.ts';
+import { BadData, NotSupported } from '../errors/errors.ts';
 import { withoutMetadata } from '../graph/onnx-edit.ts';
 import type { OnnxOutline } from '../graph/onnx-outline.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import { packTensor, unpackMeta, unpackTensor } from '../params/tensor-codec.ts';
 import { tooManyMembers } from './checked-found.ts';
 import type { CheckedImport, ImportedMember, NamedEncoder } from './messages.ts';
+import { checkedOutline } from './onnx-check.ts';
 
 /** The metadata that `rafiki_export` appends: what the model is, and under further keys its parts. */
 const MODEL_KEY = 'rafiki.model';
@@ -43,7 +44,7 @@ export async function readOwnExport(bytes: Uint8Array, { metadata }: OnnxOutline
   try {
     return await readExport(bytes, metadata, task);
   } catch (cause) {
-    if (cause instanceof BadData) throw cause;
+    if (cause instanceof BadData || cause instanceof NotSupported) throw cause;
     throw new BadData('the file says that rafiki_export made it, but its parts are damaged', {
       detail: cause instanceof Error ? cause.message : String(cause),
       hint: 'Export the model again.',
@@ -78,6 +79,7 @@ async function readExport(
   for (const { family, precision, weight, temperature, ...member } of model.members) {
     const { params, encoder, variant_of: variantOf } = member;
     const read = unpackModel(await readParams(params, { metadata, graph }));
+    checkedOutline(read.onnx); // it need not be the graph around it
     members.push({
       ...{ family, precision, weight, temperature, variantOf, model: read },
       ...(encoder === null ? {} : { encoder }),
