@@ -7,6 +7,7 @@ import type { ExplanationData, FittedFeatures, TrainedModel } from '../domain/tr
 import { BadData } from '../errors/errors.ts';
 import { columnKinds } from '../features/columns/registry.ts';
 import { hasExternalData } from '../graph/external-data.ts';
+import { isWithinExtent } from './extent.ts';
 import type { CheckedImport, ImportedMember, NamedEncoder } from './messages.ts';
 import { weightsElsewhere } from './onnx-check.ts';
 
@@ -28,6 +29,8 @@ export function checkedFound(found: unknown, task: Task): CheckedImport {
   if (!Array.isArray(members) || members.length === 0) throw unfit('members');
   if (members.length > MAX_VERSION_MEMBERS) throw tooManyMembers(members.length);
   const read = members.map(memberOf);
+  const said = read.map(({ model: { features, explaining } }) => ({ features, explaining }));
+  if (!isWithinExtent(said)) throw unfit('extent');
   for (const [place, member] of read.entries()) checkVariant(member, place, read);
   if (read.reduce((sum, { model }) => sum + bytesOf(model), 0) > MAX_IMPORT_BYTES) throw unfit('size');
   return {
@@ -147,7 +150,8 @@ function explainingOf(explaining: unknown): ExplanationData {
 const areTensors = (tensors: unknown): boolean =>
   Object.values(fieldsOf(tensors)).every((tensor) => {
     const { dtype, shape, data } = fieldsOf(tensor);
-    return typeof dtype === 'string' && Array.isArray(shape) && ArrayBuffer.isView(data);
+    const isShape = Array.isArray(shape) && shape.every((size) => Number.isInteger(size));
+    return typeof dtype === 'string' && isShape && ArrayBuffer.isView(data);
   });
 
 const bytesOf = ({ onnx, explaining }: TrainedModel): number =>

@@ -1,4 +1,5 @@
 import { isEnsembleRule, MAX_VERSION_MEMBERS } from '../domain/ensembles/rule.ts';
+import { MAX_SPEC_BYTES } from '../domain/import-limits.ts';
 import type { InputColumn } from '../domain/table.ts';
 import type { Task } from '../domain/task.ts';
 import type { Dtype, ParamSet } from '../domain/tensor.ts';
@@ -15,6 +16,8 @@ import { checkedOutline } from './onnx-check.ts';
 const MODEL_KEY = 'rafiki.model';
 const isOurs = (key: string): boolean => /^rafiki\.(model|params\.\d+|blob\.[0-9a-f]{64})$/.test(key);
 const FORMAT = 1;
+/** Of the features of a member, in base64; a specification, which may become such, has a quarter of it. */
+const MAX_META_CHARS = 4 * MAX_SPEC_BYTES;
 
 export const isOwnExport = ({ metadata }: OnnxOutline): boolean => metadata.has(MODEL_KEY);
 
@@ -96,6 +99,7 @@ interface ExportedFile {
 
 async function readParams(place: number, { metadata, graph }: ExportedFile): Promise<ParamSet> {
   const { meta, tensors } = JSON.parse(metadata.get(`rafiki.params.${place}`) ?? '') as ExportedParams;
+  if (meta.length > MAX_META_CHARS) throw new RangeError(`the metadata of part ${place} is too large`);
   const named: ParamSet['tensors'] = {};
   for (const { name, hash } of tensors) {
     const text = metadata.get(`rafiki.blob.${hash}`);

@@ -68,15 +68,11 @@ export function readerOf(weights: Uint8Array): Uint8Array {
 }
 
 export interface Forgery {
-  /** More of the state of its features. */
-  state?: Record<string, unknown>;
   /** In place of the metadata with the features. */
   meta?: Buffer;
-  /** More of what it says of the model. */
-  description?: Record<string, unknown>;
 }
 
-const features = (state: Record<string, unknown>): Record<string, unknown> => ({
+export const featuresOf = (state: Record<string, unknown> = {}): Record<string, unknown> => ({
   encoder: 'foreign',
   state: {
     input: {
@@ -93,7 +89,7 @@ const features = (state: Record<string, unknown>): Record<string, unknown> => ({
 });
 
 /** A file like one of rafiki_export for a regression of column i, with a harmless graph around the one that it is said to be. */
-export function forgedExport(onnx: Uint8Array, { state = {}, meta, description = {} }: Forgery = {}): Buffer {
+export function forgedExport(onnx: Uint8Array, { meta }: Forgery = {}): Buffer {
   const { hash, data } = packTensor({ dtype: 'uint8', shape: [onnx.length], data: onnx });
   const tensors = [{ name: 'model.onnx', dtype: 'uint8', shape: [onnx.length], hash: hash.toString('hex') }];
   const member = {
@@ -103,10 +99,10 @@ export function forgedExport(onnx: Uint8Array, { state = {}, meta, description =
   const parts = {
     'rafiki.model': JSON.stringify({
       ...{ format: 1, task: 'tabular_regression', rule: 'best', classes: [], accuracies: null },
-      ...{ columns: [{ name: 'i', kind: 'number' }], members: [member], ...description },
+      ...{ columns: [{ name: 'i', kind: 'number' }], members: [member] },
     }),
     'rafiki.params.0': JSON.stringify({
-      meta: (meta ?? packMeta({ features: features(state) })).toString('base64'),
+      meta: (meta ?? packMeta({ features: featuresOf({}) })).toString('base64'),
       tensors,
     }),
     [`rafiki.blob.${hash.toString('hex')}`]: data.toString('base64'),

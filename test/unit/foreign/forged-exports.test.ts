@@ -1,8 +1,13 @@
-import { expect, test } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, expect, test } from 'vitest';
 import { openForeign } from '../../../src/engine/foreign/session.ts';
 import { createSession } from '../../../src/engine/session.ts';
+import { checkInProcess } from '../../../src/foreign/check-process.ts';
 import { checkedFound } from '../../../src/foreign/checked-found.ts';
-import { elsewhere, forgedExport, here, hidden, readerOf } from '../../support/forged-onnx.ts';
+import { packMeta } from '../../../src/params/tensor-codec.ts';
+import { elsewhere, featuresOf, forgedExport, here, hidden, readerOf } from '../../support/forged-onnx.ts';
 import { answersOf, checked } from '../../support/onnx-files.ts';
 
 /** Files that say they are exports. Of what they say, only what an export can say is taken. */
@@ -37,6 +42,35 @@ test('a process that a graph has taken over cannot say otherwise', async () => {
   expect(() => taken(readerOf(elsewhere('package.json', 16, hidden)))).toThrowError(
     expect.objectContaining({ sqlstate: '22000' }),
   );
+});
+
+const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-forged-'));
+const emptyDir = path.join(dir, 'empty');
+mkdirSync(emptyDir);
+afterAll(() => rmSync(dir, { recursive: true }));
+
+/** MessagePack of the features with other bytes of it in place of one value. */
+function metaWith(bytes: Buffer): Buffer {
+  const whole = packMeta({ features: featuresOf({ junk: 'JUNK' }) });
+  const at = whole.indexOf('JUNK') - 1;
+  return Buffer.concat([whole.subarray(0, at), bytes, whole.subarray(at + 5)]);
+}
+
+test.each([
+  ['that V8 could write but not read', Buffer.from(`${'81a161'.repeat(2_500)}01`, 'hex')],
+  [
+    'that would take the coordinator minutes',
+    Buffer.concat([Buffer.from('dd00200000', 'hex'), Buffer.alloc(2 ** 21, 0x90)]),
+  ],
+])('in a process: features %s are refused there', async (_, bytes) => {
+  const file = path.join(dir, 'deep.onnx');
+  writeFileSync(file, forgedExport(graph, { meta: metaWith(bytes) }));
+  const { signal } = new AbortController();
+  const options = { file, emptyDir, task: 'tabular_regression', spec: '{}', memoryBytes: 2 ** 30, signal } as const;
+  await expect(checkInProcess(options)).rejects.toMatchObject({
+    sqlstate: '22000',
+    detail: 'The part that is wrong: extent.',
+  });
 });
 
 test.each(['package.json', '../../package.json', `${process.cwd()}/package.json`])(
