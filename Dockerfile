@@ -1,7 +1,7 @@
 # One image for coordinator, worker and serving; the command chooses. The last stage adds Postgres's side.
 # Any image with Node.js 20 will do: for another base, --build-arg BASE=… (and BUILD_BASE=… with npm).
-ARG BASE=docker.io/library/node:20-bookworm-slim
-ARG BUILD_BASE=docker.io/library/node:20-bookworm
+ARG BASE=docker.io/library/node:20-trixie-slim
+ARG BUILD_BASE=docker.io/library/node:20-trixie
 
 FROM ${BUILD_BASE} AS build
 WORKDIR /app

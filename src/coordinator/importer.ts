@@ -1,4 +1,4 @@
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../db/database.ts';
 import { persist } from '../db/persist.ts';
@@ -117,7 +117,9 @@ export class Importer {
     try {
       const file = path.join(dir, 'model.onnx');
       await this.#write(claimed, file);
-      const found = await checkInProcess({ file, task, spec, memoryBytes, signal });
+      const emptyDir = path.join(dir, 'empty');
+      await mkdir(emptyDir, { mode: 0o700 });
+      const found = await checkInProcess({ file, emptyDir, task, spec, memoryBytes, signal });
       const members = await persist(() => this.#store(found.members, owner), logger, signal);
       await persist(() => this.#conclude(claimed, found, members), logger, signal);
     } finally {

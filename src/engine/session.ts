@@ -76,6 +76,13 @@ async function create(model: Uint8Array, compilation: Compilation): Promise<ort.
   }
 }
 
+/**
+ * A graph may name files with its weights, which are looked for here: nothing can be below a device. Other folders cannot be reached from
+ * it, and a graph in another format than ONNX's, which would not have been read before, is refused.
+ */
+const nowhere = '/dev/null/none/';
+const onlyItself = { load_model_format: 'ONNX', model_external_initializers_file_folder_path: nowhere };
+
 export const sessionOptions = ({
   threads,
   device,
@@ -88,7 +95,7 @@ export const sessionOptions = ({
   executionMode: 'sequential', // 'parallel' made weight gradients three times slower
   enableMemPattern: planned,
   enableCpuMemArena: !longLived,
-  ...(longLived ? { extra: { session: { intra_op: { allow_spinning: '0' } } } } : {}),
+  extra: { session: { ...onlyItself, ...(longLived ? { intra_op: { allow_spinning: '0' } } : {}) } },
   graphOptimizationLevel: 'all',
   logSeverityLevel: 3,
 });

@@ -2,13 +2,16 @@
 import { readFile } from 'node:fs/promises';
 import { reportError } from '../errors/rafiki-error.ts';
 import { checkFile } from './check-file.ts';
+import { checkedFound } from './checked-found.ts';
 import { memoryError } from './memory-error.ts';
 import type { CheckOrder, CheckReport } from './messages.ts';
 
 async function report({ file, task, spec }: CheckOrder): Promise<CheckReport> {
   try {
     const given = JSON.parse(spec) as Readonly<Record<string, unknown>>;
-    return { ok: true, found: await checkFile({ bytes: await readFile(file), task, spec: given, threads: 1 }) };
+    const found = await checkFile({ bytes: await readFile(file), task, spec: given, threads: 1 });
+    // also here: what is too deep, or too much, could be sent but would end the process that reads it
+    return { ok: true, found: checkedFound(found, task) };
   } catch (error) {
     return { ok: false, error: reportError(memoryError(error)) };
   }

@@ -16,6 +16,8 @@ const NICE = 10;
 
 export interface CheckOptions {
   file: string;
+  /** A private folder with nothing in it, where it is checked: a graph may name files. */
+  emptyDir: string;
   task: Task;
   /** JSON of an object. */
   spec: string;
@@ -27,6 +29,7 @@ export interface CheckOptions {
 /** Checks a file in a process of its own, whose word is not taken. Throws what is wrong with the file, or with what it did to the process. */
 export async function checkInProcess({
   file,
+  emptyDir,
   task,
   spec,
   memoryBytes,
@@ -36,7 +39,8 @@ export async function checkInProcess({
   const child = await LimitedProcess.start({
     entry,
     memoryBytes,
-    reads: [path.dirname(file)],
+    reads: [path.dirname(file), emptyDir],
+    cwd: emptyDir,
     nice: NICE,
     onEnd: () => undefined,
   });

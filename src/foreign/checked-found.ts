@@ -6,7 +6,10 @@ import { inputOf, outputOf, type Task } from '../domain/task.ts';
 import type { ExplanationData, FittedFeatures, TrainedModel } from '../domain/training.ts';
 import { BadData } from '../errors/errors.ts';
 import { columnKinds } from '../features/columns/registry.ts';
+import { hasExternalData } from '../graph/external-data.ts';
+import { isWithinExtent } from './extent.ts';
 import type { CheckedImport, ImportedMember, NamedEncoder } from './messages.ts';
+import { weightsElsewhere } from './onnx-check.ts';
 
 /** Columns of a table of Postgres, and bytes of their names. */
 const MAX_COLUMNS = 1600;
@@ -26,6 +29,8 @@ export function checkedFound(found: unknown, task: Task): CheckedImport {
   if (!Array.isArray(members) || members.length === 0) throw unfit('members');
   if (members.length > MAX_VERSION_MEMBERS) throw tooManyMembers(members.length);
   const read = members.map(memberOf);
+  const said = read.map(({ model: { features, explaining } }) => ({ features, explaining }));
+  if (!isWithinExtent(said)) throw unfit('extent');
   for (const [place, member] of read.entries()) checkVariant(member, place, read);
   if (read.reduce((sum, { model }) => sum + bytesOf(model), 0) > MAX_IMPORT_BYTES) throw unfit('size');
   return {
@@ -103,10 +108,22 @@ function encoderOf(encoder: unknown): NamedEncoder {
 function modelOf(model: unknown): TrainedModel {
   const { onnx, features, explaining } = fieldsOf(model);
   if (!(onnx instanceof Uint8Array)) throw unfit('model');
+  checkOneFile(onnx);
   return {
     ...{ onnx, features: featuresOf(features) },
     ...(explaining === undefined ? {} : { explaining: explainingOf(explaining) }),
   };
+}
+
+/** The graph itself may be what took the process over, so its check there counts for nothing. */
+function checkOneFile(onnx: Uint8Array): void {
+  let isElsewhere: boolean;
+  try {
+    isElsewhere = hasExternalData(onnx);
+  } catch {
+    throw unfit('model');
+  }
+  if (isElsewhere) throw weightsElsewhere();
 }
 
 /** Without an encoder's number, which the importer finds. */
@@ -133,7 +150,8 @@ function explainingOf(explaining: unknown): ExplanationData {
 const areTensors = (tensors: unknown): boolean =>
   Object.values(fieldsOf(tensors)).every((tensor) => {
     const { dtype, shape, data } = fieldsOf(tensor);
-    return typeof dtype === 'string' && Array.isArray(shape) && ArrayBuffer.isView(data);
+    const isShape = Array.isArray(shape) && shape.every((size) => Number.isInteger(size));
+    return typeof dtype === 'string' && isShape && ArrayBuffer.isView(data);
   });
 
 const bytesOf = ({ onnx, explaining }: TrainedModel): number =>

@@ -16,14 +16,15 @@ export function checkedOutline(bytes: Uint8Array): OnnxOutline {
       hint: 'Export it with operators of ONNX (domains ai.onnx and ai.onnx.ml) and of ONNX Runtime (com.microsoft) alone.',
     });
   }
-  if (outline.hasExternalData) {
-    throw new NotSupported('the ONNX file has its weights in other files', {
-      detail: 'They are external data, which an import does not have.',
-      hint: 'Save it as one file: onnx.save(onnx.load("model.onnx"), "whole.onnx").',
-    });
-  }
+  if (outline.hasExternalData) throw weightsElsewhere();
   return outline;
 }
+
+export const weightsElsewhere = (): NotSupported =>
+  new NotSupported('the ONNX file has its weights in other files', {
+    detail: 'They are external data, which an import does not have.',
+    hint: 'Save it as one file: onnx.save(onnx.load("model.onnx"), "whole.onnx").',
+  });
 
 function readOutline(bytes: Uint8Array): OnnxOutline {
   try {

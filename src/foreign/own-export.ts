@@ -1,19 +1,23 @@
 import { isEnsembleRule, MAX_VERSION_MEMBERS } from '../domain/ensembles/rule.ts';
+import { MAX_SPEC_BYTES } from '../domain/import-limits.ts';
 import type { InputColumn } from '../domain/table.ts';
 import type { Task } from '../domain/task.ts';
 import type { Dtype, ParamSet } from '../domain/tensor.ts';
-import { BadData } from '../errors/errors.ts';
+import { BadData, NotSupported } from '../errors/errors.ts';
 import { withoutMetadata } from '../graph/onnx-edit.ts';
 import type { OnnxOutline } from '../graph/onnx-outline.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import { packTensor, unpackMeta, unpackTensor } from '../params/tensor-codec.ts';
 import { tooManyMembers } from './checked-found.ts';
 import type { CheckedImport, ImportedMember, NamedEncoder } from './messages.ts';
+import { checkedOutline } from './onnx-check.ts';
 
 /** The metadata that `rafiki_export` appends: what the model is, and under further keys its parts. */
 const MODEL_KEY = 'rafiki.model';
 const isOurs = (key: string): boolean => /^rafiki\.(model|params\.\d+|blob\.[0-9a-f]{64})$/.test(key);
 const FORMAT = 1;
+/** Of the features of a member, in base64; a specification, which may become such, has a quarter of it. */
+const MAX_META_CHARS = 4 * MAX_SPEC_BYTES;
 
 export const isOwnExport = ({ metadata }: OnnxOutline): boolean => metadata.has(MODEL_KEY);
 
@@ -43,7 +47,7 @@ export async function readOwnExport(bytes: Uint8Array, { metadata }: OnnxOutline
   try {
     return await readExport(bytes, metadata, task);
   } catch (cause) {
-    if (cause instanceof BadData) throw cause;
+    if (cause instanceof BadData || cause instanceof NotSupported) throw cause;
     throw new BadData('the file says that rafiki_export made it, but its parts are damaged', {
       detail: cause instanceof Error ? cause.message : String(cause),
       hint: 'Export the model again.',
@@ -78,6 +82,7 @@ async function readExport(
   for (const { family, precision, weight, temperature, ...member } of model.members) {
     const { params, encoder, variant_of: variantOf } = member;
     const read = unpackModel(await readParams(params, { metadata, graph }));
+    checkedOutline(read.onnx); // it need not be the graph around it
     members.push({
       ...{ family, precision, weight, temperature, variantOf, model: read },
       ...(encoder === null ? {} : { encoder }),
@@ -94,6 +99,7 @@ interface ExportedFile {
 
 async function readParams(place: number, { metadata, graph }: ExportedFile): Promise<ParamSet> {
   const { meta, tensors } = JSON.parse(metadata.get(`rafiki.params.${place}`) ?? '') as ExportedParams;
+  if (meta.length > MAX_META_CHARS) throw new RangeError(`the metadata of part ${place} is too large`);
   const named: ParamSet['tensors'] = {};
   for (const { name, hash } of tensors) {
     const text = metadata.get(`rafiki.blob.${hash}`);

@@ -1,3 +1,5 @@
+import { checkKey } from './external-data.ts';
+
 const utf8 = new TextDecoder();
 export const textOf = (bytes: Uint8Array): string => utf8.decode(bytes);
 
@@ -26,8 +28,8 @@ export function* fieldsOf(bytes: Uint8Array): Generator<OnnxField> {
   while (at < bytes.length) {
     const from = at;
     const key = varint();
+    checkKey(key);
     const [field, wire] = [Math.floor(key / 8), key % 8];
-    if (field === 0) throw new RangeError('it is no ONNX file');
     if (wire === 0) {
       const value = varint();
       yield { field, value, whole: bytes.subarray(from, at) };

@@ -1,3 +1,4 @@
+import { hasExternalData } from './external-data.ts';
 import { elementTypes } from './graph.ts';
 import { fieldsOf, int64sOf, nodeOf, textOf } from './onnx-fields.ts';
 
@@ -55,7 +56,7 @@ const classLabels = new Set(['classlabels_strings', 'classlabels_int64s', 'class
 /** Throws a RangeError for bytes that are no ONNX file, or one that is cut off. */
 export function outlineOnnx(bytes: Uint8Array): OnnxOutline {
   const outline: Mutable = {
-    ...{ ops: new Set(), inputs: [], outputs: [], hasExternalData: false, functions: new Set() },
+    ...{ ops: new Set(), inputs: [], outputs: [], hasExternalData: hasExternalData(bytes), functions: new Set() },
     ...{ metadata: new Map(), classes: null, zipMaps: [], makers: new Map() },
   };
   let graphs = 0;
@@ -109,8 +110,8 @@ function readGraph(bytes: Uint8Array, outline: Mutable, depth: number): void {
   for (const { field, bytes: part } of fieldsOf(bytes)) {
     if (part === undefined) continue;
     if (field === 1) readNode(part, outline, depth);
-    else if (field === 5) weights.add(readWeight(part, outline));
-    else if (field === 15) weights.add(readSparseWeight(part, outline));
+    else if (field === 5) weights.add(readWeight(part));
+    else if (field === 15) weights.add(readSparseWeight(part));
     else if (field === 11) inputs.push(readValue(part));
     else if (field === 12 && depth === 0) outline.outputs.push(readValue(part));
   }
@@ -140,30 +141,21 @@ function readAttribute(bytes: Uint8Array, outline: Mutable, depth: number): stri
     if (part === undefined) continue;
     if (field === 9 && classLabels.has(name)) listed.push(textOf(part));
     else if (field === 6 || field === 11) readGraph(part, outline, depth + 1);
-    else if (field === 5 || field === 10) readWeight(part, outline);
-    else if (field === 22 || field === 23) readSparseWeight(part, outline);
   }
   return listed.length > 0 ? listed : undefined;
 }
 
-/** The name of a weight. Field 13 has the places of external data, 14 is 1 for them. */
-function readWeight(bytes: Uint8Array, outline: Mutable): string {
+/** The name of a weight. */
+function readWeight(bytes: Uint8Array): string {
   let name = '';
-  for (const { field, bytes: part, value } of fieldsOf(bytes)) {
-    if (field === 8 && part !== undefined) name = textOf(part);
-    else if (field === 13 || (field === 14 && value === 1)) outline.hasExternalData = true;
-  }
+  for (const { field, bytes: part } of fieldsOf(bytes)) if (field === 8 && part !== undefined) name = textOf(part);
   return name;
 }
 
 /** Its values have its name. */
-function readSparseWeight(bytes: Uint8Array, outline: Mutable): string {
+function readSparseWeight(bytes: Uint8Array): string {
   let name = '';
-  for (const { field, bytes: part } of fieldsOf(bytes)) {
-    if (part === undefined || field > 2) continue;
-    const own = readWeight(part, outline);
-    if (field === 1) name = own;
-  }
+  for (const { field, bytes: part } of fieldsOf(bytes)) if (field === 1 && part !== undefined) name = readWeight(part);
   return name;
 }
 

@@ -4,6 +4,7 @@ import { IMPORT_PART_BYTES, MAX_SPEC_BYTES } from '../../src/domain/import-limit
 import { FOREIGN } from '../../src/foreign/plan.ts';
 import { createParamStore } from '../../src/params/create-param-store.ts';
 import { packModel } from '../../src/params/model-codec.ts';
+import { elsewhere, forgedExport, readerOf } from '../support/forged-onnx.ts';
 import { onnxFile } from '../support/onnx-files.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
@@ -80,6 +81,16 @@ test.each([
 ])('an export that lies about its %s is refused', async (_, change) => {
   const bytes = await forged((description) => ({ ...description, ...change }));
   await expect(importFile(mallory, 'liar', bytes)).rejects.toMatchObject({ code: '22000' });
+});
+
+test('an export whose member would read a file of the server is refused', async () => {
+  const bytes = forgedExport(readerOf(elsewhere('usr/lib/os-release', 16)));
+  const importing = `select rafiki_import('leak', 'tabular_regression', $1, null) as id`;
+  const [begun] = await mallory.query<{ id: number }>(importing, [bytes]);
+  await expect(mallory.query(`select rafiki_wait_import($1, '3 min')`, [begun!.id])).rejects.toMatchObject({
+    code: '0A000',
+    message: 'the ONNX file has its weights in other files',
+  });
 });
 
 test('a score that a file says is none', async () => {

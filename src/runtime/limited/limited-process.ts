@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { getPriority, setPriority } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { cpuMs } from './cpu-time.ts';
 import { fenceOf } from './fence.ts';
 
 /** Source files run through tsx, the build directly. */
 const isSource = import.meta.url.endsWith('.ts');
+/** Found from here, not from where the process works. */
+const tsx = (): string => pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 
 /** A Node process with native libraries reserves 1.1 GB of addresses before it does anything. */
 const BASE_ADDRESS_BYTES = 1.5 * 2 ** 30;
@@ -57,6 +60,8 @@ export interface LimitedProcessOptions {
   memoryBytes: number;
   /** Folders that it may read besides its own code, if the system can limit that. */
   reads: readonly string[];
+  /** An empty folder where it works, if what it runs may name files; default: the root. */
+  cwd?: string;
   /** How far its priority is below that of this process. */
   nice: number;
   onEnd(end: ProcessEnd): void;
@@ -86,11 +91,11 @@ export class LimitedProcess {
     return new LimitedProcess(options, await fenceOf(options.reads));
   }
 
-  private constructor({ entry, memoryBytes, nice, onEnd }: LimitedProcessOptions, fence: readonly string[]) {
+  private constructor({ entry, memoryBytes, cwd = '/', nice, onEnd }: LimitedProcessOptions, fence: readonly string[]) {
     const addresses = memoryBytes + BASE_ADDRESS_BYTES + (isSource ? SOURCE_ADDRESS_BYTES : 0);
     // WebAssembly would reserve 10 GB of addresses to find accesses outside of its memory
     const options = [`--max-old-space-size=${HEAP_MB}`, '--disable-wasm-trap-handler'];
-    const node = [process.execPath, ...options, ...(isSource ? ['--import', 'tsx'] : [])];
+    const node = [process.execPath, ...options, ...(isSource ? ['--import', tsx()] : [])];
     const limited = ['/bin/sh', '-c', LAUNCHER, 'sh', String(Math.ceil(addresses / 1024)), isSource ? '0' : '1'];
     const [file = '', ...args] = [...fence, ...limited, ...node, fileURLToPath(entry)];
     const child = spawn(file, args, {
@@ -98,7 +103,7 @@ export class LimitedProcess {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
       env: {},
       detached: true,
-      ...(isSource ? {} : { cwd: '/' }),
+      cwd,
     });
     this.#child = child;
     child.unref();

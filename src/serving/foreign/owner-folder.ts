@@ -1,4 +1,4 @@
-import { copyFile, link, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { copyFile, link, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { ModelFile } from '../../domain/training.ts';
@@ -11,14 +11,19 @@ import type { EnsembleFiles } from '../devices/replica.ts';
  */
 export class OwnerFolder {
   readonly dir: string;
+  /** A folder in it with nothing in it, where the process works: a graph may name files. */
+  readonly emptyDir: string;
 
   private constructor(dir: string) {
     this.dir = dir;
+    this.emptyDir = path.join(dir, 'empty');
   }
 
   static async make(parent: string): Promise<OwnerFolder> {
     await ensurePrivateDir(parent);
-    return new OwnerFolder(await mkdtemp(path.join(parent, prefixOf(process.pid))));
+    const folder = new OwnerFolder(await mkdtemp(path.join(parent, prefixOf(process.pid))));
+    await mkdir(folder.emptyDir, { mode: 0o700 });
+    return folder;
   }
 
   /** Calls `work` with the files as they are found in the folder. */

@@ -183,7 +183,7 @@ export class OwnerProcess {
     const { owner, memoryBytes, parentDir, logger } = this.#options;
     const folder = await OwnerFolder.make(parentDir);
     const process: LimitedProcess = await LimitedProcess.start({
-      ...{ entry, memoryBytes, reads: [folder.dir], nice: NICE },
+      ...{ entry, memoryBytes, reads: [folder.dir], cwd: folder.emptyDir, nice: NICE },
       onEnd: (end) => {
         if (this.#running?.process !== process) return; // ended here
         this.#running = undefined;

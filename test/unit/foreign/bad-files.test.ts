@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -84,6 +84,8 @@ test('a detector of others, and a graph for another kind of input', async () => 
 });
 
 const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-bad-'));
+const emptyDir = path.join(dir, 'empty');
+mkdirSync(emptyDir);
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const { signal } = new AbortController();
@@ -94,6 +96,7 @@ const inProcess = (
   checkInProcess({
     ...{
       file: name,
+      emptyDir,
       task: 'tabular_classification',
       spec: JSON.stringify(spec),
       memoryBytes: 2 ** 30,

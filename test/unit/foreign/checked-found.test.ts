@@ -8,6 +8,19 @@ const found = await checked(onnxFile('sklearn_logistic'), 'tabular_classificatio
 const [member] = found.members;
 const members = (count: number): unknown[] => Array.from({ length: count }, () => ({ ...member }));
 
+const withModel = (change: Record<string, unknown>): Record<string, unknown> => ({
+  members: [{ ...member, model: { ...member?.model, ...change } }],
+});
+const withState = (state: Record<string, unknown>): Record<string, unknown> =>
+  withModel({
+    features: { ...member?.model.features, state: { ...(member?.model.features.state as object), ...state } },
+  });
+function nested(depth: number): unknown {
+  let value: unknown = 1;
+  for (let level = 0; level < depth; level++) value = { a: value };
+  return value;
+}
+
 test('what a file has become is taken as it is, and nothing else with it', () => {
   const whole = { ...found, more: 1, members: [{ ...member, score: 0.9, paramsId: 7 }] };
   expect(checkedFound(whole, 'tabular_classification')).toEqual(found);
@@ -53,6 +66,19 @@ test.each<[string, Record<string, unknown>]>([
   ['an encoder by name alone', { members: [{ ...member, encoder: { name: 'x' } }] }],
   ['no graph', { members: [{ ...member, model: { ...member?.model, onnx: 'x' } }] }],
   ['no features', { members: [{ ...member, model: { ...member?.model, features: null } }] }],
+  ['features that are nested too deeply', withState({ junk: nested(2_500) })],
+  ['more features than any model has', withState({ junk: Array.from({ length: 1_100_000 }, () => []) })],
+  ['more numbers than any model has', withState({ junk: new Array<number>(4_100_000).fill(0) })],
+  ['features in a form that hides what is in them', withState({ junk: new Map([[1, nested(2_500)]]) })],
+  [
+    'a tensor whose shape is none',
+    withModel({
+      explaining: {
+        kind: 'forest',
+        tensors: { x: { dtype: 'float32', shape: [nested(9)], data: new Float32Array(1) } },
+      },
+    }),
+  ],
   [
     'explanations of another kind',
     { members: [{ ...member, model: { ...member?.model, explaining: { kind: 'x' } } }] },

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 interface Probe {
   file: string;
   port: number;
-  kind: 'look' | 'spin' | 'allocate' | 'start' | 'who';
+  kind: 'look' | 'spin' | 'allocate' | 'start' | 'who' | 'where';
 }
 
 const reads = (file: string): boolean => {
@@ -27,6 +27,7 @@ const connects = (port: number): Promise<boolean> =>
 async function answer({ kind, file, port }: Probe): Promise<void> {
   if (kind === 'spin') for (;;);
   if (kind === 'who') return void process.send?.(process.pid);
+  if (kind === 'where') return void process.send?.([process.cwd(), reads('package.json')]);
   if (kind === 'start') return void process.send?.(spawn('/bin/sleep', ['600'], { stdio: 'ignore' }).pid);
   if (kind === 'allocate') {
     const kept: Buffer[] = [];

@@ -9,12 +9,13 @@ import { fencedOff } from '../../../src/runtime/limited/fence.ts';
 import { LimitedProcess, ProcessEnded } from '../../../src/runtime/limited/limited-process.ts';
 
 const entry = new URL('./limited-child.ts', import.meta.url);
-const limited = (reads: readonly string[] = []): Promise<LimitedProcess> =>
+const limited = (reads: readonly string[] = [], cwd?: string): Promise<LimitedProcess> =>
   LimitedProcess.start({
     entry,
     memoryBytes: 2 ** 30,
     reads: [path.dirname(fileURLToPath(entry)), ...reads],
     nice: 1,
+    ...(cwd === undefined ? {} : { cwd }),
     onEnd: () => undefined,
   });
 
@@ -82,6 +83,17 @@ test('it has no environment, and reaches neither files nor the network nor its p
   } finally {
     await Promise.all([child.kill(), reader.kill()]);
     close();
+  }
+});
+
+test('it works in the folder that it is given, where names of files lead to nothing', async () => {
+  const dir = mkdtempSync(path.join(homedir(), '.rafiki-test-'));
+  const child = await limited([dir], dir);
+  try {
+    expect(await child.order({ kind: 'where' }, 60_000)).toEqual([dir, false]);
+  } finally {
+    await child.kill();
+    rmSync(dir, { recursive: true });
   }
 });
 
