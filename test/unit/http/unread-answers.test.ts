@@ -53,16 +53,20 @@ const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nhost: x\r\nauthor
 test.each([
   ['a long answer', ask('/file')],
   ['without a role, many answers', ask('/open').repeat(2_000)],
-])('a client that does not read is disconnected: %s', async (_, sent) => {
-  const port = await start({ unreadMs: 500 });
-  let connected = 0;
-  app?.server.on('connection', () => connected++);
-  client = connect(port, '127.0.0.1').pause();
-  client.on('error', () => undefined);
-  client.write(sent);
-  await expect.poll(() => connected, { timeout: 60_000 }).toBe(1);
-  await expect.poll(connections, { timeout: 60_000 }).toBe(0);
-}, 130_000);
+])(
+  'a client that does not read is disconnected: %s',
+  async (_, sent) => {
+    const port = await start({ unreadMs: 500 });
+    let connected = 0;
+    app?.server.on('connection', () => connected++);
+    client = connect(port, '127.0.0.1').pause();
+    client.on('error', () => undefined);
+    client.write(sent);
+    await expect.poll(() => connected, { timeout: 60_000 }).toBe(1);
+    await expect.poll(connections, { timeout: 60_000 }).toBe(0);
+  },
+  130_000,
+);
 
 test('long answers of a role that are not read are bounded, and others have room', async () => {
   const port = await start({ answerBytes: 3 * LONG, unreadMs: 3_600_000 });
