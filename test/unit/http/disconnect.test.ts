@@ -137,7 +137,13 @@ test('a stream whose client has left reads no more', async () => {
   let reads = 0;
   const changed = new Changed();
   const streams = new Streams({ streams: 1, streamsOfRole: 1 });
-  const routes = eventRoutes({ changed, streams, stopping: new AbortController().signal, ...stillThere, logger: silentLogger });
+  const routes = eventRoutes({
+    changed,
+    streams,
+    stopping: new AbortController().signal,
+    ...stillThere,
+    logger: silentLogger,
+  });
   const url = await start(
     routes,
     () => [{ study: 1, state: `running ${++reads}` }],
