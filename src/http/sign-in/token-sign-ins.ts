@@ -31,8 +31,6 @@ const IDLE_MS = 2_000;
 
 const format = /^rafiki_[0-9a-f]{64}$/;
 
-export const isToken = (text: string): boolean => format.test(text);
-
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Roles that tokens stand for. The database has the hash of a hash of each, so the token itself never reaches it. */
@@ -54,7 +52,7 @@ export class TokenSignIns {
 
   /** Looks the token up. Throws {@link AuthenticationFailed}. */
   async enter(token: string): Promise<SignedIn> {
-    if (!isToken(token)) throw invalidToken();
+    if (!format.test(token)) throw invalidToken();
     const proof = sha256(token);
     const hash = sha256(proof);
     const found = await this.#find(hash);
