@@ -12,6 +12,7 @@ import type { HttpRoute } from './route.ts';
 import { PAGE_KEY } from './sign-in/page-sessions.ts';
 import type { SignIns } from './sign-in/sign-ins.ts';
 import type { SignedIn } from './sign-in/signed-in.ts';
+import { closeUnread, shareAnswerMemory } from './unread-answers.ts';
 import { validatorCompiler } from './validate.ts';
 
 export interface TlsFiles {
@@ -97,6 +98,8 @@ export function createApp(options: Omit<AppOptions, 'signIns'>): FastifyInstance
   refuseBodies(app, known);
   acceptFiles(app, limits);
   shareMemory(app, limits);
+  closeUnread(app, limits);
+  shareAnswerMemory(app, limits);
   return app;
 }
 

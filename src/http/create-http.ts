@@ -112,7 +112,10 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
         ...tokenRoutes(),
         ...datasetRoutes(limits),
         ...studyRoutes(),
-        ...eventRoutes({ changed, streams: new Streams(limits), stopping: stopping.signal, logger }),
+        ...eventRoutes({
+          ...{ changed, streams: new Streams(limits), stopping: stopping.signal, logger },
+          ...{ signIns, recheckMs: limits.signInRefreshMs },
+        }),
         ...trialRoutes(),
         ...modelRoutes(models),
         ...predictRoutes(predictions, limits),

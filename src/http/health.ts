@@ -26,5 +26,6 @@ export function addHealth(app: FastifyInstance, options: HealthOptions): void {
     const ready = await isReady();
     return reply.code(ready ? 200 : 503).send({ ready });
   });
-  app.get('/openapi.json', async () => options.document);
+  const document = Buffer.from(JSON.stringify(options.document)); // once: anyone may ask, and not read it
+  app.get('/openapi.json', async (_, reply) => reply.type('application/json; charset=utf-8').send(document));
 }

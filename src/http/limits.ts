@@ -17,6 +17,11 @@ export interface HttpLimits {
   /** All bodies above `smallBytes` share `bodyBytes`. */
   smallBytes: number;
   bodyBytes: number;
+  /** All answers above `smallBytes` that clients have not read yet share `answerBytes`; a role has a quarter, or one answer. */
+  answerBytes: number;
+  /** A client that has not read `readBytes` of its answer in this time, nor the rest of it, is disconnected. */
+  unreadMs: number;
+  readBytes: number;
   /** Brackets within each other: parsing millions takes a second. */
   jsonDepth: number;
   /** Roles that are signed in at the same time. */
@@ -63,6 +68,9 @@ export const defaultHttpLimits: HttpLimits = {
   uploadBytes: 64 * MB,
   smallBytes: 64 * 1024,
   bodyBytes: 256 * MB,
+  answerBytes: 512 * MB,
+  unreadMs: 30_000,
+  readBytes: 16 * 1024,
   jsonDepth: 64,
   roles: 64,
   statements: 16,

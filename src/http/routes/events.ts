@@ -1,10 +1,12 @@
 import type { ServerResponse } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import { LimitReached } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { errorAnswer, logFault } from '../error-answer.ts';
 import type { HttpLimits } from '../limits.ts';
 import { type HttpAsked, type HttpRoute, route } from '../route.ts';
 import { studyParams } from '../schemas.ts';
+import type { SignIns } from '../sign-in/sign-ins.ts';
 import { ANY_STUDY, type Changed } from './changed.ts';
 import { newestStudies, type StudyAnswer, studyOf } from './studies.ts';
 
@@ -62,11 +64,19 @@ interface WatchedStudies {
   read(): Promise<StreamedEvent>;
 }
 
+interface StreamOptions {
+  first: StreamedEvent;
+  changed: Changed;
+  gone: AbortSignal;
+  /** Throws if the role may no longer sign in as it did. */
+  checkRole(): Promise<void>;
+}
+
 /** Ends with the last event, when the client has gone, or when the server stops. */
 async function stream(
   response: ServerResponse,
   { event, study, read }: WatchedStudies,
-  { first, changed, gone }: { first: StreamedEvent; changed: Changed; gone: AbortSignal },
+  { first, changed, gone, checkRole }: StreamOptions,
 ): Promise<void> {
   const untilMs = performance.now() + MAX_STREAM_MS;
   let last = '';
@@ -81,6 +91,7 @@ async function stream(
     const minMs = Math.min(POLL_MS, Math.max(MIN_LOOK_MS, lookMs / LOOK_SHARE));
     await changed.wait(study, { minMs, maxMs: POLL_MS, signal: gone });
     if (gone.aborted) return;
+    await checkRole();
     const startedMs = performance.now();
     next = await read();
     lookMs = performance.now() - startedMs;
@@ -93,14 +104,28 @@ export interface EventOptions {
   changed: Changed;
   streams: Streams;
   stopping: AbortSignal;
+  /** Of the request that began a stream: it is signed in again after each `recheckMs`, as a new request would be. */
+  signIns: Pick<SignIns, 'of'>;
+  recheckMs: number;
   logger: Logger;
+}
+
+function roleCheck(request: FastifyRequest, { signIns, recheckMs }: EventOptions): () => Promise<void> {
+  let checkedMs = performance.now();
+  return async () => {
+    const nowMs = performance.now();
+    if (nowMs - checkedMs < recheckMs) return;
+    await signIns.of(request.headers.authorization, request.ip);
+    checkedMs = nowMs;
+  };
 }
 
 async function sendEvents(
   { role, request, reply }: Pick<HttpAsked<unknown, unknown, unknown>, 'role' | 'request' | 'reply'>,
   watched: WatchedStudies,
-  { changed, streams, stopping, logger }: EventOptions,
+  options: EventOptions,
 ): Promise<undefined> {
+  const { changed, streams, stopping, logger } = options;
   const first = await watched.read(); // an error is an answer of its own
   streams.enter(role.role);
   const response = reply.raw;
@@ -111,7 +136,7 @@ async function sendEvents(
   const headers = { ...reply.getHeaders(), 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
   response.writeHead(200, headers as Record<string, string>);
   try {
-    await stream(response, watched, { first, changed, gone });
+    await stream(response, watched, { first, changed, gone, checkRole: roleCheck(request, options) });
   } catch (error) {
     const { status, report } = errorAnswer(error);
     logFault(logger, { path: request.routeOptions.url, status, error });

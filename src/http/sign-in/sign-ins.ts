@@ -9,10 +9,10 @@ import { HttpRefusal } from '../error-answer.ts';
 import { FairGate } from '../fair-gate.ts';
 import type { HttpLimits } from '../limits.ts';
 import { type Credentials, credentialsOf } from './credentials.ts';
-import { Failures } from './failures.ts';
+import { Failures, networkOf } from './failures.ts';
 import { KeptSignIns } from './kept-sign-ins.ts';
 import { SignedIn } from './signed-in.ts';
-import { TokenSignIns } from './token-sign-ins.ts';
+import { invalidToken, TokenSignIns } from './token-sign-ins.ts';
 
 export interface SignInsOptions {
   /** The service's sessions: those of roles reach the same database. */
@@ -41,6 +41,8 @@ export class SignIns {
   readonly #entering = new Map<string, Promise<SignedIn>>();
   readonly #ofAddress: Failures;
   readonly #ofRole: Failures;
+  /** By the hash of a token that was refused: a client that goes on sending it fails once, and is answered from here. */
+  readonly #deadTokens: Failures;
   readonly #checks: FairGate;
   readonly #statements: FairGate;
   readonly #tokens: TokenSignIns;
@@ -52,6 +54,7 @@ export class SignIns {
     this.#kept = new KeptSignIns({ clock, max, refreshMs, expireMs });
     this.#ofAddress = new Failures(clock, limits.failuresOfAddress);
     this.#ofRole = new Failures(clock, limits.failuresOfRole);
+    this.#deadTokens = new Failures(clock, 1);
     this.#checks = new FairGate({
       what: 'attempts to sign in',
       places: limits.signIns,
@@ -69,10 +72,11 @@ export class SignIns {
   }
 
   /** Without a promise if the password was checked recently. Throws {@link AuthenticationFailed}. */
-  of(header: string | undefined, address: string): SignedIn | Promise<SignedIn> {
+  of(header: string | undefined, ip: string): SignedIn | Promise<SignedIn> {
+    const address = networkOf(ip);
     const [, token] = bearer.exec(header ?? '') ?? [];
     if (token !== undefined) return this.#tokens.kept(token) ?? this.#enterToken(token, address);
-    const credentials = this.#credentials(header, address);
+    const credentials = credentialsOf(header); // a malformed header guesses nothing: it is no failure
     const key = hash('sha256', `${this.#secret}${credentials.role}\0${credentials.password}`, 'base64');
     return this.#kept.of(key) ?? this.#enter(key, credentials, address);
   }
@@ -82,16 +86,36 @@ export class SignIns {
   }
 
   async #enterToken(token: string, address: string): Promise<SignedIn> {
+    const key = hash('sha256', `${this.#secret}${token}`, 'base64');
+    this.#checkToken(key);
     this.#checkFailures(address);
     return this.#checks.run(address, async () => {
+      this.#checkToken(key);
       this.#checkFailures(address);
       try {
         return (await this.#tokens.kept(token)) ?? (await this.#tokens.enter(token));
       } catch (error) {
-        if (error instanceof AuthenticationFailed) this.#ofAddress.add(address);
+        if (error instanceof AuthenticationFailed) {
+          this.#deadTokens.add(key);
+          this.#addFailure(address);
+        }
         throw error;
       }
     });
+  }
+
+  /** Refuses one that was refused within the minute, without a question to the database. */
+  #checkToken(key: string): void {
+    if (this.#deadTokens.waitSeconds(key) > 0) throw invalidToken();
+  }
+
+  #addFailure(address: string): void {
+    const count = this.#ofAddress.add(address);
+    const { logger, limits } = this.#options;
+    if (count === 1)
+      logger.warn({ address }, 'a sign-in was refused; others of its address within a minute are counted');
+    if (count === limits.failuresOfAddress)
+      logger.warn({ address, count }, 'new sign-ins of this address are refused until the minute is over');
   }
 
   /** Requests with the same credentials share one check. */
@@ -130,20 +154,11 @@ export class SignIns {
       } catch (error) {
         void login.stop();
         if (!isRefusal(error)) throw error;
-        this.#ofAddress.add(address);
+        this.#addFailure(address);
         this.#ofRole.add(pair);
         throw wrong(error);
       }
     });
-  }
-
-  #credentials(header: string | undefined, address: string): Credentials {
-    try {
-      return credentialsOf(header);
-    } catch (error) {
-      if (header !== undefined) this.#ofAddress.add(address);
-      throw error;
-    }
   }
 
   #checkFailures(address: string): void {

@@ -52,7 +52,7 @@ export class TokenSignIns {
 
   /** Looks the token up. Throws {@link AuthenticationFailed}. */
   async enter(token: string): Promise<SignedIn> {
-    if (!format.test(token)) throw invalid();
+    if (!format.test(token)) throw invalidToken();
     const proof = sha256(token);
     const hash = sha256(proof);
     const found = await this.#find(hash);
@@ -68,7 +68,7 @@ export class TokenSignIns {
     this.#kept.add(hash, signedIn, async () => {
       const again = await this.#find(hash);
       // a role that was renamed: requests are counted and served by its new name after another sign-in; so is a function that was restored
-      if (again.role !== role || again.version !== found.version) throw invalid();
+      if (again.role !== role || again.version !== found.version) throw invalidToken();
     });
     return signedIn;
   }
@@ -80,7 +80,7 @@ export class TokenSignIns {
   async #find(hash: string): Promise<LiveToken> {
     const { database, logger } = this.#options;
     const found = await selectToken(database, hash);
-    if (found === undefined) throw invalid();
+    if (found === undefined) throw invalidToken();
     if (found.isUseDue)
       noteUse(database, found.id).catch((error: unknown) =>
         logger.warn({ err: String(error) }, 'the use of a token was not noted'),
@@ -89,7 +89,7 @@ export class TokenSignIns {
   }
 }
 
-const invalid = (): AuthenticationFailed =>
+export const invalidToken = (): AuthenticationFailed =>
   new AuthenticationFailed('the token is not valid', {
     detail: 'It is none, has expired or was revoked, or its role may no longer log in.',
     hint: 'Create one as the role: select rafiki_create_token(…);',

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, expect, test } from 'vitest';
-import { DatabaseUnreachable } from '../../../src/errors/errors.ts';
+import { AuthenticationFailed, DatabaseUnreachable } from '../../../src/errors/errors.ts';
 import { addRoutes, createApp } from '../../../src/http/app.ts';
 import { FairGate } from '../../../src/http/fair-gate.ts';
 import { defaultHttpLimits } from '../../../src/http/limits.ts';
@@ -12,6 +12,7 @@ import { SignedIn } from '../../../src/http/sign-in/signed-in.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 
 const limits = defaultHttpLimits;
+const stillThere = { signIns: { of: () => Promise.reject(new Error('not asked')) }, recheckMs: 3_600_000 };
 let app: FastifyInstance;
 
 afterEach(async () => {
@@ -77,6 +78,7 @@ test('a stream reads its first event once, and ends with the study', async () =>
     changed: new Changed(),
     streams: new Streams(limits),
     stopping: new AbortController().signal,
+    ...stillThere,
     logger: silentLogger,
   });
   const studies = (): object[] => [{ study: 1, state: ++reads === 1 ? 'completed' : 'read again' }];
@@ -92,6 +94,7 @@ test('an error within a stream says its status', async () => {
     changed,
     streams: new Streams(limits),
     stopping: new AbortController().signal,
+    ...stillThere,
     logger: silentLogger,
   });
   let reads = 0;
@@ -107,11 +110,40 @@ test('an error within a stream says its status', async () => {
   expect(JSON.parse(data)).toEqual({ status: 503, code: '08006', message: 'the database is away', hint: 'Wait.' });
 });
 
+test('a stream ends when its role may no longer sign in', async () => {
+  const changed = new Changed();
+  const asked: unknown[] = [];
+  const signIns = {
+    async of(header: string | undefined, address: string): Promise<SignedIn> {
+      asked.push(header, address);
+      throw new AuthenticationFailed('role or password is wrong', { hint: 'Sign in again.' });
+    },
+  };
+  const options = { streams: new Streams(limits), stopping: new AbortController().signal, logger: silentLogger };
+  const routes = eventRoutes({ changed, ...options, signIns, recheckMs: 0 });
+  let reads = 0;
+  const url = await start(
+    routes,
+    () => [{ study: 1, state: `running ${++reads}` }],
+    async (role) => role,
+  );
+  const answer = await fetch(`${url}/v1/studies/1/events`, { headers: { authorization: 'Basic x' } });
+  const text = await answer.text();
+  expect(text).toContain('event: error\ndata: {"status":401,"code":"28P01"');
+  expect([reads, asked]).toEqual([1, ['Basic x', '127.0.0.1']]);
+}, 60_000);
+
 test('a stream whose client has left reads no more', async () => {
   let reads = 0;
   const changed = new Changed();
   const streams = new Streams({ streams: 1, streamsOfRole: 1 });
-  const routes = eventRoutes({ changed, streams, stopping: new AbortController().signal, logger: silentLogger });
+  const routes = eventRoutes({
+    changed,
+    streams,
+    stopping: new AbortController().signal,
+    ...stillThere,
+    logger: silentLogger,
+  });
   const url = await start(
     routes,
     () => [{ study: 1, state: `running ${++reads}` }],

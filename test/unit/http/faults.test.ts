@@ -33,7 +33,11 @@ beforeEach(() => {
   const statements = new FairGate({ what: 'requests', places: 4, placesOfRole: 4, waitingOfRole: 4 });
   const signIns = { of: () => new SignedIn({ role: 'ann', servedAs: 'ann', api: 'public', sessions, statements }) };
   const stopping = new AbortController().signal;
-  addRoutes(app, eventRoutes({ changed, streams: new Streams(limits), stopping, logger }), signIns);
+  addRoutes(
+    app,
+    eventRoutes({ changed, streams: new Streams(limits), stopping, signIns, recheckMs: 60_000, logger }),
+    signIns,
+  );
   const predictions = {
     model: (_: SignedIn, name: string) => {
       throw name === 'none' ? Object.assign(new Error('no'), { statusCode: 404 }) : fault;
