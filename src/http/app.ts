@@ -134,7 +134,8 @@ function checkOrigin({ method, headers: { origin, host } }: FastifyRequest, orig
   if (origin === undefined || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return;
   if (origins.includes(origin) || (URL.canParse(origin) && new URL(origin).host === host)) return;
   throw new HttpRefusal({ status: 403, sqlstate: '42501' }, 'web pages of this origin may not use the server', {
-    hint: 'Allow it with RAFIKI_HTTP_CORS.',
+    detail: `The page is of ${origin.slice(0, 200)}, and the request came to ${String(host).slice(0, 200)}.`,
+    hint: "If that is the server's own address, behind a proxy, set RAFIKI_HTTP_ORIGIN to it, or let the proxy pass on the header Host; otherwise allow it with RAFIKI_HTTP_CORS.",
   });
 }
 

@@ -252,6 +252,14 @@ describe('rights', () => {
     await expect.poll(async () => (await ann('GET', `/v1/studies/${body.study}`)).body['state']).toBe('cancelled');
   });
 
+  test('a data set that a view needs is not dropped, and the view is named', async () => {
+    const session = await database.as('ann');
+    await session.query('create view of_lines as select * from lines');
+    const { status, body } = await ann('DELETE', '/v1/datasets/lines');
+    expect([status, body]).toMatchObject([409, { error: { code: '2BP01', detail: /of_lines/ } }]);
+    await session.query('drop view of_lines');
+  });
+
   test('a data set is dropped by its owner', async () => {
     expect((await ann('DELETE', '/v1/datasets/lines')).body).toEqual({ done: true });
     expect((await ann('GET', '/v1/datasets/lines')).body).toMatchObject({ error: { code: '42P01' } });
@@ -319,6 +327,11 @@ describe('errors', () => {
     expect(JSON.stringify(answer.body)).not.toMatch(/node_modules|\.ts:|\.js:/);
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect(answer.headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  test('an upload without a file', async () => {
+    const { status, body } = await ann('POST', '/v1/datasets/x', undefined, {});
+    expect([status, body]).toMatchObject([400, { error: { code: '22023', message: 'the request has no file' } }]);
   });
 
   test('a body that is no JSON, or of another type', async () => {

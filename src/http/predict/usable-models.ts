@@ -20,15 +20,17 @@ export interface UsableModel {
   classBytes: number;
 }
 
-/** Keys are read again after this, even if no change was notified. */
+/** Keys are read again after this, in the background, even if no change was notified; after twice this nothing is answered with them. */
 const MAX_AGE_MS = 10_000;
 const MAX_MODELS = 256;
 /** Any role may send any number of NOTIFYs: this bounds how often all is read again. A key that has changed is refused anyway. */
 const MIN_FORGET_MS = 100;
 
 interface KnownModel {
-  model: UsableModel;
+  model?: UsableModel;
   readMs: number;
+  /** All requests that come meanwhile wait for the same one. */
+  reading?: Promise<UsableModel> | undefined;
 }
 
 /**
@@ -46,9 +48,17 @@ export class UsableModels {
 
   /** Without a promise if it was read recently. Throws what rafiki_predict raises for a model that the role may not use. */
   of(role: SignedIn, name: string): UsableModel | Promise<UsableModel> {
-    const known = this.#known.get(role.identity)?.get(name);
-    if (known !== undefined && this.#clock.nowMs() - known.readMs < MAX_AGE_MS) return known.model;
-    return this.#read(role, name);
+    const models = this.#modelsOf(role);
+    const known = models.get(name) ?? this.#add(models, name);
+    const ageMs = this.#clock.nowMs() - known.readMs;
+    if (known.model !== undefined && ageMs < MAX_AGE_MS) return known.model;
+    known.reading ??= this.#read(role.forAll(), name, known).catch((error: unknown) => {
+      if (models.get(name) === known) models.delete(name);
+      throw error;
+    });
+    if (known.model === undefined || ageMs >= 2 * MAX_AGE_MS) return known.reading;
+    known.reading.catch(() => undefined); // the next request is told
+    return known.model;
   }
 
   /** Forgets one model of a role. */
@@ -72,20 +82,32 @@ export class UsableModels {
     });
   }
 
-  async #read(role: SignedIn, name: string): Promise<UsableModel> {
-    const generation = this.#known;
-    const readMs = this.#clock.nowMs();
-    const [model] = await role.call<UsableModel>('usable_model', { model: name });
-    if (model === undefined) {
-      this.forget(role, name);
-      await role.call('no_answer', { model: name });
-      throw new UndefinedObject('the model does not exist');
-    }
-    const models = generation.get(role.identity) ?? new Map<string, KnownModel>();
-    generation.set(role.identity, models);
+  #modelsOf({ identity }: SignedIn): Map<string, KnownModel> {
+    const models = this.#known.get(identity) ?? new Map<string, KnownModel>();
+    this.#known.set(identity, models);
+    return models;
+  }
+
+  #add(models: Map<string, KnownModel>, name: string): KnownModel {
     const [oldest] = models.keys();
     if (models.size >= MAX_MODELS && oldest !== undefined) models.delete(oldest);
-    models.set(name, { model, readMs });
-    return model;
+    const known: KnownModel = { readMs: Number.NEGATIVE_INFINITY };
+    models.set(name, known);
+    return known;
+  }
+
+  async #read(role: SignedIn, name: string, known: KnownModel): Promise<UsableModel> {
+    const readMs = this.#clock.nowMs();
+    try {
+      const [model] = await role.call<UsableModel>('usable_model', { model: name });
+      if (model === undefined) {
+        await role.call('no_answer', { model: name });
+        throw new UndefinedObject('the model does not exist');
+      }
+      Object.assign(known, { model, readMs });
+      return model;
+    } finally {
+      known.reading = undefined;
+    }
   }
 }

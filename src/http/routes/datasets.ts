@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import Type, { type Static } from 'typebox';
-import { UndefinedObject } from '../../errors/errors.ts';
+import { InvalidParameter, UndefinedObject } from '../../errors/errors.ts';
 import type { HttpLimits } from '../limits.ts';
 import { type HttpRoute, route } from '../route.ts';
 import { DEFAULT_PAGE, doneSchema, nullableText, pageQuery } from '../schemas.ts';
@@ -83,6 +83,11 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     ),
     status: 201,
     handle({ role, params: { dataset }, query: { schema }, body, request }) {
+      if (!(body instanceof Readable || Buffer.isBuffer(body))) {
+        throw new InvalidParameter('the request has no file', {
+          hint: `Send the file as the body, with its content type: ${Object.keys(formats).join(', ')}.`,
+        });
+      }
       const [type = ''] = (request.headers['content-type'] ?? '').split(';');
       const format = formats[type.trim().toLowerCase()] ?? 'csv';
       const {

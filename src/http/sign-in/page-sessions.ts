@@ -79,6 +79,6 @@ function refuseOthers(
   const isOwn = origin === undefined || origin === ownOrigin || (URL.canParse(origin) && new URL(origin).host === host);
   if (isOwn && (site === undefined || site === 'same-origin')) return;
   throw new HttpRefusal({ status: 403, sqlstate: '42501' }, 'a session is used by another origin', {
-    hint: 'Sign in with a role and its password by HTTP Basic.',
+    hint: "If that is the server's own address, behind a proxy, set RAFIKI_HTTP_ORIGIN to it; otherwise sign in with a role and its password by HTTP Basic.",
   });
 }

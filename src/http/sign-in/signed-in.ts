@@ -24,7 +24,7 @@ export class SignedIn {
   readonly signal: AbortSignal | undefined;
   readonly #options: SignedInOptions;
 
-  constructor(options: SignedInOptions, request?: { identity: object; signal: AbortSignal }) {
+  constructor(options: SignedInOptions, request?: { identity: object; signal: AbortSignal | undefined }) {
     this.role = options.role;
     this.servedAs = options.servedAs;
     this.api = options.api;
@@ -36,6 +36,11 @@ export class SignedIn {
   /** The same for one request, whose statements end when `signal` aborts. */
   during(signal: AbortSignal): SignedIn {
     return new SignedIn(this.#options, { identity: this.identity, signal });
+  }
+
+  /** The same for what several requests wait for: no client that disconnects ends it. */
+  forAll(): SignedIn {
+    return new SignedIn(this.#options, { identity: this.identity, signal: undefined });
   }
 
   /** The values of a call `rafiki._http_…`, as JSON has them: times in ISO 8601. */

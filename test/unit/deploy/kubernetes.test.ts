@@ -29,16 +29,20 @@ interface Manifest {
   data?: Record<string, string>;
 }
 
+interface Container {
+  args: string[];
+  command?: string[];
+  env?: { name: string }[];
+  securityContext: { readOnlyRootFilesystem: boolean; allowPrivilegeEscalation: boolean };
+  volumeMounts?: { name: string; mountPath: string; subPath?: string }[];
+  resources: { limits?: { memory?: string } };
+}
+
 interface PodSpec {
   automountServiceAccountToken: boolean;
   securityContext: { runAsNonRoot: boolean };
-  containers: {
-    args: string[];
-    env?: { name: string }[];
-    securityContext: { readOnlyRootFilesystem: boolean; allowPrivilegeEscalation: boolean };
-    volumeMounts?: { mountPath: string }[];
-    resources: { limits?: { memory?: string } };
-  }[];
+  initContainers?: Container[];
+  containers: Container[];
 }
 
 const isThere = (): boolean => {
@@ -84,11 +88,20 @@ describe.skipIf(!hasKubectl).each(places)('deploy/kubernetes/%s', (place) => {
     for (const name of Object.keys(settings)) expect(variables).toContain(name);
   });
 
+  test('a cache is a folder of the user, since an empty volume belongs to root', () => {
+    for (const { initContainers = [], containers } of pods) {
+      const mounts = containers.flatMap(({ volumeMounts = [] }) => volumeMounts).filter(({ name }) => name === 'cache');
+      if (mounts.length === 0) continue;
+      expect(mounts).toMatchObject([{ mountPath: '/var/cache/rafiki', subPath: 'own' }]);
+      expect(initContainers).toMatchObject([{ command: ['mkdir', '-p', '-m', '700', '/volume/own'] }]);
+    }
+  });
+
   test('nothing runs as root, writes beside its folders, or knows the API', () => {
     expect(pods.length).toBeGreaterThanOrEqual(3);
     for (const pod of pods) {
       expect(pod).toMatchObject({ automountServiceAccountToken: false, securityContext: { runAsNonRoot: true } });
-      for (const { securityContext, resources } of pod.containers) {
+      for (const { securityContext, resources } of [...(pod.initContainers ?? []), ...pod.containers]) {
         expect(securityContext).toMatchObject({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: false });
         expect(resources.limits?.memory).toBeDefined();
       }
@@ -109,7 +122,10 @@ test.skipIf(!hasKubectl)(
     const manifests = built('base') as (Manifest & { spec: Record<string, unknown> })[];
     const of = (kind: string, name: string) =>
       manifests.find((each) => each.kind === kind && each.metadata.name === name)?.spec;
-    expect(of('Service', 'rafiki-http')).toMatchObject({ ports: [{ port: 80, targetPort: 'http' }] });
+    expect(of('Service', 'rafiki-http')).toMatchObject({
+      ports: [{ port: 80, targetPort: 'http' }],
+      sessionAffinity: 'ClientIP',
+    });
     expect(of('Deployment', 'rafiki-http')).toMatchObject({
       template: { spec: { containers: [{ ports: [{ name: 'http', containerPort: 54322 }, { name: 'metrics' }] }] } },
     });
