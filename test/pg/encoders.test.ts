@@ -190,7 +190,7 @@ test('its weights stay as long as a model stands on them, also if it is removed'
   );
   const notices: string[] = [];
   const session = await db.connect(() => undefined);
-  session.client.on('notice', ({ hint = '' }: { hint?: string }) => notices.push(hint));
+  session.client.on('notice', ({ hint = '' }) => notices.push(hint));
   await session.query(`select rafiki_export('on_tiny')`);
   await session.close();
   expect(notices).toEqual([expect.stringContaining('rafiki encoder add NAME')]);
