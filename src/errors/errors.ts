@@ -135,6 +135,11 @@ export class InvalidState extends RafikiError {
   readonly sqlstate = '55000';
 }
 
+/** The role does not have the rights that an operation needs (42501). */
+export class PermissionDenied extends RafikiError {
+  readonly sqlstate = '42501';
+}
+
 /** The client does not have the secret (28P01). */
 export class AuthenticationFailed extends RafikiError {
   readonly sqlstate = '28P01';

@@ -1,6 +1,7 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { RequestTooLarge } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { TlsFiles } from '../runtime/tls-files.ts';
 import { acceptFiles, checkType, shareMemory } from './bodies.ts';
 import { onClientError } from './client-errors.ts';
 import { compress } from './compress.ts';
@@ -14,11 +15,6 @@ import type { SignIns } from './sign-in/sign-ins.ts';
 import type { SignedIn } from './sign-in/signed-in.ts';
 import { closeUnread, shareAnswerMemory } from './unread-answers.ts';
 import { validatorCompiler } from './validate.ts';
-
-export interface TlsFiles {
-  cert: Buffer;
-  key: Buffer;
-}
 
 export interface AppOptions {
   tls: TlsFiles | undefined;

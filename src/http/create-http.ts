@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { apiSchema } from '../db/api-schema.ts';
@@ -10,8 +9,9 @@ import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { MeasuredService } from '../runtime/measured.ts';
 import type { Service } from '../runtime/service.ts';
+import { readTlsFiles, type TlsFiles } from '../runtime/tls-files.ts';
 import { AnswerCounts } from './answer-counts.ts';
-import { addRoutes, createApp, type TlsFiles } from './app.ts';
+import { addRoutes, createApp } from './app.ts';
 import { chartRoutes } from './charts/routes.ts';
 import { addDashboard } from './dashboard.ts';
 import { FairGate } from './fair-gate.ts';
@@ -157,8 +157,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
 const isHttps = (origin: string | undefined): boolean => origin?.startsWith('https://') ?? false;
 
 async function tlsOf({ tlsCert, tlsKey, host, origin, logger }: CreateHttpOptions): Promise<TlsFiles | undefined> {
-  if (tlsCert !== undefined && tlsKey !== undefined)
-    return { cert: await readFile(tlsCert), key: await readFile(tlsKey) };
+  if (tlsCert !== undefined && tlsKey !== undefined) return readTlsFiles(tlsCert, tlsKey);
   if (tlsCert !== undefined || tlsKey !== undefined) {
     throw new EnvironmentUnfit('TLS needs a certificate and its key', {
       hint: 'Set both RAFIKI_HTTP_TLS_CERT and RAFIKI_HTTP_TLS_KEY.',

@@ -1,7 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encoderCommand } from '../../src/cli/commands/encoder.ts';
 import { addEncoder } from '../../src/cli/encoders/add-encoder.ts';
-import { removeEncoder } from '../../src/cli/encoders/remove-encoder.ts';
+import { onnxEncoder } from '../../src/cli/encoders/onnx-encoder.ts';
+import { removedText, removeEncoder } from '../../src/cli/encoders/remove-encoder.ts';
 import type { Database } from '../../src/db/database.ts';
 import { deleteEncoder, grantEncoder, lockEncoder, revokeEncoder } from '../../src/db/statements/encoders.ts';
 import { setEncoders } from '../../src/db/statements/studies.ts';
@@ -9,6 +14,7 @@ import { createParamStore } from '../../src/params/create-param-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { tinyEncoder, tinyImageEncoder } from '../unit/encoders/tiny-encoder.ts';
+import { wordPieces } from '../unit/encoders/word-pieces.ts';
 
 /** Pretrained encoders, from the command to answers: a small one of random weights. */
 let database: TestDatabase;
@@ -174,11 +180,21 @@ test('one that cannot be trained is refused by its name, although another can', 
   );
   expect(state).toBe('completed');
   await db.query(`select rafiki_drop_model('untuned')`);
-  expect(await removeEncoder(db, 'stuck')).toBe(true);
+  expect(await removeEncoder(db, 'stuck')).toEqual([]);
 });
 
 test('its weights stay as long as a model stands on them, also if it is removed', async () => {
-  expect(await removeEncoder(db, 'tiny')).toBe(true);
+  expect(await removeEncoder(db, 'tiny')).toEqual(['on_tiny']);
+  expect(removedText('tiny', ['on_tiny'])).toContain(
+    'stay: on_tiny\nWhat is exported of them has no weights of the encoder',
+  );
+  const notices: string[] = [];
+  const session = await db.connect(() => undefined);
+  session.client.on('notice', ({ hint = '' }) => notices.push(hint));
+  await session.query(`select rafiki_export('on_tiny')`);
+  await session.close();
+  expect(notices).toEqual([expect.stringContaining('rafiki encoder add NAME')]);
+  expect(notices.join()).not.toContain('encoder export');
   await db.query(`update rafiki.params set created_at = now() - interval '1 day'`);
   const store = createParamStore(database.service, {});
   await db.query(`select rafiki_drop_model('tuned')`);
@@ -227,7 +243,8 @@ test('a study tries all that its owner may use, and a knob names one', async () 
   await expect(study(`knobs => '{"gamma": "list"}'`)).rejects.toMatchObject({ code: '42804' });
   await expect(study(`knobs => '{"gamma": {"list": 3}}'`)).rejects.toMatchObject({ code: '42804' });
   await expect(study(`knobs => '{"encoder": {"list": ["one", "no"]}}'`)).rejects.toMatchObject({ code: '42704' });
-  for (const name of ['one', 'two']) expect(await removeEncoder(db, name)).toBe(true);
+  expect(await removeEncoder(db, 'one')).toContain('on_one');
+  expect(await removeEncoder(db, 'two')).toBeDefined();
 });
 
 test('images have encoders, too, for classes and for numbers', { timeout: 300_000 }, async () => {
@@ -259,6 +276,32 @@ test('images have encoders, too, for classes and for numbers', { timeout: 300_00
       avg(abs(rafiki_predict_number('counted', image) - amount)) as error from photos`);
   expect(answers?.right).toBeGreaterThan(0.95);
   expect(answers?.error).toBeLessThan(2);
+});
+
+test('one that fails on a long text is not added', async () => {
+  const file = 'test/fixtures/encoder/bert-17.onnx'; // of 16 places
+  const dir = await mkdtemp(path.join(tmpdir(), 'rafiki-encoders-'));
+  const tokenizer = path.join(dir, 'tokenizer.json');
+  await writeFile(tokenizer, JSON.stringify(wordPieces));
+  const into = { database: db, params: createParamStore(db, {}), roles: null };
+  await expect(addEncoder('short', () => onnxEncoder({ onnx: file, tokenizer }), into)).rejects.toMatchObject({
+    ...{ sqlstate: '22000', message: 'the encoder cannot read a text of 256 tokens' },
+    hint: expect.stringContaining('"max_length": 16'),
+  });
+  await rm(dir, { recursive: true });
+});
+
+test('who may not add one is told before files are read', async () => {
+  const eve = await database.as('eve');
+  for (const words of [
+    ['add', 'x', '--npm', '/none'],
+    ['remove', 'closed'],
+    ['grant', 'closed', 'public'],
+  ])
+    await expect(encoderCommand.run([...words, '--database-url', eve.url])).rejects.toMatchObject({
+      ...{ sqlstate: '42501', message: `rafiki encoder ${words[0]} needs the rights of rafiki's owner` },
+      hint: expect.stringContaining('rafiki_owner'),
+    });
 });
 
 test('is for every role, or for some', async () => {
@@ -350,6 +393,6 @@ describe('removing one while a study begins', () => {
     });
     expect(await removing).toMatchObject({ sqlstate: '55000', detail: expect.stringContaining(`Study ${id}`) });
     expect(await encodersOf()).toEqual(['kept']);
-    expect(await removeEncoder(alone.db, 'never')).toBe(false);
+    expect(await removeEncoder(alone.db, 'never')).toBeUndefined();
   });
 });

@@ -155,8 +155,9 @@ begin
   if encoder is not null then
     raise notice using message = format('the graph of model "%s" begins with the vector of its encoder', model_name),
       detail = format('The encoder is %s. Its weights are not in the file: rafiki_import looks for the same encoder.', coalesce(nullif(encoder, ''), 'one that was removed')),
-      hint = format('For another runtime an administrator writes the encoder with: rafiki encoder export %s FILE; its vector goes into the input "embedding".',
-                    coalesce(nullif(encoder, ''), 'NAME'));
+      hint = case when encoder = ''
+        then 'The file can be imported again only after an administrator has added the same encoder: rafiki encoder add NAME …'
+        else format('For another runtime an administrator writes the encoder with: rafiki encoder export %s FILE; its vector goes into the input "embedding".', encoder) end;
   end if;
   return weights.onnx;
 end $$;

@@ -1,14 +1,20 @@
 import { writeFile } from 'node:fs/promises';
 import { Database } from '../../db/database.ts';
-import { grantEncoder, revokeEncoder, selectEncoderParams, selectEncoders } from '../../db/statements/encoders.ts';
+import {
+  grantEncoder,
+  mayChangeEncoders,
+  revokeEncoder,
+  selectEncoderParams,
+  selectEncoders,
+} from '../../db/statements/encoders.ts';
 import type { FittedFeatures } from '../../domain/training.ts';
-import { InvalidParameter, UndefinedObject } from '../../errors/errors.ts';
+import { InvalidParameter, PermissionDenied, UndefinedObject } from '../../errors/errors.ts';
 import { createParamStore } from '../../params/create-param-store.ts';
 import { unpackModel } from '../../params/model-codec.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 import { addEncoder } from '../encoders/add-encoder.ts';
 import { encoderFlags, sourceOf } from '../encoders/encoder-forms.ts';
-import { removeEncoder } from '../encoders/remove-encoder.ts';
+import { removedText, removeEncoder } from '../encoders/remove-encoder.ts';
 import type { Given } from '../settings/read.ts';
 import { formatTable } from '../terminal/format-table.ts';
 import { command, loggerOf } from './command.ts';
@@ -36,6 +42,7 @@ export const encoderCommand = command({
       if (act === undefined || rest.length !== act.words) throw wrongUsage(words);
       const idle = [...encoderFlags, 'for' as const].find((flag) => action !== 'add' && settings[flag] !== undefined);
       if (idle !== undefined) throw unusedFlag(action, idle);
+      if (action !== 'list' && !(await mayChangeEncoders(database))) throw noRights(action);
       process.stdout.write(`${await act.run(database, given, rest)}\n`);
     } finally {
       await database.stop();
@@ -76,8 +83,9 @@ const actions: Readonly<Record<string, EncoderAction>> = {
   remove: {
     words: 1,
     async run(database, _, [name = '']) {
-      if (!(await removeEncoder(database, name))) throw unknownEncoder(name);
-      return `encoder "${name}" is removed; models that stand on it stay`;
+      const models = await removeEncoder(database, name);
+      if (models === undefined) throw unknownEncoder(name);
+      return removedText(name, models);
     },
   },
   grant: {
@@ -107,6 +115,11 @@ function vectorText({ state }: FittedFeatures): string {
 
 const wrongUsage = (words: readonly string[]): InvalidParameter =>
   new InvalidParameter(`rafiki encoder ${words.join(' ')} is no complete command`, { hint: `Usage: ${usage}` });
+
+const noRights = (action: string): PermissionDenied =>
+  new PermissionDenied(`rafiki encoder ${action} needs the rights of rafiki's owner`, {
+    hint: 'Use a database URL of a superuser, or of a role that inherits from rafiki_owner.',
+  });
 
 const unknownEncoder = (name: string): UndefinedObject =>
   new UndefinedObject(`there is no encoder "${name}"`, { hint: 'rafiki encoder list shows those that there are.' });

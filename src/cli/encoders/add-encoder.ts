@@ -5,9 +5,12 @@ import type { TrainedModel } from '../../domain/training.ts';
 import { Embedder } from '../../encoders/embedder.ts';
 import { type KnownVectors, obstacleOf } from '../../encoders/tuned/check-trainable.ts';
 import { BadData, InvalidParameter, InvalidState } from '../../errors/errors.ts';
+import { RafikiError } from '../../errors/rafiki-error.ts';
 import { sampleImage } from '../../features/images.ts';
+import { reasonOf } from '../../foreign/foreign-model.ts';
 import { packModel } from '../../params/model-codec.ts';
 import type { ParamStore } from '../../params/param-store.ts';
+import { checkReading } from './check-reading.ts';
 import type { EncoderSource } from './encoder-source.ts';
 
 /** Numbers of a vector: a wider one is mostly a mistake, such as logits of a vocabulary. */
@@ -51,6 +54,7 @@ export async function addEncoder(
   }
   await requireRoles(database, roles ?? []);
   const { input, model, source, licence } = await read();
+  if (input === 'text') await checkReading(model);
   const known = await tried(model, input);
   const obstacle = await obstacleOf(model, known);
   const [width, bytes] = [known.vectors.length / known.inputs.length, model.onnx.length];
@@ -76,7 +80,7 @@ async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<Know
   const samples: RawInput[] = input === 'text' ? sampleTexts : await Promise.all(sampleSizes.map(sampleImage));
   const embedder = await Embedder.load(model, { threads: 1 });
   try {
-    const vectors = (await embedder.embed(samples)) ?? new Float32Array(0);
+    const vectors = (await embedder.embed(samples).catch(unable)) ?? new Float32Array(0);
     const width = vectors.length / samples.length;
     if (width < 1 || width > MAX_WIDTH) {
       throw new BadData(`a vector of the encoder has ${width} numbers`, {
@@ -89,7 +93,7 @@ async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<Know
         hint: 'Its file may be damaged: fetch it again.',
       });
     }
-    const one = embedder.embed(samples.slice(-1));
+    const one = embedder.embed(samples.slice(-1)).catch(unable);
     const again = (await one) ?? new Float32Array(0);
     const difference = again.reduce(
       (most, value, i) => Math.max(most, Math.abs(value - (vectors[vectors.length - width + i] as number))),
@@ -105,4 +109,13 @@ async function tried(model: TrainedModel, input: 'text' | 'image'): Promise<Know
   } finally {
     await embedder.release();
   }
+}
+
+function unable(cause: unknown): never {
+  if (cause instanceof RafikiError) throw cause;
+  throw new BadData('the ONNX file cannot be run on samples of its input', {
+    detail: reasonOf(cause),
+    hint: 'Export it for any number of inputs; images must have the size that its preprocessor, or --side, gives them.',
+    cause,
+  });
 }

@@ -1,8 +1,9 @@
 import path from 'node:path';
 import type { Queryable } from '../../db/database.ts';
 import { quoted } from '../../db/quoted.ts';
-import { BadData, InvalidParameter } from '../../errors/errors.ts';
+import { BadData, Cancelled, InvalidParameter } from '../../errors/errors.ts';
 import { command } from '../commands/command.ts';
+import { untilSignal } from '../commands/signals.ts';
 import { type CsvColumn, hasSentences, readCsv } from './csv-file.ts';
 import { LiveLine } from './live-line.ts';
 import { loadCsv } from './load-csv.ts';
@@ -36,20 +37,40 @@ export const trainFileCommand = command({
         });
         print(`${columns[0]?.values.length} rows of ${path.basename(file)} are in table ${table}`);
         const live = new LiveLine(database);
-        session.onNotice((message) => live.print(message));
+        let study: string | undefined;
+        session.onNotice((message) => {
+          study ??= queued.exec(message)?.[1];
+          live.print(message);
+        });
         live.start();
-        await session
+        const trained = session
           .query(
             `call ${api}.rafiki_train_wait($1::text, $2::text::regclass, target => $3::name, max_time => pg_catalog.make_interval(mins => $4::int))`,
             [...[task, quoted(table), target.name, settings.minutes]],
           )
+          .then(() => true)
           .finally(() => live.stop());
+        if (!(await Promise.race([trained, untilSignal().then(() => false)]))) {
+          trained.catch(() => undefined); // its connection is about to be closed
+          live.stop();
+          throw goesOn(study);
+        }
         print(`\npredict the rows of another file: rafiki predict ${table}_${task} FILE.csv`);
       } finally {
         await session.close();
       }
     }),
 });
+
+/** How rafiki_train_wait says which study it waits for. */
+const queued = /^study (\d+) is queued/;
+
+const goesOn = (study: string | undefined): Cancelled =>
+  study === undefined
+    ? new Cancelled('the study may have begun', { hint: '"rafiki status" shows whether it has.' })
+    : new Cancelled(`study ${study} goes on`, {
+        hint: `Cancel it with: select rafiki_cancel(${study}). "rafiki logs ${study}" shows it.`,
+      });
 
 async function checkIsNew(on: Queryable, table: string): Promise<void> {
   const [row] = await on.query<{ there: boolean }>('select pg_catalog.to_regclass($1::text) is not null as there', [

@@ -23,6 +23,7 @@ export const topCommand = command({
     withUser(settings, async (database) => {
       const stopping = new AbortController();
       void untilSignal().then(() => stopping.abort());
+      process.stdout.once('error', () => stopping.abort()); // its reader has ended, as head does
       while (!stopping.signal.aborted) {
         const text = await overview(database);
         const time = new Date().toTimeString().slice(0, 8);

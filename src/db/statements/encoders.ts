@@ -67,6 +67,24 @@ export function selectEncoderStudies(on: Queryable, name: string): Promise<{ id:
   return on.query(sql, [name]);
 }
 
+/** Models with versions that stand on an encoder. */
+export async function selectEncoderModels(on: Queryable, name: string): Promise<string[]> {
+  const sql = `
+    select distinct m.name from rafiki.encoder n join rafiki.params p on p.stands_on = n.params_id
+    join rafiki.model_member e on coalesce(e.refit_params_id, e.params_id) = p.id
+    join rafiki.model_version v on v.id = e.version_id join rafiki.model m on m.id = v.model_id
+    where n.name = $1 order by m.name`;
+  return (await on.query<{ name: string }>(sql, [name])).map((model) => model.name);
+}
+
+/** Whether the session's role may add encoders: it has the rights of rafiki's owner. */
+export async function mayChangeEncoders(on: Queryable): Promise<boolean> {
+  const sql = `
+    select pg_catalog.has_table_privilege('rafiki.encoder', 'insert') and pg_catalog.has_table_privilege('rafiki.params', 'insert') as may`;
+  const [row] = await on.query<{ may: boolean }>(sql);
+  return row?.may === true;
+}
+
 /** Its weights stay as long as models stand on them. */
 export async function deleteEncoder(on: Queryable, name: string): Promise<void> {
   await on.query('delete from rafiki.encoder where name = $1', [name]);
