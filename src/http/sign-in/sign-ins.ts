@@ -41,7 +41,7 @@ export class SignIns {
   readonly #entering = new Map<string, Promise<SignedIn>>();
   readonly #ofAddress: Failures;
   readonly #ofRole: Failures;
-  /** By the hash of a token that was refused: a client that goes on sending it fails once, and is answered from here. */
+  /** By the hash of a token that was refused: a client that goes on sending it is one failure of its address. */
   readonly #deadTokens: Failures;
   readonly #checks: FairGate;
   readonly #statements: FairGate;
@@ -54,7 +54,7 @@ export class SignIns {
     this.#kept = new KeptSignIns({ clock, max, refreshMs, expireMs });
     this.#ofAddress = new Failures(clock, limits.failuresOfAddress);
     this.#ofRole = new Failures(clock, limits.failuresOfRole);
-    this.#deadTokens = new Failures(clock, 1);
+    this.#deadTokens = new Failures(clock, limits.failuresOfAddress);
     this.#checks = new FairGate({
       what: 'attempts to sign in',
       places: limits.signIns,
@@ -96,15 +96,14 @@ export class SignIns {
         return (await this.#tokens.kept(token)) ?? (await this.#tokens.enter(token));
       } catch (error) {
         if (error instanceof AuthenticationFailed) {
-          this.#deadTokens.add(key);
-          this.#addFailure(address);
+          if (this.#deadTokens.add(key) === 1) this.#addFailure(address);
         }
         throw error;
       }
     });
   }
 
-  /** Refuses one that was refused within the minute, without a question to the database. */
+  /** Refuses one that was refused often within the minute, without a question to the database. */
   #checkToken(key: string): void {
     if (this.#deadTokens.waitSeconds(key) > 0) throw invalidToken();
   }
