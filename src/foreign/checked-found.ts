@@ -6,7 +6,7 @@ import { inputOf, outputOf, type Task } from '../domain/task.ts';
 import type { ExplanationData, FittedFeatures, TrainedModel } from '../domain/training.ts';
 import { BadData } from '../errors/errors.ts';
 import { columnKinds } from '../features/columns/registry.ts';
-import { hasExternalData } from '../graph/external-data.ts';
+import { hasExternalData } from '../graph/onnx-fields.ts';
 import { isWithinExtent } from './extent.ts';
 import type { CheckedImport, ImportedMember, NamedEncoder } from './messages.ts';
 import { weightsElsewhere } from './onnx-check.ts';

@@ -1,6 +1,5 @@
-import { hasExternalData } from './external-data.ts';
 import { elementTypes } from './graph.ts';
-import { fieldsOf, int64sOf, nodeOf, textOf } from './onnx-fields.ts';
+import { fieldsOf, hasExternalData, int64sOf, nodeOf, textOf } from './onnx-fields.ts';
 
 /** A value of a graph as the file declares it. */
 export interface OnnxValue {

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { hasExternalData } from '../../../src/graph/external-data.ts';
-import { fieldsOf } from '../../../src/graph/onnx-fields.ts';
+import { fieldsOf, hasExternalData } from '../../../src/graph/onnx-fields.ts';
 import { outlineOnnx } from '../../../src/graph/onnx-outline.ts';
 import { bytesField, concatBytes, stringField, varintField } from '../../../src/graph/protobuf.ts';
 import { elsewhere, here, hidden, readerOf } from '../../support/forged-onnx.ts';
