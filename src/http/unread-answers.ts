@@ -14,7 +14,7 @@ interface SocketHandle {
   writeQueueSize: number;
 }
 
-interface Reading {
+interface UnreadAnswer {
   /** Bytes that the system had taken at that time. */
   takenBytes: number;
   sinceMs: number;
@@ -24,7 +24,7 @@ interface Reading {
 export class UnreadAnswers {
   readonly #limits: Pick<HttpLimits, 'unreadMs' | 'readBytes'>;
   readonly #clock: Clock;
-  readonly #readings = new Map<Socket, Reading | undefined>();
+  readonly #readings = new Map<Socket, UnreadAnswer | undefined>();
 
   constructor(limits: Pick<HttpLimits, 'unreadMs' | 'readBytes'>, clock: Clock) {
     this.#limits = limits;

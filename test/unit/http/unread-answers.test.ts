@@ -83,7 +83,7 @@ test('long answers of a role that are not read are bounded, and others have room
   await ofBob.body?.cancel();
 }, 120_000);
 
-class ClientSocket extends EventEmitter {
+class FakeSocket extends EventEmitter {
   readonly _handle = { bytesWritten: 100_000, writeQueueSize: 100_000 };
   isClosed = false;
 
@@ -96,7 +96,7 @@ class ClientSocket extends EventEmitter {
 test('one that reads slowly stays, and one that reads nearly nothing does not', () => {
   const clock = new ManualClock();
   const unread = new UnreadAnswers({ unreadMs: 30_000, readBytes: 1_000 }, clock);
-  const [slow, idle, stuck] = [new ClientSocket(), new ClientSocket(), new ClientSocket()];
+  const [slow, idle, stuck] = [new FakeSocket(), new FakeSocket(), new FakeSocket()];
   idle._handle.writeQueueSize = 0;
   for (const socket of [slow, idle, stuck]) unread.watch(socket as unknown as Socket);
   for (let i = 0; i <= 6; i++) {
