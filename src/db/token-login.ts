@@ -4,6 +4,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { CONNECT_TIMEOUT_MS, type Database, queryable, startupOptions, types } from './database.ts';
 import { onConnection } from './in-transaction.ts';
 import { limitMessages } from './message-limit.ts';
+import type { OpenSessions } from './open-sessions.ts';
 import { guardedCall } from './reader-call.ts';
 import { endBackendWithClient, endReading } from './reader-login.ts';
 import { type CallOptions, MAX_MESSAGE_BYTES, type RoleCalls } from './role-login.ts';
@@ -18,6 +19,8 @@ export interface TokenLoginOptions {
   /** SHA-256 of the token, as hex. */
   proof: string;
   maxConnections: number;
+  /** Of all tokens: those of one role together have no more idle sessions than one of them. */
+  open: OpenSessions;
   statementMs: number;
   idleMs: number;
   logger: Logger;
@@ -50,7 +53,10 @@ export class TokenLogin implements RoleCalls {
       types,
     } as pg.PoolConfig);
     this.#pool.on('error', (error) => logger.warn({ err: error.message }, 'idle connection of a token lost'));
+    const { open, token } = options;
+    this.#pool.on('connect', () => open.opened(token.role));
     this.#pool.on('remove', (client) => {
+      open.closed(token.role);
       const pid = this.#pids.get(client);
       if (pid !== undefined) endReading(options.database, pid).catch(() => undefined); // the next session with this pid registers again
     });
@@ -73,7 +79,7 @@ export class TokenLogin implements RoleCalls {
 
   /** In a transaction of its own. The session is reset before the next one: code of the role may have changed its settings. */
   call(name: string, args: object, { statementMs, signal }: CallOptions = {}): Promise<unknown[]> {
-    const { token, proof } = this.#options;
+    const { token, proof, open } = this.#options;
     return onConnection(
       this.#pool,
       async (client, spoil) => {
@@ -96,7 +102,8 @@ export class TokenLogin implements RoleCalls {
           const isGone = (error as { code?: unknown }).code === UNDEFINED_FUNCTION && !(await isUnchanged(on, token));
           throw isGone ? revoked() : error;
         } finally {
-          if (!signal?.aborted) await reset(client).catch(spoil);
+          if (open.areMany(token.role)) spoil(tooMany);
+          else if (!signal?.aborted) await reset(client).catch(spoil);
         }
       },
       signal,
@@ -109,6 +116,7 @@ export class TokenLogin implements RoleCalls {
 }
 
 const UNDEFINED_FUNCTION = '42883';
+const tooMany = new Error('the role has other sessions');
 
 const revoked = (): AuthenticationFailed =>
   new AuthenticationFailed('the token is not valid', {

@@ -140,6 +140,23 @@ test('a use is noted once a minute, not whenever a token is looked up', async ()
   }
 });
 
+test('tokens of one role together keep few sessions', async () => {
+  const names = Array.from({ length: 12 }, (_, i) => `many ${i}`);
+  let most = 0;
+  for (const name of names) {
+    const client = tokenClient(http.url, await create(ann, name));
+    const answers = await Promise.all([1, 2, 3].map(() => client('GET', '/v1/models')));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const [row] = await database.db.query<{ open: number }>(
+      `select count(*)::int as open from pg_stat_activity where usename = 'rafiki_reader' and application_name = 'rafiki http'
+         and datname = current_database()`,
+    );
+    most = Math.max(most, row?.open ?? 0);
+  }
+  expect(most).toBeLessThan(2 * names.length); // of 36 that would be idle; those of a call that has ended may still be closing
+  for (const name of names) await ann.query('select rafiki_revoke_token($1)', [name]);
+});
+
 describe('over HTTP', () => {
   let client: HttpClient;
   let study: number;

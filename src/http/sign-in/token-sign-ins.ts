@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
+import { OpenSessions } from '../../db/open-sessions.ts';
 import { type LiveToken, noteUse, selectToken } from '../../db/statements/tokens.ts';
 import { TokenLogin } from '../../db/token-login.ts';
 import { AuthenticationFailed } from '../../errors/errors.ts';
@@ -38,9 +39,11 @@ export class TokenSignIns {
   readonly #options: TokenSignInsOptions;
   /** By the hash of the token's hash. */
   readonly #kept: KeptSignIns;
+  readonly #open: OpenSessions;
 
   constructor(options: TokenSignInsOptions) {
     this.#options = options;
+    this.#open = new OpenSessions(options.limits.statementsOfRole);
     const { clock, limits } = options;
     this.#kept = new KeptSignIns({ clock, max: limits.roles, refreshMs: REFRESH_MS, expireMs: EXPIRE_MS });
   }
@@ -61,7 +64,7 @@ export class TokenSignIns {
     const { role } = found;
     const sessions = new TokenLogin({
       ...{ database, readerUrl, token: found, proof, logger },
-      ...{ maxConnections, statementMs, idleMs: IDLE_MS },
+      ...{ maxConnections, open: this.#open, statementMs, idleMs: IDLE_MS },
     });
     const servedAs = role.replaceAll('\x1f', ''); // as rafiki._session_role() has it
     const signedIn = new SignedIn({ role, servedAs, sessions, statements, api });
