@@ -22,6 +22,8 @@ export interface AppOptions {
   isTls?: boolean;
   /** Where browsers find it, if a proxy is in front of it. */
   origin?: string | undefined;
+  /** Addresses or networks of proxies whose X-Forwarded-For is believed. */
+  proxies?: readonly string[] | undefined;
   /** Web pages of these origins may use the server: scheme, host and port; none by default. */
   corsOrigins: readonly string[];
   signIns: SignIns;
@@ -45,10 +47,11 @@ export const challenge = 'Basic realm="rafiki", charset="UTF-8", Bearer realm="r
 
 /** The web server without its paths: limits, headers, errors in one shape. */
 export function createApp(options: Omit<AppOptions, 'signIns'>): FastifyInstance {
-  const { tls, isTls = tls !== undefined, origin, corsOrigins, limits, logger } = options;
+  const { tls, isTls = tls !== undefined, origin, proxies = [], corsOrigins, limits, logger } = options;
   const serverOptions = { maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: CHECK_MS };
   const app = fastify({
     logger: false,
+    trustProxy: proxies.length > 0 && [...proxies],
     bodyLimit: limits.jsonBytes,
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,

@@ -50,6 +50,8 @@ export interface CreateHttpOptions {
   tlsKey?: string | undefined;
   /** Where browsers find it, if a proxy is in front of it. */
   origin?: string | undefined;
+  /** Addresses or networks of proxies whose X-Forwarded-For is believed. */
+  proxies?: readonly string[] | undefined;
   corsOrigins?: readonly string[] | undefined;
   limits?: HttpLimits;
   logger: Logger;
@@ -94,9 +96,9 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       const tls = await tlsOf(options);
       const api = await apiSchema(database);
       signIns = new SignIns({ database, readerUrl: options.readerUrl, api, limits, clock: systemClock, logger });
-      const { origin, corsOrigins = [] } = options;
+      const { origin, proxies, corsOrigins = [] } = options;
       const isTls = tls !== undefined || isHttps(origin);
-      app = createApp({ tls, isTls, origin, corsOrigins, limits, logger });
+      app = createApp({ tls, isTls, origin, proxies, corsOrigins, limits, logger });
       traceRequests(app);
       const sessions = new PageSessions(limits, systemClock);
       addPageSessions(app, sessions, { isTls, origin });

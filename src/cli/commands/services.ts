@@ -107,15 +107,16 @@ export const httpCommand = command({
     'httpTlsCert',
     'httpTlsKey',
     'httpOrigin',
+    'httpProxies',
     'httpCors',
     ...metricsSettings,
     ...traceSettings,
   ],
   run({ settings }) {
     const { httpHost: host, httpPort: port = HTTP_PORT, httpTlsCert: tlsCert, httpTlsKey: tlsKey } = settings;
-    const { httpCors: corsOrigins, httpOrigin: origin } = settings;
+    const { httpCors: corsOrigins, httpOrigin: origin, httpProxies: proxies } = settings;
     const { readerUrl } = settings;
-    const own = { readerUrl, host, port, tlsCert, tlsKey, origin, corsOrigins };
+    const own = { readerUrl, host, port, tlsCert, tlsKey, origin, proxies, corsOrigins };
     return runService('http', settings, (common) => createHttp({ ...common, ...own }));
   },
 });

@@ -17,6 +17,7 @@ export const upSettings = [
   'httpTlsCert',
   'httpTlsKey',
   'httpOrigin',
+  'httpProxies',
   'httpCors',
   'workers',
   'metricsPort',

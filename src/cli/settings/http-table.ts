@@ -33,6 +33,13 @@ export const httpTable = {
     kind: kind.origin,
     about: 'the origin at which browsers find the HTTP server behind a proxy; with https its cookies are Secure',
   },
+  httpProxies: {
+    variable: 'RAFIKI_HTTP_PROXIES',
+    kind: kind.addresses,
+    about:
+      'addresses or networks of proxies in front of the HTTP server, whose X-Forwarded-For is believed: who fails to sign in keeps out only himself',
+    otherwise: 'none',
+  },
   httpCors: {
     variable: 'RAFIKI_HTTP_CORS',
     kind: kind.origins,

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import path from 'node:path';
 import type { BucketOptions } from '../../params/s3.ts';
 import { parseBytes } from '../../runtime/byte-size.ts';
@@ -112,6 +113,23 @@ export const origins: Kind<readonly string[]> = {
     return list.every((each) => origin.parse(each) !== undefined) ? list : undefined;
   },
 };
+
+/** Addresses of machines, or of networks in CIDR, separated by commas. */
+export const addresses: Kind<readonly string[]> = {
+  label: 'ADDRESSES',
+  description: 'a list of addresses',
+  example: 'IPv4 or IPv6, of machines or networks, with commas in between, as in 10.0.0.0/8,::1',
+  parse(it) {
+    const list = it.split(',').map((each) => each.trim());
+    return list.every(isAddress) ? list : undefined;
+  },
+};
+
+function isAddress(text: string): boolean {
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128);
+}
 
 /** The store of parameters: `postgres` or a bucket. */
 export const paramsLocation: Kind<'postgres' | Pick<BucketOptions, 'bucket' | 'prefix'>> = {

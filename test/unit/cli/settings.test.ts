@@ -65,6 +65,7 @@ describe('what a value may be', () => {
     ['params', 'postgres', 'postgres'],
     ['params', 's3://my.bucket/a/b-c/', { bucket: 'my.bucket', prefix: 'a/b-c/' }],
     ['params', 's3://bucket', { bucket: 'bucket', prefix: '' }],
+    ['httpProxies', '10.0.0.0/8, ::1,fd00::/8', ['10.0.0.0/8', '::1', 'fd00::/8']],
     ['syntheticDevice', '2+0.05', { fixedMs: 2, rowMs: 0.05 }],
   ])('%s: %s', (name, text, value) => {
     expect(read(name, [], variable(name, text))).toEqual(value);
@@ -80,6 +81,11 @@ describe('what a value may be', () => {
     ['log', ['loud'], 'Write one of debug, info, warn, error, silent.'],
     ['params', ['s3://', 's3://UPPER', 'https://b', 's3:/b', 's3://b/a b'], 'Write postgres, or s3://bucket/prefix.'],
     ['s3Endpoint', ['minio:9000', 'here'], 'Write it as https://HOST:PORT.'],
+    [
+      'httpProxies',
+      ['proxy.example.org', '10.0.0.0/33', '::/129', '10.0.0', '10.0.0.1,', '*'],
+      'Write IPv4 or IPv6, of machines or networks, with commas in between, as in 10.0.0.0/8,::1.',
+    ],
     ['syntheticDevice', ['2', 'a+b'], 'Write milliseconds per batch and per row, as in 2+0.05.'],
   ])('%s: not %s', (name, texts, hint) => {
     for (const text of texts) {
