@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { AuthenticationFailed, InvalidState } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Tally } from '../runtime/tally.ts';
 import { CONNECT_TIMEOUT_MS, type Database, queryable, startupOptions, types } from './database.ts';
 import { onConnection } from './in-transaction.ts';
 import { limitMessages } from './message-limit.ts';
-import type { OpenSessions } from './open-sessions.ts';
 import { guardedCall } from './reader-call.ts';
 import { endBackendWithClient, endReading } from './reader-login.ts';
 import { type CallOptions, MAX_MESSAGE_BYTES, type RoleCalls } from './role-login.ts';
@@ -19,8 +19,8 @@ export interface TokenLoginOptions {
   /** SHA-256 of the token, as hex. */
   proof: string;
   maxConnections: number;
-  /** Of all tokens: those of one role together have no more idle sessions than one of them. */
-  open: OpenSessions;
+  /** Sessions of each role, of all its tokens: together they keep no more idle ones than one of them. */
+  open: Tally;
   statementMs: number;
   idleMs: number;
   logger: Logger;
@@ -54,9 +54,9 @@ export class TokenLogin implements RoleCalls {
     } as pg.PoolConfig);
     this.#pool.on('error', (error) => logger.warn({ err: error.message }, 'idle connection of a token lost'));
     const { open, token } = options;
-    this.#pool.on('connect', () => open.opened(token.role));
+    this.#pool.on('connect', () => open.add(token.role, 1));
     this.#pool.on('remove', (client) => {
-      open.closed(token.role);
+      open.take(token.role, 1);
       const pid = this.#pids.get(client);
       if (pid !== undefined) endReading(options.database, pid).catch(() => undefined); // the next session with this pid registers again
     });
@@ -79,7 +79,7 @@ export class TokenLogin implements RoleCalls {
 
   /** In a transaction of its own. The session is reset before the next one: code of the role may have changed its settings. */
   call(name: string, args: object, { statementMs, signal }: CallOptions = {}): Promise<unknown[]> {
-    const { token, proof, open } = this.#options;
+    const { token, proof, open, maxConnections } = this.#options;
     return onConnection(
       this.#pool,
       async (client, spoil) => {
@@ -102,7 +102,7 @@ export class TokenLogin implements RoleCalls {
           const isGone = (error as { code?: unknown }).code === UNDEFINED_FUNCTION && !(await isUnchanged(on, token));
           throw isGone ? revoked() : error;
         } finally {
-          if (open.areMany(token.role)) spoil(tooMany);
+          if (open.of(token.role) > maxConnections) spoil(tooMany);
           else if (!signal?.aborted) await reset(client).catch(spoil);
         }
       },

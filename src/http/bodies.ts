@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Cancelled, LimitReached, RequestTooLarge } from '../errors/errors.ts';
 import { MemoryBudget } from '../runtime/memory-budget.ts';
+import { Tally } from '../runtime/tally.ts';
 import { onClientError, streams } from './client-errors.ts';
 import { HttpRefusal } from './error-answer.ts';
 import type { HttpLimits } from './limits.ts';
@@ -45,7 +46,7 @@ const PACE_MS = 10_000;
 /** Long bodies wait for their part of the memory that all share. It is given back when the request is answered. */
 export function shareMemory(app: FastifyInstance, { smallBytes, bodyBytes, requestMs }: HttpLimits): void {
   const memory = new MemoryBudget(bodyBytes);
-  const ofRoles = new Map<string, number>();
+  const ofRoles = new Tally();
   app.addHook('preParsing', (request, { raw }, payload, done) => {
     const bytes = bytesOf(request);
     if (bytes <= smallBytes) {
@@ -60,8 +61,7 @@ export function shareMemory(app: FastifyInstance, { smallBytes, bodyBytes, reque
   });
 
   async function share(role: string, raw: ServerResponse, bytes: number): Promise<void> {
-    const own = (ofRoles.get(role) ?? 0) + bytes;
-    if (own > bodyBytes * ROLE_SHARE) {
+    if (ofRoles.of(role) + bytes > bodyBytes * ROLE_SHARE) {
       throw new LimitReached('too many long requests of this role at the same time', {
         hint: 'Send them one after the other.',
       });
@@ -69,12 +69,8 @@ export function shareMemory(app: FastifyInstance, { smallBytes, bodyBytes, reque
     const closed = new AbortController();
     raw.once('close', () => closed.abort(new Cancelled('the client has disconnected')));
     if (raw.closed) throw new Cancelled('the client has disconnected');
-    ofRoles.set(role, own);
-    raw.once('close', () => {
-      const left = (ofRoles.get(role) ?? bytes) - bytes;
-      if (left > 0) ofRoles.set(role, left);
-      else ofRoles.delete(role);
-    });
+    ofRoles.add(role, bytes);
+    raw.once('close', () => ofRoles.take(role, bytes));
     await memory.acquire(bytes, closed.signal);
     if (raw.closed) memory.release(bytes);
     else raw.once('close', () => memory.release(bytes));

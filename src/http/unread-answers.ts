@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { LimitReached } from '../errors/errors.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
+import { Tally } from '../runtime/tally.ts';
 import type { HttpLimits } from './limits.ts';
 
 /** As often within the time as it is seen whether a client reads. */
@@ -72,7 +73,7 @@ export function shareAnswerMemory(
   app: FastifyInstance,
   { smallBytes, answerBytes }: Pick<HttpLimits, 'smallBytes' | 'answerBytes'>,
 ): void {
-  const ofRoles = new Map<string, number>();
+  const ofRoles = new Tally();
   let all = 0;
   app.addHook('onSend', (request, { raw }, payload, done) => {
     const bytes = bytesOf(payload);
@@ -81,18 +82,16 @@ export function shareAnswerMemory(
       done(null, payload);
       return;
     }
-    const own = ofRoles.get(role) ?? 0;
+    const own = ofRoles.of(role);
     if (all + bytes > answerBytes || (own > 0 && own + bytes > answerBytes / 4)) {
       done(unreadAnswers(own));
       return;
     }
-    ofRoles.set(role, own + bytes);
+    ofRoles.add(role, bytes);
     all += bytes;
     raw.once('close', () => {
       all -= bytes;
-      const left = (ofRoles.get(role) ?? bytes) - bytes;
-      if (left > 0) ofRoles.set(role, left);
-      else ofRoles.delete(role);
+      ofRoles.take(role, bytes);
     });
     done(null, payload);
   });

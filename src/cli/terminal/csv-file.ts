@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { CsvError, parse } from 'csv-parse/sync';
+import { checkSeparator } from '../../domain/csv-separator.ts';
 import { BadData } from '../../errors/errors.ts';
-import { checkSeparator } from '../../http/upload/csv-separator.ts';
 
 export interface CsvColumn {
   name: string;

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
-import { OpenSessions } from '../../db/open-sessions.ts';
 import { type LiveToken, noteUse, selectToken } from '../../db/statements/tokens.ts';
 import { TokenLogin } from '../../db/token-login.ts';
 import { AuthenticationFailed } from '../../errors/errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { Tally } from '../../runtime/tally.ts';
 import type { FairGate } from '../fair-gate.ts';
 import type { HttpLimits } from '../limits.ts';
 import { KeptSignIns } from './kept-sign-ins.ts';
@@ -39,11 +39,10 @@ export class TokenSignIns {
   readonly #options: TokenSignInsOptions;
   /** By the hash of the token's hash. */
   readonly #kept: KeptSignIns;
-  readonly #open: OpenSessions;
+  readonly #open = new Tally();
 
   constructor(options: TokenSignInsOptions) {
     this.#options = options;
-    this.#open = new OpenSessions(options.limits.statementsOfRole);
     const { clock, limits } = options;
     this.#kept = new KeptSignIns({ clock, max: limits.roles, refreshMs: REFRESH_MS, expireMs: EXPIRE_MS });
   }

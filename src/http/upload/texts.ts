@@ -4,12 +4,12 @@ import { CsvError, parse } from 'csv-parse';
 import type { Queryable } from '../../db/database.ts';
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
+import { withCommas } from '../../domain/csv-separator.ts';
 import { BadData } from '../../errors/errors.ts';
 import { HttpRefusal } from '../error-answer.ts';
 import { excessOf } from '../json-body.ts';
 import { checkNames, MAX_COLUMNS } from './column-names.ts';
 import { copyText } from './copy-text.ts';
-import { withCommas } from './csv-separator.ts';
 
 /** Of a row of CSV or a line of JSON: it is kept while it arrives. */
 const MAX_LINE_CHARS = 16_000_000;

@@ -1,4 +1,4 @@
-import { BadData } from '../../errors/errors.ts';
+import { BadData } from '../errors/errors.ts';
 
 /** Of the first line, which is all that is looked at. */
 const MAX_HEADER_CHARS = 100_000;
