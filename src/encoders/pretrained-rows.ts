@@ -1,3 +1,4 @@
+import { firstRows } from '../domain/table.ts';
 import type { RawInput } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { EncodedRows, Encoder } from '../features/encoder.ts';
@@ -26,7 +27,7 @@ export function pretrainedEncoder(embed: (inputs: readonly RawInput[]) => Promis
   return {
     prepare,
     async encode(inputs): Promise<Record<string, TensorData>> {
-      return (await prepare(inputs)).batch(Int32Array.from(inputs, (_, i) => i));
+      return (await prepare(inputs)).batch(firstRows(inputs.length));
     },
   };
 }

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { LimitReached } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { Tally } from '../../runtime/tally.ts';
 import { errorAnswer, logFault } from '../error-answer.ts';
 import type { HttpLimits } from '../limits.ts';
 import { type HttpAsked, type HttpRoute, route } from '../route.ts';
@@ -25,7 +26,7 @@ const ended = ['completed', 'failed', 'cancelled'];
 /** Counts the streams of all roles and of each. */
 export class Streams {
   readonly #limits: Pick<HttpLimits, 'streams' | 'streamsOfRole'>;
-  readonly #open = new Map<string, number>();
+  readonly #open = new Tally();
   #total = 0;
 
   constructor(limits: Pick<HttpLimits, 'streams' | 'streamsOfRole'>) {
@@ -33,21 +34,19 @@ export class Streams {
   }
 
   enter(role: string): void {
-    const own = this.#open.get(role) ?? 0;
+    const own = this.#open.of(role);
     if (own >= this.#limits.streamsOfRole || this.#total >= this.#limits.streams) {
       throw new LimitReached('too many streams of events are open', {
         detail: `${own} of this role.`,
         hint: 'Close others first.',
       });
     }
-    this.#open.set(role, own + 1);
+    this.#open.add(role, 1);
     this.#total++;
   }
 
   leave(role: string): void {
-    const left = (this.#open.get(role) ?? 1) - 1;
-    if (left === 0) this.#open.delete(role);
-    else this.#open.set(role, left);
+    this.#open.take(role, 1);
     this.#total--;
   }
 }

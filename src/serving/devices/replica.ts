@@ -1,3 +1,4 @@
+import { firstRows } from '../../domain/table.ts';
 import type { InputKind, RawInput } from '../../domain/task.ts';
 import type { TensorData } from '../../domain/tensor.ts';
 import type { ModelFile } from '../../domain/training.ts';
@@ -209,7 +210,7 @@ async function runSliced(
   sliceRows: number,
 ): Promise<MemberOutput> {
   const rows = await encoder.prepare(inputs);
-  const order = Int32Array.from(inputs, (_, row) => row).sort((a, b) => rows.length(a) - rows.length(b));
+  const order = firstRows(inputs.length).sort((a, b) => rows.length(a) - rows.length(b));
   let output: MemberOutput | undefined;
   for (let from = 0; from < order.length; from += sliceRows) {
     const slice = order.subarray(from, from + sliceRows);
