@@ -18,11 +18,15 @@ export function noNetworks(): string | null {
 /** A machine: a network namespace with an address of its own, and the processes that run in it. */
 export class NetworkMachine {
   readonly #name: string;
+  /** The end of its cable at the switch. */
+  readonly #outside: string;
   readonly #processes = new Set<ChildProcess>();
 
-  constructor(name: string, address: string) {
+  /** Names of interfaces have 15 characters at most, so they come from the last number of the address. */
+  constructor(name: string, number: number) {
+    const [address, inside, outside] = [`${NETWORK}.${number}`, `rfk${number}-in`, `rfk${number}-out`];
     this.#name = name;
-    const [inside, outside] = [`${name}-in`, `${name}-out`];
+    this.#outside = outside;
     ip('netns', 'add', name);
     ip('link', 'add', outside, 'type', 'veth', 'peer', 'name', inside, 'netns', name);
     ip('link', 'set', outside, 'master', BRIDGE, 'up');
@@ -33,11 +37,11 @@ export class NetworkMachine {
 
   /** Its cable is pulled: packets are lost without a word in both directions. */
   cut(): void {
-    ip('link', 'set', `${this.#name}-out`, 'down');
+    ip('link', 'set', this.#outside, 'down');
   }
 
   rejoin(): void {
-    ip('link', 'set', `${this.#name}-out`, 'up');
+    ip('link', 'set', this.#outside, 'up');
   }
 
   /** Runs a command of ours there; its output goes to a file. */
@@ -80,7 +84,7 @@ export class MachineNetwork {
   }
 
   add(name: string): NetworkMachine {
-    const machine = new NetworkMachine(`rfk-${name}`, `${NETWORK}.${this.#machines.length + 2}`);
+    const machine = new NetworkMachine(`rfk-${name}`, this.#machines.length + 2);
     this.#machines.push(machine);
     return machine;
   }
