@@ -79,6 +79,7 @@ async function join(folder: string, weights: number): Promise<void> {
   let trained: Float32Array = new Float32Array(0);
   for (let next = await lead.next(); next !== null; next = await lead.next()) {
     const { round, weights: sent } = next;
+    if (sent.kind === 'trees' || sent.kind === 'sums') continue;
     common = sent.kind === 'all' ? sent.values : addChange(common, sent.halves, common);
     trainer.replaceWeights(common);
     trained = trainer.flatWeights(trained);

@@ -2,6 +2,7 @@
  * One trial, trained by several workers: local SGD. In each round all start from the same weights, each trains its share
  * of the batches with its own optimiser state, and the mean of their weights starts the next round (Stich 2019, "Local
  * SGD Converges Fast and Communicates Little"; McMahan et al. 2017, algorithm 1). One of them leads: it owns the trial.
+ * A round of a forest is one exchange of sums over the rows, of which each worker has a share.
  */
 export interface Round {
   /** 1-based, of the trial's attempt. */
@@ -9,7 +10,7 @@ export interface Round {
   epoch: number;
   /** Planned epochs, which the learning rate depends on. */
   epochs: number;
-  /** Batches of the epoch that come before this round's, and those of this round. */
+  /** Batches of the epoch that come before this round's, and those of this round; of a forest, rounds of trees. */
   step: number;
   batches: number;
   /** Hash of the rows: only workers with the same ones may take part. */
@@ -18,7 +19,7 @@ export interface Round {
   seats: number;
 }
 
-/** Rows in the order of the epoch, from `from` up to `to`. */
+/** Rows from `from` up to `to`, in the order of the epoch; for a forest, in that of the data set. */
 export interface RowRange {
   from: number;
   to: number;
@@ -28,6 +29,12 @@ export interface RowRange {
 export const shareOf = ({ step, batches, seats }: Round, seat: number, batch: number): RowRange => ({
   from: step * batch + Math.floor((seat * batches * batch) / seats),
   to: step * batch + Math.floor(((seat + 1) * batches * batch) / seats),
+});
+
+/** Those of a seat of a forest, of `rows` in all. */
+export const rowsOfSeat = (rows: number, seat: number, seats: number): RowRange => ({
+  from: Math.floor((seat * rows) / seats),
+  to: Math.floor(((seat + 1) * rows) / seats),
 });
 
 /** How the leading worker fared in a round. */
@@ -43,9 +50,24 @@ export interface RoundPace {
  */
 export type RoundWeights = { kind: 'all'; values: Float32Array } | { kind: 'change'; halves: Uint16Array };
 
-/** Whether a worker can begin a round: a change needs weights, and one that has just joined again may find a round that it was offered before. */
-export const canBegin = ({ has }: Pick<WaitingWorker, 'has'>, weights: RoundWeights): boolean =>
-  weights.kind === 'all' || has !== null;
+/**
+ * What a round of a forest starts from: the trees so far, with which trees begin on new shares of the rows, or the sums that the last round
+ * asked for. In numbers of 64 bits, which hold both exactly.
+ */
+export type SumsOffer = { kind: 'trees'; trees: Float64Array } | { kind: 'sums'; sums: Float64Array };
+
+/**
+ * Whether a worker can begin a round: a change needs weights, and sums are for those of the round before. One that has just joined again may
+ * find a round that it was offered before.
+ */
+export function canBegin(
+  { has }: Pick<WaitingWorker, 'has'>,
+  { number }: Pick<Round, 'number'>,
+  { kind }: RoundWeights | SumsOffer,
+): boolean {
+  if (kind === 'sums') return has === number - 1;
+  return kind !== 'change' || has !== null;
+}
 
 /** How a worker's weights differ from those that its round started from, in half precision. */
 export interface WeightChange {
@@ -56,6 +78,28 @@ export interface WeightChange {
   rows: number;
   /** How long that took, without the exchange. */
   seconds: number;
+}
+
+/** What a worker adds to the sums of a forest's round. */
+export interface ShareSums {
+  /** Integers. */
+  sums: Float64Array;
+  /** Of its share. */
+  rows: number;
+  /** How long its last round of trees took, without the exchange; during the first, how long that has taken so far. */
+  seconds: number;
+}
+
+/** What they must be like to count. */
+export interface SumsForm {
+  /** Length of {@link ShareSums.sums}. */
+  length: number;
+  /** The most rows that a seat has. */
+  maxRows: number;
+  /** The most that a row adds to a sum, whatever its sign. */
+  maxOfRow: number;
+  /** What workers that got all trees may take longer. */
+  catchUpMs: number;
 }
 
 /** What a worker's change must be like to count. */
@@ -69,23 +113,41 @@ export interface ChangeForm {
 }
 
 /** The other workers of a trial, as the leading one sees them. */
-export interface Team {
+interface RoundTeam {
   /** The last round of the attempt before this worker led it, or 0: workers that took part in it wait for later ones. */
   readonly lastRound: number;
   /** Milliseconds on the clock by which rounds are timed. */
   nowMs(): number;
   /** Workers that take part in the next round, the leading one included. Some may need all weights: they are new. */
   next(): Promise<{ seats: number; needAll: boolean }>;
+}
+
+/** Those of a network. */
+export interface Team extends RoundTeam {
   /** Starts a round; `last` is the pace of the one before. Returns when the others can read it. */
   begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void>;
   /** The changes of the others: those that arrive before it takes too long, and have the form of this round's. */
   collect(round: Round, form: ChangeForm): Promise<readonly WeightChange[]>;
 }
 
+/** Those of a forest. None of them can be missed: the trees are those of all rows. */
+export interface SumTeam extends RoundTeam {
+  /** Starts a round; one of sums has the workers of the round before. */
+  begin(round: Round, offer: SumsOffer, last: RoundPace | null): Promise<void>;
+  /** What the others add; null if one of them sent nothing in time, or what cannot be. */
+  collectSums(round: Round, form: SumsForm): Promise<readonly ShareSums[] | null>;
+}
+
+export interface GrowingTeam {
+  team: SumTeam;
+  /** See {@link Round.basis}. */
+  basis: string;
+}
+
 export interface JoinedRound {
   round: Round;
   seat: number;
-  weights: RoundWeights;
+  weights: RoundWeights | SumsOffer;
 }
 
 /** The leading worker, as the others see it. */
@@ -93,7 +155,7 @@ export interface Lead {
   /** The next round, and this worker's seat in it; null when there is none any more. */
   next(): Promise<JoinedRound | null>;
   /** Sends what this worker learnt in a round. */
-  send(round: Round, change: WeightChange): Promise<void>;
+  send(round: Round, change: WeightChange | ShareSums): Promise<void>;
 }
 
 /**
@@ -106,7 +168,7 @@ export interface Transport {
   /** Returns when the workers can read it. */
   offer(offer: Offer, last: RoundPace | null): Promise<void>;
   /** What the given workers learnt in a round: all that arrives within `waitMs`. */
-  collect(wanted: WantedChanges): Promise<readonly SentChange[]>;
+  collect(wanted: WantedChanges): Promise<readonly (SentChange | SentSums)[]>;
 }
 
 export interface WaitingWorker {
@@ -122,7 +184,7 @@ export interface Offer {
   round: Round;
   /** Of the seats 1, 2, … */
   processIds: readonly number[];
-  weights: RoundWeights;
+  weights: RoundWeights | SumsOffer;
 }
 
 export interface WantedChanges {
@@ -133,5 +195,9 @@ export interface WantedChanges {
 }
 
 export interface SentChange extends WeightChange {
+  processId: number;
+}
+
+export interface SentSums extends ShareSums {
   processId: number;
 }

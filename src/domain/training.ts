@@ -1,5 +1,5 @@
 import type { Knobs } from './hyper-space.ts';
-import type { Team } from './joint-training.ts';
+import type { GrowingTeam, Team } from './joint-training.ts';
 import type { Ballots, TargetUnit } from './kinds/kind.ts';
 import type { Metric } from './metrics.ts';
 import type { Precision } from './precision.ts';
@@ -95,8 +95,9 @@ export interface TrainingHooks {
   resume?: ParamSet;
   /** Initial weights by name, others are random; called once before the first step, not after a resume. */
   warmStart?(requested: readonly RequestedTensor[]): Promise<Record<string, TensorData>>;
-  /** Other workers that train this trial, too; the trial is trained alone if absent. */
+  /** Other workers that train this trial, too; the trial is trained alone if absent. The second is for families that are no networks. */
   team?: Team;
+  growing?: GrowingTeam;
   /** As many epochs are planned as fit into it, so that the learning rate falls to zero in time. Called after each epoch. */
   timeLeft?(): TimeLeft;
   /** Seconds of an epoch as measured before training; without it the recipe's epochs are planned at first. */

@@ -1,4 +1,5 @@
 import type { HyperSpace, Knobs } from '../domain/hyper-space.ts';
+import type { GrowingTeam, Lead } from '../domain/joint-training.ts';
 import type { Examples, InputKind, Labels, OutputKind, RawInput, Task } from '../domain/task.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import type { FittedFeatures, KnownEncoder, TrainingSpec } from '../domain/training.ts';
@@ -121,8 +122,13 @@ export interface SpaceInputs {
 export interface LearnerFamily extends AnyFamily {
   /** Whether it trains all of its epochs, so that its trials are stopped as those of networks; default: they end by themselves. */
   trainsAllEpochs?: boolean;
-  /** The spec has all knobs. */
-  learner(spec: TrainingSpec): Learner | Promise<Learner>;
+  /** The spec has all knobs. `together`: see `joins`. */
+  learner(spec: TrainingSpec, together?: GrowingTeam): Learner | Promise<Learner>;
+  /**
+   * Set if several workers can train one model by sums over their shares of the rows: adds those of a share, until there is no further round.
+   * The spec has all knobs.
+   */
+  joins?(spec: TrainingSpec, lead: Lead): Promise<void>;
 }
 
 /** An architecture of networks. */

@@ -69,10 +69,15 @@ export const isNetwork = (family: Family): family is NetworkFamily => 'network' 
 /** Whether a family has smaller networks for little time. */
 export const hasSizes = (family: Family): boolean => isNetwork(family) && family.smaller !== undefined;
 
+const networkNames = (): readonly string[] =>
+  all()
+    .filter(isNetwork)
+    .map(({ name }) => name);
+
 /** Families whose trials several workers can train together. */
 export const sharedFamilyNames = (): readonly string[] =>
   all()
-    .filter(isNetwork)
+    .filter((family) => isNetwork(family) || family.joins !== undefined)
     .map(({ name }) => name);
 
 /** Whether trials of a family, by its name, find their end themselves: a forest is good late if its steps are small. */
@@ -115,6 +120,6 @@ export function networkFamily(name: string): NetworkFamily {
   const family = familyByName(name);
   if (isNetwork(family)) return family;
   throw new InvalidParameter(`the model family "${name}" is no network`, {
-    hint: `Networks: ${sharedFamilyNames().join(', ')}.`,
+    hint: `Networks: ${networkNames().join(', ')}.`,
   });
 }

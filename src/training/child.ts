@@ -12,7 +12,7 @@ import { failpoint } from '../runtime/failpoint.ts';
 import { type FittedRun, fitTrial } from './fit-trial.ts';
 import { scoreIncumbent } from './incumbent.ts';
 import { basisOf } from './joint/basis.ts';
-import { trainShares } from './joint/shares.ts';
+import { joinTraining } from './joint/shares.ts';
 import { leadOf, teamOf } from './joint/ways.ts';
 import type { Assignment, FromChild, JoinAssignment, ToChild } from './messages.ts';
 import { prepare, readSplit } from './prepare.ts';
@@ -134,7 +134,7 @@ async function join(assignment: JoinAssignment): Promise<void> {
     const own = await prepare(assignment);
     const first = assignment.shard.count === 1 ? own.data : await readSplit(assignment, 0);
     const spec = { ...own, ...(first === own.data ? {} : { fitTo: first.train }) };
-    await trainShares(spec, leadOf(assignment, { send, next }), basisOf({ data: first }));
+    await joinTraining(spec, leadOf(assignment, { send, next }), basisOf({ data: first }));
     await send({ kind: 'left' });
   } catch (error) {
     await send(failed(error));
@@ -160,12 +160,13 @@ function hooksOf(
   basis: Uint8Array,
 ): TrainingHooks {
   const { resume, checkpointMs, warmStart, time, epochSeconds } = assignment;
+  const team = teamOf(assignment, { send, next, waiting: () => waiting });
   let intervalMs = checkpointMs.first;
   let lastMs = systemClock.nowMs();
   return {
     timeLeft: () => timeLeft(time),
     ...(epochSeconds === undefined ? {} : { epochSeconds }),
-    team: teamOf(assignment, { send, next, waiting: () => waiting }),
+    ...{ team, growing: { team, basis: Buffer.from(basis).toString('hex') } },
     stopNow: () => stopRequested,
     ...(resume === undefined ? {} : { resume }),
     ...(warmStart ? { warmStart: (requested) => requestWarmStart(requested, basis) } : {}),

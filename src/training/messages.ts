@@ -7,6 +7,8 @@ import type {
   Round,
   RoundPace,
   SentChange,
+  SentSums,
+  ShareSums,
   WaitingWorker,
   WantedChanges,
   WeightChange,
@@ -110,7 +112,7 @@ export type ToChild =
   /** The round is stored: it now trains its own share. */
   | { kind: 'begun' }
   /** What the workers of other machines learnt in the round. */
-  | { kind: 'changes'; changes: readonly SentChange[] }
+  | { kind: 'changes'; changes: readonly (SentChange | SentSums)[] }
   /** To a process that has joined a trial of another machine: its next round; null if there is none any more. */
   | { kind: 'round'; next: JoinedRound | null };
 
@@ -142,7 +144,7 @@ export type FromChild =
   | { kind: 'show-round'; shown: ShownRound }
   /** Of a process that has joined a trial of another machine: it waits for a round; and what it learnt in one. */
   | { kind: 'next-round' }
-  | { kind: 'change'; round: Round; change: WeightChange }
+  | { kind: 'change'; round: Round; change: WeightChange | ShareSums }
   /** Of one that has joined a trial of this machine: it has trained its share of a round. */
   | { kind: 'trained'; round: number; rowsPerSecond: number }
   /** There is no further round. */

@@ -19,11 +19,11 @@ export async function trainTrial(spec: TrainingSpec, hooks: TrainingHooks): Prom
   }
 }
 
-async function createLearner(spec: TrainingSpec, { team, resume }: TrainingHooks): Promise<Learner> {
+async function createLearner(spec: TrainingSpec, { team, growing, resume }: TrainingHooks): Promise<Learner> {
   const family = familyByName(spec.family);
   if (isNetwork(family)) return NetworkLearner.create(spec, team, { replaced: resume !== undefined });
   checkRows(spec.data);
-  return family.learner({ ...spec, knobs: { ...family.space(spec.task).initial(), ...spec.knobs } });
+  return family.learner({ ...spec, knobs: { ...family.space(spec.task).initial(), ...spec.knobs } }, growing);
 }
 
 interface TrainingRun {

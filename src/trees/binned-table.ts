@@ -1,3 +1,4 @@
+import type { RowRange } from '../domain/joint-training.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import { binFinder, type FeatureBins, type FeatureColumn } from './feature-bins.ts';
 
@@ -14,18 +15,17 @@ export interface BinnedTable {
 /** Rows that are binned feature by feature before the next: their bins fit into the cache. */
 const blockRows = 4096;
 
-/** The bins of columns; with `rows`, of these rows only. `bins` is where to put them. */
+/** The bins of columns. `bins` is where to put them. */
 export function binTable(
   features: readonly FeatureBins[],
   columns: readonly FeatureColumn[],
-  { rows, bins }: { rows?: Int32Array; bins?: Uint8Array } = {},
+  { bins }: { bins?: Uint8Array } = {},
 ): BinnedTable {
-  const length = columns[0]?.values.length ?? 0;
-  if (columns.length !== features.length || columns.some(({ values }) => values.length !== length))
-    throw new InvalidParameter(`${columns.length} columns of ${length} rows do not match ${features.length} features`, {
+  const count = columns[0]?.values.length ?? 0;
+  if (columns.length !== features.length || columns.some(({ values }) => values.length !== count))
+    throw new InvalidParameter(`${columns.length} columns of ${count} rows do not match ${features.length} features`, {
       hint: 'Give the columns that the forest was grown from, all of one length.',
     });
-  const count = rows?.length ?? length;
   const width = features.length;
   const out = bins ?? new Uint8Array(count * width);
   const finders = features.map(binFinder);
@@ -34,10 +34,16 @@ export function binTable(
     for (let f = 0; f < width; f++) {
       const { values } = columns[f] as FeatureColumn;
       const find = finders[f] as (value: number) => number;
-      for (let i = from; i < to; i++) out[i * width + f] = find(values[rows ? (rows[i] as number) : i] as number);
+      for (let i = from; i < to; i++) out[i * width + f] = find(values[i] as number);
     }
   }
   return { rows: count, features, bins: out, offsets: histogramOffsets(features) };
+}
+
+/** A range of its rows, in the same memory. */
+export function rowsOfTable(table: BinnedTable, { from, to }: RowRange): BinnedTable {
+  const width = table.features.length;
+  return { ...table, rows: to - from, bins: table.bins.subarray(from * width, to * width) };
 }
 
 /** Of each feature the first entry of its bins in a histogram, and last the number of all entries. */

@@ -28,6 +28,8 @@ export interface BoostingObjective {
   /** Value of 1 in an integer G or H: powers of two. */
   gradientUnit: number;
   hessianUnit: number;
+  /** No row's G or H is larger, whatever its sign. */
+  maxOfRow: number;
   /** Whether leaves are medians of residuals instead of Newton steps. */
   medians: boolean;
   /** Of scores [outputs][rows], what the derivatives of a round need; call it before a round's first tree. */
@@ -184,6 +186,7 @@ function unitsOf({ values }: TreeTargets, largest: { gradient: number; hessian: 
   return {
     gradientUnit: powerOfTwo(exponent(largest.gradient || 1) - bits),
     hessianUnit: powerOfTwo(exponent(largest.hessian || 1) - bits),
+    maxOfRow: powerOfTwo(bits),
   };
 }
 

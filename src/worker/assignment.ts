@@ -9,7 +9,7 @@ import type { ParamSet, TensorData } from '../domain/tensor.ts';
 import { computing } from '../engine/computing.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
-import { familyByName, familyNames, isBuiltIn, sharedFamilyNames, studyFamilies } from '../models/registry.ts';
+import { familyByName, familyNames, isBuiltIn, isNetwork, studyFamilies } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
 import type { WarmStart, WarmStartRequest } from '../params/param-store.ts';
 import { rankWarmStarts } from '../params/warm-start-ranking.ts';
@@ -69,7 +69,7 @@ export async function prepareAssignment(
       : {
           refit: {
             ...trial.refit,
-            continues: rung !== null && sharedFamilyNames().includes(trial.family),
+            continues: rung !== null && isNetwork(familyByName(trial.family)),
             keepsFeatures: isWarm,
           },
         }),

@@ -159,7 +159,7 @@ export class JoinedRun {
     this.#waits = { ...this.#waits, after: round.number };
     if (seat === null || paramsId === null) return null;
     const weights = await this.#persist(() => loadWeights(this.#options.params, paramsId));
-    if (!canBegin(this.#waits, weights)) return null;
+    if (!canBegin(this.#waits, round, weights)) return null;
     this.#waits = { has: round.number, after: round.number };
     return { round, seat, weights };
   }

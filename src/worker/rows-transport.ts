@@ -12,6 +12,7 @@ import type {
   Offer,
   RoundPace,
   SentChange,
+  SentSums,
   Transport,
   WaitingWorker,
   WantedChanges,
@@ -76,7 +77,7 @@ export class RowsTransport implements Transport {
     throw new LeaseLost(`trial ${this.#trial.trialId} is no longer this worker's`);
   }
 
-  async collect({ number, processIds, waitMs }: WantedChanges): Promise<SentChange[]> {
+  async collect({ number, processIds, waitMs }: WantedChanges): Promise<(SentChange | SentSums)[]> {
     const untilMs = systemClock.nowMs() + waitMs;
     for (;;) {
       const all = await selectChanges(this.#database, this.#trial, number);
@@ -90,7 +91,7 @@ export class RowsTransport implements Transport {
   }
 
   /** Nothing if it is damaged: the round continues without it. */
-  async #load({ paramsId, ...trained }: StoredChange): Promise<SentChange[]> {
+  async #load({ paramsId, ...trained }: StoredChange): Promise<(SentChange | SentSums)[]> {
     try {
       return [{ ...trained, ...(await loadChange(this.#params, paramsId)) }];
     } catch (error) {

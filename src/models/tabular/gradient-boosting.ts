@@ -1,11 +1,15 @@
 import { HyperSpace, type Knobs } from '../../domain/hyper-space.ts';
 import { outputOf, type Task } from '../../domain/task.ts';
+import type { TrainingSpec } from '../../domain/training.ts';
 import { fitPlain } from '../../features/columns/plain.ts';
+import { Booster } from '../../trees/booster.ts';
+import { followForest } from '../../trees/joint/follow.ts';
 import { boostingSettings, type ObjectiveName } from '../../trees/settings.ts';
 import { fitAnswers } from '../answering.ts';
 import type { LearnerFamily } from '../family.ts';
 import { choiceKnob, countKnob, numberKnob } from '../knobs.ts';
 import { ForestLearner } from './forest-learner.ts';
+import { boostedRows, type ForestRowsTask } from './forest-rows.ts';
 
 const numberLosses = ['squared_error', 'absolute_error'] as const;
 
@@ -36,28 +40,45 @@ export const gradientBoosting: LearnerFamily = {
       : space;
   },
 
-  learner({ task, knobs, seed, threads, data, fitTo = data.train, balanced = false }) {
-    const { train, valid, classes } = data;
-    const fitted = { ...fitTo, classes };
-    return new ForestLearner({
-      features: { encoder: 'plain', ...fitAnswers(fitted), state: fitPlain(fitted.inputs, fitted) },
-      ...{ train, valid, threads, balanced, bins: countKnob(knobs, 'bins', 2), epochs: countKnob(knobs, 'epochs') },
-      settings: boostingSettings({
-        objective: objectiveOf(task, knobs),
-        classes: Math.max(2, classes.length),
-        learningRate: numberKnob(knobs, 'learning_rate'),
-        maxLeaves: countKnob(knobs, 'leaves'),
-        minLeafWeight: numberKnob(knobs, 'min_leaf_weight'),
-        rowShare: numberKnob(knobs, 'row_share'),
-        columnShare: numberKnob(knobs, 'column_share'),
-        l1: numberKnob(knobs, 'l1'),
-        l2: numberKnob(knobs, 'l2'),
-        categorySmoothing: numberKnob(knobs, 'category_smoothing'),
-        seed,
-      }),
-    });
+  learner(spec, together) {
+    const { valid } = spec.data;
+    return new ForestLearner({ ...rowsTask(spec), valid, epochs: countKnob(spec.knobs, 'epochs') }, together);
+  },
+
+  async joins(spec, lead) {
+    const task = rowsTask(spec);
+    const rows = boostedRows(task);
+    const booster = new Booster({ ...task, ...rows });
+    try {
+      await followForest({ booster, rows: rows.targets.values.length, lead });
+    } finally {
+      rows.work.stop();
+    }
   },
 };
+
+function rowsTask(spec: TrainingSpec): ForestRowsTask {
+  const { task, knobs, seed, threads, data, fitTo = data.train, balanced = false } = spec;
+  const { train, classes } = data;
+  const fitted = { ...fitTo, classes };
+  return {
+    features: { encoder: 'plain', ...fitAnswers(fitted), state: fitPlain(fitted.inputs, fitted) },
+    ...{ train, threads, balanced, bins: countKnob(knobs, 'bins', 2) },
+    settings: boostingSettings({
+      objective: objectiveOf(task, knobs),
+      classes: Math.max(2, classes.length),
+      learningRate: numberKnob(knobs, 'learning_rate'),
+      maxLeaves: countKnob(knobs, 'leaves'),
+      minLeafWeight: numberKnob(knobs, 'min_leaf_weight'),
+      rowShare: numberKnob(knobs, 'row_share'),
+      columnShare: numberKnob(knobs, 'column_share'),
+      l1: numberKnob(knobs, 'l1'),
+      l2: numberKnob(knobs, 'l2'),
+      categorySmoothing: numberKnob(knobs, 'category_smoothing'),
+      seed,
+    }),
+  };
+}
 
 const objectiveOf = (task: Task, knobs: Knobs): ObjectiveName =>
   outputOf(task) === 'number' ? choiceKnob(knobs, 'loss', numberLosses) : 'log_loss';

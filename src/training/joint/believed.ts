@@ -1,4 +1,4 @@
-import type { ChangeForm, SentChange, WaitingWorker } from '../../domain/joint-training.ts';
+import type { ChangeForm, ShareSums, SumsForm, WaitingWorker, WeightChange } from '../../domain/joint-training.ts';
 
 // What the leading worker believes of what others say: their programs may be damaged or of another version, and a foreign file may lie in
 // the folder. One number that is none would end a trial that all others train well.
@@ -8,7 +8,7 @@ const NOT_FINITE = 0x7c00;
 
 /** Why a change does not count; null if it does. `maxSeconds`: nobody has trained for longer in this round. */
 export function faultOf(
-  { halves, uses, rows, seconds }: SentChange,
+  { halves, uses, rows, seconds }: WeightChange,
   form: ChangeForm,
   maxSeconds: number,
 ): string | null {
@@ -18,6 +18,22 @@ export function faultOf(
   if (!Number.isFinite(seconds) || seconds <= 0 || seconds > maxSeconds)
     return `${seconds} seconds of at most ${maxSeconds}`;
   if (!halves.every((half) => (half & NOT_FINITE) !== NOT_FINITE)) return 'weights that are no finite numbers';
+  return null;
+}
+
+/** The same of what a worker adds to sums. */
+export function faultOfSums(
+  { sums, rows, seconds }: ShareSums,
+  { length, maxRows, maxOfRow }: SumsForm,
+): string | null {
+  if (sums.length !== length) return `${sums.length} sums instead of ${length}`;
+  if (!Number.isInteger(rows) || rows < 1 || rows > maxRows) return `${rows} rows of at most ${maxRows}`;
+  if (!Number.isFinite(seconds) || seconds <= 0) return `${seconds} seconds`;
+  const most = rows * maxOfRow;
+  for (let i = 0; i < length; i++) {
+    const sum = sums[i] as number;
+    if (!Number.isInteger(sum) || sum > most || sum < -most) return `a sum of ${sum}, of integers up to ${most}`;
+  }
   return null;
 }
 

@@ -8,6 +8,9 @@ import {
   type Round,
   type RoundWeights,
   type SentChange,
+  type SentSums,
+  type ShareSums,
+  type SumsOffer,
   type Transport,
   type WaitingWorker,
   type WantedChanges,
@@ -17,18 +20,20 @@ import { reportError } from '../../errors/rafiki-error.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { diskError } from '../../runtime/disk/disk-error.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { sleep } from '../../runtime/sleep.ts';
+import { type Pause, pauseBetweenRounds } from './pause.ts';
 import { type RoundFile, readRoundFile, readRoundHead, writeRoundFile } from './round-file.ts';
 
 // The way between the workers of one machine: a folder in which each of them has one file, which it alone writes.
 
-/** Between two looks at the files of others: a look takes some microseconds, and what it waits for takes seconds. */
-const LOOK_MS = 5;
+/**
+ * Head of the leading worker's file; its vector has the weights, all in single precision or their change in half, or the trees or sums of a
+ * forest in double.
+ */
+interface OfferHead extends Omit<Offer, 'weights'> {
+  kind: (RoundWeights | SumsOffer)['kind'];
+}
 
-/** Head of the leading worker's file; its vector has the weights, all in single precision or their change in half. */
-type OfferHead = Omit<Offer, 'weights'>;
-
-/** Head of another worker's file. After a round its vectors are the change and the uses. */
+/** Head of another worker's file. After a round its vectors are the change and the uses, or sums. */
 interface WorkerHead {
   has: number | null;
   after: number;
@@ -46,12 +51,14 @@ const workerFile = (folder: string, processId: number): string => path.join(fold
 export class FolderTransport implements Transport {
   readonly #folder: string;
   readonly #logger: Logger;
+  readonly #pause: Pause;
   /** Workers whose files cannot be read, of which the log has been told. */
   readonly #ignored = new Set<number>();
 
-  constructor(folder: string, logger: Logger) {
+  constructor(folder: string, logger: Logger, pause: Pause = pauseBetweenRounds) {
     this.#folder = folder;
     this.#logger = logger;
+    this.#pause = pause;
   }
 
   async waiting(): Promise<readonly WaitingWorker[]> {
@@ -63,20 +70,25 @@ export class FolderTransport implements Transport {
   }
 
   async offer({ round, processIds, weights }: Offer): Promise<void> {
-    const vector = weights.kind === 'all' ? weights.values : weights.halves;
+    const { kind } = weights;
     try {
-      writeRoundFile<OfferHead>(offerFile(this.#folder), { head: { round, processIds }, vectors: [vector] });
+      writeRoundFile<OfferHead>(offerFile(this.#folder), {
+        head: { round, processIds, kind },
+        vectors: [vectorOf(weights)],
+      });
     } catch (error) {
       this.#warn(error);
     }
   }
 
-  async collect({ number, processIds, waitMs }: WantedChanges): Promise<readonly SentChange[]> {
-    const untilMs = systemClock.nowMs() + waitMs;
+  async collect({ number, processIds, waitMs }: WantedChanges): Promise<readonly (SentChange | SentSums)[]> {
+    const startedMs = systemClock.nowMs();
     const isMissing = (processId: number): boolean => this.#head(processId)?.change?.number !== number;
     let missing = processIds.filter(isMissing);
-    while (missing.length > 0 && systemClock.nowMs() < untilMs) {
-      await sleep(LOOK_MS);
+    for (;;) {
+      const waitedMs = systemClock.nowMs() - startedMs;
+      if (missing.length === 0 || waitedMs >= waitMs) break;
+      await this.#pause(waitedMs);
       missing = missing.filter(isMissing);
     }
     return processIds.flatMap((processId) => this.#change(processId, number) ?? []);
@@ -112,12 +124,15 @@ export class FolderTransport implements Transport {
     return this.#read(processId, readRoundHead<WorkerHead>) ?? undefined;
   }
 
-  #change(processId: number, number: number): SentChange | undefined {
+  #change(processId: number, number: number): SentChange | SentSums | undefined {
     const found = this.#read(processId, readRoundFile<WorkerHead>);
-    const [halves, uses] = found?.vectors ?? [];
+    const [first, uses] = found?.vectors ?? [];
     const change = found?.head.change;
-    if (change?.number !== number || !(halves instanceof Uint16Array && uses instanceof Uint16Array)) return undefined;
-    return { processId, halves, uses, rows: change.rows, seconds: change.seconds };
+    if (change?.number !== number) return undefined;
+    const { rows, seconds } = change;
+    if (first instanceof Float64Array) return { processId, sums: first, rows, seconds };
+    if (!(first instanceof Uint16Array && uses instanceof Uint16Array)) return undefined;
+    return { processId, halves: first, uses, rows, seconds };
   }
 }
 
@@ -127,6 +142,7 @@ export interface FolderLeadOptions {
   processId: number;
   /** Called after each round. */
   onTrained(round: number, rowsPerSecond: number): Promise<void>;
+  pause?: Pause;
 }
 
 export class FolderLead implements Lead {
@@ -139,7 +155,8 @@ export class FolderLead implements Lead {
   }
 
   async next(): Promise<JoinedRound | null> {
-    const { folder, processId } = this.#options;
+    const { folder, processId, pause = pauseBetweenRounds } = this.#options;
+    const startedMs = systemClock.nowMs();
     if (!this.#isKnown) this.#write();
     while (existsSync(folder)) {
       const newest = readRoundHead<OfferHead>(offerFile(folder))?.round.number ?? 0;
@@ -148,20 +165,22 @@ export class FolderLead implements Lead {
         const { round, processIds } = found.head;
         const seat = processIds.indexOf(processId) + 1;
         const weights = weightsOf(found);
-        if (seat > 0 && canBegin(this.#waits, weights)) {
+        if (seat > 0 && canBegin(this.#waits, round, weights)) {
           this.#waits = { has: round.number, after: round.number };
           return { round, seat, weights };
         }
         this.#waits.after = round.number; // it has missed one that it was offered, or there were too many workers
         this.#write();
       }
-      await sleep(LOOK_MS);
+      await pause(systemClock.nowMs() - startedMs);
     }
     return null;
   }
 
-  async send({ number }: Round, { halves, uses, rows, seconds }: WeightChange): Promise<void> {
-    this.#write({ head: { ...this.#waits, change: { number, rows, seconds } }, vectors: [halves, uses] });
+  async send({ number }: Round, sent: WeightChange | ShareSums): Promise<void> {
+    const { rows, seconds } = sent;
+    const vectors = 'sums' in sent ? [sent.sums] : [sent.halves, sent.uses];
+    this.#write({ head: { ...this.#waits, change: { number, rows, seconds } }, vectors });
     await this.#options.onTrained(number, rows / seconds);
   }
 
@@ -176,7 +195,22 @@ export class FolderLead implements Lead {
   }
 }
 
-function weightsOf({ vectors: [vector] }: RoundFile<OfferHead>): RoundWeights {
+function vectorOf(weights: RoundWeights | SumsOffer): Float64Array | Float32Array | Uint16Array {
+  switch (weights.kind) {
+    case 'all':
+      return weights.values;
+    case 'change':
+      return weights.halves;
+    case 'trees':
+      return weights.trees;
+    case 'sums':
+      return weights.sums;
+  }
+}
+
+function weightsOf({ head: { kind }, vectors: [vector] }: RoundFile<OfferHead>): RoundWeights | SumsOffer {
+  if (vector instanceof Float64Array)
+    return kind === 'trees' ? { kind, trees: vector } : { kind: 'sums', sums: vector };
   if (vector instanceof Float32Array) return { kind: 'all', values: vector };
   return { kind: 'change', halves: vector ?? new Uint16Array(0) };
 }

@@ -5,6 +5,8 @@ import type {
   Round,
   RoundPace,
   SentChange,
+  SentSums,
+  ShareSums,
   Transport,
   WaitingWorker,
   WantedChanges,
@@ -44,7 +46,7 @@ export class ParentTransport implements Transport {
     await begun;
   }
 
-  async collect(wanted: WantedChanges): Promise<readonly SentChange[]> {
+  async collect(wanted: WantedChanges): Promise<readonly (SentChange | SentSums)[]> {
     const reply = this.#channel.next('changes');
     await this.#channel.send({ kind: 'collect', wanted });
     return (await reply).changes;
@@ -64,7 +66,7 @@ export class ParentLead implements Lead {
     return (await reply).next;
   }
 
-  send(round: Round, change: WeightChange): Promise<void> {
+  send(round: Round, change: WeightChange | ShareSums): Promise<void> {
     return this.#channel.send({ kind: 'change', round, change });
   }
 }

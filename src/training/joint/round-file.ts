@@ -5,9 +5,9 @@ import { CorruptParams } from '../../errors/errors.ts';
 // replaces it as a whole, so that a reader gets the old or the new one. It is not written through to the disk: after a failure of
 // the machine nobody needs it. Reads and writes are synchronous, because a thread pool's share of a look is larger than the look's.
 
-type RoundVector = Float32Array | Uint16Array;
+type RoundVector = Float64Array | Float32Array | Uint16Array;
 
-const vectorTypes = { single: Float32Array, half: Uint16Array };
+const vectorTypes = { double: Float64Array, single: Float32Array, half: Uint16Array };
 
 interface VectorForm {
   type: keyof typeof vectorTypes;
@@ -37,7 +37,7 @@ export function writeRoundFile<Head>(file: string, { head, vectors }: RoundFile<
   const stored: StoredHead<Head> = {
     head,
     vectors: vectors.map((vector) => ({
-      type: vector instanceof Float32Array ? 'single' : 'half',
+      type: typeOf(vector),
       length: vector.length,
     })),
   };
@@ -49,6 +49,11 @@ export function writeRoundFile<Head>(file: string, { head, vectors }: RoundFile<
     for (const part of [size, json, ...vectors]) writeAll(descriptor, part);
   });
   renameSync(unfinished, file);
+}
+
+function typeOf(vector: RoundVector): VectorForm['type'] {
+  if (vector instanceof Float64Array) return 'double';
+  return vector instanceof Float32Array ? 'single' : 'half';
 }
 
 /** Undefined if there is no such file. Throws CorruptParams if it is none of a round. */

@@ -1,10 +1,11 @@
-import { type Lead, shareOf } from '../../domain/joint-training.ts';
+import { type JoinedRound, type Lead, shareOf } from '../../domain/joint-training.ts';
 import type { TrainingSpec } from '../../domain/training.ts';
 import { Trainer } from '../../engine/trainer.ts';
 import { BadData } from '../../errors/errors.ts';
+import { familyByName, isNetwork } from '../../models/registry.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { orderOf, trainShare } from '../epoch.ts';
-import { epochOf, prepareTrial, trainerOf } from '../trial.ts';
+import { checkRows, epochOf, prepareTrial, trainerOf } from '../trial.ts';
 import { basisOf } from './basis.ts';
 import { ErrorFeedback } from './error-feedback.ts';
 import { addChange } from './flat-weights.ts';
@@ -24,9 +25,10 @@ export async function trainShares(spec: TrainingSpec, lead: Lead, basis = basisO
   let order: Int32Array = new Int32Array(0);
   let orderedEpoch = -1;
   try {
-    for (let next = await lead.next(); next !== null; next = await lead.next()) {
+    const same = new SameRows(lead, basis);
+    for (let next = await same.next(); next !== null; next = await same.next()) {
       const { round, seat, weights } = next;
-      if (round.basis !== basis) throw otherRows();
+      if (weights.kind === 'trees' || weights.kind === 'sums') throw new RangeError('a network is not made of trees');
       common = weights.kind === 'all' ? weights.values : addChange(common, weights.halves, common);
       trainer.replaceWeights(common);
       const range = shareOf(round, seat, trial.batch);
@@ -42,6 +44,37 @@ export async function trainShares(spec: TrainingSpec, lead: Lead, basis = basisO
     }
   } finally {
     await trainer.release();
+  }
+}
+
+/** The same for a family of any kind. */
+export async function joinTraining(spec: TrainingSpec, lead: Lead, basis: string): Promise<void> {
+  const family = familyByName(spec.family);
+  if (isNetwork(family)) return trainShares(spec, lead, basis);
+  if (family.joins === undefined) throw new RangeError(`${family.name} is trained by one worker`);
+  checkRows(spec.data);
+  const knobs = { ...family.space(spec.task).initial(), ...spec.knobs };
+  await family.joins({ ...spec, knobs }, new SameRows(lead, basis));
+}
+
+/** A leading worker whose rows are the same. */
+export class SameRows implements Lead {
+  readonly #lead: Lead;
+  readonly #basis: string;
+
+  constructor(lead: Lead, basis: string) {
+    this.#lead = lead;
+    this.#basis = basis;
+  }
+
+  async next(): Promise<JoinedRound | null> {
+    const next = await this.#lead.next();
+    if (next !== null && next.round.basis !== this.#basis) throw otherRows();
+    return next;
+  }
+
+  send(...sent: Parameters<Lead['send']>): Promise<void> {
+    return this.#lead.send(...sent);
   }
 }
 

@@ -5,6 +5,11 @@ import type {
   RoundPace,
   RoundWeights,
   SentChange,
+  SentSums,
+  ShareSums,
+  SumsForm,
+  SumsOffer,
+  SumTeam,
   Team,
   Transport,
   WaitingWorker,
@@ -13,11 +18,15 @@ import type {
 } from '../../domain/joint-training.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { canWait, faultOf } from './believed.ts';
+import { canWait, faultOf, faultOfSums } from './believed.ts';
 
 /** The other workers may take this share of the own training time longer, and at least so long. */
 const MAX_EXTRA_SHARE = 0.5;
 const MIN_EXTRA_MS = 2_000;
+/** The least for a share of sums: without it, the trees of the round are grown again. */
+const MIN_SUMS_MS = 5_000;
+/** Shares of sums that a worker may fail to send before it is asked no more. */
+const MAX_LATE = 3;
 /** Between the clocks of two workers. */
 const CLOCK_SLACK_MS = 2_000;
 /** Between two rounds that are shown in the database although no worker reads them there. */
@@ -33,6 +42,8 @@ export interface TransportTeamOptions {
   /** See {@link Team.lastRound}. */
   lastRound: number;
   logger: Logger;
+  /** For tests; default: {@link MIN_SUMS_MS}. */
+  minSumsMs?: number;
 }
 
 /** A round as it is shown in the database. */
@@ -42,7 +53,7 @@ export interface ShownRound extends Omit<Offer, 'weights'> {
 }
 
 /** The other workers of a trial, here and on other machines: who takes part in a round, and how long they are waited for. */
-export class TransportTeam implements Team {
+export class TransportTeam implements Team, SumTeam {
   readonly lastRound: number;
   readonly #options: TransportTeamOptions;
   #waiting: { near: readonly WaitingWorker[]; far: readonly WaitingWorker[] } = { near: [], far: [] };
@@ -50,6 +61,8 @@ export class TransportTeam implements Team {
   readonly #offered = new Map<number, number>();
   /** Workers that wait as nobody can, of which the log has been told. */
   readonly #disbelieved = new Set<number>();
+  /** Shares of sums that workers did not send; of those that sent what cannot be, infinitely many. */
+  readonly #late = new Map<number, number>();
   /** Of the current round. */
   #members: { near: number[]; far: number[] } = { near: [], far: [] };
   /** The last round that began here. */
@@ -78,6 +91,7 @@ export class TransportTeam implements Team {
     const waiting = await transport.waiting();
     const newest = Math.max(this.lastRound, this.#last);
     return waiting.filter((worker) => {
+      if ((this.#late.get(worker.processId) ?? 0) > MAX_LATE) return false;
       if (canWait(worker, newest)) return worker.after >= (this.#offered.get(worker.processId) ?? 0);
       if (!this.#disbelieved.has(worker.processId))
         this.#options.logger.warn({ ...worker, newest }, 'a worker waits for a round that nobody has announced');
@@ -86,9 +100,8 @@ export class TransportTeam implements Team {
     });
   }
 
-  async begin(round: Round, weights: RoundWeights, last: RoundPace | null): Promise<void> {
-    const near = this.#waiting.near.slice(0, round.seats - 1).map(idOf);
-    const far = this.#waiting.far.slice(0, round.seats - 1 - near.length).map(idOf);
+  async begin(round: Round, weights: RoundWeights | SumsOffer, last: RoundPace | null): Promise<void> {
+    const { near, far } = weights.kind === 'sums' ? this.#members : this.#chosen(round);
     const processIds = [...near, ...far];
     const offer = { round, processIds, weights };
     if (near.length > 0) await this.#options.near.offer(offer, last);
@@ -100,6 +113,11 @@ export class TransportTeam implements Team {
     this.#last = round.number;
   }
 
+  #chosen({ seats }: Round): { near: number[]; far: number[] } {
+    const near = this.#waiting.near.slice(0, seats - 1).map(idOf);
+    return { near, far: this.#waiting.far.slice(0, seats - 1 - near.length).map(idOf) };
+  }
+
   async #show(shown: ShownRound): Promise<void> {
     if (this.nowMs() < this.#showMs) return;
     this.#showMs = this.nowMs() + SHOW_MS;
@@ -107,31 +125,58 @@ export class TransportTeam implements Team {
   }
 
   /** Called when the own share is trained. */
-  async collect({ number }: Round, form: ChangeForm): Promise<readonly WeightChange[]> {
-    const waitMs = Math.max(MIN_EXTRA_MS, MAX_EXTRA_SHARE * (this.nowMs() - this.#begunMs));
+  async collect(round: Round, form: ChangeForm): Promise<readonly WeightChange[]> {
+    const extraMs = Math.max(MIN_EXTRA_MS, MAX_EXTRA_SHARE * (this.nowMs() - this.#begunMs));
+    const sent = await this.#collectAll(round, extraMs);
+    const maxSeconds = (this.nowMs() - this.#begunMs + CLOCK_SLACK_MS) / 1000;
+    const changes = sent.filter(isChange).filter((change) => this.#believes(change, faultOf(change, form, maxSeconds)));
+    this.#missing(round, changes);
+    return changes;
+  }
+
+  async collectSums(round: Round, form: SumsForm): Promise<readonly ShareSums[] | null> {
+    const { minSumsMs = MIN_SUMS_MS } = this.#options;
+    const extraMs = Math.max(minSumsMs, MAX_EXTRA_SHARE * (this.nowMs() - this.#begunMs)) + form.catchUpMs;
+    const sent = await this.#collectAll(round, extraMs);
+    const shares: SentSums[] = [];
+    for (const share of sent) {
+      if (!isChange(share) && this.#believes(share, faultOfSums(share, form))) shares.push(share);
+      else this.#late.set(share.processId, Number.POSITIVE_INFINITY);
+    }
+    const missing = this.#missing(round, shares);
+    for (const processId of missing) this.#late.set(processId, 1 + (this.#late.get(processId) ?? 0));
+    return missing.length === 0 ? shares : null;
+  }
+
+  async #collectAll({ number }: Round, waitMs: number): Promise<(SentChange | SentSums)[]> {
     const { near, far } = this.#members;
     const [fromNear, fromFar] = await Promise.all([
       this.#collectFrom('near', { number, processIds: near, waitMs }),
       this.#collectFrom('far', { number, processIds: far, waitMs }),
     ]);
-    const changes = [...fromNear, ...fromFar].filter((change) => this.#believes(change, form));
-    const sent = new Set(changes.map(idOf));
+    return [...fromNear, ...fromFar];
+  }
+
+  /** Workers of the round whose share is not among them. */
+  #missing({ number }: Round, shares: readonly { processId: number }[]): number[] {
+    const { near, far } = this.#members;
+    const sent = new Set(shares.map(idOf));
     const missing = [...near, ...far].filter((processId) => !sent.has(processId));
     if (missing.length > 0)
       this.#options.logger.info({ round: number, processes: missing }, 'a round ended without shares');
-    return changes;
+    return missing;
   }
 
-  #believes(change: SentChange, form: ChangeForm): boolean {
-    const fault = faultOf(change, form, (this.nowMs() - this.#begunMs + CLOCK_SLACK_MS) / 1000);
-    if (fault === null) return true;
-    this.#options.logger.warn({ process: change.processId, fault }, 'a worker sent a share that cannot be used');
-    return false;
+  #believes({ processId: process }: { processId: number }, fault: string | null): boolean {
+    if (fault !== null) this.#options.logger.warn({ process, fault }, 'a worker sent a share that cannot be used');
+    return fault === null;
   }
 
-  async #collectFrom(way: 'near' | 'far', wanted: WantedChanges): Promise<readonly SentChange[]> {
+  async #collectFrom(way: 'near' | 'far', wanted: WantedChanges): Promise<readonly (SentChange | SentSums)[]> {
     return wanted.processIds.length === 0 ? [] : this.#options[way].collect(wanted);
   }
 }
+
+const isChange = (sent: SentChange | SentSums): sent is SentChange => 'halves' in sent;
 
 const idOf = ({ processId }: { processId: number }): number => processId;

@@ -14,8 +14,6 @@ export interface HistogramJob {
 }
 
 export interface WorkspaceOptions {
-  /** Those of these rows only. */
-  rows?: Int32Array;
   /** Histograms that exist at the same time: as many as a tree has leaves. */
   slots: number;
   threads: number;
@@ -50,9 +48,9 @@ export class Workspace {
   constructor(
     features: readonly FeatureBins[],
     columns: readonly FeatureColumn[],
-    { rows: chosen, slots, threads }: WorkspaceOptions,
+    { slots, threads }: WorkspaceOptions,
   ) {
-    const count = chosen?.length ?? columns[0]?.values.length ?? 0;
+    const count = columns[0]?.values.length ?? 0;
     const width = features.length;
     const offsets = histogramOffsets(features);
     const entries = offsets.at(-1) as number;
@@ -83,7 +81,7 @@ export class Workspace {
       (_, slot) => new Float64Array(memory.buffer, first + slot * entries * entryBytes, 2 * entries),
     );
     const place = new Uint8Array(memory.buffer, bins, width * count);
-    this.table = binTable(features, columns, { bins: place, ...(chosen ? { rows: chosen } : {}) });
+    this.table = binTable(features, columns, { bins: place });
     this.#kernels = Object.values(wasmExports(code, memory)) as KernelFunction[];
     this.#threads = new KernelThreads(threads - 1, code, memory);
   }

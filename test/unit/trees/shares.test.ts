@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { rowsOfSeat } from '../../../src/domain/joint-training.ts';
 import { Booster } from '../../../src/trees/booster.ts';
 import { featureBins } from '../../../src/trees/feature-bins.ts';
 import type { SumExchange } from '../../../src/trees/grow.ts';
@@ -6,26 +7,35 @@ import { Workspace } from '../../../src/trees/kernels/workspace.ts';
 import type { ForestRows } from '../../../src/trees/objective.ts';
 import { createObjective } from '../../../src/trees/objective.ts';
 import { type BoostingSettings, boostingSettings } from '../../../src/trees/settings.ts';
+import type { Tree } from '../../../src/trees/tree.ts';
 import { trainForest } from '../../support/train-forest.ts';
 import { mixedTable } from './tables.ts';
 
-/** Trains as `count` workers do, each with every count-th row, who exchange nothing but sums. */
-function trainShared({ columns, targets }: ForestRows, settings: BoostingSettings, rounds: number, count: number) {
+const boosterOf = ({ columns, targets }: ForestRows, settings: BoostingSettings): Booster => {
   const features = columns.map((column) => featureBins(column));
-  const objective = () => createObjective(settings, targets);
-  const boosters = Array.from({ length: count }, (_, worker) => {
-    const ids = Int32Array.from(targets.values, (_, i) => i).filter((i) => i % count === worker);
-    const own = { values: Float32Array.from(ids, (i) => targets.values[i] as number) };
-    const work = new Workspace(features, columns, { rows: ids, slots: settings.maxLeaves, threads: 1 });
-    return new Booster({ settings, objective: objective(), work, targets: own, ids });
-  });
-  for (let round = 0; round < rounds; round++) inStep(boosters.map((booster) => booster.round()));
+  const work = new Workspace(features, columns, { slots: settings.maxLeaves, threads: 1 });
+  return new Booster({ settings, objective: createObjective(settings, targets), work, targets });
+};
+
+/** Grows as `count` workers do, each with a range of the rows, who exchange nothing but sums. */
+function growShared(rows: ForestRows, settings: BoostingSettings, rounds: number, count: number): (readonly Tree[])[] {
+  const boosters = Array.from({ length: count }, () => boosterOf(rows, settings));
+  for (let round = 0; round < rounds; round++) {
+    deal(boosters, rows.targets.values.length);
+    inStep(boosters.map((booster) => booster.round()));
+  }
   return boosters.map((booster) => booster.forest.trees);
 }
 
-function inStep<T>(exchanges: readonly SumExchange<T>[]): void {
+function deal(boosters: readonly Booster[], rows: number): void {
+  for (const [seat, booster] of boosters.entries()) booster.share(rowsOfSeat(rows, seat, boosters.length));
+}
+
+/** Until all are done, or for so many exchanges. */
+function inStep<T>(exchanges: readonly SumExchange<T>[], limit = Number.POSITIVE_INFINITY): void {
   let steps = exchanges.map((exchange) => exchange.next());
-  while (steps.every(({ done }) => !done)) {
+  for (let done = 0; steps.every((step) => !step.done); done++) {
+    if (done === limit) return;
     const sent = steps.map(({ value }) => value as Float64Array[]);
     const sums = (sent[0] as Float64Array[]).map((_, i) => combine(sent.map((arrays) => arrays[i] as Float64Array)));
     steps = exchanges.map((exchange) => exchange.next(sums));
@@ -36,19 +46,54 @@ function inStep<T>(exchanges: readonly SumExchange<T>[]): void {
 const combine = (arrays: readonly Float64Array[]): Float64Array =>
   Float64Array.from(arrays[0] as Float64Array, (_, i) => arrays.reduce((sum, array) => sum + (array[i] as number), 0));
 
+const kinds = [
+  { objective: 'squared_error', rowShare: 0.7, columnShare: 0.6 },
+  { objective: 'absolute_error', leavesAtOnce: 3 },
+  { objective: 'log_loss', classes: 2, leavesAtOnce: 4, rowShare: 0.5 },
+  { objective: 'log_loss', classes: 3, maxDepth: 4 },
+] as const;
+
 describe('shares of the rows', () => {
-  it.each([
-    { objective: 'squared_error', rowShare: 0.7, columnShare: 0.6 },
-    { objective: 'absolute_error', leavesAtOnce: 3 },
-    { objective: 'log_loss', classes: 2, leavesAtOnce: 4, rowShare: 0.5 },
-    { objective: 'log_loss', classes: 3, maxDepth: 4 },
-  ] as const)('grow the same trees, bit for bit, as all rows together: %o', async (given) => {
+  it.each(kinds)('grow the same trees, bit for bit, as all rows together: %o', async (given) => {
     const settings = boostingSettings({ maxLeaves: 12, seed: 3, ...given });
     const rows = mixedTable(1500, { classes: 'classes' in given ? given.classes : 0 });
     const { trees } = await trainForest(rows, { settings, rounds: 4 });
     expect(trees[0]?.feature.length).toBe(23);
-    for (const count of [1, 2, 4]) {
-      for (const shared of trainShared(rows, settings, 4, count)) expect(shared).toEqual(trees);
+    for (const count of [1, 2, 3, 4]) {
+      for (const shared of growShared(rows, settings, 4, count)) expect(shared).toEqual(trees);
+    }
+  });
+
+  it.each(kinds)('may be dealt again between two rounds, also after one that was not finished: %o', async (given) => {
+    const settings = boostingSettings({ maxLeaves: 12, seed: 3, ...given });
+    const rows = mixedTable(1500, { classes: 'classes' in given ? given.classes : 0 });
+    const { trees } = await trainForest(rows, { settings, rounds: 6 });
+    const all = [0, 1, 2].map(() => boosterOf(rows, settings));
+    const outputs = trees.length / 6;
+    for (const [round, count] of [1, 2, 3, 2, 1, 3].entries()) {
+      const boosters = all.slice(0, count);
+      for (const booster of boosters) booster.replaceTrees(trees.slice(0, round * outputs));
+      deal(boosters, 1500);
+      const early = outputs === 1 ? 2 : 15; // in the second tree of three
+      inStep(
+        boosters.map((booster) => booster.round()),
+        early,
+      );
+      expect(boosters[0]?.forest.trees.length).toBe(round * outputs);
+      deal(boosters, 1500);
+      inStep(boosters.map((booster) => booster.round()));
+      for (const booster of boosters) expect(booster.forest.trees).toEqual(trees.slice(0, (round + 1) * outputs));
+    }
+  });
+
+  it('continue from fewer trees than they had', async () => {
+    const settings = boostingSettings({ maxLeaves: 12 });
+    const rows = mixedTable(1500);
+    const { trees } = await trainForest(rows, { settings, rounds: 5 });
+    const booster = boosterOf(rows, settings);
+    for (const have of [5, 2]) {
+      booster.replaceTrees(trees.slice(0, have));
+      expect(booster.loss()).toBe(await lossOf(rows, settings, have));
     }
   });
 
@@ -67,3 +112,9 @@ describe('shares of the rows', () => {
     expect(await trees(all)).not.toEqual(await trees(other));
   });
 });
+
+async function lossOf(rows: ForestRows, settings: BoostingSettings, rounds: number): Promise<number> {
+  const booster = boosterOf(rows, settings);
+  booster.replaceTrees((await trainForest(rows, { settings, rounds })).trees);
+  return booster.loss();
+}

@@ -1,0 +1,61 @@
+import { type Lead, rowsOfSeat } from '../../domain/joint-training.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import type { Booster } from '../booster.ts';
+import type { SumExchange } from '../grow.ts';
+import { joinSums, splitSums, treesOfFlat } from './flat-sums.ts';
+
+export interface FollowingGrowth {
+  /** With the rows of all. */
+  booster: Booster;
+  /** How many they are. */
+  rows: number;
+  lead: Lead;
+}
+
+/** Adds the sums of a share of the rows to those of a forest that another worker leads, until there is no further round. */
+export async function followForest({ booster, rows, lead }: FollowingGrowth): Promise<void> {
+  const speed = new TreeTimes(booster);
+  let growth: SumExchange<never> | undefined;
+  let own: readonly Float64Array[] = [];
+  for (let next = await lead.next(); next !== null; next = await lead.next()) {
+    const { round, seat, weights } = next;
+    const startedMs = systemClock.nowMs();
+    if (weights.kind === 'trees') {
+      booster.replaceTrees(treesOfFlat(weights.trees));
+      booster.share(rowsOfSeat(rows, seat, round.seats));
+      growth = endless(booster);
+      own = growth.next().value;
+    } else if (weights.kind === 'sums' && growth !== undefined) own = growth.next(splitSums(weights.sums, own)).value;
+    else throw new RangeError(`a forest does not continue from ${weights.kind}`);
+    const { from, to } = rowsOfSeat(rows, seat, round.seats);
+    const seconds = speed.add((systemClock.nowMs() - startedMs) / 1000);
+    await lead.send(round, { sums: joinSums(own), rows: to - from, seconds });
+  }
+}
+
+function* endless(booster: Booster): SumExchange<never> {
+  for (;;) yield* booster.round();
+}
+
+/** How long the last round of trees took. */
+class TreeTimes {
+  readonly #booster: Booster;
+  #trees: number;
+  #seconds = 0;
+  #last = 0;
+
+  constructor(booster: Booster) {
+    this.#booster = booster;
+    this.#trees = booster.forest.trees.length;
+  }
+
+  add(seconds: number): number {
+    this.#seconds += seconds;
+    const { trees } = this.#booster.forest;
+    if (trees.length === this.#trees) return this.#last || this.#seconds;
+    this.#trees = trees.length;
+    this.#last = this.#seconds;
+    this.#seconds = 0;
+    return this.#last;
+  }
+}
