@@ -1,21 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { rowsOfSeat } from '../../../src/domain/joint-training.ts';
-import { Booster } from '../../../src/trees/booster.ts';
-import { featureBins } from '../../../src/trees/feature-bins.ts';
+import type { Booster } from '../../../src/trees/booster.ts';
 import type { SumExchange } from '../../../src/trees/grow.ts';
-import { Workspace } from '../../../src/trees/kernels/workspace.ts';
 import type { ForestRows } from '../../../src/trees/objective.ts';
-import { createObjective } from '../../../src/trees/objective.ts';
 import { type BoostingSettings, boostingSettings } from '../../../src/trees/settings.ts';
 import type { Tree } from '../../../src/trees/tree.ts';
+import { boosterOf } from '../../support/forest-workers.ts';
 import { trainForest } from '../../support/train-forest.ts';
 import { mixedTable } from './tables.ts';
-
-const boosterOf = ({ columns, targets }: ForestRows, settings: BoostingSettings): Booster => {
-  const features = columns.map((column) => featureBins(column));
-  const work = new Workspace(features, columns, { slots: settings.maxLeaves, threads: 1 });
-  return new Booster({ settings, objective: createObjective(settings, targets), work, targets });
-};
 
 /** Grows as `count` workers do, each with a range of the rows, who exchange nothing but sums. */
 function growShared(rows: ForestRows, settings: BoostingSettings, rounds: number, count: number): (readonly Tree[])[] {
