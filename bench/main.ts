@@ -82,7 +82,7 @@ const benches: Record<string, Bench> = {
     flags: ['data NAME', 'minutes N', 'validation SHARE', 'seed N', 'trials N', 'encoder PACKAGE'],
   },
   tables: { run: tablesBench, flags: ['data NAME'] },
-  trees: { run: treesBench, flags: ['data NAME', 'rows N', 'threads N'] },
+  trees: { run: treesBench, flags: ['data NAME', 'rows N', 'threads N', 'workers N'] },
   tuning: {
     run: tuningBench,
     flags: ['costudy DATA', 'kills N', 'trials N', 'workers', 'peer', 'minutes N', 'seeds N', 'tuners NAME,…'],

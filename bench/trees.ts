@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { InvalidParameter } from '../src/errors/errors.ts';
@@ -14,6 +14,8 @@ export interface TreesOptions {
   /** Of the synthetic table, a tenth of them for testing; of the trial. */
   rows?: string | undefined;
   threads?: string | undefined;
+  /** Processes that grow a forest from the synthetic table together, compared with one; nothing else is measured. */
+  workers?: string | undefined;
 }
 
 /** Settings of the issue's peers, and those of the comparison of time. */
@@ -22,11 +24,14 @@ const plain = { rounds: 100, learningRate: 0.1, rowShare: 1, columnShare: 1 };
 
 const [timeBar, memoryBar, scoreBar] = [2, 1.5, 0.003];
 
+/** Time of one worker as a multiple of that of two. */
+const workersBar = 1.4;
+
 /** MB of the process of a trial. */
 const trialBar = 1000;
 
 /** Gradient boosting compared with XGBoost and scikit-learn: same rows, same folds, same settings. */
-export async function* treesBench({ quick, data, rows, threads = '1' }: TreesOptions): AsyncIterable<Figure> {
+export async function* treesBench({ quick, data, rows, threads = '1', workers }: TreesOptions): AsyncIterable<Figure> {
   if (data !== undefined && !['synthetic', 'trial', ...Object.keys(tableNames)].includes(data))
     throw new InvalidParameter(`there is no table "${data}"`, {
       hint: `Tables: ${Object.keys(tableNames).join(', ')}, synthetic, trial.`,
@@ -35,6 +40,11 @@ export async function* treesBench({ quick, data, rows, threads = '1' }: TreesOpt
   try {
     if (data === 'trial') {
       yield* trialFigures(path.join(dir, 'rows'), { rows: Number(rows ?? '1000000'), threads: Number(threads) });
+      return;
+    }
+    if (workers !== undefined) {
+      const table = writeSynthetic(Number(rows ?? '1111112'), path.join(dir, 'synthetic'));
+      yield* workersFigures(table, { dir, threads: Number(threads), workers: Number(workers) });
       return;
     }
     const all = Object.keys(tableNames) as TableName[];
@@ -126,6 +136,38 @@ async function* costFigures(
     yield costFigure(`${label}-cpu`, 's', { peer, bar: timeBar, value: own.cpuSeconds, peerValue: theirs?.cpuSeconds });
     yield costFigure(`${label}-memory`, 'MB', { peer, bar: memoryBar, value: own.peakMb, peerValue: theirs?.peakMb });
   }
+}
+
+/** One process, then several that grow the same forest together, all with as many threads; from columns in memory to the model. */
+async function* workersFigures(
+  table: TableFiles,
+  { dir, threads, workers }: { dir: string; threads: number; workers: number },
+): AsyncIterable<Figure> {
+  const request = { table, fold: 0, threads, ...plain, hashed: true };
+  const [alone] = await fitAll(startOwn(), [request]);
+  const folder = path.join(dir, 'rounds');
+  mkdirSync(folder);
+  const seats = Array.from({ length: workers }, (_, seat) => ({ folder, processId: seat === 0 ? null : seat }));
+  const [together] = await Promise.all(
+    seats.map(async (seat) => (await fitAll(startOwn(), [{ ...request, seat }]))[0]),
+  );
+  if (alone === undefined || together === undefined) return;
+  const name = (what: string): string => `synthetic-${workers}-workers-${what}`;
+  const figure = (what: string, value: number, unit: string): Figure => ({
+    ...{ bench: 'trees', name: name(what), value, unit, ok: null },
+  });
+  yield { ...figure('time', together.seconds, 's'), peer: 'one', peerValue: alone.seconds };
+  yield {
+    ...figure('cpu', together.cpuSeconds, 's'),
+    peer: 'one',
+    peerValue: alone.cpuSeconds,
+    note: 'of the leading one',
+  };
+  const speedUp = alone.seconds / together.seconds;
+  const bar = workers === 2 ? { bar: workersBar, ok: speedUp >= workersBar } : {};
+  yield { ...figure('speed-up', speedUp, ''), ...bar };
+  const models = new Set([alone.hash, together.hash]).size;
+  yield { ...figure('models', models, 'models'), bar: 1, ok: models === 1 };
 }
 
 /** A trial of fifty rounds on rows of 30 columns, from the data file to the model, with other processes for writing and for training. */

@@ -10,6 +10,7 @@ import type { ForestRows } from '../../src/trees/objective.ts';
 import { boostingSettings } from '../../src/trees/settings.ts';
 import { trainForest } from '../../test/support/train-forest.ts';
 import { type FitRequest, type FitResult, sharedSettings } from './fit.ts';
+import { growTogether } from './grow-together.ts';
 import type { TableFiles } from './tables.ts';
 
 /** Answers each request of its parent with a result. */
@@ -28,15 +29,18 @@ async function fitForest(request: FitRequest): Promise<FitResult> {
     ...{ learningRate, rowShare, columnShare, ...shared, seed: fold },
   });
   const [start, usage] = [performance.now(), process.cpuUsage()];
-  const forest = await trainForest(train, { settings, rounds, maxBins, threads });
+  const growth = { settings, rounds, maxBins, threads };
+  const { seat } = request;
+  const forest = await (seat ? growTogether(train, { ...growth, seat }) : trainForest(train, growth));
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(usage);
   const peakMb = Math.round(process.resourceUsage().maxRSS / 1024);
   const result = { seconds, cpuSeconds: (user + system) / 1e6, peakMb, ...scores(forest, test) };
-  if (!request.check) return result;
+  if (!request.check && !request.hashed) return result;
   const model = exportForest(forest);
-  const differences = [await difference(forest, model, train), await difference(forest, model, test)];
   const hash = createHash('sha256').update(model).digest('hex');
+  if (!request.check) return { ...result, hash };
+  const differences = [await difference(forest, model, train), await difference(forest, model, test)];
   return { ...result, hash, difference: Math.max(...differences) };
 }
 

@@ -9,8 +9,18 @@ export interface FitRequest {
   rowShare: number;
   columnShare: number;
   threads: number;
+  /** If several processes grow the forest. */
+  seat?: TeamSeat;
   /** Whether the exported model answers like the trainer for all rows. */
   check?: boolean;
+  /** Whether the hash of the exported model is told. */
+  hashed?: boolean;
+}
+
+/** The folder through which they exchange sums, and the number of one that follows; null: it leads. */
+export interface TeamSeat {
+  folder: string;
+  processId: number | null;
 }
 
 export interface FitResult {
