@@ -19,7 +19,7 @@ import { loseTrial, transitionTrial } from '../../src/db/statements/transitions.
 import { insertTrial, setFitted } from '../../src/db/statements/trials.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { loadChange, saveChange } from '../../src/worker/round-params.ts';
+import { loadChange, loadWeights, saveChange, saveWeights } from '../../src/worker/round-params.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createReviews, insertStudy } from '../support/studies.ts';
 
@@ -201,6 +201,16 @@ describe('a round', () => {
     expect([stored?.rows, stored?.seconds, more]).toEqual([256, 2, []]);
     expect(await loadChange(params, stored!.paramsId)).toEqual({ halves: Uint16Array.of(7, 8), uses });
     expect(await selectWaitingWorkers(db, owner)).toEqual([{ processId: joined.processId, has: 1, after: 1 }]);
+  });
+
+  test('of a forest carries trees, and sums there and back, to the bit', async () => {
+    const sums = Float64Array.of(2 ** 52, -3, 0);
+    const offers = [
+      { kind: 'trees', trees: Float64Array.of(1, -0.5, 2 ** 31) } as const,
+      { kind: 'sums', sums } as const,
+    ];
+    for (const offer of offers) expect(await loadWeights(params, await saveWeights(params, offer))).toEqual(offer);
+    expect(await loadChange(params, await saveChange(params, { sums }))).toEqual({ sums });
   });
 
   test('is seen by a worker that has no seat in it, so that it can say that it waits for a later one', async () => {

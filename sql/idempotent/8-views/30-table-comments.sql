@@ -58,8 +58,8 @@ comment on column rafiki.study.encoder_ids is 'The pretrained encoders that its 
 comment on column rafiki.params.stands_on is 'The encoder that this model''s inputs go through: its weights stay as long as models stand on them';
 comment on table rafiki.token is 'Tokens, with which the HTTP server acts as a role; see the view rafiki.tokens';
 comment on table rafiki.trial_worker is 'Workers that train a trial together with the one that owns it';
-comment on table rafiki.trial_round is 'The newest rounds of trials with several workers: what each trains, and the weights that they start from';
-comment on table rafiki.trial_change is 'How the weights of each worker changed in a round';
+comment on table rafiki.trial_round is 'The newest rounds of trials with several workers: what each trains, and the weights, trees or sums that they start from';
+comment on table rafiki.trial_change is 'How the weights of each worker changed in a round, or what it adds to the sums of a forest';
 comment on table rafiki.trial_start is 'Published weights that a trial may start from, best first';
 comment on table rafiki.trial_variant is 'Models of running studies in other precisions';
 comment on table rafiki.validation is 'The rows that the trials of a study were scored on';
