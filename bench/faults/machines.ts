@@ -44,7 +44,7 @@ export const workerCutOff: SingleFault = {
       );
       await eventually(async () => {
         const [row] = await cluster.db.query<{ workers: number }>(
-          `select count(distinct worker_id)::int as workers from rafiki.trial where study_id = $1 and state = 'running'`,
+          `select count(distinct process_id)::int as workers from rafiki.trial where study_id = $1 and state = 'running'`,
           [study],
         );
         return row?.workers === 2 ? true : undefined;
