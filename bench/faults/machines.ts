@@ -16,6 +16,8 @@ const PASSWORD = 'bench';
 const CUT_MS = 30_000;
 const SESSIONS = 8;
 const TEXTS = 100;
+/** Between two calls of a session: without pauses they take all cores, and trials minutes. */
+const PAUSE_MS = 10;
 /** Between two restarts, and before the first. */
 const STEADY_MS = 5_000;
 
@@ -127,7 +129,7 @@ async function prepare(network: MachineNetwork, cluster: BenchCluster): Promise<
 
 async function started(db: Database, args: string): Promise<number> {
   const [row] = await db.query<{ study: number }>(
-    `select rafiki_train('text_classification', 'mail', seed => 1, max_time => '5 min', ${args}) as study`,
+    `select rafiki_train('text_classification', 'mail', seed => 1, max_time => '20 min', ${args}) as study`,
   );
   return row?.study ?? 0;
 }
@@ -169,6 +171,7 @@ async function underCalls(cluster: BenchCluster, work: () => Promise<void>): Pro
       } catch (error) {
         outcomes.failed((error as { code?: string }).code ?? 'connection', `mail ${id}: ${(error as Error).message}`);
       }
+      await sleep(PAUSE_MS);
     }
     await db.stop();
   });
