@@ -21,7 +21,7 @@ import { systemClock } from '../../runtime/clock.ts';
 import { diskError } from '../../runtime/disk/disk-error.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { type Pause, pauseBetweenRounds } from './pause.ts';
-import { type RoundFile, readRoundFile, readRoundHead, writeRoundFile } from './round-file.ts';
+import { type RoundFile, readRoundFile, readRoundHead, updateRoundFile, writeRoundFile } from './round-file.ts';
 
 // The way between the workers of one machine: a folder in which each of them has one file, which it alone writes.
 
@@ -72,10 +72,8 @@ export class FolderTransport implements Transport {
   async offer({ round, processIds, weights }: Offer): Promise<void> {
     const { kind } = weights;
     try {
-      writeRoundFile<OfferHead>(offerFile(this.#folder), {
-        head: { round, processIds, kind },
-        vectors: [vectorOf(weights)],
-      });
+      const write = kind === 'sums' ? updateRoundFile<OfferHead> : writeRoundFile<OfferHead>;
+      write(offerFile(this.#folder), { head: { round, processIds, kind }, vectors: [vectorOf(weights)] });
     } catch (error) {
       this.#warn(error);
     }
@@ -187,8 +185,9 @@ export class FolderLead implements Lead {
   #write(content: RoundFile<WorkerHead> = { head: { ...this.#waits, change: null }, vectors: [] }): void {
     const { folder, processId } = this.#options;
     this.#isKnown = true;
+    const write = content.vectors.some((vector) => vector instanceof Float64Array) ? updateRoundFile : writeRoundFile;
     try {
-      writeRoundFile(workerFile(folder, processId), content);
+      write(workerFile(folder, processId), content);
     } catch (error) {
       if (existsSync(folder)) throw diskError(error, folder); // without its folder, the trial has ended
     }
