@@ -138,6 +138,6 @@ export class LeadingForest {
   #note(ownMs: number, ms: number, isContinued: boolean): void {
     const { from, to } = rowsOfSeat(this.#options.rows, 0, this.#seats);
     this.#pace = { rowsPerSecond: (1000 * (to - from)) / ownMs, exchangeShare: Math.max(0, 1 - ownMs / ms) };
-    if (isContinued) this.#payoff.addTogether(ms);
+    if (isContinued) this.#payoff.addTogether({ ms, ownMs, seats: this.#seats });
   }
 }
