@@ -58,7 +58,7 @@ export async function joinTraining(spec: TrainingSpec, lead: Lead, basis: string
 }
 
 /** A leading worker whose rows are the same. */
-export class SameRows implements Lead {
+class SameRows implements Lead {
   readonly #lead: Lead;
   readonly #basis: string;
 

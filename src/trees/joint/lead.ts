@@ -27,7 +27,7 @@ export interface LeadingGrowth extends GrowingTeam {
   payoff?: Pick<Payoff, 'pays' | 'addAlone' | 'addTogether'>;
 }
 
-type Place = Pick<Round, 'epoch' | 'epochs' | 'step'>;
+type GrowthPlace = Pick<Round, 'epoch' | 'epochs' | 'step'>;
 
 /**
  * Grows a forest with other workers, or alone while there are none, to the same trees. Each has a range of the rows. The sums of an exchange
@@ -49,7 +49,7 @@ export class LeadingForest {
   }
 
   /** The next round of trees. */
-  async grow(at: Place): Promise<readonly Tree[]> {
+  async grow(at: GrowthPlace): Promise<readonly Tree[]> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       if (!(await this.#isJoint(at))) break;
       const grown = await this.#together(at);
@@ -70,7 +70,7 @@ export class LeadingForest {
   }
 
   /** Whether others take part in the next round of trees, which they then work at. */
-  async #isJoint(at: Place): Promise<boolean> {
+  async #isJoint(at: GrowthPlace): Promise<boolean> {
     const { booster, team, rows } = this.#options;
     if (!this.#payoff.pays || rows < MAX_WORKERS_PER_TRIAL) return false;
     if (this.#current !== undefined) return true;
@@ -83,7 +83,7 @@ export class LeadingForest {
   }
 
   /** Null if one of the others is lost, or others wait. */
-  async #together(at: Place): Promise<readonly Tree[] | null> {
+  async #together(at: GrowthPlace): Promise<readonly Tree[] | null> {
     const { booster, team } = this.#options;
     const isContinued = this.#current?.kind === 'sums';
     const startedMs = team.nowMs();
@@ -112,7 +112,7 @@ export class LeadingForest {
     return needAll || seats !== this.#seats;
   }
 
-  async #offer(at: Place, offer: SumsOffer): Promise<void> {
+  async #offer(at: GrowthPlace, offer: SumsOffer): Promise<void> {
     const { team, basis } = this.#options;
     const { epoch, epochs, step } = at;
     const round = { epoch, epochs, step, batches: 1, number: ++this.#number, seats: this.#seats, basis };

@@ -10,7 +10,7 @@ const MAX_LOSS_ROUNDS = 4;
 const FIRST_REST = 50;
 
 /** A round of trees that was grown together. */
-export interface RoundTimes {
+export interface TreeRoundTimes {
   ms: number;
   /** For the own share, without the exchange. */
   ownMs: number;
@@ -43,7 +43,7 @@ export class Payoff {
     this.#restRounds = Math.max(0, this.#restRounds - 1);
   }
 
-  addTogether({ ms, ownMs, seats }: RoundTimes): void {
+  addTogether({ ms, ownMs, seats }: TreeRoundTimes): void {
     const own = this.#own;
     if (own.rounds < COMPARED_ROUNDS) this.#own = { ms: own.ms + ownMs, rounds: own.rounds + 1 };
     const { ms: sumMs, rounds } = this.#own;

@@ -27,11 +27,11 @@ const kinds = [
   { objective: 'log_loss', classes: 2, rowShare: 0.5 },
   { objective: 'log_loss', classes: 3, maxDepth: 4 },
 ] as const;
-type Kind = (typeof kinds)[number];
+type ForestKind = (typeof kinds)[number];
 
-const rowsOf = (kind: Kind, rows = 900): ForestRows =>
+const rowsOf = (kind: ForestKind, rows = 900): ForestRows =>
   mixedTable(rows, { classes: 'classes' in kind ? kind.classes : 0 });
-const settingsOf = (kind: Kind): BoostingSettings => boostingSettings({ maxLeaves: 12, seed: 3, ...kind });
+const settingsOf = (kind: ForestKind): BoostingSettings => boostingSettings({ maxLeaves: 12, seed: 3, ...kind });
 
 const nobody: Transport = { waiting: async () => [], offer: async () => undefined, collect: async () => [] };
 const always = { pays: true, addAlone: () => undefined, addTogether: () => undefined };
@@ -45,7 +45,7 @@ interface Led {
 }
 
 /** The trees of a leading worker and of what others there are. */
-async function lead(kind: Kind, { near = nobody, far = nobody, rounds = 4, logger, beforeRound }: Led) {
+async function lead(kind: ForestKind, { near = nobody, far = nobody, rounds = 4, logger, beforeRound }: Led) {
   const [rows, settings] = [rowsOf(kind), settingsOf(kind)];
   const show = async (): Promise<void> => undefined;
   const team = new TransportTeam({ near, far, show, lastRound: 0, logger: logger ?? silentLogger, minSumsMs: 60_000 });
@@ -59,11 +59,11 @@ async function lead(kind: Kind, { near = nobody, far = nobody, rounds = 4, logge
   return booster.forest.trees;
 }
 
-const treesAlone = async (kind: Kind, rounds = 4): Promise<readonly Tree[]> =>
+const treesAlone = async (kind: ForestKind, rounds = 4): Promise<readonly Tree[]> =>
   (await trainForest(rowsOf(kind), { settings: settingsOf(kind), rounds })).trees;
 
 /** Leads with these workers in memory. */
-async function leadWith(leads: readonly MemoryLead[], kind: Kind, led: Led = {}) {
+async function leadWith(leads: readonly MemoryLead[], kind: ForestKind, led: Led = {}) {
   const near = new MemoryTransport();
   near.leads.push(...leads);
   const others = leads.map((each) => followRows(rowsOf(kind), settingsOf(kind), each));
