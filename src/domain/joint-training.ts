@@ -82,7 +82,7 @@ export interface WeightChange {
 
 /** What a worker adds to the sums of a forest's round. */
 export interface ShareSums {
-  /** Integers. */
+  /** Integers; the sender may change them when they are sent, and a transport when the next ones are collected. */
   sums: Float64Array;
   /** Of its share. */
   rows: number;

@@ -5,8 +5,8 @@ import { leftBins, type Tree } from './tree.ts';
 import { TreeBuilder } from './tree-builder.ts';
 
 /**
- * Arrays of integers to be summed over all shares of the rows, element by element; it continues with the sums. If all rows
- * are in one share, they are the same arrays.
+ * Arrays of integers to be summed over all shares of the rows, element by element; it continues with the sums, which are its own from then
+ * on. If all rows are in one share, they are the same arrays.
  */
 export type SumExchange<T> = Generator<Float64Array[], T, readonly Float64Array[]>;
 
@@ -130,17 +130,12 @@ function* findSplits(
   for (const [i, { parent, left, right }] of grown.entries()) {
     left.all = summed[i] as Float64Array;
     // With all rows here, the parent's histogram has become the larger side's.
-    right.all = left.all === own[i] ? work.histogram(right.slot) : difference(parent.all, left.all);
+    if (left.all === own[i]) right.all = work.histogram(right.slot);
+    else subtract(parent.all, left.all); // which is the right side's, too
     for (const leaf of [left, right]) leaf.split = finder.find(leaf.all, leaf.sums, features);
   }
 }
 
 function subtract(from: Float64Array, other: Float64Array): void {
   for (let i = 0; i < from.length; i++) from[i] = (from[i] as number) - (other[i] as number);
-}
-
-function difference(from: Float64Array, other: Float64Array): Float64Array {
-  const result = from.slice();
-  subtract(result, other);
-  return result;
 }

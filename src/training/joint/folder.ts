@@ -54,6 +54,8 @@ export class FolderTransport implements Transport {
   readonly #pause: Pause;
   /** Workers whose files cannot be read, of which the log has been told. */
   readonly #ignored = new Set<number>();
+  /** The last sums of each worker, whose memory is used again. */
+  readonly #spare = new Map<number, Float64Array>();
 
   constructor(folder: string, logger: Logger, pause: Pause = pauseBetweenRounds) {
     this.#folder = folder;
@@ -123,12 +125,16 @@ export class FolderTransport implements Transport {
   }
 
   #change(processId: number, number: number): SentChange | SentSums | undefined {
-    const found = this.#read(processId, readRoundFile<WorkerHead>);
+    const spare = this.#spare.get(processId);
+    const found = this.#read(processId, (file) => readRoundFile<WorkerHead>(file, spare ? [spare] : []));
     const [first, uses] = found?.vectors ?? [];
     const change = found?.head.change;
     if (change?.number !== number) return undefined;
     const { rows, seconds } = change;
-    if (first instanceof Float64Array) return { processId, sums: first, rows, seconds };
+    if (first instanceof Float64Array) {
+      this.#spare.set(processId, first);
+      return { processId, sums: first, rows, seconds };
+    }
     if (!(first instanceof Uint16Array && uses instanceof Uint16Array)) return undefined;
     return { processId, halves: first, uses, rows, seconds };
   }

@@ -99,8 +99,8 @@ function typeOf(vector: RoundVector): VectorForm['type'] {
 export const readRoundHead = <Head>(file: string): Head | undefined =>
   openExisting(file, READ, (descriptor) => readHead<Head>(descriptor)?.stored.head);
 
-/** The same of all of it. */
-export function readRoundFile<Head>(file: string): RoundFile<Head> | undefined {
+/** The same of all of it; into `spare` vectors where they have type and length. */
+export function readRoundFile<Head>(file: string, spare: readonly RoundVector[] = []): RoundFile<Head> | undefined {
   return openExisting(file, READ, (descriptor) => {
     const found = readHead<Head>(descriptor);
     if (found === undefined) return undefined;
@@ -111,8 +111,10 @@ export function readRoundFile<Head>(file: string): RoundFile<Head> | undefined {
     );
     if (start.length + bytes !== size) throw damaged();
     let at = start.length;
-    const vectors = stored.vectors.map(({ type, length }) => {
-      const vector = new vectorTypes[type](length);
+    const vectors = stored.vectors.map(({ type, length }, i) => {
+      const given = spare[i];
+      const isFit = given instanceof vectorTypes[type] && given.length === length;
+      const vector = isFit ? given : new vectorTypes[type](length);
       readAll(descriptor, vector, at);
       at += vector.byteLength;
       return vector;

@@ -5,9 +5,10 @@ import type { Tree } from '../tree.ts';
 
 // What workers that grow a forest together send each other is one array of 64-bit numbers: sums, or trees, whose fields are exact in it.
 
-/** Arrays one after the other. */
-export function joinSums(arrays: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(arrays.reduce((sum, { length }) => sum + length, 0));
+/** Arrays one after the other; in `into` if that has their length. */
+export function joinSums(arrays: readonly Float64Array[], into?: Float64Array): Float64Array {
+  const size = arrays.reduce((sum, { length }) => sum + length, 0);
+  const all = into?.length === size ? into : new Float64Array(size);
   let at = 0;
   for (const array of arrays) {
     all.set(array, at);

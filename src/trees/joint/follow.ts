@@ -17,6 +17,7 @@ export async function followForest({ booster, rows, lead }: FollowingGrowth): Pr
   const speed = new TreeTimes(booster);
   let growth: SumExchange<never> | undefined;
   let own: readonly Float64Array[] = [];
+  let sums: Float64Array | undefined; // the same again where possible: a new one of such a size takes longer than to fill it
   for (let next = await lead.next(); next !== null; next = await lead.next()) {
     const { round, seat, weights } = next;
     const startedMs = systemClock.nowMs();
@@ -29,7 +30,8 @@ export async function followForest({ booster, rows, lead }: FollowingGrowth): Pr
     else throw new RangeError(`a forest does not continue from ${weights.kind}`);
     const { from, to } = rowsOfSeat(rows, seat, round.seats);
     const seconds = speed.add((systemClock.nowMs() - startedMs) / 1000);
-    await lead.send(round, { sums: joinSums(own), rows: to - from, seconds });
+    sums = joinSums(own, sums);
+    await lead.send(round, { sums, rows: to - from, seconds });
   }
 }
 

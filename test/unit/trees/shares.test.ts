@@ -30,7 +30,7 @@ function inStep<T>(exchanges: readonly SumExchange<T>[], limit = Number.POSITIVE
     if (done === limit) return;
     const sent = steps.map(({ value }) => value as Float64Array[]);
     const sums = (sent[0] as Float64Array[]).map((_, i) => combine(sent.map((arrays) => arrays[i] as Float64Array)));
-    steps = exchanges.map((exchange) => exchange.next(sums));
+    steps = exchanges.map((exchange) => exchange.next(structuredClone(sums)));
   }
   expect(steps.every(({ done }) => done)).toBe(true);
 }
