@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { FrameReader } from '../../src/bridge/frames.ts';
+import { FrameReader } from '../../src/runtime/frames/frame-reader.ts';
 import { queryReply } from '../../src/bridge/messages.ts';
 import type { DeploymentRow } from '../../src/db/statements/serving/deployments.ts';
 import { unweighted } from '../../src/domain/ensembles/rule.ts';
