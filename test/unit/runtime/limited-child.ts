@@ -7,7 +7,8 @@ import { OrderPipe } from '../../../src/runtime/frames/order-pipe.ts';
 interface Probe {
   file: string;
   port: number;
-  kind: 'look' | 'spin' | 'allocate' | 'start' | 'who' | 'where';
+  kind: 'look' | 'spin' | 'allocate' | 'start' | 'who' | 'where' | 'echo';
+  load?: unknown;
 }
 
 const reads = (file: string): boolean => {
@@ -25,9 +26,10 @@ const connects = (port: number): Promise<boolean> =>
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
   });
 
-async function answer({ kind, file, port }: Probe): Promise<void> {
+async function answer({ kind, file, port, load }: Probe): Promise<void> {
   if (kind === 'spin') for (;;);
   if (kind === 'who') return void pipe.answer(process.pid);
+  if (kind === 'echo') return void pipe.answer(load);
   if (kind === 'where') return void pipe.answer([process.cwd(), reads('package.json')]);
   if (kind === 'start') return void pipe.answer(spawn('/bin/sleep', ['600'], { stdio: 'ignore' }).pid);
   if (kind === 'allocate') {

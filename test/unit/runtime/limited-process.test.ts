@@ -95,6 +95,19 @@ test('it has no environment, and reaches neither files nor the network nor its p
   }
 });
 
+test('large orders and answers arrive whole', async () => {
+  const child = await limited();
+  const bytes = Uint8Array.from({ length: 2 ** 25 }, (_, i) => i * 7);
+  const load = { bytes, numbers: [Float32Array.of(1.5, Number.NaN), 'é'.repeat(2 ** 22)], none: [] };
+  try {
+    const answer = await child.order({ kind: 'echo', load }, { ...within(60_000), maxBytes: 2 ** 27 });
+    expect(Buffer.from((answer as typeof load).bytes).equals(bytes)).toBe(true);
+    expect({ ...(answer as object), bytes: 0 }).toEqual({ ...load, bytes: 0 });
+  } finally {
+    await child.kill();
+  }
+});
+
 test('it works in the folder that it is given, where names of files lead to nothing', async () => {
   const dir = mkdtempSync(path.join(homedir(), '.rafiki-test-'));
   const child = await limited([dir], dir);
