@@ -10,17 +10,17 @@ export type NumberedType = typeof ORDER | typeof ANSWER;
 /** Type, length and number; the length counts itself, as in the protocol of Postgres. */
 const HEAD_BYTES = 9;
 const NUMBER_BYTES = 4;
+/** As one piece they are written sooner. */
+const COPIED_BYTES = 2 ** 16;
 
 /** A message in a frame, in pieces. Throws for one that is no plain data. */
 export function frameOf(type: NumberedType, number: number, message: unknown): Uint8Array[] {
-  const pieces = packMessage(message);
   const head = Buffer.alloc(HEAD_BYTES, type);
-  head.writeInt32BE(
-    pieces.reduce((sum, { length }) => sum + length, HEAD_BYTES - 1),
-    1,
-  );
+  const pieces = [head, ...packMessage(message)];
+  const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  head.writeInt32BE(bytes - 1, 1);
   head.writeInt32BE(number, HEAD_BYTES - NUMBER_BYTES);
-  return [head, ...pieces];
+  return bytes > COPIED_BYTES ? pieces : [Buffer.concat(pieces, bytes)];
 }
 
 /** Throws {@link ProtocolViolation} for a frame of another type, or bytes that are no message. */
