@@ -72,7 +72,10 @@ const benches: Record<string, Bench> = {
   linear: { run: linearBench, flags: [] },
   minutes: { run: minutesBench, flags: ['data NAME', 'seeds N'] },
   mutants: { run: mutantsBench, flags: ['seed N', 'count N', 'again'] },
-  predict: { run: predictBench, flags: ['all', 'peer', 'parts', 'tables', 'explain', 'profile', 'beside CLONE'] },
+  predict: {
+    run: predictBench,
+    flags: ['all', 'peer', 'parts', 'tables', 'explain', 'pretrained', 'profile', 'beside CLONE'],
+  },
   rows: { run: rowsBench, flags: [] },
   serving: { run: servingBench, flags: ['real', 'models N', 'trace FILE', 'minutes N', 'learn FILE', 'images N'] },
   shards: { run: shardsBench, flags: ['rows N', 'workers N'] },

@@ -11,6 +11,7 @@ import { compare, roundsOf } from './predict/measure.ts';
 import { predictOne } from './predict/one-call.ts';
 import { callParts } from './predict/parts.ts';
 import { peerFigures } from './predict/peer.ts';
+import { pretrainedFigures } from './predict/pretrained.ts';
 import { profileFigures } from './predict/profile.ts';
 import { besideRaw } from './predict/raw.ts';
 import { accelerated, bulkForms, filtered, weak, wholeTables } from './predict/scans.ts';
@@ -34,6 +35,8 @@ export interface PredictBenchOptions {
   tables?: boolean | undefined;
   /** Only explanations of rows. */
   explain?: boolean | undefined;
+  /** Only models on a pretrained encoder. */
+  pretrained?: boolean | undefined;
   /** Only where the time of the cores goes with many clients. */
   profile?: boolean | undefined;
 }
@@ -47,6 +50,7 @@ export async function* predictBench({
   parts = false,
   tables = false,
   explain = false,
+  pretrained = false,
   profile = false,
 }: PredictBenchOptions): AsyncIterable<Figure> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-bench-'));
@@ -60,6 +64,7 @@ export async function* predictBench({
     else if (parts) yield* onStage(dataDir, {}, (stage) => callParts(stage, quick ? 10 : 40));
     else if (tables) yield* onStage(dataDir, {}, (stage) => tableFigures(stage, peerDir, quick));
     else if (explain) yield* onStage(dataDir, {}, (stage) => explainFigures(stage, quick));
+    else if (pretrained) yield* onStage(dataDir, {}, (stage) => pretrainedFigures(stage, quick ? 2 : 4));
     else if (profile) yield* onStage(dataDir, {}, profileFigures);
     else if (peer) yield* onStage(dataDir, {}, (stage) => peerFigures(stage, peerDir, quick));
     else {

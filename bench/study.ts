@@ -1,9 +1,6 @@
-import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { promisify } from 'node:util';
 import { InvalidParameter } from '../src/errors/errors.ts';
 import { type RunningRafiki, rafikiUp } from '../test/support/rafiki-up.ts';
+import { addEncoder } from './encoder/add.ts';
 import type { Figure } from './figure.ts';
 import { loadTable } from './study/load.ts';
 import { type DataName, dataSets, isDataName } from './zoo/data.ts';
@@ -81,7 +78,7 @@ interface TrainedStudy {
 export async function trainedStudy(data: DataName, options: string, encoder?: string): Promise<TrainedStudy> {
   const rafiki = await rafikiUp();
   try {
-    if (encoder !== undefined) await addEncoder(rafiki, encoder);
+    if (encoder !== undefined) await addEncoder(rafiki.dataDir, encoder);
     await loadTable(rafiki.db, data, data, 'train');
     await loadTable(rafiki.db, 'held_out', data, 'valid');
     await train(rafiki, `'${dataSets[data].task}', '${data}', ${options}`);
@@ -89,12 +86,6 @@ export async function trainedStudy(data: DataName, options: string, encoder?: st
   } finally {
     await rafiki.stop();
   }
-}
-
-async function addEncoder({ dataDir }: RunningRafiki, npmPackage: string): Promise<void> {
-  const url = readFileSync(path.join(dataDir, 'admin-url'), 'utf8').trim();
-  const args = ['encoder', 'add', 'pretrained', '--npm', npmPackage, '--database-url', url];
-  await promisify(execFile)(process.execPath, [path.join('dist', 'cli', 'main.js'), ...args]);
 }
 
 async function train({ db }: RunningRafiki, args: string): Promise<void> {

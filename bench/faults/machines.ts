@@ -16,6 +16,8 @@ const PASSWORD = 'bench';
 const CUT_MS = 30_000;
 const SESSIONS = 8;
 const TEXTS = 100;
+/** Between two calls of a session: without pauses they take all cores, and trials minutes. */
+const PAUSE_MS = 10;
 /** Between two restarts, and before the first. */
 const STEADY_MS = 5_000;
 
@@ -37,28 +39,29 @@ export const workerCutOff: SingleFault = {
       near.start(['worker', ...args], { log });
       await trained(cluster.db, `model => 'steady', max_trials => 1, families => '{fasttext}'`);
       far.start(['worker', ...args], { log });
-      const load = startCalls(cluster);
-      const study = await started(
-        cluster.db,
-        `model => 'cut', max_trials => 12, families => '{temporal_cnn,fasttext}'`,
-      );
-      await eventually(async () => {
-        const [row] = await cluster.db.query<{ workers: number }>(
-          `select count(distinct worker_id)::int as workers from rafiki.trial where study_id = $1 and state = 'running'`,
+      let trials: { completed: number; retried: number } | undefined;
+      const verdict = await underCalls(cluster, async () => {
+        const study = await started(
+          cluster.db,
+          `model => 'cut', max_trials => 12, families => '{temporal_cnn,fasttext}'`,
+        );
+        await eventually(async () => {
+          const [row] = await cluster.db.query<{ workers: number }>(
+            `select count(distinct process_id)::int as workers from rafiki.trial where study_id = $1 and state = 'running'`,
+            [study],
+          );
+          return row?.workers === 2 ? true : undefined;
+        });
+        far.cut();
+        await sleep(CUT_MS);
+        far.rejoin();
+        await endOf(cluster.db, study);
+        [trials] = await cluster.db.query<{ completed: number; retried: number }>(
+          `select count(*) filter (where state in ('completed', 'stopped'))::int as completed, count(*) filter (where attempt > 0)::int as retried
+           from rafiki.trial where study_id = $1 and number <= 12`,
           [study],
         );
-        return row?.workers === 2 ? true : undefined;
       });
-      far.cut();
-      await sleep(CUT_MS);
-      far.rejoin();
-      await endOf(cluster.db, study);
-      const [trials] = await cluster.db.query<{ completed: number; retried: number }>(
-        `select count(*) filter (where state in ('completed', 'stopped'))::int as completed, count(*) filter (where attempt > 1)::int as retried
-         from rafiki.trial where study_id = $1 and number <= 12`,
-        [study],
-      );
-      const verdict = await load.stop();
       if (trials?.completed !== 12) verdict.broken.push(`${trials?.completed} of 12 trials have a score`);
       return { ...verdict, note: `${trials?.retried} trials were taken over; ${verdict.note}` };
     }),
@@ -75,16 +78,16 @@ export const servingRolled: SingleFault = {
       network.add('worker').start(['worker', ...args], { log });
       await trained(cluster.db, `model => 'steady', max_trials => 1, families => '{fasttext}'`);
       await servedBy(cluster.db, 2);
-      const load = startCalls(cluster);
-      for (const [i, machine] of machines.entries()) {
+      return underCalls(cluster, async () => {
+        for (const [i, machine] of machines.entries()) {
+          await sleep(STEADY_MS);
+          const server = servers[i];
+          if (server !== undefined) await ended(server);
+          start(machine);
+          await servedBy(cluster.db, 2);
+        }
         await sleep(STEADY_MS);
-        const server = servers[i];
-        if (server !== undefined) await ended(server);
-        start(machine);
-        await servedBy(cluster.db, 2);
-      }
-      await sleep(STEADY_MS);
-      return load.stop();
+      });
     }),
 };
 
@@ -126,7 +129,7 @@ async function prepare(network: MachineNetwork, cluster: BenchCluster): Promise<
 
 async function started(db: Database, args: string): Promise<number> {
   const [row] = await db.query<{ study: number }>(
-    `select rafiki_train('text_classification', 'mail', seed => 1, max_time => '5 min', ${args}) as study`,
+    `select rafiki_train('text_classification', 'mail', seed => 1, max_time => '20 min', ${args}) as study`,
   );
   return row?.study ?? 0;
 }
@@ -145,8 +148,8 @@ const servedBy = (db: Database, count: number): Promise<true> =>
     return row?.servers === count ? true : undefined;
   });
 
-/** Sessions that predict one text after the other; their answers are compared with those before. */
-function startCalls(cluster: BenchCluster): { stop(): Promise<FaultVerdict> } {
+/** Does `work` while sessions predict one text after the other; their answers are compared with those before. */
+async function underCalls(cluster: BenchCluster, work: () => Promise<void>): Promise<FaultVerdict> {
   const outcomes = new Outcomes();
   let running = true;
   const sessions = Array.from({ length: SESSIONS }, async () => {
@@ -168,15 +171,15 @@ function startCalls(cluster: BenchCluster): { stop(): Promise<FaultVerdict> } {
       } catch (error) {
         outcomes.failed((error as { code?: string }).code ?? 'connection', `mail ${id}: ${(error as Error).message}`);
       }
+      await sleep(PAUSE_MS);
     }
     await db.stop();
   });
-  return {
-    async stop() {
-      running = false;
-      await Promise.all(sessions);
-      const broken = [...outcomes.unexpected, ...outcomes.wrong].slice(0, 3);
-      return { broken, note: outcomes.describe() };
-    },
-  };
+  try {
+    await work();
+  } finally {
+    running = false;
+    await Promise.all(sessions);
+  }
+  return { broken: [...outcomes.unexpected, ...outcomes.wrong].slice(0, 3), note: outcomes.describe() };
 }

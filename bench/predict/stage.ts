@@ -14,6 +14,7 @@ export interface PredictStage {
   session: Database;
   /** A superuser. */
   admin: Database;
+  dataDir: string;
   stop(): Promise<void>;
 }
 
@@ -45,7 +46,14 @@ export async function startStage(dataDir: string, options: PredictStageOptions =
     await stopAll(rafiki, session);
     throw error;
   }
-  return { url, httpUrl: rafiki.httpUrl, session, admin: rafiki.admin, stop: () => stopAll(rafiki, session) };
+  return {
+    url,
+    httpUrl: rafiki.httpUrl,
+    session,
+    admin: rafiki.admin,
+    dataDir: rafiki.dataDir,
+    stop: () => stopAll(rafiki, session),
+  };
 }
 
 async function ordinaryUrl({ admin, url }: RunningRafiki): Promise<string> {

@@ -63,6 +63,14 @@ test.each(['{"a": 1}\n\n[1]\n', '{"a": 1}\n\nnot\n', '{"a": 1}\n\n{"a": ', '{"a"
   },
 );
 
+test('dates and times are columns of these types', async () => {
+  const body = 'day,at,almost\n2024-02-29,2026-11-29 10:00,2026-02-28\n,,2026-02-30\n';
+  const uploaded = await ann('POST', '/v1/datasets/days', body, { 'content-type': 'text/csv' });
+  expect(uploaded).toMatchObject({
+    body: { rows: 2, columns: [{ type: 'date' }, { type: 'timestamptz' }, { type: 'text' }] },
+  });
+});
+
 test('a name in quotes may have a semicolon', async () => {
   const { body } = await ann('POST', '/v1/datasets/quoted', '"a;b"\n1\n', { 'content-type': 'text/csv' });
   expect(body).toMatchObject({ rows: 1, columns: [{ name: 'a;b' }] });

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { CsvError, parse } from 'csv-parse/sync';
 import { checkSeparator } from '../../domain/csv-separator.ts';
+import { PLAIN_TEXT, textTypes } from '../../domain/text-types.ts';
 import { BadData } from '../../errors/errors.ts';
 
 export interface CsvColumn {
@@ -26,25 +27,14 @@ const MAX_BYTES = 256 * 2 ** 20;
 /** Of PostgreSQL's tables. */
 const MAX_COLUMNS = 1600;
 
-const types: readonly { type: string; fits(value: string): boolean }[] = [
-  { type: 'bigint', fits: (value) => /^-?(0|[1-9]\d{0,17})$/.test(value) },
-  { type: 'numeric', fits: (value) => /^-?(0|[1-9]\d{0,37})$/.test(value) },
-  {
-    type: 'double precision',
-    fits: (value) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) && !/^-?0\d/.test(value),
-  },
-  { type: 'boolean', fits: (value) => /^(true|false)$/i.test(value) },
-  { type: 'date', fits: (value) => /^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value)) },
-  {
-    type: 'timestamptz',
-    fits: (value) => /^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?$/.test(value),
-  },
-];
+const types = textTypes.map(({ type, pattern }) => ({ type, pattern: new RegExp(pattern) }));
 
 /** The first type that all values fit, and text if there are none. */
 function typeOf(values: readonly (string | null)[]): string {
   const given = values.filter((value) => value !== null);
-  return (given.length > 0 && types.find(({ fits }) => given.every(fits))?.type) || 'text';
+  return (
+    (given.length > 0 && types.find(({ pattern }) => given.every((value) => pattern.test(value)))?.type) || PLAIN_TEXT
+  );
 }
 
 /** The columns of a file with a header line, each with the type that all its values have. Throws {@link BadData}. */

@@ -5,6 +5,7 @@ import type { Queryable } from '../../db/database.ts';
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { withCommas } from '../../domain/csv-separator.ts';
+import { PLAIN_TEXT, textTypes } from '../../domain/text-types.ts';
 import { BadData } from '../../errors/errors.ts';
 import { HttpRefusal } from '../error-answer.ts';
 import { excessOf } from '../json-body.ts';
@@ -193,23 +194,14 @@ async function* decoded(bytes: AsyncGenerator<Buffer>): AsyncGenerator<string> {
   }
 }
 
-/** What values of a type look like, the narrowest type first; what begins with a zero is a code, as in the terminal's csv-file.ts. */
-const types: Readonly<Record<string, (column: string) => string>> = {
-  bigint: (c) => `${c} ~ '^[-+]?(0|[1-9][0-9]{0,17})$'`,
-  numeric: (c) => `${c} ~ '^[-+]?(0|[1-9][0-9]{0,37})$'`, // float8 would make one of several long numbers
-  float8: (c) =>
-    `${c} ~ '^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$' and ${c} !~ '^[-+]?0[0-9]' and length(${c}) < 40`,
-  boolean: (c) => `lower(${c}) in ('true', 'false')`,
-};
-
 /** The first type that all values of a column have. */
 async function typesOf(on: Queryable, names: readonly string[]): Promise<UploadedColumn[]> {
   const columns = columnsOf(names.length).map((c) => {
-    const choices = Object.entries(types).map(
-      ([type, test]) => `when bool_and(${test(c)}) filter (where ${c} <> '') then '${type}'`,
+    const choices = textTypes.map(
+      ({ type, pattern }) => `when bool_and(${c} ~ '${pattern}') filter (where ${c} <> '') then '${type}'`,
     );
-    return `case ${choices.join(' ')} else 'text' end`;
+    return `case ${choices.join(' ')} else '${PLAIN_TEXT}' end`;
   });
   const [row] = await on.query<{ types: string[] }>(`select array[${columns.join()}] as types from pg_temp._uploaded`);
-  return names.map((name, i) => ({ name, type: row?.types[i] ?? 'text' }));
+  return names.map((name, i) => ({ name, type: row?.types[i] ?? PLAIN_TEXT }));
 }

@@ -20,21 +20,30 @@ describe('the type of a column', () => {
   test.each([
     ['bigint', ['1', '-20', '0', '']],
     ['numeric', ['1', '12345678901234567890']],
-    ['double precision', ['1', '2.5', '-1e6', '.5']],
+    ['float8', ['1', '2.5', '-1e6', '.5']],
     ['boolean', ['true', 'FALSE']],
-    ['date', ['2026-11-29', '1999-01-01']],
+    ['date', ['2026-11-29', '1999-01-01', '2000-02-29', '2028-02-29']],
     ['timestamptz', ['2026-11-29 10:00', '2026-11-29T10:00:05.5Z', '2026-11-29 10:00+02']],
     ['text', ['1', 'two']],
   ])('is %s for %j', (type, values) => {
     expect(typeOf(...values)).toBe(type);
   });
 
-  test.each([['007'], ['0123.5'], ['+49 30 1234'], ['1,000'], ['12345678901234567890x'], ['2026-13-45'], ['NaN']])(
-    'is text for %s: a code, not a number',
-    (value) => {
-      expect(typeOf(`"${value}"`)).toBe('text');
-    },
-  );
+  test.each([
+    ['007'],
+    ['0123.5'],
+    ['2026-02-29'],
+    ['1900-02-29'],
+    ['0000-01-01'],
+    ['2026-11-29 24:00'],
+    ['+49 30 1234'],
+    ['1,000'],
+    ['12345678901234567890x'],
+    ['2026-13-45'],
+    ['NaN'],
+  ])('is text for %s: a code, not a number', (value) => {
+    expect(typeOf(`"${value}"`)).toBe('text');
+  });
 
   test('is text if no row has a value', () => {
     expect(typeOf('', '')).toBe('text');
