@@ -16,7 +16,7 @@ const BACKSLASH = 0x5c;
 export function isJsonWithin(json: Uint8Array): boolean {
   let [depth, containers, values] = [0, 0, 0];
   for (let at = 0; at < json.length; at++) {
-    switch (json[at]) {
+    switch (json[at] as number) {
       case QUOTE:
         at = endOfText(json, at);
         break;

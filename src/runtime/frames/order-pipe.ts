@@ -3,7 +3,7 @@ import { FrameReader } from './frame-reader.ts';
 import { ANSWER, frameOf, ORDER, readNumbered } from './numbered-message.ts';
 
 /** The descriptor of the pipe in a process that gets orders: what it or a library prints is no answer. */
-export const ORDER_FD = 3;
+const ORDER_FD = 3;
 /** Orders come from the process that has started this one. */
 const MAX_ORDER_BYTES = 2 ** 31 - 1;
 

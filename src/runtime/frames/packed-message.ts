@@ -39,21 +39,17 @@ function packed(value: unknown, parts: Uint8Array[]): unknown {
     parts.push(bytes);
     return `${MARK}${code}${bytes.length}`;
   };
-  switch (typeof value) {
-    case 'string':
-      return value.length >= LONG_CHARS || value.startsWith(MARK) ? part(TEXT, Buffer.from(value)) : value;
-    case 'number':
-      return Number.isFinite(value) && !Object.is(value, -0) ? value : `${MARK}${NUMBER}${nameOf(value)}`;
-    case 'boolean':
-    case 'undefined':
-      return value;
-    case 'object':
-      if (value === null) return null;
-      if (Array.isArray(value)) return value.map((own) => packed(own, parts));
-      if (isNumberArray(value))
-        return part(codeOf(value) as string, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
-      if (!ArrayBuffer.isView(value))
-        return Object.fromEntries(Object.entries(value).map(([key, own]) => [key, packed(own, parts)]));
+  if (typeof value === 'string')
+    return value.length >= LONG_CHARS || value.startsWith(MARK) ? part(TEXT, Buffer.from(value)) : value;
+  if (typeof value === 'number')
+    return Number.isFinite(value) && !Object.is(value, -0) ? value : `${MARK}${NUMBER}${nameOf(value)}`;
+  if (typeof value === 'boolean' || value === undefined || value === null) return value;
+  if (Array.isArray(value)) return value.map((own) => packed(own, parts));
+  if (typeof value === 'object') {
+    if (isNumberArray(value))
+      return part(codeOf(value) as string, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+    if (!ArrayBuffer.isView(value))
+      return Object.fromEntries(Object.entries(value).map(([key, own]) => [key, packed(own, parts)]));
   }
   throw new TypeError(`a message has a ${typeof value} that cannot be sent`);
 }
