@@ -65,7 +65,7 @@ export class OrderChannel {
     const { number, message } = readNumbered(frame, ANSWER);
     if (number !== this.#number) throw new RangeError(`it answered order ${number}, and not ${this.#number}`);
     if (this.#reader.buffered > 0) throw new RangeError('it wrote more than an answer');
-    // whoever answers unread orders would have them pile up here
+    // otherwise orders that are answered unread would pile up here
     if (this.#pipe.writableLength > 0) throw new RangeError('it answered an order that it had not read');
     this.#maxBytes = undefined;
     return { message };
