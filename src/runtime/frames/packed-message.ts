@@ -54,8 +54,9 @@ function packed(value: unknown, parts: Uint8Array[]): unknown {
   throw new TypeError(`a message has a ${typeof value} that cannot be sent`);
 }
 
+const kinds = Object.entries(codes);
 const codeOf = (value: object): string | undefined =>
-  Object.entries(codes).find(([, made]) => value instanceof made)?.[0];
+  ArrayBuffer.isView(value) ? kinds.find(([, made]) => value instanceof made)?.[0] : undefined;
 
 /** Whether it is an array of numbers that a message may have. */
 export const isNumberArray = (value: object): value is NumberArray => codeOf(value) !== undefined;
