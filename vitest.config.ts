@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { builtChildren } from './test/support/built-children.ts';
 
 /**
  * Every suite on real Postgres runs on the embedded 18, and on Debian's 15 where its binaries are on the machine. What depends on
@@ -49,6 +50,7 @@ const retry = 1;
 const patience = { expect: { poll: { timeout: 60_000 } } };
 
 const onPostgres = (name: string, version: '18' | '17' | '16' | '15', include: string[], exclude: string[] = []) => ({
+  plugins: [builtChildren()],
   test: {
     name,
     include,
@@ -67,6 +69,7 @@ export default defineConfig({
     reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [
       {
+        plugins: [builtChildren()],
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/hostile/wire*.test.ts'],
@@ -103,6 +106,7 @@ export default defineConfig({
         },
       },
       {
+        plugins: [builtChildren()],
         test: {
           name: 'drivers',
           include: ['test/drivers/*.test.ts'],
