@@ -22,7 +22,7 @@ const starters = new Set(
 export function builtChildren(): Plugin {
   const isUsed = isBuilt();
   return {
-    name: 'built-children',
+    name: isUsed ? 'built-children' : 'no-built-children', // it is part of what vitest keeps compiled files under
     enforce: 'pre',
     transform(code, id) {
       if (!isUsed || !starters.has(id)) return undefined;
