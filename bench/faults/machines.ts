@@ -57,7 +57,7 @@ export const workerCutOff: SingleFault = {
         far.rejoin();
         await endOf(cluster.db, study);
         [trials] = await cluster.db.query<{ completed: number; retried: number }>(
-          `select count(*) filter (where state in ('completed', 'stopped'))::int as completed, count(*) filter (where attempt > 1)::int as retried
+          `select count(*) filter (where state in ('completed', 'stopped'))::int as completed, count(*) filter (where attempt > 0)::int as retried
            from rafiki.trial where study_id = $1 and number <= 12`,
           [study],
         );

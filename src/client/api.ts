@@ -295,6 +295,7 @@ export interface RafikiApi {
   };
   Token: {
     name: string;
+    only_predicts: boolean;
     created_at: string;
     expires_at: string;
     used_at: string | null;

@@ -134,9 +134,13 @@ export class Rafiki extends StudyRequests {
   /** The token, which is shown this once. Needs the role's password. */
   async createToken(
     name: string,
-    { validFor, ...options }: ClientRequestOptions & { validFor?: string } = {},
+    {
+      validFor,
+      onlyPredicts = false,
+      ...options
+    }: ClientRequestOptions & { validFor?: string; onlyPredicts?: boolean } = {},
   ): Promise<string> {
-    const json = { name, ...(validFor === undefined ? {} : { valid_for: validFor }) };
+    const json = { name, only_predicts: onlyPredicts, ...(validFor === undefined ? {} : { valid_for: validFor }) };
     return (await this.http.json<RafikiApi['NewToken']>('/v1/tokens', { json, ...options })).token;
   }
 

@@ -108,7 +108,7 @@ const MIN_TIME_SHARE = 0.5;
 
 /**
  * Whether another trial of the family could still learn. A family that was not tried is taken to be as quick as the quickest one, unless it says
- * how much time it needs.
+ * how much time it needs: such a family's first trial has a score before a second one shares the cores with it.
  */
 function hasTimeFor(
   { name, minSeconds = 0 }: SearchSpace['families'][number],
@@ -118,7 +118,8 @@ function hasTimeFor(
   const scored = trials.filter(isScored);
   const own = scored.filter((trial) => trial.family === name);
   const left = secondsLeft(study) - refitReserve(study, trials);
-  if (own.length === 0 && study.families === null && left < minSeconds) return false;
+  const isOpen = trials.some(({ family, state }) => family === name && !trialEnded(state));
+  if (own.length === 0 && study.families === null && minSeconds > 0 && (isOpen || left < minSeconds)) return false;
   const taken = (own.length > 0 ? own : scored).map(({ seconds }) => seconds ?? 0);
   return taken.length === 0 || left >= MIN_TIME_SHARE * Math.min(...taken);
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg';
-import { Cancelled, DatabaseUnreachable } from '../errors/errors.ts';
+import { Cancelled } from '../errors/errors.ts';
 import { cancelStatement } from './cancel-statement.ts';
+import { withReason } from './postgres-error.ts';
 
 /**
  * Runs `work` on a connection of the pool, which is closed afterwards if `work` calls `spoil`. When `signal` aborts, the statement that runs is
@@ -28,7 +29,7 @@ export async function onConnection<T>(
     if (signal?.aborted) throw gone();
     return await work(client, spoil);
   } catch (error) {
-    throw signal?.aborted ? gone(error) : explained(error);
+    throw signal?.aborted ? gone(error) : withReason(error);
   } finally {
     signal?.removeEventListener('abort', onAbort);
     client.off('error', onLost);
@@ -40,20 +41,8 @@ const gone = (cause?: unknown): Cancelled => new Cancelled('the client has disco
 
 const connected = (pool: pg.Pool): Promise<pg.PoolClient> =>
   pool.connect().catch((error: unknown) => {
-    throw explained(error);
+    throw withReason(error);
   });
-
-/** pg's own errors of a slow or lost connection have no code. */
-function explained(error: unknown): unknown {
-  const { code, message = '' } = error as { code?: string; message?: string };
-  if (code !== undefined || !/timeout exceeded when trying to connect|^Connection terminated/.test(message))
-    return error;
-  return new DatabaseUnreachable('the database does not answer', {
-    detail: message,
-    hint: 'Repeat the request in a moment.',
-    cause: error,
-  });
-}
 
 /** Runs `work` in one transaction on a connection of the pool: committed when it returns, rolled back when it throws. */
 export function inTransaction<T>(

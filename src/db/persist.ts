@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { RowLocked, StatementRefused, StoreUnreachable } from '../errors/errors.ts';
+import { DatabaseUnreachable, RowLocked, StatementRefused, StoreUnreachable } from '../errors/errors.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRng } from '../runtime/rng.ts';
@@ -32,7 +32,8 @@ const networkCodes = new Set([
  * Whether an error means that the database, or the parameter store, is unreachable or busy, independent of the request.
  */
 export function isTransient(error: unknown): boolean {
-  if (error instanceof StoreUnreachable || error instanceof RowLocked) return true;
+  if (error instanceof StoreUnreachable || error instanceof DatabaseUnreachable || error instanceof RowLocked)
+    return true;
   if (error instanceof StatementRefused) return isTransientState(error.sqlstate);
   if (error instanceof pg.DatabaseError) return isTransientState(error.code ?? '');
   if (!(error instanceof Error) || error.name !== 'Error') return false;

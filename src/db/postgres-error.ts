@@ -1,9 +1,23 @@
 import pg from 'pg';
-import { StatementRefused } from '../errors/errors.ts';
+import { DatabaseUnreachable, StatementRefused } from '../errors/errors.ts';
 
-/** Converts an error of Postgres to a RafikiError; returns any other error unchanged. */
+/** pg's own errors of a slow or lost connection, which have no code. */
+const lost = /timeout exceeded when trying to connect|^Connection terminated|^timeout expired|^Query read timeout/;
+
+/** An error of pg about its connection, with a reason and what to do; returns any other error unchanged. */
+export function withReason(error: unknown): unknown {
+  const { code, message = '' } = error as { code?: string; message?: string };
+  if (code !== undefined || !lost.test(message)) return error;
+  return new DatabaseUnreachable('the database does not answer', {
+    detail: message,
+    hint: 'Check that it runs and is not overloaded, and repeat the call in a moment.',
+    cause: error,
+  });
+}
+
+/** Converts an error of Postgres, or of the connection to it, to a RafikiError; returns any other error unchanged. */
 export function translatePostgresError(error: unknown): unknown {
-  if (!(error instanceof pg.DatabaseError)) return error;
+  if (!(error instanceof pg.DatabaseError)) return withReason(error);
   const { code = 'XX000', message, detail, hint } = error;
   return new StatementRefused(code, message, {
     ...(detail === undefined ? {} : { detail }),

@@ -10,6 +10,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { MeasuredService } from '../runtime/measured.ts';
 import type { Service } from '../runtime/service.ts';
 import { readTlsFiles, type TlsFiles } from '../runtime/tls-files.ts';
+import { logRequests } from './access-log.ts';
 import { AnswerCounts } from './answer-counts.ts';
 import { addRoutes, createApp } from './app.ts';
 import { chartRoutes } from './charts/routes.ts';
@@ -53,6 +54,8 @@ export interface CreateHttpOptions {
   /** Addresses or networks of proxies whose X-Forwarded-For is believed. */
   proxies?: readonly string[] | undefined;
   corsOrigins?: readonly string[] | undefined;
+  /** Default: false. */
+  logsRequests?: boolean;
   limits?: HttpLimits;
   logger: Logger;
 }
@@ -100,6 +103,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       const isTls = tls !== undefined || isHttps(origin);
       app = createApp({ tls, isTls, origin, proxies, corsOrigins, limits, logger });
       traceRequests(app);
+      if (options.logsRequests === true) logRequests(app, logger);
       const sessions = new PageSessions(limits, systemClock);
       addPageSessions(app, sessions, { isTls, origin });
       const gate = new FairGate({

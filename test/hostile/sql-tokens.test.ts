@@ -149,7 +149,7 @@ test('nobody makes a token for a role that has not logged in', async () => {
 
 test('nobody registers a function of another role, nor one of its own with another text as a token', async () => {
   const [found] = await db.query<{ reader: string }>('select reader::text from rafiki.token');
-  const add = `select rafiki._add_token('mine', '1 day', $1::uuid, $2, $3)`;
+  const add = `select rafiki._add_token('mine', '1 day', false, $1::uuid, $2, $3)`;
   for (const ticket of ['x', victimToken, sha256(victimToken)])
     await expect(mallory.query(add, [found?.reader, ticket, sha256('mine')])).rejects.toMatchObject({ code: '42501' });
   // registered, but not what a token's function is: nothing of it ever runs

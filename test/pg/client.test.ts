@@ -147,6 +147,9 @@ describe('errors', () => {
   test('a token makes no tables', async () => {
     const app = new Rafiki({ url: http.url, token: await ann.createToken('more') });
     await expect(app.upload('more', 'a\n1')).rejects.toBeInstanceOf(NotAllowed);
+    expect(await app.studies()).toEqual(expect.any(Array));
+    const shop = new Rafiki({ url: http.url, token: await ann.createToken('shop', { onlyPredicts: true }) });
+    await expect(shop.studies()).rejects.toBeInstanceOf(NotAllowed);
   });
 
   test('time and abort end a request', async () => {

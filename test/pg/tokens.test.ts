@@ -73,6 +73,7 @@ describe('in SQL', () => {
     [`select rafiki_create_token('a', '367 days')`, '22023'],
     [`select rafiki_create_token('a', '100000 years')`, '22023'],
     [`select rafiki_create_token('a', null)`, '22004'],
+    [`select rafiki_create_token('a', only_predicts => null)`, '22004'],
     [`select rafiki_revoke_token('none')`, '42704'],
     [`select rafiki_revoke_token(null)`, '22004'],
   ])('%s raises %s', async (sql, code) => {
@@ -99,6 +100,23 @@ describe('in SQL', () => {
     expect(await database.db.query(`select from pg_proc where pronamespace = 'rafiki_reader'::regnamespace`)).toEqual(
       [],
     );
+  });
+
+  test('a function that makes other calls than its token may is worth nothing', async () => {
+    const [row] = await ann.query<{ token: string }>(
+      `select rafiki_create_token('narrow', only_predicts => true) as token`,
+    );
+    const client = tokenClient(http.url, row?.token ?? '');
+    expect((await client('GET', '/v1/me')).status).toBe(200);
+    expect((await client('GET', '/v1/studies')).status).toBe(403);
+    const [made] = await ann.query<{ sql: string }>(
+      `select replace(pg_get_functiondef(p.oid), 'rafiki._predicting(', 'rafiki._http(') as sql
+       from pg_proc p where p.pronamespace = 'rafiki_reader'::regnamespace and p.prosrc like '%rafiki._predicting(%'`,
+    );
+    await ann.query(made?.sql ?? '');
+    const after = async () => (await client('GET', '/v1/studies')).status;
+    await expect.poll(after).toBe(401);
+    await ann.query(`select rafiki_revoke_token('narrow')`);
   });
 
   test('functions of valid tokens stay', async () => {
@@ -269,6 +287,59 @@ describe('over HTTP', () => {
     expect((await client('GET', '/v2/models/films/stats')).status).toBe(200);
     expect((await client('POST', '/v2/repository/index', {})).body).toMatchObject([{ name: 'films', state: 'READY' }]);
     expect((await client('POST', '/v1/models/none/predict', { query: 'x' })).status).toBe(404);
+  });
+
+  test('one that only predicts does nothing else', async () => {
+    const made = await byPassword<{ token: string }>('POST', '/v1/tokens', { name: 'shop', only_predicts: true });
+    expect((await client('GET', '/v1/tokens')).body).toMatchObject({
+      tokens: [
+        { name: 'ci', only_predicts: false },
+        { name: 'shop', only_predicts: true },
+      ],
+    });
+    const shop = tokenClient(http.url, made.body.token);
+    const queries = { queries: ['awful', 'great'], detail: true };
+    expect((await shop('POST', '/v1/models/films/predict', queries)).body).toMatchObject({
+      predictions: ['neg', 'pos'],
+    });
+    expect((await shop('POST', '/v1/models/films/explain', { query: 'great' })).status).toBe(200);
+    const infer = { inputs: [{ name: 'text', datatype: 'BYTES', shape: [1], data: ['great'] }] };
+    expect((await shop('POST', '/v2/models/films/infer', infer)).body).toMatchObject({ model_name: 'films' });
+    for (const path of [
+      '/v1/me',
+      '/v1/models',
+      '/v1/models/films/inputs',
+      '/v2/models/films',
+      '/v2/models/films/stats',
+    ])
+      expect({ path, ...(await shop('GET', path)) }).toMatchObject({ status: 200 });
+    expect((await shop('POST', '/v1/models/none/predict', { query: 'x' })).status).toBe(404);
+
+    const source = { source: 'reviews', target: 'label' };
+    const refused: [string, string, object?][] = [
+      ['GET', '/v1/datasets'],
+      ['GET', '/v1/datasets/reviews'],
+      ['POST', '/v1/studies', { task: 'text_classification', ...source, model: 'more' }],
+      ['GET', '/v1/studies'],
+      ['POST', `/v1/studies/${study}/cancel`],
+      ['GET', `/v1/studies/${study}/trials`],
+      ['GET', '/v1/workers'],
+      ['POST', '/v1/models/films/evaluate', source],
+      ['POST', '/v1/models/films/mistakes', source],
+      ['GET', '/v1/models/films/file'],
+      ['POST', '/v1/models/films/grants', { role: bobRole }],
+      ['POST', '/v1/models/films/undeploy'],
+      ['POST', '/v2/repository/models/films/unload'],
+      ['DELETE', '/v1/models/films'],
+      ['GET', '/v1/tokens'],
+    ];
+    for (const [method, path, body] of refused) {
+      const answer = await shop(method, path, body);
+      expect({ path, status: answer.status }).toEqual({ path, status: 403 });
+      expect(JSON.stringify(answer.body)).toMatch(/the token only predicts.*Use another token/);
+    }
+    expect((await shop('DELETE', '/v1/tokens/shop')).body).toEqual({ done: true });
+    expect((await shop('GET', '/v1/me')).status).toBe(401);
   });
 
   test('it evaluates', async () => {

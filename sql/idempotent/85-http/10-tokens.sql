@@ -1,13 +1,20 @@
 -- Tokens: how the HTTP server acts as a role without its password. A token's function belongs to the role, which created it, and makes only the
 -- calls of 20-calls.sql. See docs/decisions/0047-tokens.md.
 
--- The text of a token's function, by the hash of its ticket.
-create or replace function rafiki._token_body(reader uuid, ticket_hash text) returns text
+-- What a token's function does after the check of its ticket.
+create or replace function rafiki._token_calls(reader uuid, only_predicts boolean) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('select rafiki._check_ticket(%L); select rafiki._check_token(%L, $1); select rafiki._http($2, $3)', ticket_hash, reader)
+  select format('select rafiki._check_token(%L, $1); select rafiki.%I($2, $3)', reader,
+                case when only_predicts then '_predicting' else '_http' end)
 $$;
+
+-- The text of a token's function, by the hash of its ticket.
+create or replace function rafiki._token_body(reader uuid, ticket_hash text, only_predicts boolean) returns text
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select format('select rafiki._check_ticket(%L); ', ticket_hash) || rafiki._token_calls(reader, only_predicts) $$;
 
 -- The token with that hash, while it is valid: its role may still log in to this database and is no superuser, and its function is as it was
 -- created and belongs to that role. REASSIGN OWNED changes the owner of a function: it would act as the new one.
@@ -20,7 +27,7 @@ as $$
   from rafiki.token t
   join pg_roles r on r.oid = t.owner
   join pg_proc p on p.pronamespace = 'rafiki_reader'::regnamespace and p.proname = t.reader::text
-    and p.proargtypes = rafiki._token_arguments() and p.proowner = t.owner and p.prosecdef and p.prosrc = rafiki._token_body(t.reader, t.ticket)
+    and p.proargtypes = rafiki._token_arguments() and p.proowner = t.owner and p.prosecdef and p.prosrc = rafiki._token_body(t.reader, t.ticket, t.only_predicts)
   where t.hash = token_hash and t.expires_at > clock_timestamp() and r.rolcanlogin and not r.rolsuper and r.rolconnlimit <> 0
     and (r.rolvaliduntil is null or r.rolvaliduntil > clock_timestamp())
     and has_database_privilege(r.oid, current_database(), 'connect')
@@ -60,7 +67,8 @@ begin
 end $$;
 
 -- Records a token. The ticket proves who owns its function and that the caller created it, as in _enqueue().
-create or replace function rafiki._add_token(name text, valid_for interval, reader uuid, ticket text, token_hash text) returns void
+create or replace function rafiki._add_token(name text, valid_for interval, only_predicts boolean, reader uuid, ticket text, token_hash text)
+returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '2s' -- for an uncommitted token with the same name
@@ -80,8 +88,8 @@ begin
       detail = format('It has %s.', most),
       hint = 'Revoke some with rafiki_revoke_token. An administrator sets the number in rafiki.quota.';
   end if;
-  insert into rafiki.token (owner, name, hash, reader, ticket, expires_at)
-  values (asker, name, token_hash, reader, rafiki._ticket_hash(ticket), now() + valid_for)
+  insert into rafiki.token (owner, name, hash, reader, ticket, only_predicts, expires_at)
+  values (asker, name, token_hash, reader, rafiki._ticket_hash(ticket), only_predicts, now() + valid_for)
   on conflict do nothing;
   if not found then
     raise exception using errcode = 'duplicate_object', message = format('role %s has a token "%s"', session_user, name),
@@ -108,7 +116,7 @@ begin
   end if;
 end $$;
 
-create or replace function rafiki._create_token(name text, valid_for interval) returns text
+create or replace function rafiki._create_token(name text, valid_for interval, only_predicts boolean) returns text
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -120,6 +128,7 @@ declare
 begin
   perform rafiki._check_given('name', name is not null);
   perform rafiki._check_given('valid_for', valid_for is not null);
+  perform rafiki._check_given('only_predicts', only_predicts is not null);
   perform rafiki._check_token_role((select r.oid from pg_roles r where r.rolname = current_user)::regrole);
   perform rafiki._check_token_time(valid_for);
   if name !~ '^[^[:cntrl:]]{1,100}$' then
@@ -127,19 +136,17 @@ begin
       hint = 'Name it after what uses it: ci.';
   end if;
   perform rafiki._check_may_create_reader(quote_ident(current_user)::regrole, format('role %s may not create tokens', current_user));
-  -- the text after the check of the ticket is that of _token_body()
-  ticket := rafiki._create_reader(reader, 'setof json volatile', format('select rafiki._check_token(%L, $1); select rafiki._http($2, $3)', reader),
-                                  rafiki._token_arguments());
-  perform rafiki._add_token(name, valid_for, reader, ticket, rafiki._ticket_hash(rafiki._ticket_hash(token)));
+  ticket := rafiki._create_reader(reader, 'setof json volatile', rafiki._token_calls(reader, only_predicts), rafiki._token_arguments());
+  perform rafiki._add_token(name, valid_for, only_predicts, reader, ticket, rafiki._ticket_hash(rafiki._ticket_hash(token)));
   return token;
 end $$;
 
-create or replace function rafiki_create_token(name text, valid_for interval default '30 days') returns text
+create or replace function rafiki_create_token(name text, valid_for interval default '30 days', only_predicts boolean default false) returns text
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
-as $$ select rafiki._create_token(name, valid_for) $$;
+as $$ select rafiki._create_token(name, valid_for, only_predicts) $$;
 
-comment on function rafiki_create_token(text, interval) is $$Creates a token for the HTTP server, which acts as your role without its password: Authorization: Bearer …. It is shown
+comment on function rafiki_create_token(text, interval, boolean) is $$Creates a token for the HTTP server, which acts as your role without its password: Authorization: Bearer …. It is shown
 once; only a hash is stored. It predicts, trains and reads what your role may, and is valid only while the role may log in. It makes and drops no
 tables, makes no tokens and revokes no other one: POST and DELETE /v1/datasets/…, POST /v1/tokens and POST /v1/session answer it with 403. See
 rafiki.tokens.
@@ -147,6 +154,7 @@ rafiki.tokens.
 Arguments:
   name: what you call it: what will use it
   valid_for: how long; at most the days that rafiki.quota allows (366)
+  only_predicts: whether it predicts and explains with models that your role may use, and does nothing else: for what answers the world
 
 Result: the token
 
@@ -160,7 +168,8 @@ Errors:
   55006: another transaction is creating a token of that name
 
 Example:
-  select rafiki_create_token('ci', valid_for => '30 days');$$;
+  select rafiki_create_token('ci', valid_for => '30 days');
+  select rafiki_create_token('shop', only_predicts => true);$$;
 
 -- The table shows no row to users. The subquery is a fence: no comparison of a caller is made before the right is checked.
 create or replace view rafiki.token_ownership with (security_barrier) as
@@ -169,8 +178,8 @@ from (select t.id, t.owner::oid, t.name, to_jsonb(t.key) as key from rafiki.toke
 comment on view rafiki.token_ownership is 'The keys of your tokens: a role that can see a key may revoke the token';
 
 create or replace view rafiki.tokens with (security_barrier) as
-select o.name, o.role, o.created_at, o.expires_at, o.used_at
-from (select t.name, pg_get_userbyid(t.owner) as role, date_trunc('second', t.created_at) as created_at,
+select o.name, o.role, o.only_predicts, o.created_at, o.expires_at, o.used_at
+from (select t.name, pg_get_userbyid(t.owner) as role, t.only_predicts, date_trunc('second', t.created_at) as created_at,
              date_trunc('second', t.expires_at) as expires_at, date_trunc('second', t.used_at) as used_at
       from rafiki.token t where pg_has_role(t.owner, 'usage') and t.expires_at > now() offset 0) o
 order by o.role, o.name;

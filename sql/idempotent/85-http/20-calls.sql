@@ -18,6 +18,19 @@ begin
   return query execute format('select * from rafiki.%I($1)', '_http_' || call) using args;
 end $$;
 
+-- The same for a token that only predicts: what predictions need, and what tells of the models.
+create or replace function rafiki._predicting(call text, args jsonb) returns setof json
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if call <> all ('{me,models,model_inputs,usable_model,no_answer,classes,repository,stats,revoke_token}') then
+    raise exception using errcode = 'insufficient_privilege', message = 'the token only predicts',
+      detail = 'It was created with only_predicts => true.', hint = 'Use another token of the role, or its password.';
+  end if;
+  return query select * from rafiki._http(call, args);
+end $$;
+
 -- A table or view. A name without a schema is looked for in the schema of the role's name, then in "public": sessions of the HTTP server have no
 -- search path of the role's own, in which others could have placed operators.
 create or replace function rafiki._relation_named(argument text, name text) returns regclass
@@ -215,7 +228,7 @@ create or replace function rafiki._http_tokens(args jsonb) returns setof json
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  select json_build_object('name', t.name, 'created_at', t.created_at, 'expires_at', t.expires_at, 'used_at', t.used_at)
+  select json_build_object('name', t.name, 'only_predicts', t.only_predicts, 'created_at', t.created_at, 'expires_at', t.expires_at, 'used_at', t.used_at)
   from rafiki.tokens t where t.role = current_user order by t.name
 $$;
 

@@ -85,7 +85,7 @@ grant execute on function rafiki._add_attachment(bigint, regclass, uuid, text) t
 -- proof: the triggers no longer exist, which the function checks itself
 grant execute on function rafiki._forget_attachments(regclass) to public;
 -- proof: the ticket in a function that the caller created
-grant execute on function rafiki._add_token(text, interval, uuid, text, text) to public;
+grant execute on function rafiki._add_token(text, interval, boolean, uuid, text, text) to public;
 -- proof: the key of a token, which only roles with its role's rights can see
 grant execute on function rafiki._remove_token(uuid) to public;
 -- no proof: it says whether a token is valid to a caller that knows its hash

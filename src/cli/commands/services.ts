@@ -108,6 +108,7 @@ export const httpCommand = command({
     'httpTlsKey',
     'httpOrigin',
     'httpProxies',
+    'httpAccessLog',
     'httpCors',
     ...metricsSettings,
     ...traceSettings,
@@ -115,8 +116,9 @@ export const httpCommand = command({
   run({ settings }) {
     const { httpHost: host, httpPort: port = HTTP_PORT, httpTlsCert: tlsCert, httpTlsKey: tlsKey } = settings;
     const { httpCors: corsOrigins, httpOrigin: origin, httpProxies: proxies } = settings;
-    const { readerUrl } = settings;
-    const own = { readerUrl, host, port, tlsCert, tlsKey, origin, proxies, corsOrigins };
+    const { readerUrl, httpAccessLog } = settings;
+    const logsRequests = httpAccessLog === 'on';
+    const own = { readerUrl, host, port, tlsCert, tlsKey, origin, proxies, corsOrigins, logsRequests };
     return runService('http', settings, (common) => createHttp({ ...common, ...own }));
   },
 });

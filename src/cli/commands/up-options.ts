@@ -18,6 +18,7 @@ export const upSettings = [
   'httpTlsKey',
   'httpOrigin',
   'httpProxies',
+  'httpAccessLog',
   'httpCors',
   'workers',
   'metricsPort',

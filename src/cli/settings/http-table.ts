@@ -40,6 +40,12 @@ export const httpTable = {
       'addresses or networks of proxies in front of the HTTP server, whose X-Forwarded-For is believed: who fails to sign in keeps out only himself',
     otherwise: 'none',
   },
+  httpAccessLog: {
+    variable: 'RAFIKI_HTTP_ACCESS_LOG',
+    kind: kind.oneOf('on or off', ['on', 'off']),
+    about: 'whether the HTTP server logs each request: address, role, method, path, status and milliseconds',
+    default: 'off',
+  },
   httpCors: {
     variable: 'RAFIKI_HTTP_CORS',
     kind: kind.origins,

@@ -5,7 +5,13 @@ import { doneSchema, nullableText } from '../schemas.ts';
 const tag = 'sign-in';
 
 const tokenSchema = Type.Object(
-  { name: Type.String(), created_at: Type.String(), expires_at: Type.String(), used_at: nullableText },
+  {
+    name: Type.String(),
+    only_predicts: Type.Boolean(),
+    created_at: Type.String(),
+    expires_at: Type.String(),
+    used_at: nullableText,
+  },
   { $id: 'Token' },
 );
 
@@ -22,6 +28,7 @@ export const tokenRoutes = (): HttpRoute[] => [
       {
         name: tokenName,
         valid_for: Type.Optional(Type.String({ maxLength: 100, description: 'an interval: 30 days' })),
+        only_predicts: Type.Optional(Type.Boolean({ description: 'whether it does nothing else' })),
       },
       { additionalProperties: false },
     ),
@@ -30,10 +37,10 @@ export const tokenRoutes = (): HttpRoute[] => [
       { $id: 'NewToken' },
     ),
     status: 201,
-    async handle({ role, body: { name, valid_for } }) {
-      const given = valid_for === undefined ? [name] : [name, valid_for];
-      const time = valid_for === undefined ? '' : `, rafiki._interval_named('valid_for', $2)`;
-      const sql = `select ${role.api}.rafiki_create_token($1::text${time}) as token`;
+    async handle({ role, body: { name, valid_for, only_predicts = false } }) {
+      const time = valid_for === undefined ? '' : `, valid_for => rafiki._interval_named('valid_for', $3)`;
+      const sql = `select ${role.api}.rafiki_create_token($1::text, only_predicts => $2::boolean${time}) as token`;
+      const given = [name, only_predicts, ...(valid_for === undefined ? [] : [valid_for])];
       const [row] = await role.transaction((on) => on.query<{ token: string }>(sql, given));
       return { name, token: row?.token ?? '' };
     },

@@ -1,7 +1,8 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { isTransient, persist } from '../../../src/db/persist.ts';
-import { BadData, StatementRefused, StoreUnreachable } from '../../../src/errors/errors.ts';
+import { translatePostgresError, withReason } from '../../../src/db/postgres-error.ts';
+import { BadData, DatabaseUnreachable, StatementRefused, StoreUnreachable } from '../../../src/errors/errors.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 
 function databaseError(code: string): pg.DatabaseError {
@@ -19,6 +20,7 @@ describe('an error of the database', () => {
     ['a refused connection', Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' })],
     ['a missing socket', Object.assign(new Error('no'), { code: 'ENOENT', syscall: 'connect' })],
     ['a store of parameters that does not answer', new StoreUnreachable('S3 does not answer')],
+    ['a connection that ended in a transaction', withReason(new Error('Connection terminated unexpectedly'))],
     ['a connection that ended', new Error('Connection terminated unexpectedly')],
   ])('is worth another try after %s', (_, error) => {
     expect(isTransient(error)).toBe(true);
@@ -34,6 +36,21 @@ describe('an error of the database', () => {
   ])('is not, after %s', (_, error) => {
     expect(isTransient(error)).toBe(false);
   });
+});
+
+test.each([
+  'timeout expired',
+  'timeout exceeded when trying to connect',
+  'Connection terminated due to connection timeout',
+])('pg says "%s": the report says what to do', (message) => {
+  expect(translatePostgresError(new Error(message))).toMatchObject({
+    sqlstate: '08006',
+    detail: message,
+    hint: expect.stringContaining('Check that it runs'),
+  });
+  expect(translatePostgresError(new Error(message))).toBeInstanceOf(DatabaseUnreachable);
+  const coded = Object.assign(new Error(message), { code: 'ECONNRESET' });
+  expect(translatePostgresError(coded)).toBe(coded);
 });
 
 describe('persisting', () => {
