@@ -27,7 +27,7 @@ beforeAll(() => {
   );
   const tsc = path.resolve(import.meta.dirname, '../../../node_modules/typescript/bin/tsc');
   execFileSync(process.execPath, [tsc, '-p', tree]);
-});
+}, 120_000);
 afterAll(() => rmSync(tree, { recursive: true }));
 
 test('a build is one of its sources until one of them is changed or added', () => {
