@@ -21,7 +21,14 @@ beforeAll(() => {
   writeFileSync(
     path.join(tree, 'tsconfig.json'),
     JSON.stringify({
-      compilerOptions: { incremental: true, rootDir: 'src', outDir: 'dist', tsBuildInfoFile: record, types: [] },
+      compilerOptions: {
+        incremental: true,
+        rootDir: 'src',
+        outDir: 'dist',
+        tsBuildInfoFile: record,
+        types: [],
+        lib: ['es5'],
+      },
       include: ['src'],
     }),
   );
