@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { FrameReader } from '../../src/bridge/frames.ts';
 import { queryReply } from '../../src/bridge/messages.ts';
 import type { DeploymentRow } from '../../src/db/statements/serving/deployments.ts';
 import { unweighted } from '../../src/domain/ensembles/rule.ts';
@@ -12,6 +11,7 @@ import { ModelFiles } from '../../src/params/model-files.ts';
 import type { ParamStore } from '../../src/params/param-store.ts';
 import { answerReply } from '../../src/protocol/reply.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { FrameReader } from '../../src/runtime/frames/frame-reader.ts';
 import { AnswerCache } from '../../src/serving/answer-cache.ts';
 import { CpuDevice } from '../../src/serving/devices/cpu-device.ts';
 import type { Device } from '../../src/serving/devices/device.ts';

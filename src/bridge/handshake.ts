@@ -1,6 +1,6 @@
 import { AuthenticationFailed, ProtocolViolation } from '../errors/errors.ts';
+import type { Frame, FrameReader } from '../runtime/frames/frame-reader.ts';
 import { checkEncoding } from './encoding.ts';
-import type { Frame, FrameReader } from './frames.ts';
 import * as messages from './messages.ts';
 import { ScramExchange, type Verifier } from './scram.ts';
 

@@ -1,6 +1,6 @@
 import { Cancelled } from '../errors/errors.ts';
+import type { FrameReader } from '../runtime/frames/frame-reader.ts';
 import type { MemoryBudget } from '../runtime/memory-budget.ts';
-import type { FrameReader } from './frames.ts';
 
 /** A long request that is arriving: whether it is accepted, and the memory that is reserved for it until it is answered. */
 export class LongRequest {

@@ -38,7 +38,7 @@ const MAX_CHARS = 4_000;
 
 /**
  * Converts any thrown value to a report: system errors by their code, other foreign errors as internal errors (XX000)
- * with their message. No text is longer than 4,000 characters.
+ * with their message. No text is longer than 4,000 characters, and each can be stored.
  */
 export function reportError(error: unknown): ErrorReport {
   const { sqlstate, message, detail, hint } = wholeReport(error);
@@ -64,4 +64,7 @@ function wholeReport(error: unknown): ErrorReport {
   };
 }
 
-const cut = (text: string): string => (text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS - 1)}…`);
+const cut = (text: string): string => storable(text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS - 1)}…`);
+
+/** No text of Postgres has NUL, and no jsonb half of a pair of surrogates: with one, the error could not be stored. */
+const storable = (text: string): string => text.replaceAll('\0', '').replace(/\p{Surrogate}/gu, '\ufffd');

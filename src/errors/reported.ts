@@ -1,5 +1,5 @@
 import { BadData, CorruptParams, ExternalFailure, InvalidParameter, NotSupported } from './errors.ts';
-import { type ErrorReport, RafikiError, type RafikiErrorOptions } from './rafiki-error.ts';
+import { type ErrorReport, RafikiError, type RafikiErrorOptions, reportError } from './rafiki-error.ts';
 
 /** An error that another process has reported, and that has no class of its own here. */
 class Reported extends RafikiError {
@@ -18,6 +18,18 @@ const classes: Readonly<Record<string, new (message: string, options: RafikiErro
   '38000': ExternalFailure,
   XX001: CorruptParams,
 };
+
+/** A report of a process whose word is not taken, its texts cut as ours are; undefined for what is none. */
+export function readReport(value: unknown): ErrorReport | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { sqlstate, message, detail, hint }: { [part in keyof ErrorReport]?: unknown } = value;
+  if (typeof sqlstate !== 'string' || !/^[0-9A-Z]{5}$/.test(sqlstate) || typeof message !== 'string') return undefined;
+  if (!isTextOrNone(detail) || !isTextOrNone(hint)) return undefined;
+  const options = { ...(detail === undefined ? {} : { detail }), ...(hint === undefined ? {} : { hint }) };
+  return reportError(reportedError({ sqlstate, message, ...options }));
+}
+
+const isTextOrNone = (value: unknown): value is string | undefined => value === undefined || typeof value === 'string';
 
 /** The error of a report from another process. */
 export function reportedError(report: ErrorReport): RafikiError {

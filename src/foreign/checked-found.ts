@@ -42,8 +42,11 @@ export function checkedFound(found: unknown, task: Task): CheckedImport {
 const isNumberWithin = (value: unknown, least: number, most: number): value is number =>
   typeof value === 'number' && value >= least && value <= most;
 
+/** No text of Postgres has NUL, and no jsonb half of a pair of surrogates. */
+const isStorable = (text: string): boolean => !/[\0\p{Surrogate}]/u.test(text);
+
 const isName = (value: unknown): value is string =>
-  typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_CHARS;
+  typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_CHARS && isStorable(value);
 
 const isTextList = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((text) => typeof text === 'string');
@@ -51,6 +54,7 @@ const isTextList = (value: unknown): value is string[] =>
 function classesOf(classes: unknown, task: Task): string[] {
   if (!isTextList(classes) || new Set(classes).size < classes.length) throw unfit('classes');
   if ((classes.length === 0) !== (outputOf(task) === 'number')) throw unfit('classes');
+  if (!classes.every(isStorable)) throw unfit('classes');
   for (const label of classes) checkLabel(label);
   checkClassCount(classes);
   return classes;
@@ -71,7 +75,7 @@ function columnsOf(columns: unknown, task: Task): InputColumn[] | null {
     const { name, kind } = fieldsOf(column);
     const known = columnKinds.find((each) => each.name === kind);
     const isColumn = typeof name === 'string' && name.length > 0 && Buffer.byteLength(name) <= MAX_NAME_BYTES;
-    if (!isColumn || known === undefined) throw unfit('columns');
+    if (!isColumn || known === undefined || !isStorable(name)) throw unfit('columns');
     return { name, kind: known.name };
   });
 }

@@ -1,3 +1,5 @@
+import { isNumberArray } from '../runtime/frames/packed-message.ts';
+
 /**
  * Of what an import says of its features and explanations, all members together. The largest tokenizers have 260,000 words and 510,000 pairs of
  * them; the coordinator decodes and encodes as many values as are allowed in a few seconds, and more would stop it.
@@ -7,7 +9,7 @@ const MAX_VALUES = 4_000_000;
 const MAX_CONTAINERS = 1_000_000;
 /** Characters of texts, and bytes of arrays of numbers. */
 const MAX_SIZE = 240 * 2 ** 20;
-/** V8 writes values that are nested more deeply than it can read; JSON of a model has ten levels or so. */
+/** What tells of it recurses; JSON of a model has ten levels or so. */
 const MAX_DEPTH = 100;
 
 /** Whether a value is plain data within these limits. It does not recurse: the stack is what is attacked. */
@@ -19,7 +21,8 @@ export function isWithinExtent(whole: unknown): boolean {
     const next: unknown[] = [];
     for (const value of level) {
       if (typeof value === 'string') size += value.length;
-      else if (ArrayBuffer.isView(value)) size += value.byteLength;
+      else if (typeof value === 'bigint' || typeof value === 'function' || typeof value === 'symbol') return false;
+      else if (typeof value === 'object' && value !== null && isNumberArray(value)) size += value.byteLength;
       else if (typeof value === 'object' && value !== null) {
         if (!isPlain(value) || ++containers > MAX_CONTAINERS) return false;
         const inside: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);

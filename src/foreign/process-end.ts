@@ -11,6 +11,12 @@ function errorOf(end: ProcessEnd): ExternalFailure {
       hint: 'The graph may have a loop that does not end, or be too large for this machine: import another one.',
     });
   }
+  if (end.kind === 'unruly') {
+    return new ExternalFailure('the imported model did something else than to answer, and its process was ended', {
+      detail: `${end.cause}.`,
+      hint: 'The file may have been made to break ONNX Runtime: import it only if you trust its maker. Other models are not affected.',
+    });
+  }
   return new ExternalFailure('the process of the imported model ended', {
     detail: `${end.cause}.`,
     hint: 'The graph may take more memory than it may have (RAFIKI_IMPORT_MEMORY), or be damaged. Other models are not affected.',

@@ -8,7 +8,7 @@ import {
   setLoadError,
 } from '../db/statements/serving/deployments.ts';
 import { transitionDeployment } from '../db/statements/transitions.ts';
-import { InvalidState, LimitReached } from '../errors/errors.ts';
+import { InvalidState, LimitReached, ShuttingDown } from '../errors/errors.ts';
 import { isMachineFault } from '../errors/machine-fault.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
 import { backoffMs } from '../runtime/backoff.ts';
@@ -185,7 +185,7 @@ export class DeployedModels {
 
   async #failed(row: DeploymentHead, error: unknown): Promise<void> {
     const { database, logger } = this.#options;
-    if (error instanceof InvalidState) return;
+    if (error instanceof InvalidState || error instanceof ShuttingDown) return;
     if (isLocked(error)) {
       this.#options.refreshIn(RETRY_MS); // the row is locked by an open transaction of the model's owner
       return;

@@ -69,7 +69,9 @@ export class Serving implements Service, MeasuredService {
     const heartbeat = new Heartbeat({ database, kind: 'serving', threads, device: computing().device, logger });
     const stats = new StatWriter({ database, heartbeat, logger, stats: () => this.#stats });
     this.#weights = new WeightKeeper({ database, logger, models: () => this.#deployments.models() });
-    this.#services = [this.#threads, this.#processes, this.#deployments, heartbeat, stats, this.#weights];
+    // a stop waits for no foreign graph, and so ends these first
+    const foreignLast = { start: async () => undefined, stop: () => this.#processes.stop() };
+    this.#services = [this.#threads, this.#processes, this.#deployments, heartbeat, stats, this.#weights, foreignLast];
   }
 
   start(): Promise<void> {

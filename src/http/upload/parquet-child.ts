@@ -1,6 +1,7 @@
 /** The process that reads one Parquet file: its first order has the file, and is answered with the columns; each further one with rows. */
 import { type FileMetaData, parquetMetadata, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
+import { OrderPipe } from '../../runtime/frames/order-pipe.ts';
 import { copyValue, type ParquetColumn, parquetColumns } from './parquet-columns.ts';
 import { asWritten, textParsers } from './parquet-texts.ts';
 
@@ -75,11 +76,9 @@ const refusal = (error: unknown): ParquetReply => ({
     .slice(0, MAX_REFUSAL_CHARS),
 });
 
-process.on(
-  'message',
-  (order: ParquetOrder) =>
+const pipe = new OrderPipe<ParquetOrder>(
+  (order) =>
     void reply(order)
       .catch(refusal)
-      .then((answer) => process.send?.(answer)),
+      .then((answer) => pipe.answer(answer)),
 );
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));

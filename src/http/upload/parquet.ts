@@ -26,6 +26,8 @@ const PART_MS = 60_000;
 /** Those that read at the same time: one of a role. */
 const MAX_PROCESSES = 2;
 const MAX_UNPACKED_BYTES = 2 ** 30;
+/** Of a reply: no text of Node is longer. */
+const MAX_PART_BYTES = 2 ** 29;
 const MAX_DETAIL_CHARS = 300;
 
 const processes = new FairGate({
@@ -104,11 +106,29 @@ async function ask(
   order: ParquetOrder,
   signal: AbortSignal | undefined,
 ): Promise<Exclude<ParquetReply, { refused: string }>> {
-  const reply = (await reader.order(order, PART_MS).catch((cause: unknown) => {
+  const limits = { limitMs: PART_MS, maxBytes: MAX_PART_BYTES, read: readReply };
+  const reply = await reader.order(order, limits).catch((cause: unknown) => {
     throw signal?.aborted ? gone() : unreadable('Reading it took too long, or too much memory.', cause);
-  })) as ParquetReply;
+  });
   if ('refused' in reply) throw unreadable(reply.refused);
   return reply;
+}
+
+/** A file is hostile, and what reads it may not be its own master. Throws for what is no reply. */
+function readReply(answer: unknown): ParquetReply {
+  const { refused, columns, rows }: { refused?: unknown; columns?: unknown; rows?: unknown } = Object(answer);
+  if (typeof refused === 'string') return { refused };
+  if (typeof rows === 'string') return { rows };
+  if (columns === undefined && rows === undefined) return {};
+  if (!Array.isArray(columns)) throw new TypeError('it answered with something else than columns or rows');
+  return {
+    columns: columns.map((column: unknown) => {
+      const { name, type }: { name?: unknown; type?: unknown } = Object(column);
+      if (typeof name !== 'string' || typeof type !== 'string')
+        throw new TypeError('it answered with a column of no type');
+      return { name, type };
+    }),
+  };
 }
 
 const gone = (): Cancelled => new Cancelled('the client has disconnected');

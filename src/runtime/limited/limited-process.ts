@@ -1,42 +1,23 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
-import type { Socket } from 'node:net';
-import { getPriority, setPriority } from 'node:os';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { ChildProcess } from 'node:child_process';
+import { OrderChannel } from '../frames/order-channel.ts';
 import { cpuMs } from './cpu-time.ts';
-import { fenceOf } from './fence.ts';
+import { killGroup, type SpawnedProcess, type SpawnLimits, spawnLimited } from './spawn-limited.ts';
 
-/** Found from here, not from where the process works. */
-const tsx = (): string => pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-
-/** A Node process with native libraries reserves 1.1 GB of addresses before it does anything. */
-const BASE_ADDRESS_BYTES = 1.5 * 2 ** 30;
-/** V8 reserves addresses of its own while it runs TypeScript. */
-const SOURCE_ADDRESS_BYTES = 2 * 2 ** 30;
-/** Of JavaScript's objects: files and tensors are outside. */
-const HEAP_MB = 512;
 /** How often its time is looked at. */
 const WATCH_MS = 250;
 /** An order that computes for a second may take as many seconds: others may have the cores. */
 const PATIENCE = 5;
-/** The kernel's maximum. */
-const LOWEST = 19;
 /** The last characters of what it writes to stderr. */
 const KEPT_CHARS = 2_000;
-
-/**
- * No core files, few descriptors, a limit of addresses, and no new files; what a system does not know is skipped. The limits cannot be
- * raised again. A guard in the process group waits for the end of a pipe, and so of the process that started this one, whatever ends that,
- * and then ends the group: a graph that runs does not see that it is not wanted any more.
- */
-const LAUNCHER = `
-( read -r _ <&4; kill -9 -$$ ) 3<&- </dev/null >/dev/null 2>&1 &
-exec 4<&-
-ulimit -c 0; ulimit -n 256; ulimit -v "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f 0; shift 2; exec "$@"`;
+const MAX_STDERR_BYTES = 64 * 2 ** 20;
+/** From the end of the process to that of its pipes, which what has left its group may hold open; and the other way round. */
+const LAST_BYTES_MS = 500;
 
 export type ProcessEnd =
   /** It took longer than an order may. */
   | { kind: 'late'; ms: number }
+  /** It did something else than to answer. */
+  | { kind: 'unruly'; cause: string }
   /** It ended by itself, or could not be started. */
   | { kind: 'died'; cause: string };
 
@@ -51,70 +32,57 @@ export class ProcessEnded extends Error {
   }
 }
 
-export interface LimitedProcessOptions {
-  /** The file that it runs: `.ts` in the source tree, `.js` in the build. */
-  entry: URL;
-  /** Memory beyond what any Node process takes, bytes. */
-  memoryBytes: number;
-  /** Folders that it may read besides its own code, if the system can limit that. */
-  reads: readonly string[];
-  /** An empty folder where it works, if what it runs may name files; default: the root. */
-  cwd?: string;
-  /** How far its priority is below that of this process. */
-  nice: number;
+export interface LimitedProcessOptions extends SpawnLimits {
   onEnd(end: ProcessEnd): void;
+}
+
+/** What an order may take, and what may be answered. */
+export interface OrderLimits<T> {
+  /** Of computing, on all threads. */
+  limitMs: number;
+  /** Of the answer. */
+  maxBytes: number;
+  /** Throws for what is no answer, since nothing is taken for granted: it may be any plain data. */
+  read(answer: unknown): T;
 }
 
 interface PendingOrder {
   message: object;
-  limitMs: number;
-  resolve(reply: unknown): void;
-  reject(error: ProcessEnded): void;
+  limits: OrderLimits<unknown>;
+  resolve(answer: unknown): void;
+  reject(error: unknown): void;
 }
 
 /**
  * A child process for code that is not trusted: with an empty environment, limits of memory, files and time, a lower priority, and no
- * open file or connection of this one. It executes its orders one after another, and answers each with one message. Where the system
- * allows it, it is behind a fence; see {@link fenceOf}. It leads a process group, which ends with it.
+ * open file or connection of this one. It executes its orders one after another, and answers each with one message; whatever else it does
+ * ends it. Where the system allows it, it is behind a fence; see `fence.ts`. It leads a process group, which ends with it.
  */
 export class LimitedProcess {
   readonly #child: ChildProcess;
+  readonly #pipe: SpawnedProcess['orders'];
+  readonly #channel: OrderChannel | undefined;
   readonly #orders: PendingOrder[] = [];
   readonly #ended: Promise<void>;
   #timer: NodeJS.Timeout | undefined;
   #end: ProcessEnd | undefined;
   #stderr = '';
+  #stderrBytes = 0;
 
-  static async start(options: LimitedProcessOptions): Promise<LimitedProcess> {
-    return new LimitedProcess(options, await fenceOf(options.reads));
+  static async start({ onEnd, ...limits }: LimitedProcessOptions): Promise<LimitedProcess> {
+    return new LimitedProcess(await spawnLimited(limits), onEnd);
   }
 
-  private constructor({ entry, memoryBytes, cwd = '/', nice, onEnd }: LimitedProcessOptions, fence: readonly string[]) {
-    const isSource = entry.pathname.endsWith('.ts'); // runs through tsx, the build directly
-    const addresses = memoryBytes + BASE_ADDRESS_BYTES + (isSource ? SOURCE_ADDRESS_BYTES : 0);
-    // WebAssembly would reserve 10 GB of addresses to find accesses outside of its memory
-    const options = [`--max-old-space-size=${HEAP_MB}`, '--disable-wasm-trap-handler'];
-    const node = [process.execPath, ...options, ...(isSource ? ['--import', tsx()] : [])];
-    const limited = ['/bin/sh', '-c', LAUNCHER, 'sh', String(Math.ceil(addresses / 1024)), isSource ? '0' : '1'];
-    const [file = '', ...args] = [...fence, ...limited, ...node, fileURLToPath(entry)];
-    const child = spawn(file, args, {
-      serialization: 'advanced', // preserves typed arrays
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
-      env: {},
-      detached: true,
-      cwd,
-    });
+  private constructor({ child, stderr, orders }: SpawnedProcess, onEnd: LimitedProcessOptions['onEnd']) {
     this.#child = child;
-    child.unref();
-    child.channel?.unref();
-    const guard = child.stdio[4] as Socket | null | undefined;
-    for (const pipe of [child.stderr as Socket | null, guard]) pipe?.unref();
-    guard?.on('error', () => undefined); // its end is reported anyway
-    child.stderr?.on('data', (text: Buffer) => {
-      this.#stderr = (this.#stderr + text.toString('latin1')).slice(-KEPT_CHARS);
-    });
-    if (child.pid !== undefined) lower(child.pid, nice);
-    child.on('message', (reply) => this.#settle(reply));
+    this.#pipe = orders;
+    this.#channel =
+      orders &&
+      new OrderChannel(orders, {
+        onAnswer: (message) => this.#settle(message),
+        onFault: (cause) => this.#stop({ kind: 'unruly', cause }),
+      });
+    stderr?.on('data', (text: Buffer) => this.#keep(text));
     this.#ended = new Promise((resolve) => {
       const ended = (cause: string): void => {
         this.#end ??= { kind: 'died', cause };
@@ -123,10 +91,21 @@ export class LimitedProcess {
         resolve();
         onEnd(this.#end);
       };
-      child.once('exit', () => killGroup(child)); // what it has started may hold its pipes open
-      child.once('close', (code, signal) =>
-        ended(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`),
-      );
+      let last: NodeJS.Timeout | undefined;
+      orders?.once('close', () => {
+        last ??= setTimeout(() => killGroup(child), LAST_BYTES_MS);
+      });
+      child.once('exit', () => {
+        killGroup(child); // what it has started may hold its pipes open
+        clearTimeout(last);
+        last = setTimeout(() => {
+          for (const pipe of child.stdio) pipe?.destroy();
+        }, LAST_BYTES_MS);
+      });
+      child.once('close', (code, signal) => {
+        clearTimeout(last);
+        ended(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`);
+      });
       child.once('error', (error) => {
         if (child.pid === undefined) ended(`it could not be started: ${error.message}`);
       });
@@ -140,12 +119,12 @@ export class LimitedProcess {
 
   /**
    * Its answer. Rejects with {@link ProcessEnded}: after `limitMs` of computing for the order, on all its threads, it is killed; also after
-   * {@link PATIENCE} times as long if it waits.
+   * {@link PATIENCE} times as long if it waits, and where it does something else than to answer.
    */
-  order(message: object, limitMs: number): Promise<unknown> {
+  order<T>(message: object, limits: OrderLimits<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) return reject(new ProcessEnded(this.#end));
-      this.#orders.push({ message, limitMs, resolve, reject });
+      this.#orders.push({ message, limits, resolve: (answer) => resolve(answer as T), reject });
       if (this.#orders.length === 1) this.#send();
     });
   }
@@ -160,13 +139,20 @@ export class LimitedProcess {
     const [order] = this.#orders;
     if (order === undefined) {
       this.#child.unref();
-      this.#child.channel?.unref();
+      this.#pipe?.unref();
       return;
     }
     this.#child.ref(); // otherwise this process could exit before the reply
-    this.#child.channel?.ref();
-    this.#watch(order.limitMs);
-    if (this.#child.connected) this.#child.send(order.message, () => undefined); // its end is reported anyway
+    this.#pipe?.ref();
+    this.#watch(order.limits.limitMs);
+    try {
+      this.#channel?.send(order.message, order.limits.maxBytes);
+    } catch (error) {
+      clearInterval(this.#timer); // it cannot be sent, which is no fault of the process
+      this.#orders.shift();
+      order.reject(error);
+      this.#send();
+    }
   }
 
   #watch(limitMs: number): void {
@@ -176,33 +162,30 @@ export class LimitedProcess {
       const waitedMs = performance.now() - startedMs;
       const ownMs = computedMs === undefined ? waitedMs : (cpuMs(pid) ?? waitedMs) - computedMs;
       if (ownMs < limitMs && waitedMs < PATIENCE * limitMs) return;
-      clearInterval(this.#timer);
-      this.#end ??= { kind: 'late', ms: limitMs };
-      killGroup(this.#child);
+      this.#stop({ kind: 'late', ms: limitMs });
     }, WATCH_MS);
   }
 
-  #settle(reply: unknown): void {
+  /** Throws what the reader of the answer throws. */
+  #settle(message: unknown): void {
+    const [order] = this.#orders;
+    const answer = order?.limits.read(message);
     clearInterval(this.#timer);
-    this.#orders.shift()?.resolve(reply);
+    this.#orders.shift();
+    order?.resolve(answer);
     this.#send();
   }
-}
 
-/** The process, with all that it has started, unless that has left its group. */
-function killGroup({ pid }: ChildProcess): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // all have ended
+  #stop(end: ProcessEnd): void {
+    clearInterval(this.#timer);
+    this.#end ??= end;
+    killGroup(this.#child);
   }
-}
 
-function lower(pid: number, nice: number): void {
-  try {
-    setPriority(pid, Math.min(getPriority() + nice, LOWEST));
-  } catch {
-    // it has just ended, or the system does not allow it
+  #keep(text: Buffer): void {
+    this.#stderrBytes += text.length;
+    this.#stderr = (this.#stderr + text.toString('latin1')).slice(-KEPT_CHARS);
+    if (this.#stderrBytes > MAX_STDERR_BYTES)
+      this.#stop({ kind: 'unruly', cause: `it wrote more than ${MAX_STDERR_BYTES} bytes to stderr` });
   }
 }

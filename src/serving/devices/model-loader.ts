@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { DeploymentRow } from '../../db/statements/serving/deployments.ts';
-import { inputOf } from '../../domain/task.ts';
+import { inputOf, outputOf } from '../../domain/task.ts';
 import type { ModelFiles } from '../../params/model-files.ts';
 import { ForeignDevice } from '../foreign/foreign-device.ts';
 import type { OwnerProcesses } from '../foreign/owner-processes.ts';
@@ -67,7 +67,7 @@ export class ModelLoader {
   }
 
   async #fetch(
-    { task, members, foreignOwner }: DeploymentRow,
+    { task, classes, members, foreignOwner }: DeploymentRow,
     { fleet, sample, sessions }: { fleet: ServedFleet; sample: Promise<string>; sessions: { threads: number } },
   ): Promise<Loadable> {
     const { files, pool, processes, synthetic } = this.#options;
@@ -83,7 +83,8 @@ export class ModelLoader {
     };
     if (foreignOwner !== null) {
       const bytes = replicaBytes(ensemble);
-      const load = () => ForeignDevice.load(processes.processOf(foreignOwner), { ...ensemble, threads: 1 });
+      const form = { kind: outputOf(task), classes: classes.length };
+      const load = () => ForeignDevice.load(processes.processOf(foreignOwner), { ...ensemble, threads: 1 }, form);
       // a process of its own has encoders of its own
       const shared = encodersOf(ensemble).map((each) => ({ ...each, key: `${foreignOwner} ${each.key}` }));
       return { bytes, grownBytes: bytes, shared, grownCopies: 1, prepare: async () => undefined, load };

@@ -17,7 +17,7 @@ export function readOrder(order: string): ExplanationOrder {
 }
 
 /** Numbers before the parts. */
-const HEAD = 5;
+export const EXPLANATION_HEAD = 5;
 
 /** An explanation as a row of numbers, as threads give them; its size is 0 × 0 if it is not of an image. */
 export const packExplanation = ({
@@ -31,8 +31,8 @@ export const packExplanation = ({
 
 /** Throws {@link InvalidState} for a row that is no explanation. */
 export function unpackExplanation(row: unknown): AnswerParts & { size: ImageSize } {
-  if (!(row instanceof Float32Array) || row.length < HEAD)
+  if (!(row instanceof Float32Array) || row.length < EXPLANATION_HEAD)
     throw new InvalidState('a thread gave something else than an explanation');
   const [about = -1, score = 0, base = 0, width = 0, height = 0] = row;
-  return { about, score, base, added: Float64Array.from(row.subarray(HEAD)), size: { width, height } };
+  return { about, score, base, added: Float64Array.from(row.subarray(EXPLANATION_HEAD)), size: { width, height } };
 }

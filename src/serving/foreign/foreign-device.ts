@@ -3,6 +3,7 @@ import type { EnsembleFiles } from '../devices/replica.ts';
 import type { LoadedDevice } from '../devices/resident-device.ts';
 import { textSeparator } from '../devices/thread-orders.ts';
 import type { Subset } from '../policies/policy.ts';
+import { type AnswerForm, answersOfMembers, explanationsOf } from './owner-answers.ts';
 import type { OwnerProcess } from './owner-process.ts';
 
 /** An imported model: its batches run in the process of its owner. */
@@ -11,16 +12,22 @@ export class ForeignDevice implements LoadedDevice {
   /** A typical input, if the model has one of its own. */
   readonly sample: string | undefined;
   readonly #process: OwnerProcess;
+  readonly #form: AnswerForm;
   readonly #id: number;
 
-  private constructor(process: OwnerProcess, { id, sample }: { id: number; sample: string | undefined }) {
+  private constructor(
+    process: OwnerProcess,
+    form: AnswerForm,
+    { id, sample }: { id: number; sample: string | undefined },
+  ) {
     this.#process = process;
+    this.#form = form;
     this.#id = id;
     this.sample = sample;
   }
 
-  static async load(process: OwnerProcess, files: EnsembleFiles): Promise<ForeignDevice> {
-    return new ForeignDevice(process, await process.load(files));
+  static async load(process: OwnerProcess, files: EnsembleFiles, form: AnswerForm): Promise<ForeignDevice> {
+    return new ForeignDevice(process, form, await process.load(files));
   }
 
   get isFree(): boolean {
@@ -28,14 +35,18 @@ export class ForeignDevice implements LoadedDevice {
   }
 
   run(inputs: readonly string[], subset: Subset): Promise<BatchResult> {
-    return this.#process.run({ kind: 'run', id: this.#id, inputs: inputs.join(textSeparator), subset }, inputs.length);
+    const rows = inputs.length;
+    return this.#process.run(
+      { kind: 'run', id: this.#id, inputs: inputs.join(textSeparator), subset },
+      { rows, expected: answersOfMembers(this.#form, subset, rows) },
+    );
   }
 
   explain(orders: readonly string[], ensemble: ExplainedEnsemble): Promise<BatchResult> {
     const joined = orders.join(textSeparator);
     return this.#process.run(
       { kind: 'explain', id: this.#id, orders: joined, ensemble },
-      orders.length * ROWS_OF_EXPLANATION,
+      { rows: orders.length * ROWS_OF_EXPLANATION, expected: explanationsOf(orders) },
     );
   }
 

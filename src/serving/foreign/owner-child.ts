@@ -2,13 +2,12 @@
 import { reportError } from '../../errors/rafiki-error.ts';
 import { reportedError } from '../../errors/reported.ts';
 import { memoryError } from '../../foreign/memory-error.ts';
+import { OrderPipe } from '../../runtime/frames/order-pipe.ts';
 import { ReplicaOrders } from '../devices/replica-orders.ts';
 import type { Report, ThreadOrder } from '../devices/thread-orders.ts';
 
 const inWords = (report: Report): Report =>
   report.ok ? report : { ok: false, error: reportError(memoryError(reportedError(report.error))) };
 
-const orders = new ReplicaOrders((report) => process.send?.(inWords(report)));
-process.on('message', (order: ThreadOrder) => orders.receive(order));
-// not by exit(), which may wait for a graph that does not end
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL')); // its guard ends what else is in its group
+const orders = new ReplicaOrders((report) => pipe.answer(inWords(report)));
+const pipe = new OrderPipe<ThreadOrder>((order) => orders.receive(order));

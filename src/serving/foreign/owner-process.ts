@@ -1,15 +1,25 @@
-import { ExternalFailure } from '../../errors/errors.ts';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ExternalFailure, ShuttingDown } from '../../errors/errors.ts';
 import { reportedError } from '../../errors/reported.ts';
 import { endError } from '../../foreign/process-end.ts';
 import { LimitedProcess } from '../../runtime/limited/limited-process.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { BatchResult } from '../devices/device.ts';
 import type { EnsembleFiles } from '../devices/replica.ts';
-import type { Report, ThreadOrder } from '../devices/thread-orders.ts';
+import type { ThreadOrder } from '../devices/thread-orders.ts';
+import {
+  type ExpectedAnswer,
+  maxAnswerBytes,
+  noOutput,
+  type OwnerAnswer,
+  readAnswer,
+  sampleOnly,
+} from './owner-answers.ts';
 import { OwnerFolder } from './owner-folder.ts';
 
 const isSource = import.meta.url.endsWith('.ts');
-const entry = new URL(isSource ? './owner-child.ts' : './owner-child.js', import.meta.url);
+const ownerChild = new URL(isSource ? './owner-child.ts' : './owner-child.js', import.meta.url);
 
 /** A graph that takes longer to load would make calls after a restart wait for as long. */
 const LOAD_MS = 60_000;
@@ -31,6 +41,8 @@ export interface OwnerProcessOptions {
   parentDir: string;
   /** Override of {@link RUN_MS}. */
   runMs?: number;
+  /** Override of {@link ownerChild}. */
+  entry?: URL;
   /** Calls `start` when the process may be started. */
   admit<T>(process: OwnerProcess, start: () => Promise<T>): Promise<T>;
   logger: Logger;
@@ -40,6 +52,14 @@ interface StartedProcess {
   process: LimitedProcess;
   /** What it may read. */
   folder: OwnerFolder;
+}
+
+/** What an order may take, and be answered with. */
+interface OrderBounds {
+  limitMs: number;
+  expected: ExpectedAnswer;
+  /** Those that it reads meanwhile. */
+  files?: EnsembleFiles | undefined;
 }
 
 interface HostedModel {
@@ -63,6 +83,7 @@ export class OwnerProcess {
   /** Models that this process has. */
   #loaded = new Set<number>();
   #last: Promise<unknown> = Promise.resolve();
+  #isStopped = false;
   #pending = 0;
   #nextId = 1;
   #idle: NodeJS.Timeout | undefined;
@@ -99,12 +120,15 @@ export class OwnerProcess {
     this.#models.delete(id);
     if (this.#models.size === 0) return this.end();
     await this.#inTurn(async () => {
-      if (this.#loaded.delete(id)) await this.#order({ kind: 'unload', id }, LOAD_MS);
+      if (this.#loaded.delete(id)) await this.#order({ kind: 'unload', id }, { limitMs: LOAD_MS, expected: noOutput });
     }).catch(() => undefined);
   }
 
-  /** A run or an explanation of a loaded model. */
-  run(order: Extract<ThreadOrder, { kind: 'run' | 'explain' }>, rows: number): Promise<BatchResult> {
+  /** A run or an explanation of a loaded model, in the time of so many rows. */
+  run(
+    order: Extract<ThreadOrder, { kind: 'run' | 'explain' }>,
+    { rows, expected }: { rows: number; expected: ExpectedAnswer },
+  ): Promise<BatchResult> {
     return this.#inTurn(async () => {
       const model = this.#models.get(order.id);
       if (model === undefined) throw new Error(`model ${order.id} is not loaded in the process of its owner`);
@@ -114,7 +138,8 @@ export class OwnerProcess {
       const { runMs = RUN_MS } = this.#options;
       // what explanations need besides is read with the first of them
       const files = order.kind === 'explain' ? model.files : undefined;
-      const { outputs } = await this.#blaming(model, this.#order(order, runMs + ROW_MS * rows, files));
+      const bounds = { limitMs: runMs + ROW_MS * rows, expected, files };
+      const { outputs } = await this.#blaming(model, this.#order(order, bounds));
       model.deaths = 0;
       return { outputs, ms: performance.now() - startedMs };
     });
@@ -130,9 +155,18 @@ export class OwnerProcess {
     await running?.folder.remove();
   }
 
+  /** Ends the process for good, whatever it does; no order is executed any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.end();
+    await this.#last;
+    await this.end(); // it may just have started
+  }
+
   async #loadNow(id: number, model: HostedModel): Promise<void> {
     const { files } = model;
-    const { sample } = await this.#blaming(model, this.#order({ kind: 'load', id, files }, LOAD_MS, files));
+    const bounds = { limitMs: LOAD_MS, expected: sampleOnly, files };
+    const { sample } = await this.#blaming(model, this.#order({ kind: 'load', id, files }, bounds));
     this.#loaded.add(id);
     model.sample = sample;
   }
@@ -164,26 +198,38 @@ export class OwnerProcess {
     return done;
   }
 
-  /** `files`: those that it reads meanwhile. */
-  async #order(order: ThreadOrder, limitMs: number, files?: EnsembleFiles): Promise<Extract<Report, { ok: true }>> {
+  async #order(order: ThreadOrder, { limitMs, expected, files }: OrderBounds): Promise<OwnerAnswer> {
+    if (this.#isStopped) throw stopping();
     const { process, folder } = this.#running ?? (await this.#options.admit(this, () => this.#start()));
-    const send = async (message: ThreadOrder): Promise<Report> => (await process.order(message, limitMs)) as Report;
+    if (this.#isStopped) throw stopping();
+    const limits = {
+      limitMs,
+      maxBytes: maxAnswerBytes(expected),
+      read: (answer: unknown) => readAnswer(answer, expected),
+    };
+    const send = (message: ThreadOrder) => process.order(message, limits);
     try {
       const report = await (files === undefined
         ? send(order)
         : folder.with(files, (inside) => send(order.kind === 'load' ? { ...order, files: inside } : order)));
-      if (report.ok) return report;
+      if ('outputs' in report) return report;
       throw reportedError(report.error);
     } catch (error) {
-      throw endError(error);
+      throw this.#isStopped ? stopping() : endError(error);
     }
   }
 
   async #start(): Promise<StartedProcess> {
-    const { owner, memoryBytes, parentDir, logger } = this.#options;
+    const { owner, memoryBytes, parentDir, entry = ownerChild, logger } = this.#options;
     const folder = await OwnerFolder.make(parentDir);
     const process: LimitedProcess = await LimitedProcess.start({
-      ...{ entry, memoryBytes, reads: [folder.dir], cwd: folder.emptyDir, nice: NICE },
+      ...{
+        entry,
+        memoryBytes,
+        reads: [path.dirname(fileURLToPath(entry)), folder.dir],
+        cwd: folder.emptyDir,
+        nice: NICE,
+      },
       onEnd: (end) => {
         if (this.#running?.process !== process) return; // ended here
         this.#running = undefined;
@@ -197,3 +243,6 @@ export class OwnerProcess {
     return this.#running;
   }
 }
+
+export const stopping = (): ShuttingDown =>
+  new ShuttingDown('the prediction server is stopping', { hint: 'Repeat the call: the next server will answer.' });

@@ -5,7 +5,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import { Machine } from '../machine/machine.ts';
 import { removeAbandonedFolders } from './owner-folder.ts';
-import { OwnerProcess } from './owner-process.ts';
+import { OwnerProcess, stopping } from './owner-process.ts';
 
 /** Processes that run at a time: one that is idle is ended for another owner's. */
 const MAX_PROCESSES = 8;
@@ -16,6 +16,8 @@ export interface OwnerProcessesOptions {
   maxProcesses?: number;
   /** The processes have their folders in it. */
   parentDir: string;
+  /** Override of the file that they run. */
+  entry?: URL;
   logger: Logger;
 }
 
@@ -32,6 +34,7 @@ export class OwnerProcesses implements Service {
   /** Admitted, and not running yet: after a restart all of them are. */
   readonly #starting = new Set<OwnerProcess>();
   #isTold = false;
+  #isStopped = false;
 
   constructor(options: OwnerProcessesOptions) {
     this.#options = options;
@@ -45,8 +48,10 @@ export class OwnerProcesses implements Service {
     );
   }
 
+  /** Ends all of them, whatever they do: who waits for a graph gets an error. */
   async stop(): Promise<void> {
-    await Promise.all([...this.#owners.values()].map(({ process }) => process.end()));
+    this.#isStopped = true;
+    await Promise.all([...this.#owners.values()].map(({ process }) => process.stop()));
   }
 
   machineOf(owner: number): Machine {
@@ -64,6 +69,7 @@ export class OwnerProcesses implements Service {
     this.#starting.add(process); // at once: others are admitted meanwhile
     try {
       await ended?.end();
+      if (this.#isStopped) throw stopping();
       return await start();
     } finally {
       this.#starting.delete(process);

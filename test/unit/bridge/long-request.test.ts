@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { FrameReader } from '../../../src/bridge/frames.ts';
 import { LongRequest } from '../../../src/bridge/long-request.ts';
 import { Cancelled, UndefinedObject } from '../../../src/errors/errors.ts';
+import { FrameReader } from '../../../src/runtime/frames/frame-reader.ts';
 import { MemoryBudget } from '../../../src/runtime/memory-budget.ts';
 
 const { signal } = new AbortController();

@@ -2,11 +2,13 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { OrderPipe } from '../../../src/runtime/frames/order-pipe.ts';
 
 interface Probe {
   file: string;
   port: number;
-  kind: 'look' | 'spin' | 'allocate' | 'start' | 'who' | 'where';
+  kind: 'look' | 'spin' | 'allocate' | 'start' | 'who' | 'where' | 'echo';
+  load?: unknown;
 }
 
 const reads = (file: string): boolean => {
@@ -24,22 +26,22 @@ const connects = (port: number): Promise<boolean> =>
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
   });
 
-async function answer({ kind, file, port }: Probe): Promise<void> {
+async function answer({ kind, file, port, load }: Probe): Promise<void> {
   if (kind === 'spin') for (;;);
-  if (kind === 'who') return void process.send?.(process.pid);
-  if (kind === 'where') return void process.send?.([process.cwd(), reads('package.json')]);
-  if (kind === 'start') return void process.send?.(spawn('/bin/sleep', ['600'], { stdio: 'ignore' }).pid);
+  if (kind === 'who') return void pipe.answer(process.pid);
+  if (kind === 'echo') return void pipe.answer(load);
+  if (kind === 'where') return void pipe.answer([process.cwd(), reads('package.json')]);
+  if (kind === 'start') return void pipe.answer(spawn('/bin/sleep', ['600'], { stdio: 'ignore' }).pid);
   if (kind === 'allocate') {
     const kept: Buffer[] = [];
     for (let i = 0; i < 100; i++) kept.push(Buffer.alloc(2 ** 28, 1));
   }
-  process.send?.({
-    environment: Object.keys(process.env).filter((name) => !name.startsWith('NODE_CHANNEL') && name !== 'PWD'),
+  pipe.answer({
+    environment: Object.keys(process.env).filter((name) => name !== 'PWD'),
     readsFile: reads(file),
     readsParent: reads(`/proc/${process.ppid}/environ`),
     connects: await connects(port),
   });
 }
 
-process.on('message', (probe: Probe) => void answer(probe));
-process.on('disconnect', () => process.exit());
+const pipe = new OrderPipe<Probe>((probe) => void answer(probe));

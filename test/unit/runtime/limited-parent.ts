@@ -7,6 +7,7 @@ const entry = new URL('./limited-child.ts', import.meta.url);
 const child = await LimitedProcess.start({
   ...{ entry, memoryBytes: 2 ** 30, reads: [path.dirname(fileURLToPath(entry))], nice: 1, onEnd: () => undefined },
 });
-const pid = await child.order({ kind: 'who' }, 60_000);
-void child.order({ kind: 'spin' }, 600_000).catch(() => undefined);
+const limits = { limitMs: 600_000, maxBytes: 1_000, read: Number };
+const pid = await child.order({ kind: 'who' }, limits);
+void child.order({ kind: 'spin' }, limits).catch(() => undefined);
 process.send?.(pid);

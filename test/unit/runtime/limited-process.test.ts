@@ -1,12 +1,14 @@
-import { fork, spawnSync } from 'node:child_process';
+import { fork, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { OrderChannel } from '../../../src/runtime/frames/order-channel.ts';
 import { fencedOff } from '../../../src/runtime/limited/fence.ts';
-import { LimitedProcess, ProcessEnded } from '../../../src/runtime/limited/limited-process.ts';
+import { LimitedProcess, type OrderLimits, ProcessEnded } from '../../../src/runtime/limited/limited-process.ts';
 
 const entry = new URL('./limited-child.ts', import.meta.url);
 const limited = (reads: readonly string[] = [], cwd?: string): Promise<LimitedProcess> =>
@@ -18,6 +20,9 @@ const limited = (reads: readonly string[] = [], cwd?: string): Promise<LimitedPr
     ...(cwd === undefined ? {} : { cwd }),
     onEnd: () => undefined,
   });
+
+/** It is the test that looks at an answer. */
+const within = (limitMs: number): OrderLimits<unknown> => ({ limitMs, maxBytes: 2 ** 16, read: (answer) => answer });
 
 /** What the tools of this system can do, without asking the code that uses them. */
 const can = (file: string, ...args: string[]): boolean =>
@@ -55,10 +60,14 @@ async function stage(): Promise<Stage> {
 
 test('a process like any other reaches files, network and parent, so that the next test can fail', async () => {
   const { look, close } = await stage();
-  const child = fork(fileURLToPath(entry), { execArgv: ['--import', 'tsx'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(entry)], {
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  });
+  const pipe = child.stdio[3] as Duplex;
   try {
-    child.send(look);
-    const found = await new Promise((resolve) => child.once('message', resolve));
+    const found = await new Promise((resolve, reject) => {
+      new OrderChannel(pipe, { onAnswer: resolve, onFault: reject }).send(look, 2 ** 16);
+    });
     expect(found).toMatchObject({ readsFile: true, readsParent: true, connects: true });
     expect((found as { environment: string[] }).environment).toContain('PATH');
   } finally {
@@ -73,16 +82,29 @@ test('it has no environment, and reaches neither files nor the network nor its p
   const child = await limited();
   const reader = await limited([dir]);
   try {
-    expect(await child.order(look, 60_000)).toEqual({
+    expect(await child.order(look, within(60_000))).toEqual({
       environment: [],
       readsFile: !files,
       readsParent: !network,
       connects: !network,
     });
-    expect(await reader.order(look, 60_000)).toMatchObject({ readsFile: true }); // it was opened to this one
+    expect(await reader.order(look, within(60_000))).toMatchObject({ readsFile: true }); // it was opened to this one
   } finally {
     await Promise.all([child.kill(), reader.kill()]);
     close();
+  }
+});
+
+test('large orders and answers arrive whole', async () => {
+  const child = await limited();
+  const bytes = Uint8Array.from({ length: 2 ** 25 }, (_, i) => i * 7);
+  const load = { bytes, numbers: [Float32Array.of(1.5, Number.NaN), 'é'.repeat(2 ** 22)], none: [] };
+  try {
+    const answer = await child.order({ kind: 'echo', load }, { ...within(60_000), maxBytes: 2 ** 27 });
+    expect(Buffer.from((answer as typeof load).bytes).equals(bytes)).toBe(true);
+    expect({ ...(answer as object), bytes: 0 }).toEqual({ ...load, bytes: 0 });
+  } finally {
+    await child.kill();
   }
 });
 
@@ -90,7 +112,7 @@ test('it works in the folder that it is given, where names of files lead to noth
   const dir = mkdtempSync(path.join(homedir(), '.rafiki-test-'));
   const child = await limited([dir], dir);
   try {
-    expect(await child.order({ kind: 'where' }, 60_000)).toEqual([dir, false]);
+    expect(await child.order({ kind: 'where' }, within(60_000))).toEqual([dir, false]);
   } finally {
     await child.kill();
     rmSync(dir, { recursive: true });
@@ -100,10 +122,12 @@ test('it works in the folder that it is given, where names of files lead to noth
 test('it is ended where an order takes too long, or too much memory', async () => {
   const late = await limited();
   const end = { kind: 'late', ms: 3_000 };
-  await expect(late.order({ kind: 'spin' }, 3_000)).rejects.toEqual(new ProcessEnded({ kind: 'late', ms: 3_000 }));
-  await expect(late.order({ kind: 'look' }, 3_000)).rejects.toMatchObject({ end });
+  await expect(late.order({ kind: 'spin' }, within(3_000))).rejects.toEqual(
+    new ProcessEnded({ kind: 'late', ms: 3_000 }),
+  );
+  await expect(late.order({ kind: 'look' }, within(3_000))).rejects.toMatchObject({ end });
   const large = await limited();
-  await expect(large.order({ kind: 'allocate' }, 60_000)).rejects.toMatchObject({ end: { kind: 'died' } });
+  await expect(large.order({ kind: 'allocate' }, within(60_000))).rejects.toMatchObject({ end: { kind: 'died' } });
 });
 
 const isAlive = (pid: number): boolean => {
@@ -117,7 +141,7 @@ const isAlive = (pid: number): boolean => {
 
 test('what it has started ends with it', async () => {
   const child = await limited();
-  const pid = (await child.order({ kind: 'start' }, 60_000)) as number;
+  const pid = (await child.order({ kind: 'start' }, within(60_000))) as number;
   expect(isAlive(pid)).toBe(true);
   await child.kill();
   await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);

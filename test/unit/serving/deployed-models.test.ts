@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Database } from '../../../src/db/database.ts';
 import type { DeploymentHead } from '../../../src/db/statements/serving/deployments.ts';
-import { LimitReached } from '../../../src/errors/errors.ts';
+import { LimitReached, ShuttingDown } from '../../../src/errors/errors.ts';
 import { silentLogger as logger } from '../../../src/runtime/logger.ts';
 import { DeployedModels } from '../../../src/serving/deployed-models.ts';
 import type { ServedModel } from '../../../src/serving/served-model.ts';
@@ -38,6 +38,13 @@ async function triesOf(error: Error): Promise<{ tries: number; hasFailed: boolea
   }
   return { tries, hasFailed };
 }
+
+test('a model whose load a stop ends does not fail: the next server loads it', async () => {
+  expect(await triesOf(new ShuttingDown('the prediction server is stopping'))).toEqual({
+    tries: LOOKS,
+    hasFailed: false,
+  });
+});
 
 test('a model that cannot be loaded fails; one for which there is no room yet waits', async () => {
   expect(await triesOf(new TypeError('unexpected'))).toEqual({ tries: 3, hasFailed: true });

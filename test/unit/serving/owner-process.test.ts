@@ -25,7 +25,8 @@ async function load(name: string, spec: Record<string, unknown>): Promise<Foreig
   const found = await checked(onnxFile(name), 'tabular_classification', spec);
   const params = packModel(found.members[0]!.model);
   const file = await new ModelFiles({ load: async () => params } as Partial<ParamStore> as ParamStore, dir).fetch(1);
-  return ForeignDevice.load(owner, { models: [file], inputKind: 'columns', threads: 1 });
+  const form = { kind: 'label', classes: found.classes.length } as const;
+  return ForeignDevice.load(owner, { models: [file], inputKind: 'columns', threads: 1 }, form);
 }
 
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FrameReader } from '../../../src/bridge/frames.ts';
 import { RafikiError } from '../../../src/errors/rafiki-error.ts';
+import { FrameReader } from '../../../src/runtime/frames/frame-reader.ts';
 
 const LIMIT = 1024;
 

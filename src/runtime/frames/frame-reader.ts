@@ -1,4 +1,4 @@
-import { ProtocolViolation } from '../errors/errors.ts';
+import { ProtocolViolation } from '../../errors/errors.ts';
 
 /**
  * One message of the PostgreSQL protocol; `type` is its letter, or 0 for the untyped packets at the start of a

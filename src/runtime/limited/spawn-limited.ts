@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
+import { getPriority, setPriority } from 'node:os';
+import type { Readable } from 'node:stream';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fenceOf } from './fence.ts';
+
+/** Found from here, not from where the process works. */
+const tsx = (): string => pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+
+/** A Node process with native libraries reserves 1.1 GB of addresses before it does anything. */
+const BASE_ADDRESS_BYTES = 1.5 * 2 ** 30;
+/** V8 reserves addresses of its own while it runs TypeScript. */
+const SOURCE_ADDRESS_BYTES = 2 * 2 ** 30;
+/** Of JavaScript's objects: files and tensors are outside. */
+const HEAP_MB = 512;
+/** The kernel's maximum. */
+const LOWEST = 19;
+
+/**
+ * No core files, few descriptors, a limit of addresses, and no new files; what a system does not know is skipped. The limits cannot be
+ * raised again. A guard in the process group waits for the end of a pipe, and so of the process that started this one, whatever ends that,
+ * and then ends the group: a graph that runs does not see that it is not wanted any more.
+ */
+const LAUNCHER = `
+( read -r _ <&4; kill -9 -$$ ) 3<&- </dev/null >/dev/null 2>&1 &
+exec 4<&-
+ulimit -c 0; ulimit -n 256; ulimit -v "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f 0; shift 2; exec "$@"`;
+
+export interface SpawnLimits {
+  /** The file that it runs: `.ts` in the source tree, `.js` in the build. */
+  entry: URL;
+  /** Memory beyond what any Node process takes, bytes. */
+  memoryBytes: number;
+  /** Folders that it may read besides its own code, if the system can limit that. */
+  reads: readonly string[];
+  /** An empty folder where it works, if what it runs may name files; default: the root. */
+  cwd?: string;
+  /** How far its priority is below that of this process. */
+  nice: number;
+}
+
+/** A process with limits, and its pipes: they are undefined if it could not be started. None of them keeps this process running. */
+export interface SpawnedProcess {
+  child: ChildProcess;
+  stderr: Readable | undefined;
+  /** For orders and answers: descriptor 3 there. */
+  orders: Socket | undefined;
+}
+
+export async function spawnLimited({
+  entry,
+  memoryBytes,
+  reads,
+  cwd = '/',
+  nice,
+}: SpawnLimits): Promise<SpawnedProcess> {
+  const isSource = entry.pathname.endsWith('.ts'); // runs through tsx, the build directly
+  const addresses = memoryBytes + BASE_ADDRESS_BYTES + (isSource ? SOURCE_ADDRESS_BYTES : 0);
+  // WebAssembly would reserve 10 GB of addresses to find accesses outside of its memory
+  const options = [`--max-old-space-size=${HEAP_MB}`, '--disable-wasm-trap-handler'];
+  const node = [process.execPath, ...options, ...(isSource ? ['--import', tsx()] : [])];
+  const limited = ['/bin/sh', '-c', LAUNCHER, 'sh', String(Math.ceil(addresses / 1024)), isSource ? '0' : '1'];
+  const [file = '', ...args] = [...(await fenceOf(reads)), ...limited, ...node, fileURLToPath(entry)];
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+    env: {},
+    detached: true,
+    cwd,
+  });
+  const [, , stderr, orders, guard] = child.stdio as unknown as (Socket | null | undefined)[];
+  child.unref();
+  for (const pipe of [stderr, orders, guard]) {
+    pipe?.unref();
+    pipe?.on('error', () => undefined); // its end is reported anyway
+  }
+  if (child.pid !== undefined) lower(child.pid, nice);
+  return { child, stderr: stderr ?? undefined, orders: orders ?? undefined };
+}
+
+/** The process, with all that it has started, unless that has left its group. */
+export function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // all have ended
+  }
+}
+
+function lower(pid: number, nice: number): void {
+  try {
+    setPriority(pid, Math.min(getPriority() + nice, LOWEST));
+  } catch {
+    // it has just ended, or the system does not allow it
+  }
+}
