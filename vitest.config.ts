@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
-import { availableParallelism, tmpdir, userInfo } from 'node:os';
-import path from 'node:path';
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { builtChildren } from './test/support/built-children.ts';
 
@@ -72,7 +71,7 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/support/summary-reporter.ts'],
     // each project, and each run, would compile the same 900 files again
-    experimental: { fsModuleCache: true, fsModuleCachePath: path.join(tmpdir(), `rafiki-vitest-${userInfo().uid}`) },
+    experimental: { fsModuleCache: true, fsModuleCachePath: 'node_modules/.cache/rafiki-vitest' },
     projects: [
       {
         plugins: [builtChildren()],
