@@ -8,8 +8,8 @@ import { createInterface } from 'node:readline';
 
 const alone = ['unit'];
 const inParallel = [
-  ['pg18', 'hostile18', 'hostile15', 'pg17'],
-  ['e2e', 'drivers', 'pg15', 'pg16'],
+  ['pg18', 'hostile18', 'hostile15'],
+  ['e2e', 'drivers', 'pg15', 'pg16', 'pg17'],
 ];
 
 /** Where there is room in memory the folders of all servers are there: the tests create thousands of databases. */

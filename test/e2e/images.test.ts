@@ -67,6 +67,7 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
   test('if time is short a smaller network is trained and recorded, unless its size was chosen', async () => {
     const widthOf = async (knobs: string): Promise<unknown> => {
       const session = await rafiki.db.connect(() => undefined);
+      await session.query('set rafiki.refit = off');
       const args = `families => '{resnet}', max_trials => 1, max_time => '1 s', knobs => '${knobs}'`;
       await session.query(`call rafiki_train_wait('image_classification', 'photos', model => 'short', ${args})`);
       await session.close();
@@ -109,7 +110,7 @@ describe.skipIf(!hasRealImages)('with photographs', () => {
 
   test('objects are found, in pixels of the image', async () => {
     await train(
-      `'object_detection', 'shelf', families => '{yolo}', knobs => '{"side": 96, "width": 16, "batch": 8, "epochs": 10}'`,
+      `'object_detection', 'shelf', families => '{yolo}', knobs => '{"side": 96, "width": 16, "batch": 8, "epochs": 5}'`,
     );
     const found = await rafiki.db.query<{ label: string; fits: boolean }>(
       `select d.label, d.w > 0 and d.h > 0 and d.score between 0 and 1 as fits

@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePorts } from '../support/free-ports.ts';
 import { eventually, loadMails, psql, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
@@ -143,9 +144,12 @@ describe('after CALL rafiki_train_wait', () => {
       await session.close();
     };
     const asking = Promise.all([ask(), ask(), ask()]);
-    await rafiki.db.query(
+    const session = await rafiki.db.connect(() => {});
+    await session.query('set rafiki.refit = off'); // half the time
+    await session.query(
       `call rafiki_train_wait('text_classification', 'mail', max_trials => 1, families => array['fasttext'])`,
     );
+    await session.close();
     await rafiki.db.query(`select rafiki_deploy('mail_text_classification', 2)`); // also where it was no better
     await eventually(async () => {
       const [row] = await rafiki.db.query<{ ready: boolean }>(
@@ -227,14 +231,29 @@ describe('on a terminal', () => {
     throw new Error('did not fail');
   };
 
-  test('a CSV file is trained on, and another gets its predictions', () => {
+  test('a CSV file is trained on, and another gets its predictions', async () => {
     const file = path.join(folder, 'Fruit prices.csv');
     const lines = Array.from(
       { length: 120 },
       (_, i) => `${i},${i % 2 === 0 ? 'apple' : 'pear'},${i % 2 === 0 ? 1.5 : 9}`,
     );
     writeFileSync(file, `id,fruit,price\n${lines.join('\n')}\n`);
-    const trained = run('train', file, '--target', 'fruit', '--minutes', '1');
+    const training = promisify(execFile)(process.execPath, [
+      ...[entry, 'train', file, '--target', 'fruit', '--minutes', '10', '--data-dir', rafiki.dataDir],
+    ]);
+    // which would use its time up: it is ended once it has a model
+    const [{ study } = { study: 0 }] = await eventually(async () => {
+      const rows = await rafiki.db.query<{ study: number }>(
+        `select s.study from rafiki.studies s join rafiki.trials t using (study)
+         where s.model like 'fruit_prices%' and t.state = 'completed' limit 1`,
+      );
+      return rows.length === 1 ? rows : undefined;
+    });
+    expect(await rafiki.db.query('select max_time::text from rafiki.study where id = $1', [study])).toEqual([
+      { max_time: '00:10:00' },
+    ]);
+    await rafiki.db.query('select rafiki_finish($1)', [study]);
+    const trained = (await training).stdout;
     expect(trained).toContain('120 rows of Fruit prices.csv are in table fruit_prices');
     expect(trained).toContain('rafiki predict fruit_prices_tabular_classification FILE.csv');
     const predicted = run('predict', 'fruit_prices_tabular_classification', file).trim().split('\n');

@@ -5,7 +5,7 @@ import { DashboardPages, heading, PATIENCE_MS } from '../support/dashboard-pages
 import type { HttpClient } from '../support/http-client.ts';
 import { startHttp, type TestHttp } from '../support/http-server.ts';
 import { insertManyTrials } from '../support/many-trials.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createDatabaseWithoutRefits, type TestDatabase } from '../support/postgres.ts';
 import { fruit, hasRealImages, photographs } from '../support/real-images.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
 
@@ -35,7 +35,7 @@ async function trained(body: Record<string, unknown>): Promise<number> {
 
 describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 }, () => {
   beforeAll(async () => {
-    database = await createTestDatabase();
+    database = await createDatabaseWithoutRefits();
     await database.db.query('grant create on schema public to public');
     [processes, browser] = await Promise.all([startProcesses(database.service), startChromium()]);
     http = await startHttp(database);

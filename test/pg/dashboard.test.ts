@@ -8,7 +8,7 @@ import { DashboardPages, heading, PATIENCE_MS } from '../support/dashboard-pages
 import type { HttpClient } from '../support/http-client.ts';
 import { startHttp, type TestHttp } from '../support/http-server.ts';
 import { insertManyTrials } from '../support/many-trials.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createDatabaseWithoutRefits, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
 
 /** Where pictures for README and docs are put: RAFIKI_SCREENSHOTS=docs/images. */
@@ -51,7 +51,7 @@ async function picture(page: Page, name: string): Promise<void> {
 
 describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 }, () => {
   beforeAll(async () => {
-    database = await createTestDatabase();
+    database = await createDatabaseWithoutRefits();
     await database.db.query('grant create on schema public to public');
     [processes, browser] = await Promise.all([startProcesses(database.service), startChromium()]);
     http = await startHttp(database);
@@ -98,7 +98,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await signIn(page);
     const created = await ann<{ study: number }>('POST', '/v1/studies', {
       ...{ task: 'text_classification', source: 'films', target: 'label', features: ['body'], model: 'film reviews' },
-      ...{ families: ['fasttext'], max_trials: 9, max_time: '4 min', seed: 3 },
+      ...{ families: ['fasttext'], max_trials: 5, max_time: '4 min', seed: 3 },
     });
     expect(created.status).toBe(201);
     study = created.body.study;
@@ -125,7 +125,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await page.locator('.page-head').getByText('completed', { exact: true }).waitFor({ timeout: 180_000 });
     const { done } = (await ann<{ done: number }>('GET', `/v1/studies/${study}`)).body;
     expect(done).toBeGreaterThan(1);
-    await page.getByText(`${done} / 9`).waitFor();
+    await page.getByText(`${done} / 5`).waitFor();
     const best = new RegExp(`^accuracy of ${done} trials by number; the best so far is 0\\.\\d+$`);
     await page.getByRole('img', { name: best }).waitFor();
     await page.getByRole('img', { name: new RegExp(`^Learning curves of ${done} trials`) }).waitFor();

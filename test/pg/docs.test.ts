@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { apiPage, type PublicFunction, publicFunctions, themes } from '../../scripts/docs/api.ts';
 import { parseComment } from '../../scripts/docs/comment.ts';
 import { rooms, tablesPage } from '../../scripts/docs/tables.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createDatabaseWithoutRefits, type TestDatabase } from '../support/postgres.ts';
 import { fruit, hasRealImages, photographs } from '../support/real-images.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { createReviews } from '../support/studies.ts';
@@ -11,7 +11,7 @@ import { createReviews } from '../support/studies.ts';
 let database: TestDatabase;
 let functions: PublicFunction[];
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createDatabaseWithoutRefits();
   functions = await publicFunctions(database.db);
 });
 afterAll(() => database.drop());
@@ -105,10 +105,9 @@ describe.skipIf(!hasRealImages)('examples run', { timeout: 300_000 }, () => {
   });
 
   async function train(args: string): Promise<void> {
-    const [study] = await database.db.transaction(async (tx) => {
-      await tx.query('set local rafiki.refit = off'); // half the time
-      return tx.query<{ id: number }>(`select rafiki_train(${args}, max_trials => 1, max_time => '2 min') as id`);
-    });
+    const [study] = await database.db.query<{ id: number }>(
+      `select rafiki_train(${args}, max_trials => 1, max_time => '2 min') as id`,
+    );
     const [end] = await database.db.query('select rafiki_wait($1) as state', [study?.id]);
     expect(end).toEqual({ state: 'completed' });
   }

@@ -11,8 +11,9 @@ import type { Database } from '../../src/db/database.ts';
 import { deleteEncoder, grantEncoder, lockEncoder, revokeEncoder } from '../../src/db/statements/encoders.ts';
 import { setEncoders } from '../../src/db/statements/studies.ts';
 import { createParamStore } from '../../src/params/create-param-store.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createDatabaseWithoutRefits, createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
+import { withRefit } from '../support/studies.ts';
 import { tinyEncoder, tinyImageEncoder } from '../unit/encoders/tiny-encoder.ts';
 import { wordPieces } from '../unit/encoders/word-pieces.ts';
 
@@ -24,7 +25,7 @@ let processes: RunningProcesses;
 const words = ['gamma', 'delta', 'theta', 'kappa'];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createDatabaseWithoutRefits();
   db = database.db;
   await db.query(`
     create table notes as
@@ -46,10 +47,9 @@ const add = (name: string, roles: readonly string[] | null = null) =>
     roles,
   });
 
-async function study(args: string): Promise<{ id: number; state: string }> {
-  const [row] = await db.query<{ id: number }>(
-    `select rafiki_train('text_classification', 'notes', target => 'label', features => '{body}', seed => 3, ${args}) as id`,
-  );
+async function study(args: string, refit = false): Promise<{ id: number; state: string }> {
+  const request = `select rafiki_train('text_classification', 'notes', target => 'label', features => '{body}', seed => 3, ${args}) as id`;
+  const [row] = refit ? await withRefit(db, request) : await db.query<{ id: number }>(request);
   const [end] = await db.query<{ state: string }>('select rafiki_wait($1) as state', [row!.id]);
   return { id: row!.id, state: end!.state };
 }
@@ -72,7 +72,7 @@ test('a study takes it by itself, and its model answers; the vectors of an input
   expect(await add('tiny')).toMatchObject({ name: 'tiny', width: 48 });
   const [row] = await db.query<{ usable: boolean; width: number }>('select usable, width from rafiki.encoders');
   expect(row).toEqual({ usable: true, width: 48 });
-  const { id, state } = await study(`model => 'on_tiny', max_trials => 1, max_time => '5 min'`);
+  const { id, state } = await study(`model => 'on_tiny', max_trials => 1, max_time => '5 min'`, true);
   expect(state).toBe('completed');
   expect(await families(id)).toEqual(['encoder']);
   const [right] = await db.query<{ share: number }>(
@@ -97,6 +97,7 @@ test('a study that asks for it trains the weights further, and the model needs t
   expect(row).toEqual({ trainable: true });
   const { id, state } = await study(
     `model => 'tuned', families => '{encoder_tuned}', max_trials => 1, max_time => '5 min', knobs => '{"epochs": 3}'`,
+    true,
   );
   expect(state).toBe('completed');
   expect(await families(id)).toEqual(['encoder_tuned']);

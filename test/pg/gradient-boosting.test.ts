@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createDatabaseWithoutRefits, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
-import { eventually } from '../support/studies.ts';
+import { eventually, withRefit } from '../support/studies.ts';
 
 /** Trials of a family that is no network, from rafiki_train to answers, and across workers. */
 let database: TestDatabase;
@@ -10,7 +10,7 @@ let db: Database;
 let processes: RunningProcesses;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createDatabaseWithoutRefits();
   db = database.db;
   // Whether somebody buys depends on two columns together, which a linear model cannot tell.
   await db.query(`
@@ -27,10 +27,11 @@ afterAll(async () => {
   await database.drop();
 });
 
+const request = (args: string): string =>
+  `select rafiki_train('tabular_classification', 'visits', target => 'buys', ${args}) as id`;
+
 async function train(args: string): Promise<number> {
-  const [study] = await db.query<{ id: number }>(
-    `select rafiki_train('tabular_classification', 'visits', target => 'buys', ${args}) as id`,
-  );
+  const [study] = await db.query<{ id: number }>(request(args));
   return study!.id;
 }
 
@@ -40,9 +41,8 @@ const endOf = async (study: number): Promise<string | undefined> => {
 };
 
 test('a study tries it and another one, and its model answers what a linear one cannot', async () => {
-  const id = await train(
-    `families => '{gradient_boosting,linear}', max_trials => 2, max_time => '5 min', seed => 4, knobs => '{"epochs": 8}'`,
-  );
+  const args = `families => '{gradient_boosting,linear}', max_trials => 2, max_time => '5 min', seed => 4, knobs => '{"epochs": 8}'`;
+  const [{ id } = { id: 0 }] = await withRefit(db, request(args));
   expect(await endOf(id)).toBe('completed');
   const trials = await db.query<{ family: string; score: number }>(
     'select family, score from rafiki.trial where study_id = $1 and refits is null order by number',

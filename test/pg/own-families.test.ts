@@ -5,9 +5,9 @@ import { describeCommand, type FamilySource } from '../../src/families/sources.t
 import { addFamilies } from '../../src/models/registry.ts';
 import { softmaxPlace } from '../support/families/softmax.ts';
 import { noticesOf } from '../support/notices.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createDatabaseWithoutRefits, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
-import { eventually, studyEnd } from '../support/studies.ts';
+import { eventually, studyEnd, withRefit } from '../support/studies.ts';
 
 /** Families that are commands, from the worker that has them to answers in SQL. Processes are started for each trial, which a busy machine delays. */
 vi.setConfig({ testTimeout: 900_000 });
@@ -17,7 +17,7 @@ let db: Database;
 let processes: RunningProcesses | undefined;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createDatabaseWithoutRefits();
   db = database.db;
   await db.query(`
     create table people as
@@ -77,7 +77,7 @@ test('SQL sees it while its worker runs, and a study has it beside those of Rafi
 
 test('its model answers, is explained, and needs neither worker nor command', async () => {
   await start([await softmax()]);
-  const id = await train('own', `families => '{softmax}', max_trials => 2`);
+  const [{ id } = { id: 0 }] = await withRefit(db, call('own', `families => '{softmax}', max_trials => 2`));
   expect(await studyEnd(db, id, MS)).toMatchObject({ state: 'completed' });
   await processes?.stop();
   addFamilies([]);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { createParamStore } from '../../src/params/create-param-store.ts';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { createDatabaseWithoutRefits, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
-import { studyEnd } from '../support/studies.ts';
+import { studyEnd, withRefit } from '../support/studies.ts';
 
 /** Studies that start from the weights of a model. */
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 500_000 });
@@ -19,7 +19,7 @@ const people = (table: string, age: string): string => `
     from generate_series(1, 300) i;`;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createDatabaseWithoutRefits();
   db = database.db;
   await db.query(`${people('old_people', '18 + (i * 37) % 60')} ${people('new_people', '20 + (i * 23) % 57')}
     create table notes as select i as id, 'text ' || i as body, (array['a', 'b'])[1 + i % 2] as label from generate_series(1, 40) i;`);
@@ -33,10 +33,10 @@ afterAll(async () => {
 
 const linear = `families => '{linear}', knobs => '{"epochs": 6}'`;
 
-async function train(source: string, model: string, args: string): Promise<number> {
+async function train(source: string, model: string, args: string, refit = false): Promise<number> {
   const sql = `select rafiki_train('tabular_classification', '${source}', '${model}', target => 'buys', features => '{age,job}', seed => 3,
     max_trials => 1, max_time => '10 min', ${args}) as id`;
-  const [row] = await db.query<{ id: number }>(sql);
+  const [row] = refit ? await withRefit(db, sql) : await db.query<{ id: number }>(sql);
   expect(await studyEnd(db, row!.id, 400_000)).toMatchObject({ state: 'completed', error: null });
   return row!.id;
 }
@@ -89,7 +89,7 @@ test('weights are kept with their model, and no longer', async () => {
   };
   const before = await left();
   expect(before).toBeGreaterThan(0);
-  await train('new_people', 'short_lived', linear);
+  await train('new_people', 'short_lived', linear, true);
   expect(await left()).toBe(before + 1);
   await db.query(`select rafiki_drop_model('short_lived')`);
   expect(await left()).toBe(before);

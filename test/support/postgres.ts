@@ -20,7 +20,17 @@ export const postgresVersion = (): number => inject('postgresVersion');
 
 let created = 0;
 
-export async function createTestDatabase(template = 'rafiki_template'): Promise<TestDatabase> {
+const TEMPLATE = 'rafiki_template';
+
+/** One whose studies do not train their members again on all rows, where that is not what is tested: it takes as long as the trial. */
+export const createDatabaseWithoutRefits = (): Promise<TestDatabase> =>
+  createTestDatabase(TEMPLATE, { 'rafiki.refit': 'off' });
+
+/** With settings for all of its sessions. */
+export async function createTestDatabase(
+  template = TEMPLATE,
+  settings: Record<string, string> = {},
+): Promise<TestDatabase> {
   const adminUrl = inject('postgresUrl');
   const name = `t_${process.pid}_${created++}`;
   const admin = new Database({
@@ -31,6 +41,8 @@ export async function createTestDatabase(template = 'rafiki_template'): Promise<
     logger: silentLogger,
   });
   await admin.query(`create database ${name} template ${template}`);
+  for (const [setting, value] of Object.entries(settings))
+    await admin.query(`alter database ${name} set ${setting} = ${value}`);
   const url = withDatabase(adminUrl, name);
   const db = new Database({ url, application: 'test', asUser: true, logger: silentLogger });
   const service = new Database({

@@ -68,6 +68,13 @@ export function insertStudy(db: Database, fields: StudyFields = {}): Promise<num
   });
 }
 
+/** Requests a study whose members are trained again on all rows, in a database without refits. */
+export const withRefit = (db: Database, request: string): Promise<{ id: number }[]> =>
+  db.transaction(async (tx) => {
+    await tx.query('set local rafiki.refit = on');
+    return tx.query<{ id: number }>(request);
+  });
+
 /** Asks until `query` returns a row, for `ms` at most. */
 export async function eventually<Row>(
   db: Queryable,

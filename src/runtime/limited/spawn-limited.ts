@@ -6,8 +6,6 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { fenceOf } from './fence.ts';
 
-/** Source files run through tsx, the build directly. */
-const isSource = import.meta.url.endsWith('.ts');
 /** Found from here, not from where the process works. */
 const tsx = (): string => pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 
@@ -58,6 +56,7 @@ export async function spawnLimited({
   cwd = '/',
   nice,
 }: SpawnLimits): Promise<SpawnedProcess> {
+  const isSource = entry.pathname.endsWith('.ts'); // runs through tsx, the build directly
   const addresses = memoryBytes + BASE_ADDRESS_BYTES + (isSource ? SOURCE_ADDRESS_BYTES : 0);
   // WebAssembly would reserve 10 GB of addresses to find accesses outside of its memory
   const options = [`--max-old-space-size=${HEAP_MB}`, '--disable-wasm-trap-handler'];
