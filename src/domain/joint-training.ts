@@ -63,7 +63,7 @@ export type SumsOffer = { kind: 'trees'; trees: Float64Array } | { kind: 'sums';
 export function canBegin(
   { has }: Pick<WaitingWorker, 'has'>,
   { number }: Pick<Round, 'number'>,
-  { kind }: RoundWeights | SumsOffer,
+  { kind }: Pick<RoundWeights | SumsOffer, 'kind'>,
 ): boolean {
   if (kind === 'sums') return has === number - 1;
   return kind !== 'change' || has !== null;
@@ -134,14 +134,18 @@ export interface Team extends RoundTeam {
 export interface SumTeam extends RoundTeam {
   /** Starts a round; one of sums has the workers of the round before. */
   begin(round: Round, offer: SumsOffer, last: RoundPace | null): Promise<void>;
-  /** What the others add; null if one of them sent nothing in time, or what cannot be. */
-  collectSums(round: Round, form: SumsForm): Promise<readonly ShareSums[] | null>;
+  /**
+   * What the others add; null if one of them sent nothing in time, or what cannot be, or `isOver` said that their sums are not needed any more.
+   */
+  collectSums(round: Round, form: SumsForm, isOver: () => boolean): Promise<readonly ShareSums[] | null>;
 }
 
 export interface GrowingTeam {
   team: SumTeam;
-  /** See {@link Round.basis}. */
+  /** Hash of the rows. */
   basis: string;
+  /** Whether a checkpoint waits for the end of a round of trees, which is then grown alone. */
+  isCheckpointWanted?(): boolean;
 }
 
 export interface JoinedRound {
@@ -167,8 +171,8 @@ export interface Transport {
   waiting(): Promise<readonly WaitingWorker[]>;
   /** Returns when the workers can read it. */
   offer(offer: Offer, last: RoundPace | null): Promise<void>;
-  /** What the given workers learnt in a round: all that arrives within `waitMs`. */
-  collect(wanted: WantedChanges): Promise<readonly (SentChange | SentSums)[]>;
+  /** What the given workers learnt in a round: all that arrives within `waitMs`, or until `isOver`. */
+  collect(wanted: WantedChanges, isOver?: () => boolean): Promise<readonly (SentChange | SentSums)[]>;
 }
 
 export interface WaitingWorker {

@@ -166,7 +166,11 @@ function hooksOf(
   return {
     timeLeft: () => timeLeft(time),
     ...(epochSeconds === undefined ? {} : { epochSeconds }),
-    ...{ team, growing: { team, basis: Buffer.from(basis).toString('hex') } },
+    team,
+    growing: {
+      ...{ team, basis: Buffer.from(basis).toString('hex') },
+      isCheckpointWanted: () => checkpointRequested && !storing,
+    },
     stopNow: () => stopRequested,
     ...(resume === undefined ? {} : { resume }),
     ...(warmStart ? { warmStart: (requested) => requestWarmStart(requested, basis) } : {}),

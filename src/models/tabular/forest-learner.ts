@@ -71,17 +71,21 @@ export class ForestLearner implements Learner {
   async train(at: TrainingPlace, stopNow: () => boolean): Promise<TrainedSteps | null> {
     await setImmediate(); // messages of the worker are read between two rounds
     if (stopNow()) return null;
-    if (this.#nodes < (this.#task.maxNodes ?? MAX_NODES)) await this.#grow(at);
+    if (this.#nodes < (this.#task.maxNodes ?? MAX_NODES) && !(await this.#grow(at, stopNow))) return null;
     // Measured at the end of an epoch and told for all its steps, because it takes a pass over all rows; those of this worker, of several.
     const isLast = at.step + 1 === EPOCH_ROUNDS;
     return { steps: 1, lossSum: isLast ? EPOCH_ROUNDS * this.#booster.loss() : 0 };
   }
 
-  async #grow({ epoch, epochs, step }: TrainingPlace): Promise<void> {
-    const trees = (await this.#leading?.grow({ epoch, epochs, step })) ?? alone(this.#booster.round());
+  /** False if `stopNow` has ended it. */
+  async #grow({ epoch, epochs, step }: TrainingPlace, stopNow: () => boolean): Promise<boolean> {
+    const leading = this.#leading;
+    const trees = leading ? await leading.grow({ epoch, epochs, step }, stopNow) : alone(this.#booster.round());
+    if (trees === null) return false;
     for (const [output, tree] of trees.entries()) addTree(tree, this.#valid, this.#scores[output] as Float64Array);
     this.#nodes += this.#nodesOf(trees);
     this.#rounds++;
+    return true;
   }
 
   async validated(): Promise<ValidatedParts> {

@@ -81,13 +81,16 @@ export class FolderTransport implements Transport {
     }
   }
 
-  async collect({ number, processIds, waitMs }: WantedChanges): Promise<readonly (SentChange | SentSums)[]> {
+  async collect(
+    { number, processIds, waitMs }: WantedChanges,
+    isOver: () => boolean = () => false,
+  ): Promise<readonly (SentChange | SentSums)[]> {
     const startedMs = systemClock.nowMs();
     const isMissing = (processId: number): boolean => this.#head(processId)?.change?.number !== number;
     let missing = processIds.filter(isMissing);
     for (;;) {
       const waitedMs = systemClock.nowMs() - startedMs;
-      if (missing.length === 0 || waitedMs >= waitMs) break;
+      if (missing.length === 0 || waitedMs >= waitMs || isOver()) break;
       await this.#pause(waitedMs);
       missing = missing.filter(isMissing);
     }

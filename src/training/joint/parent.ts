@@ -16,6 +16,9 @@ import type { FromChild, ToChild } from '../messages.ts';
 
 // The way to workers of other machines: this process has no database, so the worker that owns it carries the messages.
 
+/** How long the parent waits at once for what may be over sooner. */
+const LOOK_MS = 500;
+
 /** The messages between a training process and the worker that owns it. */
 export interface ParentChannel {
   send(message: FromChild): Promise<void>;
@@ -46,7 +49,21 @@ export class ParentTransport implements Transport {
     await begun;
   }
 
-  async collect(wanted: WantedChanges): Promise<readonly (SentChange | SentSums)[]> {
+  /** What may be over sooner is asked for in parts, because the parent, once asked, waits to the end. */
+  async collect(wanted: WantedChanges, isOver?: () => boolean): Promise<readonly (SentChange | SentSums)[]> {
+    if (isOver === undefined) return this.#collect(wanted);
+    const arrived: (SentChange | SentSums)[] = [];
+    let { processIds, waitMs } = wanted;
+    do {
+      arrived.push(...(await this.#collect({ ...wanted, processIds, waitMs: Math.min(LOOK_MS, waitMs) })));
+      const known = new Set(arrived.map(({ processId }) => processId));
+      processIds = processIds.filter((processId) => !known.has(processId));
+      waitMs -= LOOK_MS;
+    } while (processIds.length > 0 && waitMs > 0 && !isOver());
+    return arrived;
+  }
+
+  async #collect(wanted: WantedChanges): Promise<readonly (SentChange | SentSums)[]> {
     const reply = this.#channel.next('changes');
     await this.#channel.send({ kind: 'collect', wanted });
     return (await reply).changes;

@@ -134,25 +134,25 @@ export class TransportTeam implements Team, SumTeam {
     return changes;
   }
 
-  async collectSums(round: Round, form: SumsForm): Promise<readonly ShareSums[] | null> {
+  async collectSums(round: Round, form: SumsForm, isOver: () => boolean): Promise<readonly ShareSums[] | null> {
     const { minSumsMs = MIN_SUMS_MS } = this.#options;
     const extraMs = Math.max(minSumsMs, MAX_EXTRA_SHARE * (this.nowMs() - this.#begunMs)) + form.catchUpMs;
-    const sent = await this.#collectAll(round, extraMs);
+    const sent = await this.#collectAll(round, extraMs, isOver);
     const shares: SentSums[] = [];
     for (const share of sent) {
       if (!isChange(share) && this.#believes(share, faultOfSums(share, form))) shares.push(share);
       else this.#late.set(share.processId, Number.POSITIVE_INFINITY);
     }
     const missing = this.#missing(round, shares);
-    for (const processId of missing) this.#late.set(processId, 1 + (this.#late.get(processId) ?? 0));
+    if (!isOver()) for (const processId of missing) this.#late.set(processId, 1 + (this.#late.get(processId) ?? 0));
     return missing.length === 0 ? shares : null;
   }
 
-  async #collectAll({ number }: Round, waitMs: number): Promise<(SentChange | SentSums)[]> {
+  async #collectAll({ number }: Round, waitMs: number, isOver?: () => boolean): Promise<(SentChange | SentSums)[]> {
     const { near, far } = this.#members;
     const [fromNear, fromFar] = await Promise.all([
-      this.#collectFrom('near', { number, processIds: near, waitMs }),
-      this.#collectFrom('far', { number, processIds: far, waitMs }),
+      this.#collectFrom('near', { number, processIds: near, waitMs }, isOver),
+      this.#collectFrom('far', { number, processIds: far, waitMs }, isOver),
     ]);
     return [...fromNear, ...fromFar];
   }
@@ -172,8 +172,12 @@ export class TransportTeam implements Team, SumTeam {
     return fault === null;
   }
 
-  async #collectFrom(way: 'near' | 'far', wanted: WantedChanges): Promise<readonly (SentChange | SentSums)[]> {
-    return wanted.processIds.length === 0 ? [] : this.#options[way].collect(wanted);
+  async #collectFrom(
+    way: 'near' | 'far',
+    wanted: WantedChanges,
+    isOver?: () => boolean,
+  ): Promise<readonly (SentChange | SentSums)[]> {
+    return wanted.processIds.length === 0 ? [] : this.#options[way].collect(wanted, isOver);
   }
 }
 

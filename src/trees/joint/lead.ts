@@ -10,7 +10,7 @@ import type { Booster } from '../booster.ts';
 import { alone } from '../grow.ts';
 import type { Tree } from '../tree.ts';
 import { flatTrees, joinSums, splitSums } from './flat-sums.ts';
-import { Payoff } from './payoff.ts';
+import { Payoff, type TreeRoundTimes } from './payoff.ts';
 
 /** Attempts at a round of trees with others, each of which loses a worker or finds another one; then it is grown alone. */
 const MAX_ATTEMPTS = 8;
@@ -24,7 +24,19 @@ export interface LeadingGrowth extends GrowingTeam {
   rows: number;
   /** See `BoostingObjective`. */
   maxOfRow: number;
-  payoff?: Pick<Payoff, 'pays' | 'addAlone' | 'addTogether'>;
+  payoff?: GrowthPayoff;
+}
+
+type GrowthPayoff = Pick<Payoff, 'pays' | 'isSpent' | 'addAlone' | 'addTogether' | 'addDropped'>;
+
+/** What has gone into a round of trees so far. */
+interface Effort {
+  /** When it began; also attempts that failed have taken time. */
+  startedMs: number;
+  /** For the own share, in this attempt. */
+  ownMs: number;
+  /** Whether somebody waits for its end. */
+  isAwaited(): boolean;
 }
 
 type GrowthPlace = Pick<Round, 'epoch' | 'epochs' | 'step'>;
@@ -35,7 +47,7 @@ type GrowthPlace = Pick<Round, 'epoch' | 'epochs' | 'step'>;
  */
 export class LeadingForest {
   readonly #options: LeadingGrowth;
-  readonly #payoff: Pick<Payoff, 'pays' | 'addAlone' | 'addTogether'>;
+  readonly #payoff: GrowthPayoff;
   #number: number;
   #seats = 1;
   /** The exchange that the others work at, and what it began with; undefined: none. */
@@ -48,16 +60,30 @@ export class LeadingForest {
     this.#number = options.team.lastRound;
   }
 
-  /** The next round of trees. */
-  async grow(at: GrowthPlace): Promise<readonly Tree[]> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      if (!(await this.#isJoint(at))) break;
-      const grown = await this.#together(at);
+  /** The next round of trees; null if `stopNow` has ended it. */
+  async grow(at: GrowthPlace, stopNow: () => boolean = () => false): Promise<readonly Tree[] | null> {
+    const { team, isCheckpointWanted = () => false } = this.#options;
+    const isAwaited = (): boolean => stopNow() || isCheckpointWanted();
+    const effort: Effort = { startedMs: team.nowMs(), ownMs: 0, isAwaited };
+    let failed = 0;
+    while (failed < MAX_ATTEMPTS && !this.#isOver(effort) && (await this.#isJoint(at))) {
+      const grown = await this.#together(at, effort);
       if (grown !== null) return grown;
       this.#current = undefined; // nothing of a round that was not finished is kept
+      failed++;
     }
     this.#current = undefined;
-    return this.#alone();
+    if (failed > 0 && !isAwaited()) this.#payoff.addDropped(this.#timesOf(effort));
+    return stopNow() ? null : this.#alone();
+  }
+
+  /** Whether the round is not to be grown together any longer. */
+  #isOver(effort: Effort): boolean {
+    return effort.isAwaited() || this.#payoff.isSpent(this.#timesOf(effort));
+  }
+
+  #timesOf({ startedMs, ownMs }: Effort): TreeRoundTimes {
+    return { ms: this.#options.team.nowMs() - startedMs, ownMs, seats: this.#seats };
   }
 
   #alone(): readonly Tree[] {
@@ -82,28 +108,29 @@ export class LeadingForest {
     return true;
   }
 
-  /** Null if one of the others is lost, or others wait. */
-  async #together(at: GrowthPlace): Promise<readonly Tree[] | null> {
+  /** Null if one of the others is lost, others wait, or it is over. */
+  async #together(at: GrowthPlace, effort: Effort): Promise<readonly Tree[] | null> {
     const { booster, team } = this.#options;
     const isContinued = this.#current?.kind === 'sums';
     const startedMs = team.nowMs();
-    let ownMs = 0;
+    effort.ownMs = 0;
     const timed = <T>(work: () => T): T => {
       const beforeMs = team.nowMs();
       const result = work();
-      ownMs += team.nowMs() - beforeMs;
+      effort.ownMs += team.nowMs() - beforeMs;
       return result;
     };
     const growth = booster.round();
     let step = timed(() => growth.next());
     for (let exchange = 0; step.done !== true; exchange++) {
       const own = step.value;
-      const sums = await this.#collect(own);
+      if (this.#isOver(effort)) return null;
+      const sums = await this.#collect(own, () => this.#isOver(effort));
       if (sums === null || (exchange === 0 && isContinued && (await this.#othersChanged()))) return null;
       await this.#offer(at, { kind: 'sums', sums });
       step = timed(() => growth.next(splitSums(sums, own)));
     }
-    this.#note(ownMs, team.nowMs() - startedMs, isContinued);
+    this.#note(effort, team.nowMs() - startedMs);
     return step.value;
   }
 
@@ -121,23 +148,24 @@ export class LeadingForest {
   }
 
   /** The sums of all; null if they are not complete. */
-  async #collect(own: readonly Float64Array[]): Promise<Float64Array | null> {
+  async #collect(own: readonly Float64Array[], isOver: () => boolean): Promise<Float64Array | null> {
     const { team, booster, rows, maxOfRow } = this.#options;
     if (this.#current === undefined) return null;
     const { round, kind } = this.#current;
     const sums = joinSums(own);
     const maxRows = Math.ceil(rows / round.seats);
     const catchUpMs = kind === 'trees' ? (CATCH_UP_NS / 1e6) * maxRows * booster.forest.trees.length : 0;
-    const answers = await team.collectSums(round, { length: sums.length, maxRows, maxOfRow, catchUpMs });
+    const answers = await team.collectSums(round, { length: sums.length, maxRows, maxOfRow, catchUpMs }, isOver);
     for (const answer of answers ?? [])
       for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + (answer.sums[i] as number);
     return answers === null ? null : sums;
   }
 
-  /** What workers that have just come take for rows that are new to them says nothing about later rounds. */
-  #note(ownMs: number, ms: number, isContinued: boolean): void {
+  /** `ms`: of the attempt that succeeded. */
+  #note(effort: Effort, ms: number): void {
     const { from, to } = rowsOfSeat(this.#options.rows, 0, this.#seats);
+    const { ownMs } = effort;
     this.#pace = { rowsPerSecond: (1000 * (to - from)) / ownMs, exchangeShare: Math.max(0, 1 - ownMs / ms) };
-    if (isContinued) this.#payoff.addTogether({ ms, ownMs, seats: this.#seats });
+    this.#payoff.addTogether(this.#timesOf(effort));
   }
 }

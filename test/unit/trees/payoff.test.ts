@@ -55,3 +55,68 @@ describe('growing together', () => {
     expect(payoff.pays).toBe(false);
   });
 });
+
+describe('a round together that is not finished', () => {
+  const isSpent = (payoff: Payoff, ms: number, ownMs = 10): boolean => payoff.isSpent(together(ms, ownMs));
+
+  it('is dropped when it has taken four rounds longer than one alone, and others rest', () => {
+    const payoff = afterAlone(100, 100);
+    expect(isSpent(payoff, 490)).toBe(false);
+    expect(isSpent(payoff, 510)).toBe(true);
+    payoff.addDropped(together(510, 10));
+    expect(rest(payoff)).toBe(50);
+  });
+
+  it('may take what earlier ones have left', () => {
+    const payoff = afterAlone(100, 100);
+    for (let round = 0; round < 2; round++) payoff.addTogether(together(250));
+    expect(isSpent(payoff, 190)).toBe(false);
+    expect(isSpent(payoff, 210)).toBe(true);
+  });
+
+  it('is not dropped because other load makes all slower', () => {
+    const payoff = afterAlone(100, 100);
+    for (let round = 0; round < 5; round++) payoff.addTogether(together(70));
+    expect(isSpent(payoff, 1400, 1200)).toBe(false);
+  });
+});
+
+describe('a team that has been quicker', () => {
+  const proven = (): Payoff => {
+    const payoff = afterAlone(100, 100);
+    for (let round = 0; round < 50; round++) payoff.addTogether(together(70));
+    return payoff;
+  };
+
+  it.each(['addTogether', 'addDropped'] as const)('goes on after a single round that stalls: %s', (add) => {
+    const payoff = proven();
+    payoff[add](together(9000));
+    expect(payoff.pays).toBe(true);
+    payoff[add](together(9000));
+    expect(payoff.pays).toBe(false);
+  });
+
+  it('has to be so again after a rest', () => {
+    const payoff = proven();
+    for (let round = 0; round < 2; round++) payoff.addTogether(together(9000));
+    rest(payoff);
+    payoff.addTogether(together(9000));
+    expect(payoff.pays).toBe(false);
+  });
+
+  it('is measured again when others come', () => {
+    const payoff = proven();
+    // Of three workers each has 40 ms of a round of 100; with a factor of two workers, 85 ms would be a loss.
+    for (let round = 0; round < 50; round++) payoff.addTogether({ ms: 85, ownMs: 40, seats: 3 });
+    expect(payoff.pays).toBe(true);
+  });
+});
+
+it('a round alone after one together, which finds scores of the others’ rows, is not what one takes alone', () => {
+  const payoff = afterAlone(100, 100);
+  payoff.addTogether(together(70));
+  payoff.addAlone(5000);
+  expect(payoff.isSpent(together(510, 10))).toBe(true);
+  payoff.addAlone(300);
+  expect(payoff.isSpent(together(510, 10))).toBe(false);
+});

@@ -34,7 +34,11 @@ const rowsOf = (kind: ForestKind, rows = 900): ForestRows =>
 const settingsOf = (kind: ForestKind): BoostingSettings => boostingSettings({ maxLeaves: 12, seed: 3, ...kind });
 
 const nobody: Transport = { waiting: async () => [], offer: async () => undefined, collect: async () => [] };
-const always = { pays: true, addAlone: () => undefined, addTogether: () => undefined };
+const always = {
+  pays: true,
+  isSpent: () => false,
+  ...{ addAlone: () => undefined, addTogether: () => undefined, addDropped: () => undefined },
+};
 
 interface Led {
   near?: Transport;
