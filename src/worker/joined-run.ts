@@ -16,6 +16,7 @@ import { reportError } from '../errors/rafiki-error.ts';
 import { familyNames } from '../models/registry.ts';
 import { deriveSeed } from '../runtime/rng.ts';
 import { Wake } from '../runtime/wake.ts';
+import { removeWorkerFile } from '../training/joint/folder.ts';
 import type { FromChild, JoinAssignment } from '../training/messages.ts';
 import { pretrainedOf, shardOf, trialInput } from './assignment.ts';
 import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from './polling.ts';
@@ -91,6 +92,7 @@ export class JoinedRun {
       this.leave();
       await this.#process?.kill();
       await this.#handling;
+      this.#removeFile();
       await leaveTrial(database, this.#trial).catch((error: unknown) => {
         logger.warn(
           { trial: this.trialId, err: reportError(error) },
@@ -99,6 +101,20 @@ export class JoinedRun {
       });
     }
     return !this.#failed;
+  }
+
+  /** The leading worker waits for none that has left. */
+  #removeFile(): void {
+    const { roundFolders, logger } = this.#options;
+    const folder = roundFolders.find(this.#trial);
+    try {
+      if (folder !== null) removeWorkerFile(folder, this.#trial.processId);
+    } catch (error) {
+      logger.warn(
+        { trial: this.trialId, err: reportError(error) },
+        'could not delete the file of a worker that leaves',
+      );
+    }
   }
 
   async #assignment(): Promise<JoinAssignment> {

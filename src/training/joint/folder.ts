@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import {
   canBegin,
@@ -6,11 +6,9 @@ import {
   type Lead,
   type Offer,
   type Round,
-  type RoundWeights,
   type SentChange,
   type SentSums,
   type ShareSums,
-  type SumsOffer,
   type Transport,
   type WaitingWorker,
   type WantedChanges,
@@ -20,18 +18,11 @@ import { reportError } from '../../errors/rafiki-error.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { diskError } from '../../runtime/disk/disk-error.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { type OfferHead, vectorOf, weightsOf } from './offer-file.ts';
 import { type Pause, pauseBetweenRounds } from './pause.ts';
 import { type RoundFile, readRoundFile, readRoundHead, updateRoundFile, writeRoundFile } from './round-file.ts';
 
 // The way between the workers of one machine: a folder in which each of them has one file, which it alone writes.
-
-/**
- * Head of the leading worker's file; its vector has the weights, all in single precision or their change in half, or the trees or sums of a
- * forest in double.
- */
-interface OfferHead extends Omit<Offer, 'weights'> {
-  kind: (RoundWeights | SumsOffer)['kind'];
-}
 
 /** Head of another worker's file. After a round its vectors are the change and the uses, or sums. */
 interface WorkerHead {
@@ -47,6 +38,12 @@ const OFFER = 'round';
 const offerFile = (folder: string): string => path.join(folder, OFFER);
 const workerFile = (folder: string, processId: number): string => path.join(folder, `worker-${processId}`);
 
+/** What a worker that has left leaves no more: nobody waits for it. */
+export function removeWorkerFile(folder: string, processId: number): void {
+  const file = workerFile(folder, processId);
+  for (const each of [file, `${file}.tmp`]) rmSync(each, { force: true });
+}
+
 /** If its folder cannot be used, for example because the disk is full, the trial goes on without these workers. */
 export class FolderTransport implements Transport {
   readonly #folder: string;
@@ -56,6 +53,7 @@ export class FolderTransport implements Transport {
   readonly #ignored = new Set<number>();
   /** The last sums of each worker, whose memory is used again. */
   readonly #spare = new Map<number, Float64Array>();
+  #chosen = 0;
 
   constructor(folder: string, logger: Logger, pause: Pause = pauseBetweenRounds) {
     this.#folder = folder;
@@ -73,9 +71,13 @@ export class FolderTransport implements Transport {
 
   async offer({ round, processIds, weights }: Offer): Promise<void> {
     const { kind } = weights;
+    if (kind !== 'sums') this.#chosen = round.number;
     try {
       const write = kind === 'sums' ? updateRoundFile<OfferHead> : writeRoundFile<OfferHead>;
-      write(offerFile(this.#folder), { head: { round, processIds, kind }, vectors: [vectorOf(weights)] });
+      write(offerFile(this.#folder), {
+        head: { round, processIds, kind, chosen: this.#chosen },
+        vectors: [vectorOf(weights)],
+      });
     } catch (error) {
       this.#warn(error);
     }
@@ -86,7 +88,11 @@ export class FolderTransport implements Transport {
     isOver: () => boolean = () => false,
   ): Promise<readonly (SentChange | SentSums)[]> {
     const startedMs = systemClock.nowMs();
-    const isMissing = (processId: number): boolean => this.#head(processId)?.change?.number !== number;
+    const isMissing = (processId: number): boolean => {
+      const head = this.#head(processId);
+      if (head === undefined) return existsSync(workerFile(this.#folder, processId)); // one without a file has left
+      return head.change?.number !== number;
+    };
     let missing = processIds.filter(isMissing);
     for (;;) {
       const waitedMs = systemClock.nowMs() - startedMs;
@@ -129,7 +135,7 @@ export class FolderTransport implements Transport {
 
   #change(processId: number, number: number): SentChange | SentSums | undefined {
     const spare = this.#spare.get(processId);
-    const found = this.#read(processId, (file) => readRoundFile<WorkerHead>(file, spare ? [spare] : []));
+    const found = this.#read(processId, (file) => readRoundFile<WorkerHead>(file, { spare: spare ? [spare] : [] }));
     const [first, uses] = found?.vectors ?? [];
     const change = found?.head.change;
     if (change?.number !== number) return undefined;
@@ -147,7 +153,7 @@ export interface FolderLeadOptions {
   folder: string;
   /** Of the worker that owns this process. */
   processId: number;
-  /** Called after each round. */
+  /** Called after each round; of a forest, after each round of trees. */
   onTrained(round: number, rowsPerSecond: number): Promise<void>;
   pause?: Pause;
 }
@@ -156,38 +162,52 @@ export class FolderLead implements Lead {
   readonly #options: FolderLeadOptions;
   #waits: Pick<WorkerHead, 'has' | 'after'> = { has: null, after: 0 };
   #isKnown = false;
+  /** The newest offer that has been looked at. */
+  #seen = 0;
+  /** Where the forest was when its sums were told last. */
+  #told: Pick<Round, 'epoch' | 'step'> | undefined;
 
   constructor(options: FolderLeadOptions) {
     this.#options = options;
   }
 
   async next(): Promise<JoinedRound | null> {
-    const { folder, processId, pause = pauseBetweenRounds } = this.#options;
+    const { folder, pause = pauseBetweenRounds } = this.#options;
     const startedMs = systemClock.nowMs();
     if (!this.#isKnown) this.#write();
     while (existsSync(folder)) {
-      const newest = readRoundHead<OfferHead>(offerFile(folder))?.round.number ?? 0;
-      const found = newest > this.#waits.after ? readRoundFile<OfferHead>(offerFile(folder)) : undefined;
-      if (found !== undefined) {
-        const { round, processIds } = found.head;
-        const seat = processIds.indexOf(processId) + 1;
-        const weights = weightsOf(found);
-        if (seat > 0 && canBegin(this.#waits, round, weights)) {
-          this.#waits = { has: round.number, after: round.number };
-          return { round, seat, weights };
-        }
-        this.#waits.after = round.number; // it has missed one that it was offered, or there were too many workers
-        this.#write();
-      }
+      const head = readRoundHead<OfferHead>(offerFile(folder));
+      const begun = head !== undefined && head.round.number > this.#seen ? this.#begin(head) : undefined;
+      if (begun !== undefined) return begun;
       await pause(systemClock.nowMs() - startedMs);
     }
     return null;
   }
 
-  async send({ number }: Round, sent: WeightChange | ShareSums): Promise<void> {
+  /** Undefined if this worker has no part in what is offered, or the file is just being written. */
+  #begin({ round, processIds, kind, chosen }: OfferHead): JoinedRound | undefined {
+    const { folder, processId } = this.#options;
+    const seat = processIds.indexOf(processId) + 1;
+    if (seat > 0 && canBegin(this.#waits, round, { kind })) {
+      const found = readRoundFile<OfferHead>(offerFile(folder));
+      if (found?.head.round.number !== round.number) return undefined; // the next look finds the next one
+      this.#waits = { has: round.number, after: round.number };
+      this.#seen = round.number;
+      return { round, seat, weights: weightsOf(found) };
+    }
+    this.#seen = round.number;
+    if (seat === 0 && this.#waits.after >= chosen) return undefined; // nothing was offered since it said that it waits
+    this.#waits.after = round.number; // it has missed one that it was offered, or there were too many workers
+    this.#write();
+    return undefined;
+  }
+
+  async send({ number, epoch, step }: Round, sent: WeightChange | ShareSums): Promise<void> {
     const { rows, seconds } = sent;
     const vectors = 'sums' in sent ? [sent.sums] : [sent.halves, sent.uses];
     this.#write({ head: { ...this.#waits, change: { number, rows, seconds } }, vectors });
+    if ('sums' in sent && this.#told?.epoch === epoch && this.#told.step === step) return; // a tree has dozens
+    this.#told = { epoch, step };
     await this.#options.onTrained(number, rows / seconds);
   }
 
@@ -201,24 +221,4 @@ export class FolderLead implements Lead {
       if (existsSync(folder)) throw diskError(error, folder); // without its folder, the trial has ended
     }
   }
-}
-
-function vectorOf(weights: RoundWeights | SumsOffer): Float64Array | Float32Array | Uint16Array {
-  switch (weights.kind) {
-    case 'all':
-      return weights.values;
-    case 'change':
-      return weights.halves;
-    case 'trees':
-      return weights.trees;
-    case 'sums':
-      return weights.sums;
-  }
-}
-
-function weightsOf({ head: { kind }, vectors: [vector] }: RoundFile<OfferHead>): RoundWeights | SumsOffer {
-  if (vector instanceof Float64Array)
-    return kind === 'trees' ? { kind, trees: vector } : { kind: 'sums', sums: vector };
-  if (vector instanceof Float32Array) return { kind: 'all', values: vector };
-  return { kind: 'change', halves: vector ?? new Uint16Array(0) };
 }

@@ -51,7 +51,7 @@ export function updateRoundFile<Head>(file: string, content: RoundFile<Head>): v
   given.copy(start);
   start.writeUInt32LE(start.length - LENGTH_BYTES);
   const bytes = vectors.reduce((sum, { byteLength }) => sum + byteLength, start.length);
-  const isUpdated = openExisting(file, UPDATE, (descriptor) => {
+  const isUpdated = withExisting(file, UPDATE, (descriptor) => {
     const stat = fstatSync(descriptor);
     if (!stat.isFile() || stat.size !== bytes) return false;
     writeAll(descriptor, Buffer.alloc(LENGTH_BYTES), 0);
@@ -80,7 +80,7 @@ function startOf<Head>({ head, vectors }: RoundFile<Head>): Buffer {
 
 function replaceFile(file: string, start: Buffer, vectors: readonly RoundVector[]): void {
   const unfinished = `${file}.tmp`;
-  withFile(unfinished, WRITE, (descriptor) => {
+  closing(openSync(unfinished, WRITE, 0o600), (descriptor) => {
     let at = 0;
     for (const part of [start, ...vectors]) {
       writeAll(descriptor, part, at);
@@ -95,13 +95,23 @@ function typeOf(vector: RoundVector): VectorForm['type'] {
   return vector instanceof Float32Array ? 'single' : 'half';
 }
 
-/** Undefined if there is no such file, or it is just being written. Throws CorruptParams if it is none of a round. */
-export const readRoundHead = <Head>(file: string): Head | undefined =>
-  openExisting(file, READ, (descriptor) => readHead<Head>(descriptor)?.stored.head);
+export interface ReadingOptions {
+  /** To read into, where they have type and length. */
+  spare?: readonly RoundVector[];
+  /** For tests: called between what is read and the look whether it has changed meanwhile. */
+  beforeLook?(): void;
+}
 
-/** The same of all of it; into `spare` vectors where they have type and length. */
-export function readRoundFile<Head>(file: string, spare: readonly RoundVector[] = []): RoundFile<Head> | undefined {
-  return openExisting(file, READ, (descriptor) => {
+/** Undefined if there is no such file, or it is just being written. Throws CorruptParams if it is none of a round. */
+export const readRoundHead = <Head>(file: string, { beforeLook }: ReadingOptions = {}): Head | undefined =>
+  readExisting(file, (descriptor) => readHead<Head>(descriptor, beforeLook)?.stored.head);
+
+/** The same of all of it. */
+export function readRoundFile<Head>(
+  file: string,
+  { spare = [], beforeLook }: ReadingOptions = {},
+): RoundFile<Head> | undefined {
+  return readExisting(file, (descriptor) => {
     const found = readHead<Head>(descriptor);
     if (found === undefined) return undefined;
     const { stored, start, size } = found;
@@ -119,6 +129,7 @@ export function readRoundFile<Head>(file: string, spare: readonly RoundVector[] 
       at += vector.byteLength;
       return vector;
     });
+    beforeLook?.();
     return isUnchanged(descriptor, start) ? { head: stored.head, vectors } : undefined;
   });
 }
@@ -131,7 +142,7 @@ interface FoundHead<Head> {
   size: number;
 }
 
-function readHead<Head>(descriptor: number): FoundHead<Head> | undefined {
+function readHead<Head>(descriptor: number, beforeLook?: () => void): FoundHead<Head> | undefined {
   const stat = fstatSync(descriptor);
   if (!stat.isFile()) throw damaged();
   const prefix = Buffer.alloc(LENGTH_BYTES);
@@ -141,6 +152,7 @@ function readHead<Head>(descriptor: number): FoundHead<Head> | undefined {
   if (length > MAX_HEAD_BYTES) throw damaged();
   const start = Buffer.alloc(LENGTH_BYTES + length);
   readAll(descriptor, start, 0);
+  beforeLook?.();
   if (!isUnchanged(descriptor, start) || start.readUInt32LE() !== length) return undefined;
   return { stored: JSON.parse(start.toString('utf8', LENGTH_BYTES)) as StoredHead<Head>, start, size: stat.size };
 }
@@ -152,17 +164,32 @@ function isUnchanged(descriptor: number, start: Buffer): boolean {
   return again.equals(start);
 }
 
-function openExisting<Result>(file: string, flags: number, work: (descriptor: number) => Result): Result | undefined {
+function readExisting<Result>(file: string, read: (descriptor: number) => Result): Result | undefined {
+  return withExisting(file, READ, (descriptor) => {
+    try {
+      return read(descriptor);
+    } catch (error) {
+      throw foreign(file, error);
+    }
+  });
+}
+
+/** What cannot be opened is foreign; errors of `work` are its own: a full disk says nothing about the file. */
+function withExisting<Result>(file: string, flags: number, work: (descriptor: number) => Result): Result | undefined {
+  const descriptor = openExisting(file, flags);
+  return descriptor === undefined ? undefined : closing(descriptor, work);
+}
+
+function openExisting(file: string, flags: number): number | undefined {
   try {
-    return withFile(file, flags, work);
+    return openSync(file, flags);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw foreign(file, error);
   }
 }
 
-function withFile<Result>(file: string, flags: number, work: (descriptor: number) => Result): Result {
-  const descriptor = openSync(file, flags, 0o600);
+function closing<Result>(descriptor: number, work: (descriptor: number) => Result): Result {
   try {
     return work(descriptor);
   } finally {
@@ -192,6 +219,6 @@ const damaged = (): RangeError => new RangeError('it has another length, or is n
 const foreign = (file: string, cause: unknown): CorruptParams =>
   new CorruptParams('a file that workers of this machine exchange is damaged', {
     detail: `${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
-    hint: 'The trial continues without the worker that has this file. Rafiki writes it whole: find out what else writes there.',
+    hint: 'The trial continues without the worker that has this file. Find out what else writes there.',
     cause,
   });

@@ -15,7 +15,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Round, Transport, WeightChange } from '../../../../src/domain/joint-training.ts';
 import { releaseIdleSessions } from '../../../../src/engine/session.ts';
 import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts';
-import { FolderLead, FolderTransport } from '../../../../src/training/joint/folder.ts';
+import { FolderLead, FolderTransport, removeWorkerFile } from '../../../../src/training/joint/folder.ts';
 import { readRoundFile, readRoundHead, writeRoundFile } from '../../../../src/training/joint/round-file.ts';
 import { trainShares } from '../../../../src/training/joint/shares.ts';
 import { type ShownRound, TransportTeam } from '../../../../src/training/joint/team.ts';
@@ -112,6 +112,52 @@ describe('the folder of a trial', () => {
     await leadOf(13).send(round(1), change); // too late, and no error
     expect(await near.waiting()).toEqual([]);
     await offer(2, [12]); // the trial goes on alone
+  });
+
+  it('waits for no worker that has left', async () => {
+    const { next } = await waitingLead(12);
+    await offer(1, [12]);
+    await next;
+    removeWorkerFile(folder, 12);
+    removeWorkerFile(folder, 12); // nor is that an error
+    expect(await near.collect({ number: 1, processIds: [12], waitMs: 1e9 })).toEqual([]);
+    expect(await near.waiting()).toEqual([]);
+  });
+
+  it('has no work for a worker that has no seat: it says once that it waits, and reads no sums', async () => {
+    let goOn: () => void = () => undefined;
+    const pause = (): Promise<void> =>
+      new Promise((resolve) => {
+        goOn = resolve;
+      });
+    const lead = new FolderLead({ folder, processId: 12, onTrained: async () => undefined, pause });
+    const next = lead.next();
+    const look = async (): Promise<number> => {
+      goOn();
+      await new Promise((resolve) => setImmediate(resolve));
+      return statSync(path.join(folder, 'worker-12')).ino;
+    };
+    const offerOf = (number: number, processIds: number[], kind: 'trees' | 'sums'): Promise<void> => {
+      const vector = Float64Array.of(1, 2, number);
+      const given = kind === 'trees' ? { kind, trees: vector } : { kind, sums: vector };
+      return near.offer({ round: round(number), processIds, weights: given });
+    };
+    await offerOf(1, [11], 'trees');
+    const file = await look();
+    expect(await near.waiting()).toEqual([{ processId: 12, has: null, after: 1 }]);
+    for (let number = 2; number < 6; number++) {
+      await offerOf(number, [11], 'sums');
+      truncateSync(path.join(folder, 'round'), statSync(path.join(folder, 'round')).size - 8);
+      expect(await look()).toBe(file);
+    }
+    await offerOf(6, [12], 'trees'); // it is paused meanwhile, and misses it
+    await offerOf(7, [11], 'trees');
+    await offerOf(8, [11], 'sums');
+    expect(await look()).not.toBe(file);
+    expect(await near.waiting()).toEqual([{ processId: 12, has: null, after: 8 }]);
+    await offerOf(9, [12], 'trees');
+    await look();
+    expect(await next).toMatchObject({ seat: 1, round: { number: 9 }, weights: { trees: Float64Array.of(1, 2, 9) } });
   });
 
   it.each<[string, (file: string) => unknown]>([

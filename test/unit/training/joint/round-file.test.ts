@@ -47,6 +47,35 @@ describe('a file of a round that is written again and again', () => {
     expect(readRoundFile(file)).toEqual(sums(2));
   });
 
+  it.each([999, 1000])('that is written while it is being read is read at the next look: %i sums', (length) => {
+    updateRoundFile(file, sums(1));
+    const beforeLook = (): void => updateRoundFile(file, sums(2, 1000));
+    const spare = [new Float64Array(length)];
+    expect(readRoundFile(file, { spare, beforeLook })).toBeUndefined();
+    expect(readRoundHead(file, { beforeLook: () => updateRoundFile(file, sums(3)) })).toBeUndefined();
+    expect(readRoundFile(file, { spare })).toEqual(sums(3));
+  });
+
+  it('that is replaced while it is being read is read as it was', () => {
+    updateRoundFile(file, sums(1));
+    expect(readRoundFile(file, { beforeLook: () => updateRoundFile(file, sums(2, 7)) })).toEqual(sums(1));
+    expect(readRoundFile(file)).toEqual(sums(2, 7));
+  });
+
+  it('is not foreign because it cannot be written', () => {
+    updateRoundFile(file, sums(1));
+    const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    const [vector] = sums(2).vectors as [Float64Array];
+    Object.defineProperty(vector, 'buffer', {
+      get: () => {
+        throw full;
+      },
+    });
+    expect(() => updateRoundFile(file, { head: { number: 2 }, vectors: [vector] })).toThrow(full);
+    updateRoundFile(file, sums(3));
+    expect(readRoundFile(file)).toEqual(sums(3));
+  });
+
   it('is no link: what that leads to stays as it is', () => {
     const other = path.join(folder, 'other');
     writeFileSync(other, 'notes of somebody');
