@@ -13,11 +13,16 @@ export interface Round {
   /** Batches of the epoch that come before this round's, and those of this round; of a forest, rounds of trees. */
   step: number;
   batches: number;
-  /** Hash of the rows: only workers with the same ones may take part. */
+  /** Hash of the rows: only workers with the same ones may take part. For a forest, see {@link forestBasis}. */
   basis: string;
   /** Number of workers; each has a seat from 0 on, and the leading worker has seat 0. */
   seats: number;
 }
+
+/** Of a forest: its rows, and what trees follow from, which are not the same on all machines for the same rows. */
+export const forestBasis = (rows: string, source: string): string => `${rows}-${source}`;
+export const rowsOfBasis = (basis: string): string => basis.replace(/-.*$/, '');
+export const sourceOfBasis = (basis: string): string => basis.slice(rowsOfBasis(basis).length + 1);
 
 /** Rows from `from` up to `to`, in the order of the epoch; for a forest, in that of the data set. */
 export interface RowRange {
@@ -98,6 +103,8 @@ export interface SumsForm {
   maxRows: number;
   /** The most that a row adds to a sum, whatever its sign. */
   maxOfRow: number;
+  /** Which of the sums are of what is never negative: every `step`th from `from` on. */
+  nonNegative: { from: number; step: number };
   /** What workers that got all trees may take longer. */
   catchUpMs: number;
 }

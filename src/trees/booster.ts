@@ -1,6 +1,7 @@
 import type { RowRange } from '../domain/joint-training.ts';
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import { type BinnedTable, rowsOfTable } from './binned-table.ts';
+import { treeFingerprint } from './fingerprint.ts';
 import type { Forest } from './forest.ts';
 import { type GrownTree, growTree, type SumExchange } from './grow.ts';
 import type { Workspace } from './kernels/workspace.ts';
@@ -21,6 +22,9 @@ export interface BoosterOptions {
   trees?: readonly Tree[];
 }
 
+/** G and H of rows in turn; or their weights, which are not negative, as H is. */
+export type SummedOverRows = 'derivatives' | 'weights';
+
 /** Numbers of the streams that draw rows and columns. */
 const [rowStream, columnStream] = [1, 2];
 
@@ -38,6 +42,7 @@ export class Booster {
   #trees: readonly Tree[];
   /** The rows that are trained on here. */
   #share: RowRange;
+  #summed: SummedOverRows = 'derivatives';
   /** What of them has scores: nothing while the scores of a round are added. */
   #known = noRows;
 
@@ -53,6 +58,16 @@ export class Booster {
   get forest(): Forest {
     const { settings, objective, work } = this.#options;
     return { objective: settings.objective, features: work.table.features, base: objective.base, trees: this.#trees };
+  }
+
+  /** See {@link treeFingerprint}; computed at each call. */
+  fingerprint(): string {
+    return treeFingerprint(this.#options);
+  }
+
+  /** What the sums are of that a round has asked for last. */
+  get summed(): SummedOverRows {
+    return this.#summed;
   }
 
   /** Mean loss of the rows here. */
@@ -88,7 +103,9 @@ export class Booster {
       objective.derivatives(output, scores, targets, work.derivatives.subarray(2 * from, 2 * to));
       const features = this.#drawColumns(this.#trees.length + output);
       const growth = { work, finder: this.#finder, settings, features, ...objective };
+      this.#summed = 'derivatives';
       const result = yield* growTree(growth, count);
+      this.#summed = 'weights';
       yield* this.#takeMedians(result);
       this.#known = noRows;
       this.#addScores(result, output, count);

@@ -24,7 +24,7 @@ export function faultOf(
 /** The same of what a worker adds to sums. */
 export function faultOfSums(
   { sums, rows, seconds }: ShareSums,
-  { length, maxRows, maxOfRow }: SumsForm,
+  { length, maxRows, maxOfRow, nonNegative }: SumsForm,
 ): string | null {
   if (sums.length !== length) return `${sums.length} sums instead of ${length}`;
   if (!Number.isInteger(rows) || rows < 1 || rows > maxRows) return `${rows} rows of at most ${maxRows}`;
@@ -34,6 +34,8 @@ export function faultOfSums(
     const sum = sums[i] as number;
     if (!Number.isInteger(sum) || sum > most || sum < -most) return `a sum of ${sum}, of integers up to ${most}`;
   }
+  for (let i = nonNegative.from; i < length; i += nonNegative.step)
+    if ((sums[i] as number) < 0) return `a negative sum of ${sums[i]}, of what is never negative`;
   return null;
 }
 

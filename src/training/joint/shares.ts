@@ -1,4 +1,4 @@
-import { type JoinedRound, type Lead, shareOf } from '../../domain/joint-training.ts';
+import { type JoinedRound, type Lead, rowsOfBasis, shareOf } from '../../domain/joint-training.ts';
 import type { TrainingSpec } from '../../domain/training.ts';
 import { Trainer } from '../../engine/trainer.ts';
 import { BadData } from '../../errors/errors.ts';
@@ -69,7 +69,7 @@ class SameRows implements Lead {
 
   async next(): Promise<JoinedRound | null> {
     const next = await this.#lead.next();
-    if (next !== null && next.round.basis !== this.#basis) throw otherRows();
+    if (next !== null && rowsOfBasis(next.round.basis) !== this.#basis) throw otherRows();
     return next;
   }
 

@@ -1,4 +1,5 @@
-import { type Lead, rowsOfSeat } from '../../domain/joint-training.ts';
+import { type Lead, rowsOfSeat, sourceOfBasis } from '../../domain/joint-training.ts';
+import { BadData } from '../../errors/errors.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { Booster } from '../booster.ts';
 import type { SumExchange } from '../grow.ts';
@@ -12,14 +13,19 @@ export interface FollowingGrowth {
   lead: Lead;
 }
 
-/** Adds the sums of a share of the rows to those of a forest that another worker leads, until there is no further round. */
+/**
+ * Adds the sums of a share of the rows to those of a forest that another worker leads, until there is no further round. Throws {@link BadData}
+ * if its trees would follow from something else.
+ */
 export async function followForest({ booster, rows, lead }: FollowingGrowth): Promise<void> {
   const speed = new TreeTimes(booster);
+  const source = booster.fingerprint();
   let growth: SumExchange<never> | undefined;
   let own: readonly Float64Array[] = [];
   let sums: Float64Array | undefined; // the same again where possible: a new one of such a size takes longer than to fill it
   for (let next = await lead.next(); next !== null; next = await lead.next()) {
     const { round, seat, weights } = next;
+    if (sourceOfBasis(round.basis) !== source) throw otherBins();
     const startedMs = systemClock.nowMs();
     if (weights.kind === 'trees') {
       booster.replaceTrees(treesOfFlat(weights.trees));
@@ -34,6 +40,12 @@ export async function followForest({ booster, rows, lead }: FollowingGrowth): Pr
     await lead.send(round, { sums, rows: to - from, seconds });
   }
 }
+
+const otherBins = (): BadData =>
+  new BadData('this worker would grow other trees than the one that leads the trial', {
+    detail: 'Both have read the same rows, but their columns, bins or settings differ.',
+    hint: 'The trial continues without this worker. Let all workers run the same version of Rafiki; numbers of long texts may differ between kinds of machines.',
+  });
 
 function* endless(booster: Booster): SumExchange<never> {
   for (;;) yield* booster.round();

@@ -1,4 +1,5 @@
 import {
+  forestBasis,
   type GrowingTeam,
   type Round,
   type RoundPace,
@@ -48,6 +49,7 @@ type GrowthPlace = Pick<Round, 'epoch' | 'epochs' | 'step'>;
 export class LeadingForest {
   readonly #options: LeadingGrowth;
   readonly #payoff: GrowthPayoff;
+  #basis: string | undefined;
   #number: number;
   #seats = 1;
   /** The exchange that the others work at, and what it began with; undefined: none. */
@@ -140,9 +142,11 @@ export class LeadingForest {
   }
 
   async #offer(at: GrowthPlace, offer: SumsOffer): Promise<void> {
-    const { team, basis } = this.#options;
+    const { team, basis, booster } = this.#options;
     const { epoch, epochs, step } = at;
-    const round = { epoch, epochs, step, batches: 1, number: ++this.#number, seats: this.#seats, basis };
+    this.#basis ??= forestBasis(basis, booster.fingerprint());
+    const place = { epoch, epochs, step, batches: 1 };
+    const round = { ...place, number: ++this.#number, seats: this.#seats, basis: this.#basis };
     this.#current = { round, kind: offer.kind };
     await team.begin(round, offer, this.#pace);
   }
@@ -155,7 +159,9 @@ export class LeadingForest {
     const sums = joinSums(own);
     const maxRows = Math.ceil(rows / round.seats);
     const catchUpMs = kind === 'trees' ? (CATCH_UP_NS / 1e6) * maxRows * booster.forest.trees.length : 0;
-    const answers = await team.collectSums(round, { length: sums.length, maxRows, maxOfRow, catchUpMs }, isOver);
+    const nonNegative = booster.summed === 'derivatives' ? { from: 1, step: 2 } : { from: 0, step: 1 };
+    const form = { length: sums.length, maxRows, maxOfRow, nonNegative, catchUpMs };
+    const answers = await team.collectSums(round, form, isOver);
     for (const answer of answers ?? [])
       for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + (answer.sums[i] as number);
     return answers === null ? null : sums;
