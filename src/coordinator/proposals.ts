@@ -69,7 +69,9 @@ function proposeTrials(
   const timely = { ...search, families: withinTheirShare(families, trials) };
   const proposed: NewTrial[] = [];
   while (proposed.length < count && timely.families.length > 0) {
-    const free = withFreeWorkers(timely.families, [...trials, ...proposed], someWorkers);
+    const all = [...trials, ...proposed];
+    const ready = timely.families.filter((family) => !waitsForScore(family, study, all));
+    const free = withFreeWorkers(ready, all, someWorkers);
     if (free.length === 0) break;
     const number = history.length + 1;
     const seed = seedOf(study, number);
@@ -85,13 +87,16 @@ function proposeTrials(
   return proposed;
 }
 
+/** A trial of the study, or one that was just proposed. */
+type PlannedTrial = Pick<NewTrial, 'family'> & Partial<Pick<TrialRow, 'state' | 'score'>>;
+
 /**
  * Families of which another trial would be trained now. Of one that only some workers have, as many trials are open as there are such workers:
  * more would wait, and other workers with them. If nothing is open, a trial of such a family waits for a worker.
  */
 function withFreeWorkers<F extends { name: string }>(
   families: readonly F[],
-  trials: readonly (Pick<NewTrial, 'family'> & Partial<Pick<TrialRow, 'state'>>)[],
+  trials: readonly PlannedTrial[],
   someWorkers: StudyView['someWorkers'],
 ): readonly F[] {
   if (someWorkers === undefined) return families;
@@ -106,9 +111,21 @@ function withFreeWorkers<F extends { name: string }>(
 /** Minimum share of what a family's quickest trial took: a trial that is cut shorter has hardly learnt. */
 const MIN_TIME_SHARE = 0.5;
 
+/** Whether a family that says how much time it needs has a trial, but no score yet: a second trial would share the cores with the first. */
+function waitsForScore(
+  { name, minSeconds = 0 }: SearchSpace['families'][number],
+  study: Study,
+  trials: readonly PlannedTrial[],
+): boolean {
+  if (minSeconds === 0 || study.families !== null) return false;
+  const own = trials.filter(({ family }) => family === name);
+  const hasScore = own.some(({ score }) => typeof score === 'number');
+  return !hasScore && own.some(({ state }) => state === undefined || !trialEnded(state));
+}
+
 /**
  * Whether another trial of the family could still learn. A family that was not tried is taken to be as quick as the quickest one, unless it says
- * how much time it needs: such a family's first trial has a score before a second one shares the cores with it.
+ * how much time it needs.
  */
 function hasTimeFor(
   { name, minSeconds = 0 }: SearchSpace['families'][number],
@@ -118,8 +135,7 @@ function hasTimeFor(
   const scored = trials.filter(isScored);
   const own = scored.filter((trial) => trial.family === name);
   const left = secondsLeft(study) - refitReserve(study, trials);
-  const isOpen = trials.some(({ family, state }) => family === name && !trialEnded(state));
-  if (own.length === 0 && study.families === null && minSeconds > 0 && (isOpen || left < minSeconds)) return false;
+  if (own.length === 0 && study.families === null && left < minSeconds) return false;
   const taken = (own.length > 0 ? own : scored).map(({ seconds }) => seconds ?? 0);
   return taken.length === 0 || left >= MIN_TIME_SHARE * Math.min(...taken);
 }

@@ -13,17 +13,21 @@ const day = `(?!0000)([0-9]{4}-(${month31}|${month30}|${february})|${leapYear}-0
 const time = '([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,9})?)?';
 const zone = '(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)';
 
-/** The narrowest first. What begins with a zero is a code, such as a postcode. */
+/**
+ * The narrowest first. Whole numbers that begin with a zero, or with a plus, are codes: postcodes, telephone numbers. Times without a zone stay local, as
+ * predictions are given them: with one, the session's zone would change them.
+ */
 export const textTypes: readonly TextType[] = [
-  { type: 'bigint', pattern: '^[-+]?(0|[1-9][0-9]{0,17})$' },
-  { type: 'numeric', pattern: '^[-+]?(0|[1-9][0-9]{0,37})$' }, // of several long numbers, double precision would make one
+  { type: 'bigint', pattern: '^-?(0|[1-9][0-9]{0,17})$' },
+  { type: 'numeric', pattern: '^-?(0|[1-9][0-9]{0,37})$' }, // of several long numbers, double precision would make one
   {
     type: 'float8',
-    pattern: '^(?![-+]?0[0-9])(?=[^ ]{1,39}$)[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$',
+    pattern: '^(?!-?0[0-9])(?=[^ ]{1,39}$)-?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,2})?$',
   },
   { type: 'boolean', pattern: '^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$' },
   { type: 'date', pattern: `^${day}$` },
-  { type: 'timestamptz', pattern: `^${day}[ T]${time}${zone}?$` },
+  { type: 'timestamp', pattern: `^${day}[ T]${time}$` },
+  { type: 'timestamptz', pattern: `^${day}[ T]${time}${zone}$` },
 ];
 
 /** Of a column whose values fit none of them, or that has none. */

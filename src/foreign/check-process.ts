@@ -16,6 +16,8 @@ const checkChild = new URL(isSource ? './check-child.ts' : './check-child.js', i
 const CHECK_MS = 120_000;
 /** What a file becomes is as large as the file, with what `spec` says, and once more for JSON. */
 const MAX_FOUND_BYTES = 2 * MAX_IMPORT_BYTES + MAX_SPEC_BYTES;
+/** A vocabulary of a million words has some tens of megabytes; each of 1600 columns has a few arrays, in each of 16 members. */
+const FOUND_EXTENT = { jsonBytes: 64 * 2 ** 20, parts: 2 ** 16 };
 /** Nobody waits for a query. */
 const NICE = 10;
 
@@ -56,7 +58,10 @@ export async function checkInProcess({
   signal.addEventListener('abort', stop, { once: true });
   try {
     signal.throwIfAborted();
-    const report = await child.order({ file, task, spec }, { limitMs, maxBytes: MAX_FOUND_BYTES, read: readCheck });
+    const report = await child.order(
+      { file, task, spec },
+      { limitMs, maxBytes: MAX_FOUND_BYTES, ...FOUND_EXTENT, read: readCheck },
+    );
     if (report.error !== undefined) throw reportedError(report.error);
     return checkedFound(report.found, task);
   } catch (error) {

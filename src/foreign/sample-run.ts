@@ -1,3 +1,4 @@
+import { detectionSize, MAX_DETECTIONS } from '../domain/kinds/detection.ts';
 import { inputOf, outputOf, type RawInput, type Task } from '../domain/task.ts';
 import { EMBEDDING } from '../encoders/pretrained-rows.ts';
 import { loadModel } from '../engine/inference.ts';
@@ -19,7 +20,7 @@ export async function tried(found: CheckedImport, task: Task, threads: number): 
   for (const member of found.members) {
     const numbers = await answersOf(member, sample, threads);
     const expected = outputOf(task) === 'number' ? 1 : found.classes.length;
-    const isRight = outputOf(task) === 'boxes' ? numbers % 6 === 0 : numbers === expected;
+    const isRight = outputOf(task) === 'boxes' ? areDetections(numbers) : numbers === expected;
     if (isRight) continue;
     throw new BadData('a member of the exported model does not answer with its classes', {
       detail: `It gives ${numbers} numbers for a row, and there are ${expected} classes.`,
@@ -28,6 +29,9 @@ export async function tried(found: CheckedImport, task: Task, threads: number): 
   }
   return found;
 }
+
+const areDetections = (numbers: number): boolean =>
+  numbers % detectionSize === 0 && numbers <= detectionSize * MAX_DETECTIONS;
 
 async function sampleOf({ columns }: CheckedImport, task: Task): Promise<RawInput> {
   if (inputOf(task) === 'text') return 'A short text.';

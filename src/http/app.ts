@@ -2,6 +2,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { RequestTooLarge } from '../errors/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { TlsFiles } from '../runtime/tls-files.ts';
+import { logRequests } from './access-log.ts';
 import { acceptFiles, checkType, shareMemory } from './bodies.ts';
 import { onClientError } from './client-errors.ts';
 import { compress } from './compress.ts';
@@ -26,6 +27,8 @@ export interface AppOptions {
   proxies?: readonly string[] | undefined;
   /** Web pages of these origins may use the server: scheme, host and port; none by default. */
   corsOrigins: readonly string[];
+  /** Whether each request is a line of the log; default: false. */
+  logsRequests?: boolean | undefined;
   signIns: SignIns;
   limits: HttpLimits;
   logger: Logger;
@@ -47,7 +50,7 @@ export const challenge = 'Basic realm="rafiki", charset="UTF-8", Bearer realm="r
 
 /** The web server without its paths: limits, headers, errors in one shape. */
 export function createApp(options: Omit<AppOptions, 'signIns'>): FastifyInstance {
-  const { tls, isTls = tls !== undefined, origin, proxies = [], corsOrigins, limits, logger } = options;
+  const { tls, isTls = tls !== undefined, origin, proxies = [], corsOrigins, logsRequests, limits, logger } = options;
   const serverOptions = { maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: CHECK_MS };
   const app = fastify({
     logger: false,
@@ -65,6 +68,7 @@ export function createApp(options: Omit<AppOptions, 'signIns'>): FastifyInstance
   app.server.maxConnections = limits.connections;
   app.server.headersTimeout = limits.headersMs;
   app.decorateRequest('role', undefined);
+  if (logsRequests === true) logRequests(app, logger);
   app.setValidatorCompiler(validatorCompiler);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(

@@ -10,7 +10,6 @@ import type { Logger } from '../runtime/logger.ts';
 import type { MeasuredService } from '../runtime/measured.ts';
 import type { Service } from '../runtime/service.ts';
 import { readTlsFiles, type TlsFiles } from '../runtime/tls-files.ts';
-import { logRequests } from './access-log.ts';
 import { AnswerCounts } from './answer-counts.ts';
 import { addRoutes, createApp } from './app.ts';
 import { chartRoutes } from './charts/routes.ts';
@@ -54,8 +53,7 @@ export interface CreateHttpOptions {
   /** Addresses or networks of proxies whose X-Forwarded-For is believed. */
   proxies?: readonly string[] | undefined;
   corsOrigins?: readonly string[] | undefined;
-  /** Default: false. */
-  logsRequests?: boolean;
+  logsRequests?: boolean | undefined;
   limits?: HttpLimits;
   logger: Logger;
 }
@@ -99,11 +97,10 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
       const tls = await tlsOf(options);
       const api = await apiSchema(database);
       signIns = new SignIns({ database, readerUrl: options.readerUrl, api, limits, clock: systemClock, logger });
-      const { origin, proxies, corsOrigins = [] } = options;
+      const { origin, proxies, corsOrigins = [], logsRequests } = options;
       const isTls = tls !== undefined || isHttps(origin);
-      app = createApp({ tls, isTls, origin, proxies, corsOrigins, limits, logger });
+      app = createApp({ tls, isTls, origin, proxies, corsOrigins, logsRequests, limits, logger });
       traceRequests(app);
-      if (options.logsRequests === true) logRequests(app, logger);
       const sessions = new PageSessions(limits, systemClock);
       addPageSessions(app, sessions, { isTls, origin });
       const gate = new FairGate({

@@ -67,7 +67,7 @@ test('dates and times are columns of these types', async () => {
   const body = 'day,at,almost\n2024-02-29,2026-11-29 10:00,2026-02-28\n,,2026-02-30\n';
   const uploaded = await ann('POST', '/v1/datasets/days', body, { 'content-type': 'text/csv' });
   expect(uploaded).toMatchObject({
-    body: { rows: 2, columns: [{ type: 'date' }, { type: 'timestamptz' }, { type: 'text' }] },
+    body: { rows: 2, columns: [{ type: 'date' }, { type: 'timestamp' }, { type: 'text' }] },
   });
 });
 

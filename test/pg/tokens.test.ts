@@ -11,6 +11,7 @@ import { startHttp, type TestHttp } from '../support/http-server.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { failureOf } from '../support/sql-failure.ts';
+import { sha256 } from '../support/token-stage.ts';
 
 let database: TestDatabase;
 let processes: RunningProcesses;
@@ -109,13 +110,18 @@ describe('in SQL', () => {
     const client = tokenClient(http.url, row?.token ?? '');
     expect((await client('GET', '/v1/me')).status).toBe(200);
     expect((await client('GET', '/v1/studies')).status).toBe(403);
+    const isLive = async (): Promise<boolean> =>
+      (await database.service.query('select from rafiki._live_token($1)', [sha256(sha256(row?.token ?? ''))]))
+        .length === 1;
     const [made] = await ann.query<{ sql: string }>(
-      `select replace(pg_get_functiondef(p.oid), 'rafiki._predicting(', 'rafiki._http(') as sql
-       from pg_proc p where p.pronamespace = 'rafiki_reader'::regnamespace and p.prosrc like '%rafiki._predicting(%'`,
+      `select pg_get_functiondef(p.oid) as sql from pg_proc p
+       where p.pronamespace = 'rafiki_reader'::regnamespace and p.prosrc like '%rafiki.\\_predicting(%'`,
     );
     await ann.query(made?.sql ?? '');
-    const after = async () => (await client('GET', '/v1/studies')).status;
-    await expect.poll(after).toBe(401);
+    expect(await isLive()).toBe(true); // the same text
+    await ann.query(made?.sql.replace('rafiki._predicting(', 'rafiki._http(') ?? '');
+    expect(await isLive()).toBe(false);
+    expect((await client('GET', '/v1/studies')).status).toBe(401);
     await ann.query(`select rafiki_revoke_token('narrow')`);
   });
 
@@ -314,6 +320,11 @@ describe('over HTTP', () => {
     ])
       expect({ path, ...(await shop('GET', path)) }).toMatchObject({ status: 200 });
     expect((await shop('POST', '/v1/models/none/predict', { query: 'x' })).status).toBe(404);
+    expect((await shop('GET', '/v1/models/films/inputs')).body).toMatchObject({
+      source: null,
+      target: null,
+      members: [],
+    });
 
     const source = { source: 'reviews', target: 'label' };
     const refused: [string, string, object?][] = [

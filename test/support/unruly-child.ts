@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import { FrameReader } from '../../src/runtime/frames/frame-reader.ts';
 import { ANSWER, frameOf, ORDER, readNumbered } from '../../src/runtime/frames/numbered-message.ts';
+import { anyExtent } from '../../src/runtime/frames/packed-message.ts';
 
 interface UnrulyOrder {
   kind: string;
@@ -62,6 +63,8 @@ const writes: Record<string, (number: number) => Buffer> = {
   'JSON of many levels': (number) => withJson(number, `${'['.repeat(50_000)}${']'.repeat(50_000)}`),
   'an array that is cut off': (number) => withJson(number, '{"a":"\\u0000f400"}', Buffer.alloc(4)),
   'half a number in an array': (number) => withJson(number, '{"a":"\\u0000f3"}', Buffer.alloc(3)),
+  'many arrays': (number) => withJson(number, `[${'"\\u0000f0",'.repeat(50)}0]`),
+  'long JSON': (number) => withJson(number, `[${'0,'.repeat(1000)}0]`),
   'an array of an unknown kind': (number) => withJson(number, '{"a":"\\u0000q4"}', Buffer.alloc(4)),
   'an array of no length': (number) => withJson(number, '{"a":"\\u0000f-4"}', Buffer.alloc(4)),
   'bytes that nothing names': (number) => withJson(number, '{}', Buffer.alloc(8)),
@@ -112,7 +115,7 @@ pipe.on('data', (bytes: Buffer) => {
     return;
   }
   for (let frame = reader.next(2 ** 31 - 1); frame !== null; frame = reader.next(2 ** 31 - 1)) {
-    const { number, message } = readNumbered(frame, ORDER);
+    const { number, message } = readNumbered(frame, ORDER, anyExtent);
     obey(number, message as UnrulyOrder);
   }
 });

@@ -18,7 +18,8 @@ begin
   return query execute format('select * from rafiki.%I($1)', '_http_' || call) using args;
 end $$;
 
--- The same for a token that only predicts: what predictions need, and what tells of the models.
+-- The same for a token that only predicts: what predictions need, and what tells of the models. Where they were learnt from, and whose rights the role
+-- has, is not for what answers the world.
 create or replace function rafiki._predicting(call text, args jsonb) returns setof json
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -28,7 +29,11 @@ begin
     raise exception using errcode = 'insufficient_privilege', message = 'the token only predicts',
       detail = 'It was created with only_predicts => true.', hint = 'Use another token of the role, or its password.';
   end if;
-  return query select * from rafiki._http(call, args);
+  return query
+    select case call when 'me' then json_build_object('role', a ->> 'role', 'roles', '[]'::json)
+                     when 'model_inputs' then (a::jsonb || '{"source": null, "validation_source": null, "target": null, "members": []}')::json
+                     else a end
+    from rafiki._http(call, args) a;
 end $$;
 
 -- A table or view. A name without a schema is looked for in the schema of the role's name, then in "public": sessions of the HTTP server have no

@@ -23,7 +23,9 @@ export const frameSize = 2;
 
 /** Numbers of one object in a target, and of one detection in an answer. */
 const objectSize = 5;
-const detectionSize = 6;
+export const detectionSize = 6;
+/** Of an answer to one image: fusing those of several members takes the square of their number. */
+export const MAX_DETECTIONS = 100;
 
 /** Of one image: some ten thousand boxes. */
 const mostBoxesBytes = 2 ** 20;

@@ -28,6 +28,8 @@ const MAX_PROCESSES = 2;
 const MAX_UNPACKED_BYTES = 2 ** 30;
 /** Of a reply: no text of Node is longer. */
 const MAX_PART_BYTES = 2 ** 29;
+/** The names of columns, of which Postgres has 1600 at most; rows are one text. */
+const REPLY_EXTENT = { jsonBytes: 2 ** 21, parts: 2000 };
 const MAX_DETAIL_CHARS = 300;
 
 const processes = new FairGate({
@@ -106,7 +108,7 @@ async function ask(
   order: ParquetOrder,
   signal: AbortSignal | undefined,
 ): Promise<Exclude<ParquetReply, { refused: string }>> {
-  const limits = { limitMs: PART_MS, maxBytes: MAX_PART_BYTES, read: readReply };
+  const limits = { limitMs: PART_MS, maxBytes: MAX_PART_BYTES, ...REPLY_EXTENT, read: readReply };
   const reply = await reader.order(order, limits).catch((cause: unknown) => {
     throw signal?.aborted ? gone() : unreadable('Reading it took too long, or too much memory.', cause);
   });

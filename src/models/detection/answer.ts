@@ -1,12 +1,10 @@
+import { MAX_DETECTIONS } from '../../domain/kinds/detection.ts';
 import * as emit from '../../graph/emit.ts';
 import { elementTypes, type Graph, type Value } from '../../graph/graph.ts';
 import type { Answer } from '../../graph/network.ts';
 import type { Candidates } from './mirror.ts';
 import { coordinate } from './overlap.ts';
 import { suppress, topK } from './suppress.ts';
-
-/** Maximum boxes of an answer. */
-const maxDetections = 100;
 
 /** Two boxes of one class that overlap more are the same object. */
 const maxOverlap = 0.5;
@@ -28,7 +26,7 @@ export function detectionsAnswer(g: Graph, { boxes, scores, frame, side }: Detec
   const all = Number(classes) * Number(places);
   const within = emit.clip(g, boxes, 0, side);
   const remaining = suppress(g, { boxes: within, scores, overlap: maxOverlap, minScore });
-  const { values, indices: at } = topK(g, emit.reshape(g, remaining, [n, all]), Math.min(maxDetections, all));
+  const { values, indices: at } = topK(g, emit.reshape(g, remaining, [n, all]), Math.min(MAX_DETECTIONS, all));
   const rows = at.shape[1] ?? 1;
   const width = g.scalar(Number(places));
   const index = emit.cast(g, at, 'float32', elementTypes.float32);

@@ -1,6 +1,6 @@
 import { ProtocolViolation } from '../../errors/errors.ts';
 import type { Frame } from './frame-reader.ts';
-import { packMessage, unpackMessage } from './packed-message.ts';
+import { type MessageExtent, packMessage, unpackMessage } from './packed-message.ts';
 
 /** The types of the frames between a process and the one that has started it. */
 export const ORDER = 'o';
@@ -23,9 +23,13 @@ export function frameOf(type: NumberedType, number: number, message: unknown): U
   return bytes > COPIED_BYTES ? pieces : [Buffer.concat(pieces, bytes)];
 }
 
-/** Throws {@link ProtocolViolation} for a frame of another type, or bytes that are no message. */
-export function readNumbered({ type, body }: Frame, expected: NumberedType): { number: number; message: unknown } {
+/** Throws {@link ProtocolViolation} for a frame of another type, or bytes that are no message of this extent. */
+export function readNumbered(
+  { type, body }: Frame,
+  expected: NumberedType,
+  extent: MessageExtent,
+): { number: number; message: unknown } {
   if (type !== expected.charCodeAt(0) || body.length < NUMBER_BYTES)
     throw new ProtocolViolation('a frame is of another kind', { detail: `its type is ${type}` });
-  return { number: body.readInt32BE(0), message: unpackMessage(body.subarray(NUMBER_BYTES)) };
+  return { number: body.readInt32BE(0), message: unpackMessage(body.subarray(NUMBER_BYTES), extent) };
 }

@@ -2,12 +2,18 @@ import type { Duplex } from 'node:stream';
 import { RafikiError } from '../../errors/rafiki-error.ts';
 import { FrameReader } from './frame-reader.ts';
 import { ANSWER, frameOf, ORDER, readNumbered } from './numbered-message.ts';
+import type { MessageExtent } from './packed-message.ts';
 
 export interface OrderChannelOptions {
   /** The answer to the last order. What it throws is a fault, too. */
   onAnswer(message: unknown): void;
   /** It did something else than to answer, for a log. Nothing is read any more. */
   onFault(cause: string): void;
+}
+
+/** What an answer may have. */
+export interface AnswerBounds extends MessageExtent {
+  maxBytes: number;
 }
 
 /** Bytes that the length of a frame counts besides those of the answer: two lengths and the number. */
@@ -23,7 +29,7 @@ export class OrderChannel {
   readonly #reader = new FrameReader();
   #number = 0;
   /** Of the answer that is waited for. */
-  #maxBytes: number | undefined;
+  #bounds: AnswerBounds | undefined;
   #isClosed = false;
 
   constructor(pipe: Duplex, options: OrderChannelOptions) {
@@ -33,12 +39,12 @@ export class OrderChannel {
     pipe.on('data', (bytes: Buffer) => this.#read(bytes));
   }
 
-  /** The next order may be sent after the answer, which has at most `maxBytes`. Throws for a message that is no plain data. */
-  send(message: object, maxBytes: number): void {
+  /** The next order may be sent after the answer. Throws for a message that is no plain data. */
+  send(message: object, bounds: AnswerBounds): void {
     if (this.#isClosed) return;
-    this.#number = (this.#number + 1) % 2 ** 31;
-    this.#maxBytes = maxBytes;
-    const pieces = frameOf(ORDER, this.#number, message);
+    const number = (this.#number + 1) % 2 ** 31;
+    const pieces = frameOf(ORDER, number, message);
+    [this.#number, this.#bounds] = [number, bounds];
     this.#pipe.cork();
     for (const piece of pieces) this.#pipe.write(piece);
     this.#pipe.uncork();
@@ -58,16 +64,16 @@ export class OrderChannel {
   }
 
   #answerIn(bytes: Buffer): { message: unknown } | undefined {
-    if (this.#maxBytes === undefined) throw new RangeError('it wrote without an order');
+    if (this.#bounds === undefined) throw new RangeError('it wrote without an order');
     this.#reader.push(bytes);
-    const frame = this.#reader.next(this.#maxBytes + HEAD_BYTES);
+    const frame = this.#reader.next(this.#bounds.maxBytes + HEAD_BYTES);
     if (frame === null) return undefined;
-    const { number, message } = readNumbered(frame, ANSWER);
+    const { number, message } = readNumbered(frame, ANSWER, this.#bounds);
     if (number !== this.#number) throw new RangeError(`it answered order ${number}, and not ${this.#number}`);
     if (this.#reader.buffered > 0) throw new RangeError('it wrote more than an answer');
     // otherwise orders that are answered unread would pile up here
     if (this.#pipe.writableLength > 0) throw new RangeError('it answered an order that it had not read');
-    this.#maxBytes = undefined;
+    this.#bounds = undefined;
     return { message };
   }
 }

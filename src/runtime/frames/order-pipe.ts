@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import { FrameReader } from './frame-reader.ts';
 import { ANSWER, frameOf, ORDER, readNumbered } from './numbered-message.ts';
+import { anyExtent } from './packed-message.ts';
 
 /** The descriptor of the pipe in a process that gets orders: what it or a library prints is no answer. */
 const ORDER_FD = 3;
@@ -23,7 +24,7 @@ export class OrderPipe<Order> {
     this.#pipe.on('data', (bytes: Buffer) => {
       this.#reader.push(bytes);
       for (let frame = this.#reader.next(MAX_ORDER_BYTES); frame !== null; frame = this.#reader.next(MAX_ORDER_BYTES)) {
-        const { number, message } = readNumbered(frame, ORDER);
+        const { number, message } = readNumbered(frame, ORDER, anyExtent);
         this.#numbers.push(number);
         onOrder(message as Order);
       }

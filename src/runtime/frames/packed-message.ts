@@ -48,7 +48,8 @@ function packed(value: unknown, parts: Uint8Array[]): unknown {
   if (typeof value === 'object') {
     if (isNumberArray(value))
       return part(codeOf(value) as string, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
-    if (!ArrayBuffer.isView(value))
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === null)
       return Object.fromEntries(Object.entries(value).map(([key, own]) => [key, packed(own, parts)]));
   }
   throw new TypeError(`a message has a ${typeof value} that cannot be sent`);
@@ -63,14 +64,28 @@ export const isNumberArray = (value: object): value is NumberArray => codeOf(val
 
 const nameOf = (value: number): string => (value === 0 ? '-0' : String(value));
 
-/** Throws {@link ProtocolViolation} for bytes that are no message. Arrays of bytes are views of it. */
-export function unpackMessage(body: Buffer): unknown {
+/**
+ * What a message may have: JSON becomes texts of two bytes a character on V8's heap, which ends the process where it is full, and each part takes
+ * hundreds of bytes, however short it is.
+ */
+export interface MessageExtent {
+  jsonBytes: number;
+  /** Arrays of numbers, and long texts. */
+  parts: number;
+}
+
+/** Of a process whose word is taken. */
+export const anyExtent: MessageExtent = { jsonBytes: Number.POSITIVE_INFINITY, parts: Number.POSITIVE_INFINITY };
+
+/** Throws {@link ProtocolViolation} for bytes that are no message, or a larger one. Arrays of bytes are views of it. */
+export function unpackMessage(body: Buffer, { jsonBytes, parts }: MessageExtent): unknown {
   try {
     const start = HEAD_BYTES + body.readInt32BE(0);
     if (start < HEAD_BYTES || start > body.length) throw new RangeError('its JSON is cut off');
+    if (start - HEAD_BYTES > jsonBytes) throw new RangeError('its JSON is too long');
     const json = body.subarray(HEAD_BYTES, start);
     if (!isJsonWithin(json)) throw new RangeError('its JSON has too many values, or too many levels');
-    const rest = { body, at: start };
+    const rest = { body, at: start, parts };
     const message = unpacked(JSON.parse(json.toString('utf8')), rest);
     if (rest.at !== body.length) throw new RangeError('it has more bytes than it names');
     return message;
@@ -84,6 +99,8 @@ interface PartBytes {
   body: Buffer;
   /** Where the next part begins. */
   at: number;
+  /** How many there may be. */
+  parts: number;
 }
 
 /** In place: the value was just made of JSON, and has few levels. */
@@ -104,6 +121,7 @@ function marked(text: string, rest: PartBytes): string | number | NumberArray {
   const [code, named] = [text.charAt(1), text.slice(2)];
   const number = unusual.get(named);
   if (code === NUMBER && number !== undefined) return number;
+  if (--rest.parts < 0) throw new RangeError('it has too many parts');
   const bytes = /^\d{1,10}$/.test(named) ? Number(named) : Number.NaN;
   if (!(rest.at + bytes <= rest.body.length)) throw new RangeError('a part of it is cut off');
   const part = rest.body.subarray(rest.at, rest.at + bytes);

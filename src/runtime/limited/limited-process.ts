@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { OrderChannel } from '../frames/order-channel.ts';
+import { type AnswerBounds, OrderChannel } from '../frames/order-channel.ts';
 import { cpuMs } from './cpu-time.ts';
 import { killGroup, type SpawnedProcess, type SpawnLimits, spawnLimited } from './spawn-limited.ts';
 
@@ -37,11 +37,9 @@ export interface LimitedProcessOptions extends SpawnLimits {
 }
 
 /** What an order may take, and what may be answered. */
-export interface OrderLimits<T> {
+export interface OrderLimits<T> extends AnswerBounds {
   /** Of computing, on all threads. */
   limitMs: number;
-  /** Of the answer. */
-  maxBytes: number;
   /** Throws for what is no answer, since nothing is taken for granted: it may be any plain data. */
   read(answer: unknown): T;
 }
@@ -146,7 +144,7 @@ export class LimitedProcess {
     this.#pipe?.ref();
     this.#watch(order.limits.limitMs);
     try {
-      this.#channel?.send(order.message, order.limits.maxBytes);
+      this.#channel?.send(order.message, order.limits);
     } catch (error) {
       clearInterval(this.#timer); // it cannot be sent, which is no fault of the process
       this.#orders.shift();

@@ -69,7 +69,9 @@ export async function spawnLimited({
     detached: true,
     cwd,
   });
-  const [, , stderr, orders, guard] = child.stdio as unknown as (Socket | null | undefined)[];
+  child.on('error', () => undefined); // who watches its end gets it, too
+  // without descriptors left there are no pipes
+  const [, , stderr, orders, guard] = (child.stdio ?? []) as unknown as (Socket | null | undefined)[];
   child.unref();
   for (const pipe of [stderr, orders, guard]) {
     pipe?.unref();

@@ -1,7 +1,9 @@
 import { MAX_SPEC_BYTES } from '../../domain/import-limits.ts';
+import { detectionSize, MAX_DETECTIONS } from '../../domain/kinds/detection.ts';
 import type { OutputKind } from '../../domain/task.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import { readReport } from '../../errors/reported.ts';
+import type { AnswerBounds } from '../../runtime/frames/order-channel.ts';
 import type { MemberOutput } from '../devices/device.ts';
 import { EXPLANATION_HEAD } from '../explanations/explanation-order.ts';
 import type { Subset } from '../policies/policy.ts';
@@ -28,14 +30,12 @@ export interface OwnerAnswer {
   sample?: string;
 }
 
-/** Numbers of a detection; see `domain/kinds/detection.ts`. */
-const BOX_NUMBERS = 6;
-/** Of an image: far more than any network of ours finds. */
-const MAX_BOXES = 2 ** 16;
 /** Parts of an explanation: columns of a table of Postgres, or else words, of which a text has fewer than characters. */
 const MAX_COLUMNS = 1600;
 /** Of an error, or of the JSON around outputs. */
 const WORD_BYTES = 2 ** 17;
+/** Long texts of an error. */
+const WORDS = 4;
 const NUMBER_BYTES = Float32Array.BYTES_PER_ELEMENT;
 /** A typical input is made of an example in the specification. */
 const MAX_SAMPLE_BYTES = MAX_SPEC_BYTES;
@@ -47,9 +47,9 @@ export const sampleOnly: ExpectedAnswer = { ...noOutput, hasSample: true };
 export function answersOfMembers({ kind, classes }: AnswerForm, subset: Subset, rows: number): ExpectedAnswer {
   const outputs = subset.toString(2).replaceAll('0', '').length;
   const isBoxes = kind === 'boxes';
-  const numbers = rows * (isBoxes ? BOX_NUMBERS : kind === 'number' ? 1 : classes);
+  const numbers = rows * (isBoxes ? detectionSize : kind === 'number' ? 1 : classes);
   return isBoxes
-    ? { outputs, maxNumbers: numbers * MAX_BOXES, fits: (given) => given % numbers === 0 }
+    ? { outputs, maxNumbers: numbers * MAX_DETECTIONS, fits: (given) => given % numbers === 0 }
     : { outputs, maxNumbers: numbers, fits: (given) => given === numbers };
 }
 
@@ -60,9 +60,12 @@ export const explanationsOf = (orders: readonly string[]): ExpectedAnswer => ({
   fits: (numbers) => numbers >= EXPLANATION_HEAD,
 });
 
-/** Bytes of an answer, at most. */
-export const maxAnswerBytes = ({ outputs, maxNumbers, hasSample }: ExpectedAnswer): number =>
-  WORD_BYTES + NUMBER_BYTES * outputs * maxNumbers + (hasSample === true ? MAX_SAMPLE_BYTES : 0);
+/** Outputs and a sample, or the texts of an error. */
+export const boundsOf = ({ outputs, maxNumbers, hasSample }: ExpectedAnswer): AnswerBounds => ({
+  maxBytes: WORD_BYTES + NUMBER_BYTES * outputs * maxNumbers + (hasSample === true ? MAX_SAMPLE_BYTES : 0),
+  jsonBytes: WORD_BYTES,
+  parts: outputs + WORDS,
+});
 
 /** An answer, or the error of the order. Throws for what is neither. */
 export function readAnswer(answer: unknown, expected: ExpectedAnswer): OwnerAnswer | { error: ErrorReport } {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Advisor } from '../../../src/advisors/advisor.ts';
+import { advisorByName } from '../../../src/advisors/registry.ts';
 import { proposals } from '../../../src/coordinator/proposals.ts';
 import { searchOf } from '../../../src/coordinator/search-of.ts';
 import type { Study } from '../../../src/db/statements/studies.ts';
@@ -25,6 +26,18 @@ function proposable(trials: readonly TrialRow[], changes: Partial<Study> = {}): 
   proposals({ study, trials, ...searchOf(study, []), isSlow: false, idleWorkers: 1 }, advisor);
   return seen;
 }
+
+test('so it is among trials that are proposed at once', () => {
+  const encoders = ['one', 'two'].map((name) => ({ name, trainable: true }));
+  const study = newStudy({ maxTrials: 20, maxTimeMs: 240_000, encoders });
+  const proposed = proposals(
+    { study, trials: [], ...searchOf(study, []), isSlow: false, idleWorkers: 8 },
+    advisorByName('tpe'),
+  );
+  const families = (proposed as { family: string }[]).map(({ family }) => family);
+  expect(families).toHaveLength(8);
+  expect(families.filter((family) => family === 'encoder_tuned')).toHaveLength(1);
+});
 
 test('a family that needs much time has a score before its second trial begins', () => {
   expect(proposable([])).toContain('encoder_tuned');

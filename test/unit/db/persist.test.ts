@@ -53,6 +53,12 @@ test.each([
   expect(translatePostgresError(coded)).toBe(coded);
 });
 
+test('an error of ours is none of the connection, whatever text of a user it has', () => {
+  const text = 'timeout exceeded when trying to connect';
+  for (const error of [new BadData(text), new BadData(`the model name "${text}"`), new Error(`no: ${text}`), undefined])
+    expect(translatePostgresError(error)).toBe(error);
+});
+
 describe('persisting', () => {
   const never = new AbortController().signal;
 

@@ -31,6 +31,13 @@ test.each([
   expect(readReport(given)).toBeUndefined();
 });
 
+test('a code that would mean something to who gets the error is none of it', () => {
+  for (const sqlstate of ['28000', '40001', '57P01', '08006', '00000'])
+    expect(readReport({ ...report, sqlstate })).toEqual({ ...report, sqlstate: '38000' });
+  for (const sqlstate of ['22023', '53200', '54000'])
+    expect(readReport({ ...report, sqlstate })).toMatchObject({ sqlstate });
+});
+
 test('its texts are cut, and can be stored', () => {
   const read = readReport({
     ...report,

@@ -1,13 +1,14 @@
 // For limited-process.test.ts: starts a process that computes without end, and says which.
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { anyExtent } from '../../../src/runtime/frames/packed-message.ts';
 import { LimitedProcess } from '../../../src/runtime/limited/limited-process.ts';
 
 const entry = new URL('./limited-child.ts', import.meta.url);
 const child = await LimitedProcess.start({
   ...{ entry, memoryBytes: 2 ** 30, reads: [path.dirname(fileURLToPath(entry))], nice: 1, onEnd: () => undefined },
 });
-const limits = { limitMs: 600_000, maxBytes: 1_000, read: Number };
+const limits = { limitMs: 600_000, maxBytes: 1_000, ...anyExtent, read: Number };
 const pid = await child.order({ kind: 'who' }, limits);
 void child.order({ kind: 'spin' }, limits).catch(() => undefined);
 process.send?.(pid);

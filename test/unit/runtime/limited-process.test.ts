@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { OrderChannel } from '../../../src/runtime/frames/order-channel.ts';
+import { anyExtent } from '../../../src/runtime/frames/packed-message.ts';
 import { fencedOff } from '../../../src/runtime/limited/fence.ts';
 import { LimitedProcess, type OrderLimits, ProcessEnded } from '../../../src/runtime/limited/limited-process.ts';
 
@@ -22,7 +23,10 @@ const limited = (reads: readonly string[] = [], cwd?: string): Promise<LimitedPr
   });
 
 /** It is the test that looks at an answer. */
-const within = (limitMs: number): OrderLimits<unknown> => ({ limitMs, maxBytes: 2 ** 16, read: (answer) => answer });
+const within = (limitMs: number): OrderLimits<unknown> => ({
+  ...{ limitMs, maxBytes: 2 ** 16, ...anyExtent },
+  read: (answer) => answer,
+});
 
 /** What the tools of this system can do, without asking the code that uses them. */
 const can = (file: string, ...args: string[]): boolean =>
@@ -66,7 +70,7 @@ test('a process like any other reaches files, network and parent, so that the ne
   const pipe = child.stdio[3] as Duplex;
   try {
     const found = await new Promise((resolve, reject) => {
-      new OrderChannel(pipe, { onAnswer: resolve, onFault: reject }).send(look, 2 ** 16);
+      new OrderChannel(pipe, { onAnswer: resolve, onFault: reject }).send(look, within(0));
     });
     expect(found).toMatchObject({ readsFile: true, readsParent: true, connects: true });
     expect((found as { environment: string[] }).environment).toContain('PATH');

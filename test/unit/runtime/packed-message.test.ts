@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RafikiError } from '../../../src/errors/rafiki-error.ts';
-import { packMessage, unpackMessage } from '../../../src/runtime/frames/packed-message.ts';
+import { anyExtent, packMessage, unpackMessage } from '../../../src/runtime/frames/packed-message.ts';
 
 /** Plain data with typed arrays, for and from a process whose word is not taken. */
 const bytesOf = (message: unknown): Buffer => Buffer.concat(packMessage(message));
-const copied = (message: unknown): unknown => unpackMessage(bytesOf(message));
+const copied = (message: unknown): unknown => unpackMessage(bytesOf(message), anyExtent);
 
 test('what is packed is unpacked', () => {
   const text = fc.oneof(
@@ -40,7 +40,15 @@ test('a buffer stays what it is: bytes', () => {
 });
 
 test('what is no plain data is not packed', () => {
-  for (const value of [1n, () => 1, Symbol('a'), new Int16Array(1), new DataView(new ArrayBuffer(1))])
+  for (const value of [
+    1n,
+    () => 1,
+    Symbol('a'),
+    new Int16Array(1),
+    new DataView(new ArrayBuffer(1)),
+    new Map(),
+    new Date(0),
+  ])
     expect(() => packMessage({ value })).toThrow(TypeError);
 });
 
@@ -53,7 +61,7 @@ test('a name that objects inherit from is a name like others, and nothing is inh
 test('any bytes are a message or an error of ours', () => {
   const readable = (bytes: Buffer): void => {
     try {
-      unpackMessage(bytes);
+      unpackMessage(bytes, anyExtent);
     } catch (error) {
       expect(error).toBeInstanceOf(RafikiError);
     }
@@ -82,12 +90,24 @@ test.each([
   ['containers', `[${'[],'.repeat(1_200_000)}0]`],
   ['values', `[${'0,'.repeat(6_000_000)}0]`],
 ])('too many %s are refused before they are made', (_, text) => {
-  expect(() => unpackMessage(json(text))).toThrowError(
+  expect(() => unpackMessage(json(text), anyExtent)).toThrowError(
     expect.objectContaining({ detail: 'its JSON has too many values, or too many levels' }),
+  );
+});
+
+test('JSON and parts have an extent of their own, since they take more than their bytes', () => {
+  const parts = bytesOf([new Float32Array(0), 'x'.repeat(2000), '\0']);
+  expect(unpackMessage(parts, { ...anyExtent, parts: 3 })).toHaveLength(3);
+  expect(() => unpackMessage(parts, { ...anyExtent, parts: 2 })).toThrowError(
+    expect.objectContaining({ detail: 'it has too many parts' }),
+  );
+  expect(unpackMessage(json('"abc"'), { ...anyExtent, jsonBytes: 5 })).toBe('abc');
+  expect(() => unpackMessage(json('"abcd"'), { ...anyExtent, jsonBytes: 5 })).toThrowError(
+    expect.objectContaining({ detail: 'its JSON is too long' }),
   );
 });
 
 test('what is in texts does not count', () => {
   const text = `"${'[,'.repeat(3_000_000)}\\"[["`;
-  expect(unpackMessage(json(text))).toBe(JSON.parse(text));
+  expect(unpackMessage(json(text), anyExtent)).toBe(JSON.parse(text));
 });

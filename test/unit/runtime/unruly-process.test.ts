@@ -6,7 +6,7 @@ const entry = new URL('../../support/unruly-child.ts', import.meta.url);
 
 const limits: OrderLimits<number> = {
   limitMs: 60_000,
-  maxBytes: 2 ** 16,
+  ...{ maxBytes: 2 ** 16, jsonBytes: 1000, parts: 10 },
   read(answer) {
     const { pid }: { pid?: unknown } = Object(answer);
     if (typeof pid === 'number') return pid;
@@ -47,6 +47,8 @@ test.each([
   ['JSON that is cut off', 'its JSON is cut off'],
   ['JSON of a length below 0', 'its JSON is cut off'],
   ['JSON of many levels', 'its JSON has too many values, or too many levels'],
+  ['many arrays', 'it has too many parts'],
+  ['long JSON', 'its JSON is too long'],
   ['an array that is cut off', 'a part of it is cut off'],
   ['half a number in an array', unreadable],
   ['an array of an unknown kind', 'a part of it is of no known kind'],
@@ -57,7 +59,7 @@ test.each([
   ['errors without end', 'bytes to stderr'],
 ])('one that answers with %s is ended', async (kind, cause) => {
   const child = await start();
-  const limit = kind === 'JSON of many levels' ? { ...limits, maxBytes: 2 ** 20 } : limits;
+  const limit = kind === 'JSON of many levels' ? { ...limits, maxBytes: 2 ** 20, jsonBytes: 2 ** 20 } : limits;
   await expect(child.order({ kind }, limit)).rejects.toMatchObject({
     end: { kind: 'unruly', cause: expect.stringContaining(cause) },
   });
