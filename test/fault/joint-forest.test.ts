@@ -88,10 +88,11 @@ test('two workers grow the model of one, also if one of them is killed in the mi
   const other = await workerThat(together, false);
   await eventually(async () => roundsFile(/^worker-\d+$/));
   process.kill(leading, 'SIGCONT');
-  await eventually(async () => newestRound() > 100 || undefined);
+  await eventually(async () => newestRound() > 0 || undefined); // how many follow before they rest depends on the machine
   process.kill(other, 'SIGKILL');
   expect(await ended(together)).toBe('completed');
   expect(rafiki.log()).toContain('a round ended without shares');
+  expect(rafiki.log()).not.toContain('left a trial of another worker');
   const alone = await train('alone', 1);
   expect(await ended(alone)).toBe('completed');
   expect(await modelOf(together)).toEqual(await modelOf(alone));
