@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import type { BoosterOptions } from './booster.ts';
+import type { BinnedTable } from './binned-table.ts';
+import type { BoostingObjective, TreeTargets } from './objective.ts';
+import type { BoostingSettings } from './settings.ts';
+
+interface TreeSource {
+  settings: BoostingSettings;
+  objective: BoostingObjective;
+  work: { table: BinnedTable };
+  targets: TreeTargets;
+}
 
 /**
  * Hash of all that trees follow from: settings, where scores start and how derivatives become integers, targets and weights, and each row's
@@ -21,5 +30,3 @@ export function treeFingerprint({ settings, objective, work: { table }, targets 
   add(table.bins);
   return hash.digest('hex');
 }
-
-type TreeSource = Pick<BoosterOptions, 'settings' | 'objective' | 'work' | 'targets'>;

@@ -55,12 +55,12 @@ class ClockTeam extends TransportTeam {
   }
 }
 
-interface Led extends Partial<Pick<LeadingGrowth, 'payoff' | 'isCheckpointWanted'>> {
+interface LedUntilStalled extends Partial<Pick<LeadingGrowth, 'payoff' | 'isCheckpointWanted'>> {
   near: MemoryTransport;
   team?: TransportTeam;
 }
 
-async function leadWith({ near, team = new ClockTeam({ near }), ...options }: Led) {
+async function leadWith({ near, team = new ClockTeam({ near }), ...options }: LedUntilStalled) {
   const lead = new MemoryLead(11);
   near.leads.push(lead);
   const following = followRows(rows, settings, lead);
