@@ -61,7 +61,7 @@ export const explanationsOf = (orders: readonly string[]): ExpectedAnswer => ({
 });
 
 /** Outputs and a sample, or the texts of an error. */
-export const boundsOf = ({ outputs, maxNumbers, hasSample }: ExpectedAnswer): AnswerBounds => ({
+export const answerBounds = ({ outputs, maxNumbers, hasSample }: ExpectedAnswer): AnswerBounds => ({
   maxBytes: WORD_BYTES + NUMBER_BYTES * outputs * maxNumbers + (hasSample === true ? MAX_SAMPLE_BYTES : 0),
   jsonBytes: WORD_BYTES,
   parts: outputs + WORDS,

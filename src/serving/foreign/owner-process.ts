@@ -8,7 +8,14 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { BatchResult } from '../devices/device.ts';
 import type { EnsembleFiles } from '../devices/replica.ts';
 import type { ThreadOrder } from '../devices/thread-orders.ts';
-import { boundsOf, type ExpectedAnswer, noOutput, type OwnerAnswer, readAnswer, sampleOnly } from './owner-answers.ts';
+import {
+  answerBounds,
+  type ExpectedAnswer,
+  noOutput,
+  type OwnerAnswer,
+  readAnswer,
+  sampleOnly,
+} from './owner-answers.ts';
 import { OwnerFolder } from './owner-folder.ts';
 
 const isSource = import.meta.url.endsWith('.ts');
@@ -197,7 +204,7 @@ export class OwnerProcess {
     if (this.#isStopped) throw stopping();
     const limits = {
       limitMs,
-      ...boundsOf(expected),
+      ...answerBounds(expected),
       read: (answer: unknown) => readAnswer(answer, expected),
     };
     const send = (message: ThreadOrder) => process.order(message, limits);
