@@ -99,17 +99,17 @@ export interface ReadingOptions {
   /** To read into, where they have type and length. */
   spare?: readonly RoundVector[];
   /** For tests: called between what is read and the look whether it has changed meanwhile. */
-  beforeLook?(): void;
+  betweenReads?(): void;
 }
 
 /** Undefined if there is no such file, or it is just being written. Throws CorruptParams if it is none of a round. */
-export const readRoundHead = <Head>(file: string, { beforeLook }: ReadingOptions = {}): Head | undefined =>
-  readExisting(file, (descriptor) => readHead<Head>(descriptor, beforeLook)?.stored.head);
+export const readRoundHead = <Head>(file: string, { betweenReads }: ReadingOptions = {}): Head | undefined =>
+  readExisting(file, (descriptor) => readHead<Head>(descriptor, betweenReads)?.stored.head);
 
 /** The same of all of it. */
 export function readRoundFile<Head>(
   file: string,
-  { spare = [], beforeLook }: ReadingOptions = {},
+  { spare = [], betweenReads }: ReadingOptions = {},
 ): RoundFile<Head> | undefined {
   return readExisting(file, (descriptor) => {
     const found = readHead<Head>(descriptor);
@@ -129,7 +129,7 @@ export function readRoundFile<Head>(
       at += vector.byteLength;
       return vector;
     });
-    beforeLook?.();
+    betweenReads?.();
     return isUnchanged(descriptor, start) ? { head: stored.head, vectors } : undefined;
   });
 }
@@ -142,7 +142,7 @@ interface FoundHead<Head> {
   size: number;
 }
 
-function readHead<Head>(descriptor: number, beforeLook?: () => void): FoundHead<Head> | undefined {
+function readHead<Head>(descriptor: number, betweenReads?: () => void): FoundHead<Head> | undefined {
   const stat = fstatSync(descriptor);
   if (!stat.isFile()) throw damaged();
   const prefix = Buffer.alloc(LENGTH_BYTES);
@@ -152,7 +152,7 @@ function readHead<Head>(descriptor: number, beforeLook?: () => void): FoundHead<
   if (length > MAX_HEAD_BYTES) throw damaged();
   const start = Buffer.alloc(LENGTH_BYTES + length);
   readAll(descriptor, start, 0);
-  beforeLook?.();
+  betweenReads?.();
   if (!isUnchanged(descriptor, start) || start.readUInt32LE() !== length) return undefined;
   return { stored: JSON.parse(start.toString('utf8', LENGTH_BYTES)) as StoredHead<Head>, start, size: stat.size };
 }

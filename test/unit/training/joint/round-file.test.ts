@@ -49,16 +49,16 @@ describe('a file of a round that is written again and again', () => {
 
   it.each([999, 1000])('that is written while it is being read is read at the next look: %i sums', (length) => {
     updateRoundFile(file, sums(1));
-    const beforeLook = (): void => updateRoundFile(file, sums(2, 1000));
+    const betweenReads = (): void => updateRoundFile(file, sums(2, 1000));
     const spare = [new Float64Array(length)];
-    expect(readRoundFile(file, { spare, beforeLook })).toBeUndefined();
-    expect(readRoundHead(file, { beforeLook: () => updateRoundFile(file, sums(3)) })).toBeUndefined();
+    expect(readRoundFile(file, { spare, betweenReads })).toBeUndefined();
+    expect(readRoundHead(file, { betweenReads: () => updateRoundFile(file, sums(3)) })).toBeUndefined();
     expect(readRoundFile(file, { spare })).toEqual(sums(3));
   });
 
   it('that is replaced while it is being read is read as it was', () => {
     updateRoundFile(file, sums(1));
-    expect(readRoundFile(file, { beforeLook: () => updateRoundFile(file, sums(2, 7)) })).toEqual(sums(1));
+    expect(readRoundFile(file, { betweenReads: () => updateRoundFile(file, sums(2, 7)) })).toEqual(sums(1));
     expect(readRoundFile(file)).toEqual(sums(2, 7));
   });
 
