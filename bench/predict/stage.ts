@@ -85,14 +85,27 @@ async function train(session: Database): Promise<void> {
   ]);
   await session.query('create table bench_train as select * from bench_text where id <= 2000');
   for (const [family, model] of Object.entries(models)) {
-    const [study] = await session.query<{ id: number }>(
-      `select rafiki_train('sentiment', 'bench_train', model => $1, families => array[$2], max_trials => 1, target => 'label',
-         features => array['body']::name[], seed => 1) as id`,
-      [model, family],
-    );
-    const [ended] = await session.query<{ state: string }>('select rafiki_wait($1) as state', [study?.id]);
-    if (ended?.state !== 'completed') throw new Error(`training ${model} ended as ${ended?.state}`);
+    await trainSentences(session, { model, family, seed: 1 });
   }
+}
+
+/** A trial of one family on two thousand sentences of the stage. */
+export const trainSentences = (
+  session: Database,
+  { model, family, seed }: { model: string; family: string; seed: number },
+): Promise<void> =>
+  completed(
+    session,
+    `select rafiki_train('sentiment', 'bench_train', model => $1, families => array[$2], max_trials => 1, target => 'label',
+       features => array['body']::name[], seed => $3) as id`,
+    [model, family, seed],
+  );
+
+/** Requests a study, and waits until it has its model. */
+export async function completed(session: Database, request: string, values: readonly unknown[]): Promise<void> {
+  const [study] = await session.query<{ id: number }>(request, values);
+  const [ended] = await session.query<{ state: string }>('select rafiki_wait($1) as state', [study?.id]);
+  if (ended?.state !== 'completed') throw new Error(`study ${study?.id} ended as ${ended?.state}`);
 }
 
 /** Sentences of 10 to 40 words, as long as film reviews are, from 5,000 words of which few depend on the class. */

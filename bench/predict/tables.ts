@@ -8,7 +8,7 @@ import { byTurns, compare, freshTable, median, roundsOf, settled, timed } from '
 import { timerFunction } from './one-call.ts';
 import { missingPeer } from './peer-stage.ts';
 import { encodedBatches, RawRuns, trainedModel } from './raw.ts';
-import { models, type PredictStage } from './stage.ts';
+import { completed, models, type PredictStage } from './stage.ts';
 import { type PeerForm, RowsPeer } from './tables-peer.ts';
 
 const ROWS = 10_000;
@@ -76,13 +76,12 @@ export async function trainOn(
   session: Database,
   { model, families, knobs }: { model: string; families: readonly string[]; knobs: Record<string, number> },
 ): Promise<void> {
-  const [study] = await session.query<{ id: number }>(
+  await completed(
+    session,
     `select rafiki_train('tabular_classification', 'bench_learnt', model => $1, families => $2, knobs => $3, max_trials => $4,
        target => 'income', seed => 1) as id`,
     [model, families, JSON.stringify(knobs), families.length],
   );
-  const [ended] = await session.query<{ state: string }>('select rafiki_wait($1) as state', [study?.id]);
-  if (ended?.state !== 'completed') throw new Error(`training ${model} ended as ${ended?.state}`);
 }
 
 /** The table bench_adult, and the view bench_learnt of its first 8,000 rows. */

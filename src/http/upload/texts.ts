@@ -7,8 +7,8 @@ import type { RoleTransaction } from '../../db/role-login.ts';
 import { withCommas } from '../../domain/csv-separator.ts';
 import { PLAIN_TEXT, textTypes } from '../../domain/text-types.ts';
 import { BadData } from '../../errors/errors.ts';
+import { jsonExcess } from '../../runtime/json-excess.ts';
 import { HttpRefusal } from '../error-answer.ts';
-import { excessOf } from '../json-body.ts';
 import { checkNames, MAX_COLUMNS } from './column-names.ts';
 import { copyText } from './copy-text.ts';
 
@@ -160,7 +160,7 @@ const tooLong = (number: number): BadData =>
 /** Nothing for an empty line. */
 function copiedObject(line: string, number: number): string {
   if (line.trim() === '') return '';
-  const excess = excessOf(Buffer.from(line), lineLimits);
+  const excess = jsonExcess(Buffer.from(line), lineLimits);
   if (excess !== undefined) {
     throw new BadData(
       `line ${number} of the uploaded file ${excess === 'depth' ? 'is too deep' : 'has too many values'}`,

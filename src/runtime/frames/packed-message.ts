@@ -1,5 +1,5 @@
 import { ProtocolViolation } from '../../errors/errors.ts';
-import { isJsonWithin } from './json-extent.ts';
+import { type JsonLimits, jsonExcess } from '../json-excess.ts';
 
 /**
  * Plain data with typed arrays as bytes, for a process whose word is not taken: the length of JSON, JSON, and then the bytes of the arrays and the
@@ -9,6 +9,8 @@ import { isJsonWithin } from './json-extent.ts';
 const HEAD_BYTES = 4;
 /** As bytes they need no escapes, and no search for them. */
 const LONG_CHARS = 1024;
+/** A little more than the largest model says of itself, see `foreign/extent.ts`. */
+const jsonLimits: JsonLimits = { depth: 128, values: 5_500_000, containers: 1_100_000 };
 const MARK = '\0';
 const TEXT = 't';
 const NUMBER = 'n';
@@ -84,7 +86,8 @@ export function unpackMessage(body: Buffer, { jsonBytes, parts }: MessageExtent)
     if (start < HEAD_BYTES || start > body.length) throw new RangeError('its JSON is cut off');
     if (start - HEAD_BYTES > jsonBytes) throw new RangeError('its JSON is too long');
     const json = body.subarray(HEAD_BYTES, start);
-    if (!isJsonWithin(json)) throw new RangeError('its JSON has too many values, or too many levels');
+    if (jsonExcess(json, jsonLimits) !== undefined)
+      throw new RangeError('its JSON has too many values, or too many levels');
     const rest = { body, at: start, parts };
     const message = unpacked(JSON.parse(json.toString('utf8')), rest);
     if (rest.at !== body.length) throw new RangeError('it has more bytes than it names');

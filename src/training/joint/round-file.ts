@@ -43,7 +43,7 @@ export function writeRoundFile<Head>(file: string, content: RoundFile<Head>): vo
 const HEAD_UNIT = 256;
 const SPACE = 0x20;
 
-/** The same in place where the size allows it: a hundredth of the time of a new file, for many small rounds. */
+/** The same in place where the size allows it: a new file takes many times as long, and a forest has many small rounds. */
 export function updateRoundFile<Head>(file: string, content: RoundFile<Head>): void {
   const { vectors } = content;
   const given = startOf(content);
