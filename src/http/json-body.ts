@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { InvalidEncoding, InvalidParameter, RequestTooLarge } from '../errors/errors.ts';
-import { jsonExcess } from '../runtime/json-excess.ts';
+import { jsonExcess } from '../runtime/frames/json-excess.ts';
 
 /** Brackets that open, and commas, of a body. Parsing takes 0.3 µs for each, and an empty array of two bytes becomes many times that. */
 const MAX_VALUES = 2 ** 21;

@@ -7,7 +7,7 @@ import type { RoleTransaction } from '../../db/role-login.ts';
 import { withCommas } from '../../domain/csv-separator.ts';
 import { PLAIN_TEXT, textTypes } from '../../domain/text-types.ts';
 import { BadData } from '../../errors/errors.ts';
-import { jsonExcess } from '../../runtime/json-excess.ts';
+import { jsonExcess } from '../../runtime/frames/json-excess.ts';
 import { HttpRefusal } from '../error-answer.ts';
 import { checkNames, MAX_COLUMNS } from './column-names.ts';
 import { copyText } from './copy-text.ts';

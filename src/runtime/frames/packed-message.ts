@@ -1,5 +1,5 @@
 import { ProtocolViolation } from '../../errors/errors.ts';
-import { type JsonLimits, jsonExcess } from '../json-excess.ts';
+import { type JsonLimits, jsonExcess } from './json-excess.ts';
 
 /**
  * Plain data with typed arrays as bytes, for a process whose word is not taken: the length of JSON, JSON, and then the bytes of the arrays and the
