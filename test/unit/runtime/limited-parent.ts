@@ -1,4 +1,4 @@
-// For limited-process.test.ts: starts a process that computes without end, and says which.
+// For limited-process.test.ts: starts a process that has started others, and computes without end.
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { anyExtent } from '../../../src/runtime/frames/packed-message.ts';
@@ -8,7 +8,7 @@ const entry = new URL('./limited-child.ts', import.meta.url);
 const child = await LimitedProcess.start({
   ...{ entry, memoryBytes: 2 ** 30, reads: [path.dirname(fileURLToPath(entry))], nice: 1, onEnd: () => undefined },
 });
-const limits = { limitMs: 600_000, maxBytes: 1_000, ...anyExtent, read: Number };
-const pid = await child.order({ kind: 'who' }, limits);
+const limits = { limitMs: 600_000, maxBytes: 1_000, ...anyExtent, read: () => null };
+await child.order({ kind: 'start' }, limits);
 void child.order({ kind: 'spin' }, limits).catch(() => undefined);
-process.send?.(pid);
+process.send?.(null);

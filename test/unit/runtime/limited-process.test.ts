@@ -1,14 +1,14 @@
 import { fork, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { OrderChannel } from '../../../src/runtime/frames/order-channel.ts';
 import { anyExtent } from '../../../src/runtime/frames/packed-message.ts';
-import { fencedOff } from '../../../src/runtime/limited/fence.ts';
+import { fenceParts } from '../../../src/runtime/limited/fence.ts';
 import { LimitedProcess, type OrderLimits, ProcessEnded } from '../../../src/runtime/limited/limited-process.ts';
 
 const entry = new URL('./limited-child.ts', import.meta.url);
@@ -32,6 +32,8 @@ const within = (limitMs: number): OrderLimits<unknown> => ({
 const can = (file: string, ...args: string[]): boolean =>
   process.platform === 'linux' && spawnSync(file, [...args, 'true'], { stdio: 'ignore' }).status === 0;
 const network = can('unshare', '--user', '--map-current-user', '--net', '--ipc', '--');
+const processes =
+  network && can('unshare', '--user', '--map-current-user', '--pid', '--fork', '--kill-child', '--mount-proc', '--');
 const files = can(
   'setpriv',
   '--no-new-privs',
@@ -43,7 +45,7 @@ const files = can(
 );
 
 interface Stage {
-  look: { kind: 'look'; file: string; port: number };
+  look: { kind: 'look'; file: string; port: number; starter: number };
   dir: string;
   close(): void;
 }
@@ -59,7 +61,7 @@ async function stage(): Promise<Stage> {
     server.close();
     rmSync(dir, { recursive: true });
   };
-  return { look: { kind: 'look', file, port }, dir, close };
+  return { look: { kind: 'look', file, port, starter: process.pid }, dir, close };
 }
 
 test('a process like any other reaches files, network and parent, so that the next test can fail', async () => {
@@ -72,7 +74,7 @@ test('a process like any other reaches files, network and parent, so that the ne
     const found = await new Promise((resolve, reject) => {
       new OrderChannel(pipe, { onAnswer: resolve, onFault: reject }).send(look, within(0));
     });
-    expect(found).toMatchObject({ readsFile: true, readsParent: true, connects: true });
+    expect(found).toMatchObject({ readsFile: true, readsParent: true, seesStarter: true, connects: true });
     expect((found as { environment: string[] }).environment).toContain('PATH');
   } finally {
     child.kill();
@@ -80,8 +82,10 @@ test('a process like any other reaches files, network and parent, so that the ne
   }
 });
 
-test('it has no environment, and reaches neither files nor the network nor its parent, where the system can see to that', async () => {
-  expect(await fencedOff()).toEqual([...(network ? ['network'] : []), ...(files ? ['files'] : [])]);
+test('it has no environment, and reaches neither files nor the network nor other processes, where the system can see to that', async () => {
+  const parts = Object.entries({ network, processes, files });
+  const names = (isThere: boolean): string[] => parts.filter(([, each]) => each === isThere).map(([name]) => name);
+  expect(await fenceParts()).toEqual({ away: names(true), reached: names(false) });
   const { look, dir, close } = await stage();
   const child = await limited();
   const reader = await limited([dir]);
@@ -90,6 +94,7 @@ test('it has no environment, and reaches neither files nor the network nor its p
       environment: [],
       readsFile: !files,
       readsParent: !network,
+      seesStarter: !processes,
       connects: !network,
     });
     expect(await reader.order(look, within(60_000))).toMatchObject({ readsFile: true }); // it was opened to this one
@@ -134,29 +139,49 @@ test('it is ended where an order takes too long, or too much memory', async () =
   await expect(large.order({ kind: 'allocate' }, within(60_000))).rejects.toMatchObject({ end: { kind: 'died' } });
 });
 
-const isAlive = (pid: number): boolean => {
+const statOf = (pid: string): { parent: number; state: string } | undefined => {
   try {
-    process.kill(pid, 0);
-    return true;
+    const [state = '', parent] = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? [];
+    return { state, parent: Number(parent) };
   } catch {
-    return false;
+    return undefined; // it has just ended
   }
 };
 
-test('what it has started ends with it', async () => {
-  const child = await limited();
-  const pid = (await child.order({ kind: 'start' }, within(60_000))) as number;
-  expect(isAlive(pid)).toBe(true);
-  await child.kill();
-  await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
-});
+/** What a process has started, and what that has started. */
+function startedBy(pid: number): number[] {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const own = processes.filter((name) => statOf(name)?.parent === pid).map(Number);
+  return own.flatMap((child) => [child, ...startedBy(child)]);
+}
 
-test('a process that computes without end ends with the one that started it, however that ends', async () => {
-  const parent = fork(fileURLToPath(new URL('./limited-parent.ts', import.meta.url)), {
-    execArgv: ['--import', 'tsx'],
+const areAlive = (pids: readonly number[]): boolean => pids.some((pid) => (statOf(String(pid))?.state ?? 'Z') !== 'Z');
+
+describe.runIf(process.platform === 'linux')('what it has started', () => {
+  test('ends with it, also what has left its group if it has a namespace of processes', async () => {
+    const before = startedBy(process.pid);
+    const child = await limited();
+    await child.order({ kind: 'start' }, within(60_000));
+    const started = startedBy(process.pid).filter((pid) => !before.includes(pid));
+    const sleeping = started.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('/bin/sleep'));
+    expect(sleeping).toHaveLength(2);
+    await child.kill();
+    const [inGroup = 0] = sleeping;
+    await expect.poll(() => areAlive(processes ? started : [inGroup]), { timeout: 5_000 }).toBe(false);
+    if (!processes) process.kill(sleeping[1] as number);
   });
-  const pid = (await new Promise((resolve) => parent.once('message', resolve))) as number;
-  expect(isAlive(pid)).toBe(true);
-  parent.kill('SIGKILL');
-  await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
+
+  test('ends with the process that started it, however that ends', async () => {
+    const parent = fork(fileURLToPath(new URL('./limited-parent.ts', import.meta.url)), {
+      execArgv: ['--import', 'tsx'],
+    });
+    await new Promise((resolve) => parent.once('message', resolve));
+    const started = startedBy(parent.pid as number);
+    const computing = started.filter((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith(process.execPath),
+    );
+    expect(computing).not.toHaveLength(0);
+    parent.kill('SIGKILL');
+    await expect.poll(() => areAlive(processes ? started : computing), { timeout: 5_000 }).toBe(false);
+  });
 });

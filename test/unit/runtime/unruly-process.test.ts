@@ -90,7 +90,7 @@ test('one that answers orders that it does not read cannot make them pile up', a
 test('an order that cannot be sent is no fault of the process, and the next one is', async () => {
   const child = await start();
   await expect(child.order({ kind: 'who', number: 1n }, limits)).rejects.toThrow(TypeError);
-  expect(await child.order({ kind: 'who' }, limits)).toBeGreaterThan(1);
+  expect(await child.order({ kind: 'who' }, limits)).toBeGreaterThan(0);
 });
 
 test('its end does not wait for what has left its group with its pipes', async () => {
