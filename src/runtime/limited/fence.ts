@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * How a command is kept from the network, from other processes and from files, by tools of Linux that may be missing, or forbidden in a
- * container: a user namespace with a network of its own, in which the memory and the environment of other processes cannot be read
- * either; a namespace of processes, whose first one it is, so that it sees no other, and what it has started ends with it; and Landlock, which opens
- * only the files that are named. Sockets that are files can still be connected to: docs/security.md says so.
+ * container: a namespace of processes, in which it sees no other, and all ends with the first one, which is not the command itself;
+ * a user namespace with a network of its own, in which the memory and the environment of other processes cannot be read
+ * either; and Landlock, which opens only the files that are named. Sockets that are files can still be connected to: docs/security.md says so.
  */
 interface FencePart {
   name: string;
@@ -46,9 +46,18 @@ const ruleOf = (file: string): string[] => [
 
 const unshare = ['unshare', '--user', '--map-current-user'];
 
+/**
+ * The first process of a namespace stays in the group that is killed, and takes the namespace with it. The command has a session of its own, since signals to
+ * a group go to other namespaces, too; and by the next part another user namespace, so that it cannot trace the first process.
+ */
+const FIRST = 'setsid "$@"; exit';
+
 const parts: readonly FencePart[] = [
+  {
+    name: 'processes',
+    command: () => [...unshare, '--pid', '--fork', '--kill-child', '--mount-proc', '--', '/bin/sh', '-c', FIRST, 'sh'],
+  },
   { name: 'network', command: () => [...unshare, '--net', '--ipc', '--'] },
-  { name: 'processes', command: () => [...unshare, '--pid', '--fork', '--kill-child', '--mount-proc', '--'] },
   {
     name: 'files',
     command: (reads) => [
@@ -75,7 +84,12 @@ async function tried(): Promise<readonly FencePart[]> {
 
 const works = ([file = '', ...args]: readonly string[]): Promise<boolean> =>
   new Promise((resolve) => {
-    const probe = spawn(file, [...args, 'true'], { stdio: 'ignore', timeout: PROBE_MS, env: {} });
+    const probe = spawn(file, [...args, 'true'], {
+      stdio: 'ignore',
+      timeout: PROBE_MS,
+      killSignal: 'SIGKILL',
+      env: {},
+    });
     probe.once('error', () => resolve(false)).once('close', (code) => resolve(code === 0));
   });
 

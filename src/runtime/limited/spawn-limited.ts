@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import { getPriority, setPriority } from 'node:os';
 import type { Readable } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { fenceOf } from './fence.ts';
@@ -15,8 +14,6 @@ const BASE_ADDRESS_BYTES = 1.5 * 2 ** 30;
 const SOURCE_ADDRESS_BYTES = 2 * 2 ** 30;
 /** Of JavaScript's objects: files and tensors are outside. */
 const HEAP_MB = 512;
-/** The kernel's maximum. */
-const LOWEST = 19;
 
 /**
  * No core files, few descriptors, a limit of addresses, and no new files; what a system does not know is skipped. The limits cannot be
@@ -27,7 +24,7 @@ const LOWEST = 19;
 const LAUNCHER = `
 ( read -r _ <&4; kill -9 -$$ ) 3<&- </dev/null >/dev/null 2>&1 &
 exec 4<&-
-ulimit -c 0; ulimit -n 256; ulimit -v "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f 0; shift 2; exec "$@"`;
+ulimit -c 0; ulimit -n 256; ulimit -v "$1" 2>/dev/null; [ "$2" = 0 ] || ulimit -f 0; n=$3; shift 3; exec nice -n "$n" "$@"`;
 
 export interface SpawnLimits {
   /** The file that it runs: `.ts` in the source tree, `.js` in the build. */
@@ -62,7 +59,8 @@ export async function spawnLimited({
   // WebAssembly would reserve 10 GB of addresses to find accesses outside of its memory
   const options = [`--max-old-space-size=${HEAP_MB}`, '--disable-wasm-trap-handler'];
   const node = [process.execPath, ...options, ...(isSource ? ['--import', tsx()] : [])];
-  const limited = ['/bin/sh', '-c', LAUNCHER, 'sh', String(Math.ceil(addresses / 1024)), isSource ? '0' : '1'];
+  const kilobytes = String(Math.ceil(addresses / 1024));
+  const limited = ['/bin/sh', '-c', LAUNCHER, 'sh', kilobytes, isSource ? '0' : '1', String(nice)];
   const [file = '', ...args] = [...limited, ...(await fenceOf(reads)), ...node, fileURLToPath(entry)];
   const child = spawn(file, args, {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
@@ -78,24 +76,15 @@ export async function spawnLimited({
     pipe?.unref();
     pipe?.on('error', () => undefined); // its end is reported anyway
   }
-  if (child.pid !== undefined) lower(child.pid, nice);
   return { child, stderr: stderr ?? undefined, orders: orders ?? undefined };
 }
 
-/** The process, with all that it has started, unless that has left its group. */
+/** The process, with all that it has started; without a namespace of processes, unless that has left its group. */
 export function killGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
     // all have ended
-  }
-}
-
-function lower(pid: number, nice: number): void {
-  try {
-    setPriority(pid, Math.min(getPriority() + nice, LOWEST));
-  } catch {
-    // it has just ended, or the system does not allow it
   }
 }

@@ -71,6 +71,10 @@ describe('the members of a model', () => {
 describe('time for it', () => {
   test('is reserved as the best trial needs it, if that is a quarter of the time at most', () => {
     expect(refitReserve(refitting(), [scored()])).toBeCloseTo(14 + 2); // and until it starts
+    const quick = scored({ family: 'encoder', fullSeconds: 0 });
+    const network = newTrial('running', { id: 2, number: 2, rung: 1, rungSize: 1, fullSeconds: 400 });
+    expect(refitReserve(refitting(), [quick, network])).toBe(0); // its plan leaves the time
+    expect(refitReserve(refitting(), [quick, { ...network, state: 'failed' }])).toBeGreaterThan(0);
     const other = newTrial('running', { id: 2, number: 2, seconds: 30, epoch: 10 });
     expect(refitReserve(refitting(), [scored(), other])).toBeCloseTo(14 + 2 + 3); // and an epoch of it
     expect(refitReserve(refitting(), [scored({ seconds: 400 })])).toBe(0);

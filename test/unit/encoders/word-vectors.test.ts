@@ -73,6 +73,12 @@ describe('a package of word vectors', () => {
     ['no dimensions', { ...whole(), dimensions: 0.5 }],
     ['a word without a vector', { ...whole(), words: [...words, 'constructor'] }],
     ['a vector that is too short', { ...whole(), vectors: { ...whole().vectors, film: [1, 2] } }],
+    ['no word', { ...whole(), words: [] }],
+    ['a word that is none', { ...whole(), words: [...words, { toString: 1 }] }],
+    ['a word twice', { ...whole(), words: [...words, 'film'] }],
+    ['the mark of unknown words as a word', { ...whole(), words: ['[UNK]'], vectors: { '[UNK]': [1, 2, 3] } }],
+    ['too many dimensions', { ...whole(), dimensions: 2 ** 53 }],
+    ['numbers beyond single floats', { ...whole(), vectors: { ...whole().vectors, film: [1, 1e39, 3] } }],
     ['numbers that are none', { ...whole(), vectors: { ...whole().vectors, film: [1, 'x', 3] } }],
   ])('is refused with %s', async (_, content) => {
     await write(content);

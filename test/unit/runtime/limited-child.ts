@@ -1,6 +1,6 @@
 // For limited-process.test.ts: says what it can reach.
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { OrderPipe } from '../../../src/runtime/frames/order-pipe.ts';
 
@@ -8,9 +8,10 @@ interface Probe {
   file: string;
   port: number;
   /** The process that starts this one. */
-  starter: number;
+  starter: { pid: number; command: string };
   kind: 'look' | 'spin' | 'allocate' | 'start' | 'where' | 'echo';
   load?: unknown;
+  signals?: boolean;
 }
 
 const reads = (file: string): boolean => {
@@ -28,11 +29,12 @@ const connects = (port: number): Promise<boolean> =>
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
   });
 
-async function answer({ kind, file, port, starter, load }: Probe): Promise<void> {
+async function answer({ kind, file, port, starter, load, signals }: Probe): Promise<void> {
   if (kind === 'spin') for (;;);
   if (kind === 'echo') return void pipe.answer(load);
   if (kind === 'where') return void pipe.answer([process.cwd(), reads('package.json')]);
   if (kind === 'start') {
+    if (signals) process.on('SIGTERM', () => undefined).kill(0, 'SIGTERM'); // all of its group
     for (const detached of [false, true]) spawn('/bin/sleep', ['600'], { stdio: 'ignore', detached });
     return void pipe.answer(null);
   }
@@ -43,7 +45,8 @@ async function answer({ kind, file, port, starter, load }: Probe): Promise<void>
   pipe.answer({
     environment: Object.keys(process.env).filter((name) => name !== 'PWD'),
     readsFile: reads(file),
-    seesStarter: existsSync(`/proc/${starter}`),
+    seesStarter:
+      reads(`/proc/${starter.pid}/cmdline`) && readFileSync(`/proc/${starter.pid}/cmdline`, 'utf8') === starter.command,
     readsParent: reads(`/proc/${process.ppid}/environ`),
     connects: await connects(port),
   });

@@ -26,7 +26,7 @@ it('keeps a network unchanged if there is enough time', async () => {
   expect(fullSeconds).toBeGreaterThan(0);
 });
 
-it('chooses the next smaller one while half of the epochs do not fit into the time of the study', async () => {
+it('chooses the next smaller one while three quarters of the epochs do not fit into the time of the study', async () => {
   const { knobs } = await fitToTime(await wide({}), none, new Set());
   expect(knobs).toMatchObject({ width: 16, epochs: 5 });
 });
