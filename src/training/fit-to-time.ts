@@ -8,8 +8,8 @@ import { createRng } from '../runtime/rng.ts';
 import { epochOf, prepareTrial, trainerOf } from './trial.ts';
 
 /**
- * Minimum share of its epochs for which a network must have time: a smaller one that is trained to its end is better. ResNet on CIFAR-10 in ten minutes
- * (half of its epochs): .802 at width 32, .816 at width 16.
+ * Minimum share of its epochs for which a network must have time: a smaller one that is trained to its end is as good or better, and answers more quickly. ResNet on
+ * CIFAR-10 in ten minutes, half of its epochs at width 32: docs/experiments/zoo.md.
  */
 const MIN_SHARE = 0.75;
 
