@@ -17,7 +17,7 @@ export interface RungStep {
 /**
  * What a study whose trials take long can do next, the preferred first: fill its first rung, or begin the next one. It starts with one
  * trial, whose worker measures it and plans its time; one of a family that is quick on all data, such as a head on a pretrained encoder, has no
- * place in the plan, and is trained beside the next. Null for a study without rungs: its trials are quick or have a number of workers,
+ * place in the plan, and is trained while the next one is. Null for a study without rungs: its trials are quick or have a number of workers,
  * or there is time enough to train each of them to its end.
  */
 export function rungSteps({ study, trials, isSlow, idleWorkers, someWorkers }: StudyView): RungStep[] | null {
