@@ -1,7 +1,7 @@
 import type { Study } from '../db/statements/studies.ts';
 import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { endsByItself } from '../models/registry.ts';
-import { isScored, secondsLeft } from './study-view.ts';
+import { isScored, isUseful, secondsLeft } from './study-view.ts';
 
 /** A refit has more rows, and other load may slow it down: its time is that of the trial, times this. */
 const MARGIN = 1.4;
@@ -23,7 +23,7 @@ export const withoutRefits = (trials: readonly TrialRow[]): TrialRow[] =>
 export function refitReserve(study: Study, trials: readonly TrialRow[]): number {
   if (!refits(study)) return 0;
   const [best] = trials.filter(isScored).sort((a, b) => b.score - a.score);
-  const hasRungs = trials.some(({ rung, state }) => rung !== null && state !== 'failed' && state !== 'cancelled');
+  const hasRungs = trials.some((trial) => isUseful(trial) && trial.rung !== null);
   if (best === undefined || hasRungs) return 0; // in a study with rungs the last trial leaves time
   const needed = neededSeconds(best);
   if (needed > (MAX_RESERVE * study.maxTimeMs) / 1000) return 0;

@@ -2,7 +2,7 @@ import type { RungPlace, TrialRow } from '../db/statements/trials.ts';
 import { rungSeconds, rungSizes } from '../domain/rungs.ts';
 import { trialEnded } from '../domain/state.ts';
 import { affordableTrials } from '../domain/training.ts';
-import { isScored, type StudyView, secondsLeft, workersOf } from './study-view.ts';
+import { isScored, isUseful, type StudyView, secondsLeft, workersOf } from './study-view.ts';
 
 /** Trials that a study with rungs can start next. */
 export interface RungStep {
@@ -25,6 +25,7 @@ export function rungSteps({ study, trials, isSlow, idleWorkers, someWorkers }: S
   const useful = trials.filter(isUseful);
   const first = measuredTrial(trials);
   if (first === undefined) {
+    // one that waits for a worker with its family delays no other
     const isMeasured = useful.every(
       ({ fullSeconds, state, family }) => fullSeconds !== null || (state === 'waiting' && someWorkers?.has(family)),
     );
@@ -48,8 +49,6 @@ export function rungSteps({ study, trials, isSlow, idleWorkers, someWorkers }: S
   }
   return steps;
 }
-
-const isUseful = ({ state }: TrialRow): boolean => state !== 'failed' && state !== 'cancelled';
 
 /** The trial whose time the plan follows, one that is not quick on all data; undefined before one is measured. */
 export const measuredTrial = (trials: readonly TrialRow[]): TrialRow | undefined =>

@@ -21,6 +21,9 @@ export const workersOf = ({ trials, idleWorkers }: Pick<StudyView, 'trials' | 'i
 
 export const secondsLeft = ({ maxTimeMs, elapsedMs }: Study): number => Math.max(0, maxTimeMs - elapsedMs) / 1000;
 
+/** A trial that has, or can still have, a result. */
+export const isUseful = ({ state }: TrialRow): boolean => state !== 'failed' && state !== 'cancelled';
+
 /** A trial whose weights can become part of a model. */
 export const isScored = (trial: TrialRow): trial is TrialRow & { score: number; validationHash: Buffer } =>
   (trial.state === 'completed' || trial.state === 'stopped') &&

@@ -20,7 +20,7 @@ const MAX_WORD = 64;
 /** What is no word of the vocabulary, and padding. */
 const UNKNOWN = '[UNK]';
 
-/** Words, also of several with hyphens between; any other character is a word. Words with other characters inside the vocabulary has not. */
+/** Words, also of several with hyphens between; any other character is a word. The vocabulary has no words with other characters inside. */
 const wordPattern = String.raw`[\p{L}\p{M}\p{N}]+(?:-[\p{L}\p{M}\p{N}]+)*|\S`;
 
 /** Word vectors for wink-nlp (GloVe, 341,479 English words in lower case): the vector of a text is made of those of its words. */

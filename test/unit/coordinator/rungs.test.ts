@@ -157,6 +157,15 @@ describe('a study whose trials take long', () => {
     expect(only.trials).toHaveLength(5);
   });
 
+  test('measures another trial while one waits for a worker that has its family', () => {
+    const view = { study: newStudy({ task: 'image_classification', maxTimeMs: 600_000 }), search, isSlow: true };
+    const trials = [newTrial('waiting', { family: 'resnet', rung: 1 })];
+    const actions = (someWorkers?: ReadonlyMap<string, number>) =>
+      planStudy({ ...view, trials, idleWorkers: 3, ...(someWorkers && { someWorkers }) }, random);
+    expect(actions()).toEqual([]);
+    expect(actions(new Map([['resnet', 1]]))).toMatchObject([{ kind: 'propose', trial: { rung: { number: 1 } } }]);
+  });
+
   test('replaces a candidate that failed', () => {
     const actions = planStudy(
       {
