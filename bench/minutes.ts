@@ -10,13 +10,30 @@ export interface MinutesOptions {
   seeds?: string | undefined;
 }
 
-/** The minutes of a study, and the families that are trained alone for comparison: those that could be the best one. */
-const grid: Record<DataName, { minutes: readonly number[]; families: readonly string[]; metric: string }> = {
-  cifar10: { minutes: [5, 10, 20, 40], families: ['resnet', 'vgg'], metric: 'accuracy' },
-  fruit: { minutes: [5, 15], families: ['yolo', 'ssd'], metric: 'map50' },
-  raccoon: { minutes: [5, 8], families: ['yolo', 'ssd'], metric: 'map50' },
-  mr: { minutes: [1, 4], families: ['fasttext', 'temporal_cnn'], metric: 'accuracy' },
-  trec: { minutes: [1, 4], families: ['fasttext', 'temporal_cnn'], metric: 'accuracy' },
+interface Comparison {
+  minutes: readonly number[];
+  /** Trained alone for comparison: those that could be the best one. */
+  families: readonly string[];
+  /** The first one is compared. */
+  metrics: readonly [string, ...string[]];
+  /** Of a family alone: one network takes all the time, or trials are tried for as long. */
+  maxTrials?: number;
+}
+
+const images = { metrics: ['accuracy'], maxTrials: 1 } as const;
+const boxes = { metrics: ['map50', 'ap75'], maxTrials: 1, families: ['yolo', 'ssd'] } as const;
+const texts = {
+  metrics: ['accuracy'],
+  minutes: [1, 4],
+  families: ['linear_text', 'fasttext', 'temporal_cnn'],
+} as const;
+
+const grid: Record<DataName, Comparison> = {
+  cifar10: { ...images, minutes: [5, 10, 20, 40], families: ['resnet', 'vgg'] },
+  fruit: { ...boxes, minutes: [5, 15] },
+  raccoon: { ...boxes, minutes: [5, 8] },
+  mr: texts,
+  trec: texts,
 };
 
 const STUDY = 'study';
@@ -31,15 +48,16 @@ export async function* minutesBench({ data, seeds = '2' }: MinutesOptions): Asyn
       hint: `Data sets: ${Object.keys(dataSets).join(', ')}.`,
     });
   }
-  const { minutes, families, metric } = grid[data];
-  const kept = new KeptResults(`minutes/${data}.csv`, ['trained', 'minutes', 'seed', metric, 'rows']);
+  const { minutes, families, metrics: names, maxTrials } = grid[data];
+  const kept = new KeptResults(`minutes/${data}.csv`, ['trained', 'minutes', 'seed', ...names, 'rows']);
   for (let seed = 1; seed <= Number(seeds); seed++) {
     for (const time of minutes) {
       for (const trained of [STUDY, ...families]) {
         if (kept.has(trained, time, seed)) continue;
-        const options = trained === STUDY ? '' : `, families => '{${trained}}', max_trials => 1`;
+        const limit = maxTrials === undefined ? '' : `, max_trials => ${maxTrials}`;
+        const options = trained === STUDY ? '' : `, families => '{${trained}}'${limit}`;
         const { metrics } = await trainedStudy(data, `max_time => '${time} min', seed => ${seed}${options}`);
-        kept.add([trained, time, seed, metrics[metric] ?? 0, metrics['rows'] ?? 0]);
+        kept.add([trained, time, seed, ...[...names, 'rows'].map((name) => metrics[name] ?? 0)]);
         drawCurves(data, kept);
       }
     }
@@ -59,7 +77,7 @@ function figureOf(
 ): Figure {
   const score = mean(scoresOf(kept, STUDY, time));
   const alone = Math.max(...families.map((family) => mean(scoresOf(kept, family, time))));
-  const rows = Number(kept.rows[0]?.[4]);
+  const rows = Number(kept.rows[0]?.at(-1));
   const bar = alone - Math.sqrt((alone * (1 - alone)) / rows);
   const value = Number(score.toPrecision(4));
   const figure = { bench: 'minutes', name: `${data}-${time}-min`, value, unit: '', bar: Number(bar.toPrecision(4)) };
@@ -67,7 +85,11 @@ function figureOf(
 }
 
 function drawCurves(data: DataName, kept: KeptResults): void {
-  const { minutes, families, metric } = grid[data];
+  const {
+    minutes,
+    families,
+    metrics: [metric],
+  } = grid[data];
   const curves = [STUDY, ...families].map((name) => ({
     name: name === STUDY ? 'study, default settings' : `${name} alone`,
     points: minutes.flatMap((time) => {
