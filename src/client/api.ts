@@ -84,6 +84,10 @@ export interface RafikiApi {
       h?: number;
     }[];
   };
+  Finding: {
+    finding: string;
+    detail: string;
+  };
   Grant: {
     model: string;
     role: string;

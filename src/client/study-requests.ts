@@ -65,6 +65,12 @@ export class StudyRequests {
     return this.http.json('/v1/studies', { json: study, ...options });
   }
 
+  /** What is to be known of the rows of such a study, before it: as rafiki_check. */
+  async check(study: RafikiApi['TrainArguments'], options?: ClientRequestOptions): Promise<RafikiApi['Finding'][]> {
+    const request = { json: study, isLong: true, ...options };
+    return (await this.http.json<{ findings: RafikiApi['Finding'][] }>('/v1/studies/check', request)).findings;
+  }
+
   /** The study whenever it changes, until it ends; connects again by itself. */
   watch(study: number, options?: Pick<ClientRequestOptions, 'signal'>): AsyncGenerator<RafikiApi['Study'], void, void> {
     return watchStudy(this.http, study, options);
@@ -89,12 +95,15 @@ export class StudyRequests {
     return (await this.list<'studies', RafikiApi['Study']>('/v1/studies', options, { model, state })).studies;
   }
 
-  /** False if the study had ended already, as of the next three. */
+  /** False if the study had ended already, as of the next four. */
   cancel = (study: number, options?: ClientRequestOptions): Promise<boolean> => this.#steer(study, 'cancel', options);
   /** Ends it now, and keeps what it has. */
   finish = (study: number, options?: ClientRequestOptions): Promise<boolean> => this.#steer(study, 'finish', options);
   pause = (study: number, options?: ClientRequestOptions): Promise<boolean> => this.#steer(study, 'pause', options);
   resume = (study: number, options?: ClientRequestOptions): Promise<boolean> => this.#steer(study, 'resume', options);
+  /** Gives it more time, an interval of SQL: '10 min'. */
+  extend = (study: number, more: string, options?: ClientRequestOptions): Promise<boolean> =>
+    this.#steer(study, 'extend', { json: { more }, ...options });
 
   async trials(
     study: number,
@@ -122,11 +131,11 @@ export class StudyRequests {
     return this.http.json(path, { ...options, query: { limit, offset, ...query } });
   }
 
-  protected change<Answer>(path: string, options?: ClientRequestOptions): Promise<Answer> {
+  protected change<Answer>(path: string, options?: SentRequest): Promise<Answer> {
     return this.http.json(path, { method: 'POST', ...options });
   }
 
-  async #steer(study: number, step: string, options?: ClientRequestOptions): Promise<boolean> {
+  async #steer(study: number, step: string, options?: SentRequest): Promise<boolean> {
     return (await this.change<{ done: boolean }>(pathOf`/v1/studies/${study}/${step}`, options)).done;
   }
 }

@@ -52,10 +52,13 @@ export const metrics = {
   likelihood: { output: 'label', title: 'exp(-log loss): the geometric mean of what the right classes were given' },
   auc: { output: 'label', title: 'area under the ROC curve of each class against the others, the mean over classes' },
   r2: { output: 'number', title: 'share of the variance that is explained' },
-  rmse: { output: 'number', title: 'share of the standard deviation that the root mean squared error is below it' },
+  rmse: {
+    output: 'number',
+    title: '1 − root mean squared error / standard deviation: 1 is perfect, 0 as good as their mean',
+  },
   mae: {
     output: 'number',
-    title: 'share of the mean distance from the median that the mean absolute error is below it',
+    title: '1 − mean absolute error / mean distance from the median: 1 is perfect',
   },
   map50: { output: 'boxes', title: 'average precision of each class at an overlap of 0.5, the mean over classes' },
 } as const satisfies Record<string, { output: OutputKind; title: string }>;

@@ -114,7 +114,7 @@ export function createHttp(options: CreateHttpOptions): HttpServer {
         ...serviceRoutes(),
         ...tokenRoutes(),
         ...datasetRoutes(limits),
-        ...studyRoutes(),
+        ...studyRoutes(limits),
         ...eventRoutes({
           ...{ changed, streams: new Streams(limits), stopping: stopping.signal, logger },
           ...{ signIns, recheckMs: limits.signInRefreshMs },

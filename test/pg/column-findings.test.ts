@@ -46,6 +46,15 @@ test('prices as texts are no keys', async () => {
   ]);
 });
 
+test('whole numbers that are all different are a key if they are named so', async () => {
+  await db.query(
+    'create table uploaded as select i as id, i / 2 as shop_id, i as population, i % 2 as y from generate_series(1, 200) i',
+  );
+  expect(await noticed(`select rafiki_train('tabular_classification', 'uploaded', target => 'y')`)).toEqual([
+    'left out: id (all values differ)',
+  ]);
+});
+
 test('a list of very many columns is shortened', async () => {
   const [made] = await db.query<{ sql: string }>(
     `select format('create view all_keys as select 1 as y, %s', string_agg(format('gen_random_uuid() as column_%s', i), ', ')) as sql from generate_series(1, 800) i`,

@@ -144,6 +144,13 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
     await page.getByText('(paused)').waitFor();
     await page.getByRole('button', { name: 'Resume' }).click();
     await page.getByRole('button', { name: 'Pause' }).waitFor();
+    await page.getByRole('button', { name: 'More time' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'More time' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    const [{ time } = {}] = await database.db.query<{ time: string }>(
+      `select max_time::text as time from rafiki.study where model = 'never'`,
+    );
+    expect(time).toBe('00:40:00');
     await page.getByRole('button', { name: 'Cancel study' }).click();
     await page.keyboard.press('Escape');
     expect((await ann('GET', `/v1/studies/${created.body.study}`)).body['state']).not.toBe('cancelled');

@@ -239,7 +239,16 @@ describe('rights', () => {
     expect((await ann('POST', '/v1/models/films/predict', { query: 'great' })).body).toEqual({ prediction: 'pos' });
   });
 
-  test('a study is cancelled by its owner', async () => {
+  test('rows are checked before a study, with its arguments and the rights of the role', async () => {
+    const asked = { task: 'sentiment', source: 'reviews', target: 'label', features: ['body'], max_trials: 3 };
+    const { status, body } = await ann<{ findings: { finding: string }[] }>('POST', '/v1/studies/check', asked);
+    expect([status, body.findings[0]?.finding]).toEqual([200, 'rows']);
+    const mistaken = await ann('POST', '/v1/studies/check', { ...asked, target: 'no such column' });
+    expect([mistaken.status, mistaken.body]).toMatchObject([404, { error: { code: '42703' } }]);
+    expect((await bob('POST', '/v1/studies/check', asked)).status).toBe(403);
+  });
+
+  test('a study is extended and cancelled by its owner', async () => {
     const { body } = await ann<{ study: number }>('POST', '/v1/studies', {
       task: 'text_classification',
       source: 'public.reviews',
@@ -248,6 +257,16 @@ describe('rights', () => {
       model: 'other',
       max_trials: 100,
     });
+    const extend = `/v1/studies/${body.study}/extend`;
+    expect((await bob('POST', extend, { more: '1 min' })).status).toBe(404);
+    expect((await ann('POST', extend, { more: '7 min' })).body).toEqual({ done: true });
+    const [{ time } = {}] = await database.db.query<{ time: string }>(
+      'select max_time::text as time from rafiki.study where id = $1',
+      [body.study],
+    );
+    expect(time).toBe('00:17:00');
+    for (const more of ['-1 min', 'soon', '31 days'])
+      expect([more, (await ann('POST', extend, { more })).body]).toMatchObject([more, { error: { code: '22023' } }]);
     expect((await ann('POST', `/v1/studies/${body.study}/cancel`)).body).toEqual({ done: true });
     await expect.poll(async () => (await ann('GET', `/v1/studies/${body.study}`)).body['state']).toBe('cancelled');
   });

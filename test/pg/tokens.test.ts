@@ -276,6 +276,8 @@ describe('over HTTP', () => {
         status: 200,
         body: { done: false },
       });
+    expect((await client('POST', `/v1/studies/${study}/extend`, { more: '1 min' })).body).toEqual({ done: false });
+    expect((await client('POST', '/v1/studies/check', { task: 'sentiment', source: 'reviews' })).status).toBe(200);
   });
 
   test('it predicts, one, many and in detail, and by the inference protocol', async () => {

@@ -8,7 +8,7 @@ as $$
   values ('rafiki.latency_budget', '50ms', 'how long a prediction may take'),
          ('rafiki.on_overdue', 'answer', 'what an overdue prediction returns: answer, error or null'),
          ('rafiki.traceparent', '', 'the trace of OpenTelemetry that predictions belong to, as in W3C Trace Context'),
-         ('rafiki.read_ahead', 'on', 'whether the plain form reads rows ahead'),
+         ('rafiki.read_ahead', 'on', 'whether rafiki_predict(model, column) reads the next rows of its table ahead'),
          ('rafiki.array_literals', 'off', 'whether a single text may look like an array'),
          ('rafiki.fill_wait', '500ms', 'how long a write to an attached table may wait for predictions, 0 to 1s'),
          ('rafiki.alpha_first', '1', 'probability that the first trials of a study start from random weights'),

@@ -82,8 +82,8 @@ as $$
   where b.relation <> source and i.identifies is not null group by b.attname
 $$;
 
--- Texts that look like keys: short, without spaces, and all different in the first rows; numbers with a decimal point are prices rather than keys. The query is the caller's own.
-create or replace function rafiki._key_like(source regclass, texts name[]) returns name[]
+-- Columns that look like keys: short, without spaces, and all different in the first rows; numbers with a decimal point are prices rather than keys. The query is the caller's own.
+create or replace function rafiki._key_like(source regclass, columns name[]) returns name[]
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -95,8 +95,8 @@ declare
   like_keys name[];
   found name[] := '{}';
 begin
-  for start in 1..cardinality(texts) by columns_at_once loop
-    part := texts[start:start + columns_at_once - 1];
+  for start in 1..cardinality(columns) by columns_at_once loop
+    part := columns[start:start + columns_at_once - 1];
     execute format('select array_remove(array[%s], null) from (select %s from %s limit %s) r',
       (select string_agg(format('case when count(%1$I) >= %2$s and count(distinct %1$I::text) = count(*) and max(length(%1$I::text)) <= 64 '
                                 'and not bool_or(%1$I::text collate "C" ~ ''[[:space:]]'') '
@@ -137,13 +137,13 @@ language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   with other as materialized (
-    select c.*, coalesce(rafiki._identifies(source, c.name), b.reason) as identifies, (
+    select c.*, c.type in ('smallint', 'integer', 'bigint') and c.name ~* '(^|_)id$' as is_id, coalesce(rafiki._identifies(source, c.name), b.reason) as identifies, (
       select 'filled by a model' from pg_trigger t -- of rafiki_attach, as rafiki._attached() reads it
       where t.tgrelid = source and t.tgname ~ '^rafiki_[0-9]+_update$' and t.tgattr[cardinality(t.tgattr) - 1] = c.place limit 1) as filled
     from rafiki._column_kinds(source) c left join rafiki._identified_behind(source) b on b.name = c.name
     where c.name is distinct from target and c.name is distinct from split),
   looked_at as (
-    select rafiki._key_like(source, coalesce(array_agg(o.name order by o.place) filter (where o.kind = 'text'), '{}')) as keys,
+    select rafiki._key_like(source, coalesce(array_agg(o.name order by o.place) filter (where o.kind = 'text' or o.is_id), '{}')) as keys,
            rafiki._no_objects(source, coalesce(array_agg(o.name order by o.place) filter (where o.kind = 'object'), '{}')) as values
     from other o where o.identifies is null)
   select o.name, coalesce(o.identifies, o.filled, case when o.kind is null then o.type when o.name = any (l.values) then 'no JSON object in some rows' end,

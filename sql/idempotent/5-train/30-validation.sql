@@ -102,7 +102,7 @@ begin
       raise exception using errcode = 'datatype_mismatch',
         message = format('column "%s" of %s cannot choose the validation rows', request.validation_split, request.source),
         detail = 'It is not a boolean.',
-        hint = 'For a column of times, give the first moment: validation_after => ''2026-01-01''.';
+        hint = 'For a column of times, say after which one: validation_after => ''2026-01-01''.';
     end if;
     if request.validation_split = any (request.target || request.features) then
       raise exception using errcode = 'duplicate_column',

@@ -191,7 +191,7 @@ comment on function rafiki_train is $$Starts training a model on the rows of a t
 rafiki_wait(study) or in the view rafiki.studies; look at the rows first with rafiki_check. A name that exists gets its
 next version, deployed only if it is not worse on the rows of this study. A study ends when its time or trials are used
 up, when target_score is reached, or when more trials are not worth it (setting rafiki.terminator). Its best models are
-then trained again on all rows (setting rafiki.refit). With the setting rafiki.gpu on, only workers with a GPU take its
+then trained again on all rows, if there is time and the validation rows are not your own choice (setting rafiki.refit). With the setting rafiki.gpu on, only workers with a GPU take its
 trials.
 
 Arguments:
@@ -201,7 +201,8 @@ Arguments:
   target: the column of labels, of numbers, or of boxes; default: the only candidate by type and name
   features: the column of texts or images, as a list of one name, default: the only candidate; or the columns that a task
     tabular_… reads, default: all others but keys and what no model reads, which a notice lists
-  families: which families to try; default: all of the task; rafiki.family lists them
+  families: which families to try; default: all of the task for which there are trials, time and an encoder enough;
+    rafiki.family lists them
   knobs: values, ranges or lists of knobs: {"width": 16, "learning_rate": {"min": 0.01, "max": 0.1}}; rafiki_knobs(task)
     lists them
   advisor: what proposes the knobs of each trial; rafiki.advisor lists them
@@ -209,7 +210,8 @@ Arguments:
     falls from the setting rafiki.alpha_first (1) to rafiki.alpha_last (0.1) by the middle of the study; a trial publishes
     its weights when their score beats the best of their family by rafiki.delta (0.005)
   max_trials: how many trials at most, 10000 or less; 16 if neither it nor max_time is given, 200 for a table or with max_time
-  max_time: how long they may take together, @max_study_days@ days or less; 10 min if it is not given
+  max_time: how long they may take from the start of the first one on the clock, without pauses, @max_study_days@ days or
+    less; 10 min if it is not given. A trial that is in an epoch then may take a minute longer
   target_score: a score in (0, 1] that is good enough to end
   validation: share of the rows that trials are scored on, 0.2 if it is not given
   seed: makes a study repeatable; default: random. Without it, earlier studies of yours decide what is tried first
@@ -222,8 +224,8 @@ Arguments:
   metric: what trials are compared by; default: the first of rafiki.metric; log_loss is likelihood, which is exp(-log loss)
   class_weights: balanced makes rare classes weigh as much as frequent ones
   replace: lets the version replace one with other classes or another task
-  workers_per_trial: how many workers train each trial together, @max_workers_per_trial@ or less; default: idle workers of other
-    machines join a trial that takes long
+  workers_per_trial: how many workers train each trial together, @max_workers_per_trial@ or less; the best ones are then not trained
+    again on all rows. Default: idle workers of other machines join a trial that takes long
   ensemble: how the members of the model decide together: best (one alone), vote (the majority; of numbers a mean) or
     weighted (the weighted mean of probabilities, numbers or boxes); default: what cross-validation over the validation
     rows prefers

@@ -135,10 +135,11 @@ as $$
     replace => null, workers_per_trial => null, ensemble => null, start => null)) c
 $$;
 
-comment on function rafiki_check is $$Checks the rows before training, with the arguments of rafiki_train. Reports the rows used and left out, the classes,
+comment on function rafiki_check is $$Checks the rows before training, with those arguments of rafiki_train that concern rows. Reports the rows used and left out, the classes,
 labels that may be typos of others, rows that repeat others, are on both sides of the split or have several labels, the
 score of always giving the same answer, the standard error of a score, and the time that a trial takes; of several
-columns, one that alone tells the target, and others that are constant, nearly all different, or numbers as texts.
+columns, one that alone tells the target, and others that are constant, nearly all different, or numbers as texts; of numbers as
+target their range, the rows and the error of their mean.
 Reads with your rights, and writes nothing.
 
 Arguments:
@@ -152,7 +153,7 @@ Arguments:
   validation_split: a boolean column, true where trials are scored on the row
   validation_after: trials are scored on rows later than this
   metric: what trials are compared by
-  max_time: how long trials may take together; 10 min if it is not given
+  max_time: how long the study would take; 10 min if it is not given
 
 Result: findings, each with its detail
 

@@ -87,7 +87,7 @@ set search_path = pg_catalog, pg_temp
 as $$ select rafiki._steer(study, 'finish') $$;
 
 comment on function rafiki_finish(bigint) is $$Ends a study now and keeps its best trials: running trials stop with their best epoch, the model is made from the trials
-that have a score, and is deployed as usual. If no trial has a score yet, one continues until its first score; a study whose
+that have a score, without training them again on all rows, and is deployed as usual. If no trial has a score yet, one continues until its first score; a study whose
 trials have not started has nothing to keep, and ends without a model.
 
 Arguments:
@@ -156,7 +156,8 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._extend(study, more) $$;
 
-comment on function rafiki_extend(bigint, interval) is $$Gives an open study more time. If it had stopped starting trials, it starts them again, but not once it trains its networks on all rows.
+comment on function rafiki_extend(bigint, interval) is $$Gives an open study more time, not more trials. If it had stopped starting trials, it starts them again, but not
+once it trains its networks on all rows, nor where more would gain too little (setting rafiki.terminator).
 
 Arguments:
   study: its number

@@ -149,7 +149,7 @@ language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select rafiki._rollback(model) $$;
 
-comment on function rafiki_rollback(text) is $$Deploys the version that was deployed before the current one; a version that is still loading counts as the current
+comment on function rafiki_rollback(text) is $$Deploys the highest earlier version that has answered before; a version that is still loading counts as the current
 one, and is not deployed.
 
 Arguments:

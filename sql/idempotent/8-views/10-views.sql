@@ -40,7 +40,8 @@ cross join lateral (
   select string_agg(k.key || '=' || k.value, ' ' order by k.key) as knobs from jsonb_each_text(t.knobs) k) k
 order by t.study_id desc, t.score desc nulls last, t.number;
 comment on view rafiki.trials is
-  'Trials, best first within each study: the leaderboard. warm is the share of initial weights that came from other trials, '
+  'Trials, best first within each study: the leaderboard. state: stopped ended early with its best epoch, and counts like completed; '
+  'cancelled has no result. warm is the share of initial weights that came from other trials, '
   'most of them from parent. refits: the trial whose network it trains again on all rows, without a score. The knobs as jsonb are in rafiki.trial';
 
 create or replace view rafiki.reports with (security_invoker = true) as

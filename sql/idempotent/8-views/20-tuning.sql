@@ -275,7 +275,7 @@ set search_path = pg_catalog, pg_temp
 as $$ select * from rafiki._report(study) $$;
 
 comment on function rafiki_report(bigint) is $$Where the time of a study went: a line for the time before a worker began, one for each trial, with its share of the time
-of all, and one for ensemble and deployment. In a study with rungs a last line says what more time would likely bring. For a running study its plan
+of all, and one for ensemble and deployment. In a study of one long trial, or of several of which the best go on, a last line says what more time would likely bring. For a running study its plan
 stands at the end.
 
 Arguments:

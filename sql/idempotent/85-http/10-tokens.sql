@@ -154,7 +154,7 @@ rafiki.tokens.
 Arguments:
   name: what you call it: what will use it
   valid_for: how long; at most the days that rafiki.quota allows (366)
-  only_predicts: whether it predicts and explains with models that your role may use, and does nothing else: for what answers the world
+  only_predicts: whether it predicts and explains with models that your role may use, and does nothing else: for a public page or an application
 
 Result: the token
 

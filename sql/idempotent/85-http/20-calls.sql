@@ -19,7 +19,7 @@ begin
 end $$;
 
 -- The same for a token that only predicts: what predictions need, and what tells of the models. Where they were learnt from, and whose rights the role
--- has, is not for what answers the world.
+-- has, is not for a public page.
 create or replace function rafiki._predicting(call text, args jsonb) returns setof json
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -127,14 +127,12 @@ as $$
     limit (args ->> 'limit')::int offset (args ->> 'offset')::int) d
 $$;
 
-create or replace function rafiki._http_train(args jsonb) returns setof json
-language plpgsql volatile parallel unsafe
+-- The study that is asked for, with the arguments of rafiki_train.
+create or replace function rafiki._requested(args jsonb) returns rafiki.study
+language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  study bigint;
-begin
-  study := rafiki._train(rafiki._request(
+  select r from rafiki._request(
     args ->> 'task', rafiki._relation_named('source', args ->> 'source'), args ->> 'model', (args ->> 'target')::name, rafiki._texts(args -> 'features')::name[],
     rafiki._texts(args -> 'families'), coalesce(args -> 'knobs', '{}'), coalesce(args ->> 'advisor', 'bayesian'),
     (args ->> 'collaborative')::boolean, (args ->> 'max_trials')::int, rafiki._interval_named('max_time', args ->> 'max_time'),
@@ -142,9 +140,24 @@ begin
     coalesce(args ->> 'on_bad_row', 'error'),
     rafiki._relation_named('validation_source', args ->> 'validation_source'),
     (args ->> 'validation_split')::name, rafiki._time_named('validation_after', args ->> 'validation_after'), args ->> 'metric', args ->> 'class_weights',
-    (args ->> 'replace')::boolean, (args ->> 'workers_per_trial')::int, args ->> 'ensemble', args ->> 'start'));
+    (args ->> 'replace')::boolean, (args ->> 'workers_per_trial')::int, args ->> 'ensemble', args ->> 'start') r
+$$;
+
+create or replace function rafiki._http_train(args jsonb) returns setof json
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  study constant bigint := rafiki._train(rafiki._requested(args));
+begin
   return query select * from rafiki._http_studies(jsonb_build_object('study', study));
 end $$;
+
+-- With the rights of the caller, as all calls.
+create or replace function rafiki._http_check(args jsonb) returns setof json
+language sql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select row_to_json(c) from rafiki._check(rafiki._requested(args)) c $$;
 
 -- The caller's studies, or one of them.
 create or replace function rafiki._http_studies(args jsonb) returns setof json
@@ -166,17 +179,22 @@ as $$
     limit (args ->> 'limit')::int offset (args ->> 'offset')::int) f
 $$;
 
--- cancel, finish, pause or resume
+-- cancel, finish, pause or resume, or extend by more
 create or replace function rafiki._http_steer(args jsonb) returns setof json
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  study constant bigint := args ->> 'study';
+  step constant text := args ->> 'step';
 begin
-  if args ->> 'step' is null or args ->> 'step' not in ('cancel', 'finish', 'pause', 'resume') then
-    raise exception using errcode = 'invalid_parameter_value', message = 'a study can be cancelled, finished, paused and resumed',
-      detail = format('It was to be: %s.', left(args ->> 'step', 80)), hint = 'The step is one of cancel, finish, pause and resume.';
+  if step is null or step not in ('cancel', 'finish', 'pause', 'resume', 'extend') then
+    raise exception using errcode = 'invalid_parameter_value', message = 'a study can be cancelled, finished, paused, resumed and extended',
+      detail = format('It was to be: %s.', left(step, 80)), hint = 'The step is one of cancel, finish, pause, resume and extend.';
   end if;
-  return query select json_build_object('done', rafiki._steer((args ->> 'study')::bigint, args ->> 'step'));
+  return query select json_build_object('done', case step
+    when 'extend' then rafiki._extend(study, rafiki._interval_named('more', args ->> 'more'))
+    else rafiki._steer(study, step) end);
 end $$;
 
 -- The trials of a study by number, or the best first; or one of them.

@@ -115,7 +115,7 @@ export const settingsTable = {
   minutes: {
     flag: 'minutes',
     kind: kind.wholeNumber(10_000),
-    about: 'for train: the time, which is used up',
+    about: 'for train: the time at most',
     otherwise: '16 trials, or 200 of a table, in 10 minutes',
   },
   column: {

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { UndefinedObject } from '../../errors/errors.ts';
+import type { HttpLimits } from '../limits.ts';
 import { type HttpRoute, route } from '../route.ts';
 import {
   DEFAULT_PAGE,
@@ -47,6 +48,7 @@ export type StudyAnswer = Static<typeof studySchema>;
 const texts = Type.Array(Type.String({ maxLength: 1000 }), { maxItems: 1600 });
 /** What Postgres has as such. */
 const integer = Type.Integer({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1 });
+const timeSpan = Type.String({ maxLength: 100, description: 'an interval: 10 min' });
 const domain = Type.Record(Type.String(), Type.Unknown());
 
 /** The arguments of rafiki_train, by their names. */
@@ -62,7 +64,7 @@ const trainBody = Type.Object(
     advisor: Type.Optional(Type.String({ maxLength: 100 })),
     collaborative: Type.Optional(Type.Boolean()),
     max_trials: Type.Optional(integer),
-    max_time: Type.Optional(Type.String({ maxLength: 100, description: 'an interval: 10 min' })),
+    max_time: Type.Optional(timeSpan),
     target_score: Type.Optional(Type.Number()),
     validation: Type.Optional(Type.Number()),
     seed: Type.Optional(integer),
@@ -81,6 +83,8 @@ const trainBody = Type.Object(
   { $id: 'TrainArguments', additionalProperties: false },
 );
 
+const findingSchema = Type.Object({ finding: Type.String(), detail: Type.String() }, { $id: 'Finding' });
+
 export async function studyOf(role: SignedIn, study: string): Promise<StudyAnswer> {
   const [found] = await role.call<StudyAnswer>('studies', { study });
   if (found !== undefined) return found;
@@ -93,9 +97,17 @@ export async function studyOf(role: SignedIn, study: string): Promise<StudyAnswe
 export const newestStudies = (role: SignedIn): Promise<StudyAnswer[]> =>
   role.call<StudyAnswer>('studies', { limit: DEFAULT_PAGE });
 
+async function steer(
+  role: SignedIn,
+  change: { study: string; step: string; more?: string },
+): Promise<{ done: boolean }> {
+  const [row] = await role.call<{ done: boolean }>('steer', change);
+  return { done: row?.done ?? false };
+}
+
 const steps = ['cancel', 'finish', 'pause', 'resume'] as const;
 
-export const studyRoutes = (): HttpRoute[] => [
+export const studyRoutes = ({ longStatementMs }: HttpLimits): HttpRoute[] => [
   route({
     method: 'POST',
     path: '/v1/studies',
@@ -108,6 +120,17 @@ export const studyRoutes = (): HttpRoute[] => [
       const [study] = await role.call<Static<typeof studySchema>>('train', body);
       return study as Static<typeof studySchema>;
     },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/studies/check',
+    tag,
+    summary: 'What rafiki_check finds in the rows that a study with these arguments would have',
+    body: trainBody,
+    answer: Type.Object({ findings: Type.Array(findingSchema) }),
+    handle: async ({ role, body }) => ({
+      findings: await role.call<Static<typeof findingSchema>>('check', body, longStatementMs),
+    }),
   }),
   route({
     method: 'GET',
@@ -138,6 +161,16 @@ export const studyRoutes = (): HttpRoute[] => [
     answer: studySchema,
     handle: ({ role, params }) => studyOf(role, params.study),
   }),
+  route({
+    method: 'POST',
+    path: '/v1/studies/:study/extend',
+    tag,
+    summary: 'As rafiki_extend: gives an open study more time',
+    params: studyParams,
+    body: Type.Object({ more: timeSpan }, { additionalProperties: false }),
+    answer: doneSchema,
+    handle: ({ role, params, body }) => steer(role, { study: params.study, step: 'extend', ...body }),
+  }),
   ...steps.map((step) =>
     route({
       method: 'POST',
@@ -146,10 +179,7 @@ export const studyRoutes = (): HttpRoute[] => [
       summary: `As rafiki_${step}`,
       params: studyParams,
       answer: doneSchema,
-      handle: async ({ role, params }) => {
-        const [row] = await role.call<{ done: boolean }>('steer', { study: params.study, step });
-        return { done: row?.done ?? false };
-      },
+      handle: ({ role, params }) => steer(role, { study: params.study, step }),
     }),
   ),
 ];

@@ -3,15 +3,16 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
-import { CsvError, type Parser, parse } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import { BadData, RequestTooLarge } from '../../errors/errors.ts';
 import { shortened, tooMuch, unreadable } from './archive-errors.ts';
+import { boundedRows } from './bounded-rows.ts';
 
 /** The file of an archive that has the labels of its images. */
 export const LABELS = 'labels.csv';
 /** Rows of it: the files that an archive may have. */
 export const MAX_LABELS = 100_000;
-/** What the parser keeps of a row that has no end yet; an empty field counts as its comma. */
+/** Of a row. */
 const MAX_ROW_BYTES = 2 ** 20;
 /** Read between two turns of the event loop: some milliseconds. Rows take a thousand times their bytes in the archive. */
 const PART_BYTES = 64 * 1024;
@@ -70,7 +71,8 @@ async function* rowsOf(bytes: Buffer): AsyncGenerator<string[], undefined> {
   if (!isUtf8(bytes))
     throw new BadData(`${LABELS} in the archive is not valid UTF-8`, { hint: 'Convert it to UTF-8.' });
   const parser = parse({ bom: true, skip_empty_lines: true });
-  const fed = pipeline(Readable.from(partsOf(bytes, parser)), parser);
+  const tooLong = (): Error => tooMuch(`A row of ${LABELS} has more than ${MAX_ROW_BYTES} bytes.`);
+  const fed = pipeline(Readable.from(boundedRows(partsOf(bytes), parser, MAX_ROW_BYTES, tooLong)), parser);
   fed.catch(() => undefined); // the reader of the rows gets the error
   try {
     for await (const row of parser as AsyncIterable<string[]>) yield row;
@@ -86,11 +88,8 @@ async function* rowsOf(bytes: Buffer): AsyncGenerator<string[], undefined> {
   }
 }
 
-async function* partsOf(bytes: Buffer, { info }: Parser): AsyncGenerator<Buffer> {
-  let [rows, rowStart] = [0, 0];
+async function* partsOf(bytes: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += PART_BYTES) {
-    if (info.records > rows) [rows, rowStart] = [info.records, at];
-    if (at - rowStart > MAX_ROW_BYTES) throw tooMuch(`A row of ${LABELS} has more than ${MAX_ROW_BYTES} bytes.`);
     yield bytes.subarray(at, at + PART_BYTES);
     await setImmediate(); // others have their turn
   }

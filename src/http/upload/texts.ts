@@ -9,6 +9,7 @@ import { PLAIN_TEXT, textTypes } from '../../domain/text-types.ts';
 import { BadData } from '../../errors/errors.ts';
 import { jsonExcess } from '../../runtime/frames/json-excess.ts';
 import { HttpRefusal } from '../error-answer.ts';
+import { boundedRows } from './bounded-rows.ts';
 import { checkNames, MAX_COLUMNS } from './column-names.ts';
 import { copyText } from './copy-text.ts';
 
@@ -44,8 +45,9 @@ export async function loadTexts(
 
 /** Columns c0, c1, … of texts; returns the names in the header. */
 async function stageCsv(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Promise<string[]> {
-  const parser = parse({ bom: true, skip_empty_lines: true, max_record_size: MAX_LINE_CHARS });
-  const fed = pipeline(withCommas(decoded(bytes)), parser);
+  const parser = parse({ bom: true, skip_empty_lines: true });
+  const texts = boundedRows(withCommas(decoded(bytes)), parser, MAX_LINE_CHARS, rowTooLong);
+  const fed = pipeline(texts, parser);
   fed.catch(() => undefined); // the reader of the records gets the error
   try {
     const records = (parser as AsyncIterable<string[]>)[Symbol.asyncIterator]();
@@ -58,6 +60,12 @@ async function stageCsv(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Pro
     parser.destroy();
   }
 }
+
+const rowTooLong = (): BadData =>
+  new BadData('a row of the uploaded file is too long', {
+    detail: `The maximum is ${MAX_LINE_CHARS} characters.`,
+    hint: 'Is a closing quote missing?',
+  });
 
 async function next(records: AsyncIterator<string[]>): Promise<string[] | undefined> {
   try {

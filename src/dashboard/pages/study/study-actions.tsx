@@ -5,11 +5,13 @@ import { Failure } from '../../parts/messages.tsx';
 import { useAttempt } from '../../state/loading.ts';
 import { isOpen } from '../../state/study-data.ts';
 
-/** Pause, finish and cancel, while there is something to. */
+const MORE = '10 min';
+
+/** Pause, more time, finish and cancel, while there is something to. */
 export function StudyActions({ study }: { study: StudyAnswer }) {
   const { isBusy, error, attempt } = useAttempt();
   if (!isOpen(study)) return null;
-  const step = (name: string) => post(`/v1/studies/${study.study}/${name}`);
+  const step = (name: string, body?: object) => post(`/v1/studies/${study.study}/${name}`, body);
   return (
     <>
       <div class="actions">
@@ -20,6 +22,11 @@ export function StudyActions({ study }: { study: StudyAnswer }) {
         >
           {study.paused ? 'Resume' : 'Pause'}
         </button>
+        <AskFirst
+          label="More time"
+          question={`The study may take ${MORE} longer. What is being trained now keeps its plan; the time is for what comes after it.`}
+          act={() => step('extend', { more: MORE })}
+        />
         <AskFirst
           label="Finish"
           question="Running trials stop with their best epoch, and the model is made from the trials that have a score."
