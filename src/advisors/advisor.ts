@@ -58,8 +58,6 @@ export interface Advisor {
   propose(search: SearchSpace, history: readonly TrialHistory[], start?: InitialWeights): Proposal | null;
   /** Whether a running trial should continue after its latest report, given all trials of the study. */
   decide(trial: TrialHistory, history: readonly TrialHistory[]): StopDecision;
-  /** Whether no other trial has scored better. */
-  isBest(trial: TrialHistory, history: readonly TrialHistory[]): boolean;
 }
 
 export const bestScore = ({ scores }: Pick<TrialHistory, 'scores'>): number =>

@@ -28,10 +28,10 @@ export const grid: Advisor = {
     const branches = branchesOf(search);
     const sizes = branches.map(({ axes }) => axes.reduce((size, axis) => size * BigInt(levelsOf(axis)), 1n));
     const total = sizes.reduce((sum, size) => sum + size, 0n);
-    // The first trials are not points of the grid; each other trial advanced at least one step.
-    const from = BigInt(history.length - branches.length);
+    // From the beginning: the branches, and so the steps, are those of the families that may be tried now.
+    const most = BigInt(tried.size + MAX_POINTS);
     const indexOf = shuffled(total, search.seed);
-    for (let step = from; step < total && step < from + BigInt(MAX_POINTS); step++) {
+    for (let step = 0n; step < total && step < most; step++) {
       const proposal = pointAt(search, { branches, sizes }, indexOf(step));
       if (!tried.has(keyOf(proposal))) return proposal;
     }

@@ -59,7 +59,10 @@ async function failStudy(leader: Leader, { id, state }: Study, error: unknown): 
   logger.error({ study: id, err: reportError(error) }, 'the study cannot continue');
   try {
     const failed = { id, from: state, event: 'fail', error: reportError(error) } as const;
-    await inTransaction(leader, (on) => transitionStudy({ on, logger }, failed));
+    await inTransaction(leader, async (on) => {
+      await dropStudyParams(on, id);
+      await transitionStudy({ on, logger }, failed);
+    });
   } catch (failure) {
     if (isTransient(failure) || failure instanceof LeaseLost) throw failure;
     logger.error(
@@ -80,7 +83,7 @@ async function advanceStudy(leader: Leader, study: Study, ofWorkers: readonly Wo
   if (actions.length === 0 && !isChanged) return false;
   // One commit for the trials of all idle workers, and so one notification: Postgres serialises commits that notify.
   await inTransaction(leader, async (on) => {
-    await lockStudy(on, study.id);
+    await lockStudy(on, study);
     if (isChanged) await setPlan(on, study.id, described);
     for (const action of actions) await execute({ on, logger }, { study, trials, action });
   });

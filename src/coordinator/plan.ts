@@ -2,7 +2,7 @@ import type { Advisor } from '../advisors/advisor.ts';
 import type { Study } from '../db/statements/studies.ts';
 import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
-import { MAX_PAUSE_DAYS } from '../domain/study-limits.ts';
+import { MAX_FAILURES, MAX_PAUSE_DAYS } from '../domain/study-limits.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import { endsByItself } from '../models/registry.ts';
 import { historyOf, proposals } from './proposals.ts';
@@ -31,9 +31,6 @@ export const OVERTIME_MS = 60_000;
  */
 export const QUEUE_MS = 24 * 3_600_000;
 export const MAX_PAUSE_MS = MAX_PAUSE_DAYS * 24 * 3_600_000;
-/** Failed trials without any score after which a study fails. */
-export const MAX_FAILURES = 3;
-
 /** The next actions of an open study. Pure: after any restart, the same rows lead to the same actions. */
 export function planStudy({ trials: all, ...rest }: StudyView, advisor: Advisor): Action[] {
   const view = { ...rest, trials: withoutRefits(all) };
@@ -66,7 +63,7 @@ function planStart({ cancelRequested, finishRequested, pausedMs }: Study): Actio
 /** Why a study ends with what it has. */
 function reasonToEnd({ elapsedMs, waitedMs, pausedMs, maxTimeMs, finishRequested }: Study): string | null {
   if (finishRequested) return 'it was finished by the user';
-  if ((pausedMs ?? 0) >= MAX_PAUSE_MS) return 'it was paused for too long';
+  if (pausedMs !== null) return pausedMs >= MAX_PAUSE_MS ? 'it was paused for too long' : null;
   if (elapsedMs >= maxTimeMs) return 'max_time has passed';
   if (waitedMs >= QUEUE_MS) return 'no worker started it';
   return null;
@@ -89,13 +86,19 @@ interface Closing {
 }
 
 /**
- * A running trial ends with its best epoch so far, or with its first. It is cancelled if waiting for that is pointless.
+ * A running trial ends with its best epoch so far, or with its first; so does one that has left its worker after an epoch, if the study has nothing
+ * else: the next worker ends it. It is cancelled if waiting for that is pointless.
  */
 function close(trial: TrialRow, { why, study, trials }: Closing): Action[] {
-  const others = study.finishRequested ? trials.some(({ score }) => score !== null) : trials.some(isScored);
-  const expendable = trial.epoch === 0 && others;
+  const hasResult =
+    trials.some(isScored) ||
+    (study.finishRequested && trials.some(({ state, epoch }) => state === 'running' && epoch > 0));
+  const isPointless =
+    trial.state === 'waiting'
+      ? trial.epoch === 0 || hasResult || study.pausedMs !== null
+      : trial.epoch === 0 && hasResult;
   const late = study.elapsedMs >= study.maxTimeMs + OVERTIME_MS;
-  if (trial.state === 'waiting' || expendable || late) return [{ kind: 'cancel-trial', trial }];
+  if (isPointless || late) return [{ kind: 'cancel-trial', trial }];
   return trial.stopRequested ? [] : [{ kind: 'stop-trial', trial, why }];
 }
 

@@ -1,4 +1,4 @@
-import type { Advisor, InitialWeights, SearchSpace, TrialHistory } from '../advisors/advisor.ts';
+import type { Advisor, InitialWeights, Proposal, SearchSpace, TrialHistory } from '../advisors/advisor.ts';
 import { isRandomStart } from '../advisors/random-start.ts';
 import { regretBound, standardError } from '../advisors/terminator.ts';
 import type { Study } from '../db/statements/studies.ts';
@@ -18,6 +18,9 @@ export const historyOf = (trial: TrialRow): TrialHistory => {
   const { number, family, knobs, scores, epochs, state } = trial;
   return { number, family, knobs, scores, epochs, parent: parentOf(trial), ended: trialEnded(state) };
 };
+
+/** One that was cancelled before it had a score says nothing of its knobs. */
+const wasTried = ({ state, scores }: TrialRow): boolean => state !== 'cancelled' || scores.length > 0;
 
 function parentOf({ initialWeights, parent, warmShare }: TrialRow): TrialHistory['parent'] {
   if (initialWeights === 'open') return null;
@@ -41,7 +44,7 @@ export function proposals(view: StudyView, advisor: Advisor): NewTrial[] | { clo
   }
   const running = trials.filter((trial) => trial.state === 'running').length;
   const count = Math.min(allowed, wantedTrials(view, running) - waiting.length);
-  const enough = count > 0 ? reasonToEnd(view, trials.map(historyOf)) : null;
+  const enough = count > 0 ? reasonToEnd(view, trials.filter(wasTried).map(historyOf)) : null;
   if (enough !== null) return { close: enough };
   return proposeTrials(view, advisor, { count });
 }
@@ -64,20 +67,24 @@ function proposeTrials(
   advisor: Advisor,
   { count, rung }: { count: number; rung?: RungStep['place'] },
 ): NewTrial[] {
-  const history = trials.map(historyOf);
-  const families = search.families.filter((family) => hasTimeFor(family, study, trials));
-  const timely = { ...search, families: withinTheirShare(families, trials) };
+  const history = trials.filter(wasTried).map(historyOf);
+  const timely = search.families.filter((family) => hasTimeFor(family, study, trials));
+  const preferred = withinTheirShare(timely, trials);
   const proposed: NewTrial[] = [];
-  while (proposed.length < count && timely.families.length > 0) {
+  while (proposed.length < count) {
     const all = [...trials, ...proposed];
-    const ready = timely.families.filter((family) => !waitsForScore(family, study, all));
-    const free = withFreeWorkers(ready, all, someWorkers);
-    if (free.length === 0) break;
-    const number = history.length + 1;
+    const number = all.length + 1;
     const seed = seedOf(study, number);
     const allowed = initialWeightsOf(study, { number, seed });
-    const proposal = advisor.propose({ ...timely, families: free }, history, allowed);
-    if (proposal === null) break;
+    /** Null if all of these families is tried, undefined if they wait for workers or scores. */
+    const among = (families: SearchSpace['families']): Proposal | null | undefined => {
+      const ready = families.filter((family) => !waitsForScore(family, study, all));
+      const free = withFreeWorkers(ready, all, someWorkers);
+      return free.length === 0 ? undefined : advisor.propose({ ...search, families: free }, history, allowed);
+    };
+    const first = among(preferred);
+    const proposal = first === null && preferred.length < timely.length ? among(timely) : first;
+    if (!proposal) break;
     const { family, knobs, initialWeights = allowed } = proposal;
     const trial = { studyId: study.id, number, family, knobs, seed, initialWeights };
     proposed.push(rung === undefined ? trial : { ...trial, rung: { ...rung, continues: null } });
@@ -171,8 +178,7 @@ function wantedTrials({ study, trials, isSlow, idleWorkers }: StudyView, running
   const { workersPerTrial } = study;
   if (workersPerTrial !== null) return Math.max(1, Math.floor(workers / workersPerTrial)) - running;
   if (!isSlow) return Math.max(1, idleWorkers);
-  const fullSeconds = trials.flatMap((trial) => trial.fullSeconds || []).at(-1); // 0: of a family that is quick on all data
-  if (fullSeconds === undefined) return trials.every(({ state }) => trialEnded(state)) ? 1 : 0;
+  const fullSeconds = trials.flatMap((trial) => trial.fullSeconds || []).at(-1) ?? 0; // 0: of a family that is quick on all data
   const affordable = Math.floor(affordableTrials({ studySeconds: secondsLeft(study), workers }, fullSeconds));
   return affordable >= workers ? Math.max(1, idleWorkers) : Math.max(1, affordable) - running;
 }

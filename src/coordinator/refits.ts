@@ -6,7 +6,7 @@ import { isScored, isUseful, secondsLeft } from './study-view.ts';
 /** A refit has more rows, and other load may slow it down: its time is that of the trial, times this. */
 const MARGIN = 1.4;
 
-/** Time to end running trials and start refits, besides the epochs that run: most of a small study's refit. */
+/** Time to end running trials and start refits: most of a small study's refit. */
 const START_SECONDS = 2;
 
 /** Maximum share of a study's time that is reserved for refits. */
@@ -27,10 +27,7 @@ export function refitReserve(study: Study, trials: readonly TrialRow[]): number 
   if (best === undefined || hasRungs) return 0; // in a study with rungs the last trial leaves time
   const needed = neededSeconds(best);
   if (needed > (MAX_RESERVE * study.maxTimeMs) / 1000) return 0;
-  const reserve = needed + START_SECONDS;
-  // Running trials end with their epochs; at most as much again is left to them, or a slow one would take the time of many quick ones.
-  const epochs = trials.filter(({ state }) => state === 'running').map(epochSeconds);
-  return reserve + Math.min(Math.max(0, ...epochs), reserve);
+  return needed + START_SECONDS; // running trials end within their epochs
 }
 
 const epochSeconds = ({ seconds, epoch }: TrialRow): number => (seconds ?? 0) / Math.max(1, epoch);

@@ -1,6 +1,7 @@
 import type { RungPlace, TrialRow } from '../db/statements/trials.ts';
 import { rungSeconds, rungSizes } from '../domain/rungs.ts';
 import { trialEnded } from '../domain/state.ts';
+import { MAX_FAILURES } from '../domain/study-limits.ts';
 import { affordableTrials } from '../domain/training.ts';
 import { isScored, isUseful, type StudyView, secondsLeft, workersOf } from './study-view.ts';
 
@@ -41,7 +42,8 @@ export function rungSteps({ study, trials, isSlow, idleWorkers, someWorkers }: S
     const places = study.maxTrials - trials.length - laterTrials(size ?? 1);
     steps.push(firstRung(Math.min(places, (size ?? 1) - current.length), { size, plannedSeconds }));
   }
-  if (current.every(({ state }) => trialEnded(state))) {
+  const failures = trials.filter(({ rung: number, state }) => number === rung + 1 && state === 'failed').length;
+  if (current.every(({ state }) => trialEnded(state)) && failures < MAX_FAILURES) {
     const workers = Math.max(1, workersOf({ trials, idleWorkers }));
     steps.push(
       nextRung(current, { secondsLeft: secondsLeft(study), workers, rung, fullSeconds: first.fullSeconds ?? 0 }),

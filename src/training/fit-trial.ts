@@ -35,7 +35,7 @@ export async function fitTrial(spec: TrainingSpec, assignment: Assignment): Prom
   const perEpoch = fullSeconds === 0 ? 0 : fullSeconds / networkFamily(spec.family).recipe(knobs).epochs;
   const aloneSeconds = perEpoch / (1 + (machineThreads / threads - 1) * THREADS_EFFICIENCY);
   const hasTimeForRefit = REFIT_SHARE * time.studySeconds >= MIN_REFIT_EPOCHS * aloneSeconds;
-  const planned = timeOf({ ...time, leavesRefit: time.leavesRefit && hasTimeForRefit }, fullSeconds);
+  const planned = timeOf({ ...time, leavesRefit: time.leavesRefit && hasTimeForRefit }, fullSeconds, isFitted);
   if (chosenKnobs.includes('epochs')) planned.maxEpochs = Math.min(1, planned.maxEpochs);
   const { rung, rungSize, plannedSeconds } = planned;
   const epochSeconds = planned.isAlone ? aloneSeconds : perEpoch;

@@ -37,9 +37,9 @@ export const REFIT_SHARE = 0.2;
 
 /**
  * The time of a trial of `fullSeconds` on one worker (0: little, and not measured): one of a rung, alone with all that is left, or one
- * of many that are trained to their end.
+ * of many that are trained to their end. What an earlier attempt has planned stays, whatever workers come and go.
  */
-export function timeOf(given: GivenTime, fullSeconds: number): TrialTime {
+export function timeOf(given: GivenTime, fullSeconds: number, isPlanned = false): TrialTime {
   const { studySeconds, workers, shareSeconds, rung, plannedSeconds, limits, leavesRefit } = given;
   const ofRung = (seconds: number, rungSize: number | null): TrialTime => ({
     ...{ studySeconds, shareSeconds: seconds, minEpochs: 0, maxEpochs: 1 },
@@ -54,8 +54,9 @@ export function timeOf(given: GivenTime, fullSeconds: number): TrialTime {
     ...{ studySeconds: usable, shareSeconds: usable, minEpochs: 0, maxEpochs: MAX_STRETCH },
     ...{ isAlone: true, rung, rungSize: 1, plannedSeconds: null },
   };
+  if (fullSeconds === 0 && rung === 1) return toItsEnd; // quick, whatever rows there are: it has no place in the plan
   if (plannedSeconds !== null) return ofRung(plannedSeconds, null);
-  if (rung !== null && rung > 1) return alone;
+  if (rung !== null && (rung > 1 || isPlanned)) return alone;
   if (rung === null || limits === null) return toItsEnd;
   const candidates = candidatesOf(affordableTrials(given, fullSeconds), limits);
   if (candidates === null) return toItsEnd;

@@ -47,12 +47,13 @@ export async function prepareAssignment(
     time: {
       studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000,
       ...{ shareSeconds, workers, rung, plannedSeconds },
-      limits: study.hasRungs
-        ? {
-            families: studyFamilies(study).length,
-            maxTrials: study.maxTrials - (trial.number - 1),
-          }
-        : null,
+      limits:
+        study.workersPerTrial === null
+          ? {
+              families: studyFamilies(study).length,
+              maxTrials: study.maxTrials - (trial.number - 1),
+            }
+          : null,
       leavesRefit: study.refit && trial.refit === null,
     },
     fullSeconds: trial.fullSeconds,
@@ -159,7 +160,7 @@ export async function loadWarmStart(
   const start = await params.warmStart(trial.trialId, request).catch((error: unknown) => {
     return skip('the weights of earlier trials', error, logger) ?? none;
   });
-  if (start.origin.share < (trial.refit?.warmShare ?? 0) - ROUNDING) throw weightsMissing(trial);
+  if (start.origin.share < neededShare(trial) - ROUNDING) throw weightsMissing(trial);
   await setOrigin(database, trial, start.origin);
   return start.tensors;
 }
@@ -167,9 +168,15 @@ export async function loadWarmStart(
 /** Of a share in single precision. */
 const ROUNDING = 1e-3;
 
+/** Share of its network that a trial must find in the weights of another: all that a refit's trial had, most of one that it continues. */
+function neededShare({ refit, rung, family }: ClaimedTrial): number {
+  if (refit !== null) return refit.warmShare;
+  return (rung ?? 1) > 1 && isNetwork(familyByName(family)) ? 0.5 : 0;
+}
+
 const weightsMissing = ({ trialId }: ClaimedTrial): CorruptParams =>
   new CorruptParams(`the weights that trial ${trialId} starts from are no longer stored, or belong to other rows`, {
-    hint: 'The model has the network as it was before it was to be trained again.',
+    hint: 'The model has the network as it was before. Workers of several machines must have read the same rows.',
   });
 
 /**

@@ -244,7 +244,7 @@ describe('rights', () => {
     const { status, body } = await ann<{ findings: { finding: string }[] }>('POST', '/v1/studies/check', asked);
     expect([status, body.findings[0]?.finding]).toEqual([200, 'rows']);
     const mistaken = await ann('POST', '/v1/studies/check', { ...asked, target: 'no such column' });
-    expect([mistaken.status, mistaken.body]).toMatchObject([404, { error: { code: '42703' } }]);
+    expect([mistaken.status, mistaken.body]).toMatchObject([400, { error: { code: '42703' } }]);
     expect((await bob('POST', '/v1/studies/check', asked)).status).toBe(403);
   });
 

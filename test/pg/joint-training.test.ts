@@ -15,6 +15,7 @@ import {
 } from '../../src/db/statements/joint-training.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
+import { dropStudyParams } from '../../src/db/statements/studies.ts';
 import { loseTrial, transitionTrial } from '../../src/db/statements/transitions.ts';
 import { insertTrial, setFitted } from '../../src/db/statements/trials.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
@@ -231,13 +232,12 @@ describe('a round', () => {
     });
     expect(await renewJoining(db, joined, { round: 8, rowsPerSecond: 120 })).toBe(true);
     expect(await selectWaitingWorkers(db, owner)).toEqual([]); // not here
-    const shown = await db.query(
-      'select role, rounds, rows_per_s::float8 as speed, exchange::float8 from rafiki.trial_workers',
-    );
-    expect(shown).toEqual([
-      { role: 'leads', rounds: 8, speed: 150, exchange: 0.04 },
-      { role: 'trains', rounds: 8, speed: 120, exchange: null },
-    ]);
+    const shownSql = 'select role, rounds, rows_per_s::float8 as speed, exchange::float8 from rafiki.trial_workers';
+    const shown = await db.query(shownSql);
+    const leads = { role: 'leads', rounds: 8, speed: 150, exchange: 0.04 };
+    expect(shown).toEqual([leads, { role: 'trains', rounds: 8, speed: 120, exchange: null }]);
+    await db.query('update rafiki.trial_worker set round = null, rows_per_second = null'); // before its first round
+    expect(await db.query(shownSql)).toEqual([leads, { role: 'joins', rounds: null, speed: null, exchange: null }]);
   });
 
   test('and its workers are seen by the owner of the study alone', async () => {
@@ -300,5 +300,8 @@ describe('a round', () => {
     await params.collectGarbage();
     const kept = await db.query<{ id: number }>(`select id from rafiki.params where kind = 'round' order by id`);
     expect(kept.map(({ id }) => id)).toEqual(ids.slice(-2));
+    await dropStudyParams(db, studyId); // as at the end of the study
+    await params.collectGarbage();
+    expect(await db.query(`select id from rafiki.params where kind = 'round'`)).toEqual([]);
   });
 });

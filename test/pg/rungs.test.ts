@@ -42,7 +42,7 @@ const report = (trial: ClaimedTrial, epoch: number) =>
 test('the trial of a later rung starts from the last weights of the one that it continues', async () => {
   await add(1, { number: 1, size: 2, plannedSeconds: 60, continues: null });
   const first = await claim();
-  expect(first).toMatchObject({ rung: 1, initialWeights: 'random', study: { hasRungs: true, maxTrials: 2 } });
+  expect(first).toMatchObject({ rung: 1, initialWeights: 'random', study: { workersPerTrial: null, maxTrials: 2 } });
   expect(first.plannedSeconds).toBeCloseTo(60, 1);
   await setFitted(db, first, { knobs: {}, fullSeconds: 100, rung: 1, rungSize: 3, plannedSeconds: 50 });
   expect(await report(first, 2)).toEqual({ stop: false, publish: false });

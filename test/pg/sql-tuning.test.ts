@@ -187,6 +187,15 @@ describe('the report of a study', () => {
         detail: `about ${(1 - 0.2 * 2 ** -exponent).toFixed(3)} with twice the time, instead of 0.800, as trial 3 went on from trial 1`,
       },
     ]);
+    await db.query(`update rafiki.study set paused_for = '1 h' where id = $1`, [id]); // of which no trial is known to have had a part
+    const trained = (await report(id)).filter(({ part }) => part === 'training');
+    expect(trained.map(({ seconds, share }) => [seconds, share])).toEqual([
+      ...[
+        [100, '26 %'],
+        [90, '23 %'],
+        [200, '51 %'],
+      ],
+    ]);
   });
 
   test.each([

@@ -4,6 +4,11 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import type { Database } from '../../src/db/database.ts';
+import { claimTrial } from '../../src/db/statements/claims.ts';
+import { insertProcess } from '../../src/db/statements/processes.ts';
+import { lockStudy, selectOpenStudies } from '../../src/db/statements/studies.ts';
+import { insertTrial } from '../../src/db/statements/trials.ts';
+import { RowLocked } from '../../src/errors/errors.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';
@@ -49,9 +54,37 @@ describe('rafiki_finish, rafiki_pause, rafiki_resume and rafiki_extend', () => {
       expect(await steer(call.replace('ID', String(id)))).toBe(false);
   });
 
+  test('are too late once the model is made: false, and nothing changes', async () => {
+    await createReviews(db, 20);
+    const id = await insertStudy(db);
+    await db.query('update rafiki.study set version = 1');
+    for (const call of ['cancel(ID)', 'finish(ID)', 'pause(ID)', 'resume(ID)', `extend(ID, '1 min')`])
+      expect(await steer(call.replace('ID', String(id)))).toBe(false);
+    expect(await studyRow(id)).toMatchObject({ finish_requested: false, paused: false, max_time: '00:02:00' });
+  });
+
+  test('a pause before the first trial is no time of the trials', async () => {
+    await createReviews(db, 20);
+    const id = await insertStudy(db);
+    await db.query(`update rafiki.study set state = 'running', started_at = now() - interval '9 h'`);
+    await steer(`pause(${id})`);
+    await db.query(`update rafiki.study set paused_at = now() - interval '8 h'`);
+    await steer(`resume(${id})`);
+    await insertTrial(db, { studyId: id, number: 1, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
+    const waited = (await selectOpenStudies(db))[0]!;
+    expect(waited.waitedMs / 3_600_000).toBeCloseTo(1, 1);
+    const process = await insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
+    const claimed = await claimTrial(db, process, { families: ['fasttext'] });
+    expect(Math.abs((claimed?.study.secondsLeft ?? 0) - 120)).toBeLessThan(10);
+    expect(Math.abs((await selectOpenStudies(db))[0]!.elapsedMs)).toBeLessThan(10_000);
+  });
+
   test('set the request in the row; paused time does not count', async () => {
     await createReviews(db, 20);
     const id = await insertStudy(db);
+    await db.query(`update rafiki.study set state = 'running', started_at = now() - interval '2 h'`);
+    await insertTrial(db, { studyId: id, number: 1, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
+    await db.query(`update rafiki.trial set started_at = now() - interval '2 h'`);
     expect(await steer(`pause(${id})`)).toBe(true);
     await db.query(`update rafiki.study set paused_at = now() - interval '1 hour', closed = 'enough'`);
     expect(await steer(`pause(${id})`)).toBe(true); // which it is
@@ -79,6 +112,16 @@ describe('rafiki_finish, rafiki_pause, rafiki_resume and rafiki_extend', () => {
       detail: expect.stringContaining('00:02:00'),
     });
   });
+});
+
+test('what was planned for a study that its owner has changed since is not done', async () => {
+  await createReviews(db, 20);
+  const id = await insertStudy(db);
+  const [seen] = await selectOpenStudies(db);
+  await db.transaction((on) => lockStudy(on, seen!));
+  await steer(`extend(${id}, '1 min')`);
+  await expect(db.transaction((on) => lockStudy(on, seen!))).rejects.toBeInstanceOf(RowLocked);
+  await db.transaction(async (on) => lockStudy(on, (await selectOpenStudies(on))[0]!));
 });
 
 describe('a running study', () => {
@@ -116,6 +159,21 @@ describe('a running study', () => {
       `select t.state, t.epoch, t.score, (select max(r.score) from rafiki.report r where r.trial_id = t.id) as best from rafiki.trial t`,
     );
     expect(trial).toMatchObject({ state: 'stopped', score: trial?.best });
+    expect(trial?.epoch).toBeLessThan(20);
+  });
+
+  test('finishes with the best epoch of a trial that waits for a worker', async () => {
+    const id = await insertStudy(db, { ...endless, maxTime: '1 hour' });
+    await eventually(db, 'select from rafiki.report where epoch >= 2 limit 1');
+    await steer(`pause(${id})`);
+    await eventually(db, `select from rafiki.trial where state = 'waiting' and checkpoint_id is not null`);
+    const [before] = await db.query<{ n: number; best: number }>(
+      'select count(*)::int as n, max(score) as best from rafiki.report',
+    );
+    expect(await steer(`finish(${id})`)).toBe(true);
+    expect(await studyEnd(db, id)).toMatchObject({ state: 'completed', version: 1 });
+    const [trial] = await db.query<{ epoch: number; score: number }>('select epoch, score from rafiki.trial');
+    expect(trial?.score).toBeGreaterThanOrEqual(before?.best ?? 1);
     expect(trial?.epoch).toBeLessThan(20);
   });
 

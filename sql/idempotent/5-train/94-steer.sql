@@ -12,7 +12,14 @@ begin
       from (select id, model from rafiki.study order by id desc limit 5) s));
 end $$;
 
--- Applies a change to the open study with that key; the key proves the caller's right to it. False if no open study has that key.
+-- Whether a worker has begun a trial of the study.
+create or replace function rafiki._has_begun(study bigint) returns boolean
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select exists (select from rafiki.trial t where t.study_id = study and t.started_at is not null) $$;
+
+-- Applies a change to the open study with that key; the key proves the caller's right to it. False if no open study has that key, or its model is
+-- made. Time counts from its first trial on: a pause before that moves its start.
 create or replace function rafiki._steer_study(study_key uuid, steer text, more interval) returns boolean
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -21,13 +28,16 @@ begin
   update rafiki.study s set
     cancel_requested = s.cancel_requested or steer = 'cancel',
     finish_requested = s.finish_requested or steer = 'finish',
-    paused_for = case when steer <> 'pause' and s.paused_at is not null then s.paused_for + (now() - s.paused_at) else s.paused_for end,
+    paused_for = case when steer <> 'pause' and s.paused_at is not null and rafiki._has_begun(s.id)
+                      then s.paused_for + (now() - s.paused_at) else s.paused_for end,
+    started_at = case when steer <> 'pause' and s.paused_at is not null and not rafiki._has_begun(s.id)
+                      then s.started_at + (now() - s.paused_at) else s.started_at end,
     paused_at = case when steer = 'pause' then coalesce(s.paused_at, now()) when steer in ('resume', 'finish', 'cancel') then null
                      when s.paused_at is not null then now() end,
     max_time = case when steer = 'extend' then s.max_time + make_interval(secs => extract(epoch from more)::float8) else s.max_time end,
     closed = case when steer = 'extend' then null else s.closed end
   from rafiki.study_key k
-  where k.key = study_key and s.id = k.study_id and s.state in ('queued', 'running');
+  where k.key = study_key and s.id = k.study_id and s.state in ('queued', 'running') and s.version is null;
   return found;
 end $$;
 
@@ -41,12 +51,12 @@ declare
 begin
   perform rafiki._check_given('study', study is not null);
   loop -- repeated with a fresh snapshot if the key has changed or the study has ended since it was read
-    select s.state, s.max_time, (k.key #>> '{}')::uuid as key into own
+    select s.state, s.version, s.max_time, (k.key #>> '{}')::uuid as key into own
     from rafiki.study s join rafiki.study_ownership k on k.id = s.id where s.id = study;
     if not found then
       perform rafiki._raise_no_study(study);
       return false; -- study is null
-    elsif own.state not in ('queued', 'running') then
+    elsif own.state not in ('queued', 'running') or own.version is not null then
       return false;
     elsif extract(epoch from own.max_time) + extract(epoch from more) > @max_study_days@ * 86400 then
       raise exception using errcode = 'invalid_parameter_value', message = 'a study may take @max_study_days@ days at most',

@@ -141,13 +141,14 @@ select t.study_id as study, t.number as trial, p.id as process, p.host, p.pid,
        case when p.id = t.process_id then 'leads' when w.round is null then 'joins' else 'trains' end as role,
        coalesce(w.round, r.number - 1) as rounds,
        round(coalesce(w.rows_per_second, r.rows_per_second)::numeric, 1) as rows_per_s,
-       round(case when p.id = t.process_id then r.exchange_share end::numeric, 2) as exchange
+       round(r.exchange_share::numeric, 2) as exchange
 from rafiki.trial t
 join rafiki.process p on p.id = t.process_id or exists (
   select from rafiki.trial_worker o where o.trial_id = t.id and o.process_id = p.id and o.lease_until > now())
 left join rafiki.trial_worker w on w.trial_id = t.id and w.process_id = p.id
 left join lateral (
-  select r.number, r.rows_per_second, r.exchange_share from rafiki.trial_round r where r.trial_id = t.id and r.attempt = t.attempt order by r.number desc limit 1) r on true
+  select r.number, r.rows_per_second, r.exchange_share from rafiki.trial_round r where r.trial_id = t.id and r.attempt = t.attempt order by r.number desc limit 1) r
+  on p.id = t.process_id
 where t.state = 'running'
 order by t.study_id, t.number, p.id = t.process_id desc, p.id;
 comment on view rafiki.trial_workers is

@@ -226,9 +226,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   asked record;
-  total float8;
 begin
-  select s.created_at, s.ended_at, s.state, s.plan, s.paused_for, s.metric,
+  select s.created_at, s.ended_at, s.state, s.plan, s.paused_for > '0' or s.paused_at is not null as was_paused, s.metric,
          (select min(t.started_at) from rafiki.trial t where t.study_id = s.id) as began_at,
          (select max(t.ended_at) from rafiki.trial t where t.study_id = s.id) as trained_at,
          v.score, v.judged_rows as validation_rows,
@@ -237,21 +236,20 @@ begin
   if asked.created_at is null then
     perform rafiki._raise_no_study(study);
   end if;
-  -- of all trials: two that ran at the same time count twice
-  select sum(extract(epoch from coalesce(t.ended_at, now()) - t.started_at)) into total
-  from rafiki.trial t where t.study_id = study and t.started_at is not null;
   return query
     select 'waiting', null::int, round(extract(epoch from coalesce(asked.began_at, asked.ended_at, now()) - asked.created_at), 1), null::text,
            'until a worker began';
   return query
-    select 'training', t.number, round(extract(epoch from coalesce(t.ended_at, now()) - t.started_at), 1),
-           round((100 * extract(epoch from coalesce(t.ended_at, now()) - t.started_at) / nullif(total, 0))::numeric) || ' %',
+    -- of all trials: two that ran at the same time count twice; where there was a pause, the time that they trained is known only
+    with spent as (
+      select t.id, case when asked.was_paused then coalesce(t.seconds::numeric, 0) else extract(epoch from coalesce(t.ended_at, now()) - t.started_at) end as took
+      from rafiki.trial t where t.study_id = study and t.started_at is not null)
+    select 'training', t.number, round(r.took, 1), round(100 * r.took / nullif(sum(r.took) over (), 0)) || ' %',
            concat_ws(', ', t.family, case when t.refits is null then 'rung ' || t.rung else 'on all rows' end, 'from trial ' || p.number, case when t.parent_id is null and t.warm_share > 0 then format('%s %% of its weights from model %s', round(100 * t.warm_share), asked.start) end, t.epoch || ' epochs',
                      case when t.ended_at is null then t.state else coalesce('score ' || round(t.score::numeric, 3), t.state) end,
                      case when t.state = 'stopped' then 'stopped' end, case when t.attempt > 0 then format('%s attempts', t.attempt + 1) end,
                      t.error ->> 'message')
-    from rafiki.trial t left join rafiki.trial p on p.id = t.parent_id
-    where t.study_id = study and t.started_at is not null order by t.number;
+    from spent r join rafiki.trial t on t.id = r.id left join rafiki.trial p on p.id = t.parent_id order by t.number;
   if asked.ended_at is null then
     return query select 'plan', null::int, null::numeric, null::text, asked.plan where asked.plan is not null;
     return;

@@ -49,11 +49,9 @@ export interface ClaimedTrial extends Ownership {
     families: string[] | null;
     maxTrials: number;
     refit: boolean;
-    /** Whether it may have rungs. */
-    hasRungs: boolean;
     /** What its trials on a pretrained encoder stand on, by the knob `encoder`. */
     encoders: (PretrainedEncoder & KnownEncoder)[];
-    /** Null: as many as there are idle. */
+    /** Null: as many as there are idle, and the study may have rungs. */
     workersPerTrial: number | null;
     /** Knobs that the user fixed or narrowed. */
     chosenKnobs: string[];
@@ -140,7 +138,7 @@ const claim = `
     able.workers,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
       'validation', s.validation, 'chosenKnobs', array(select jsonb_object_keys(s.knobs)), 'families', s.families,
-      'maxTrials', s.max_trials, 'refit', s.refit, 'hasRungs', s.workers_per_trial is null, 'workersPerTrial', s.workers_per_trial, 'collaborative', s.collaborative,
+      'maxTrials', s.max_trials, 'refit', s.refit, 'workersPerTrial', s.workers_per_trial, 'collaborative', s.collaborative,
       'encoders', (${studyEncoders}),
       'metric', s.metric, 'balanced', s.class_weights is not null,
       'secondsLeft', extract(epoch from

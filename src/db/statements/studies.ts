@@ -10,6 +10,8 @@ import type { Queryable } from '../database.ts';
 /** A study with all that the coordinator decides by. */
 export interface Study {
   id: number;
+  /** Changes with each change of the row. */
+  rowVersion: string;
   /** Its oid. */
   owner: number;
   task: Task;
@@ -72,7 +74,7 @@ export interface Study {
 }
 
 const openStudies = `
-  select s.id, s.owner::oid::int8 as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
+  select s.id, s.xmin::text as "rowVersion", s.owner::oid::int8 as owner, s.task, s.model, s.families, s.knobs, s.advisor, s.collaborative,
     s.alpha_first as "alphaFirst", s.alpha_last as "alphaLast", s.terminator, s.closed, s.plan,
     (select coalesce(jsonb_agg(jsonb_build_object('name', e.name, 'trainable', e.obstacle is null) order by i.place), '[]')
      from unnest(coalesce(s.encoder_ids, case when s.state = 'queued' then rafiki._encoders_for(s.owner, s.task) end)) with ordinality i (id, place)
@@ -106,10 +108,14 @@ export function knownTask(name: string): Task {
   });
 }
 
-/** Locks a study until the transaction ends; throws {@link RowLocked} if another session is changing it, such as its owner's to cancel it. */
-export async function lockStudy(on: Queryable, studyId: number): Promise<void> {
-  const rows = await on.query('select id from rafiki.study where id = $1 for no key update skip locked', [studyId]);
-  if (rows.length === 0) throw new RowLocked(`study ${studyId} is being changed by another session`);
+/**
+ * Locks a study until the transaction ends, as it was read; throws {@link RowLocked} if another session is changing it, or has since, such as its
+ * owner's to cancel it.
+ */
+export async function lockStudy(on: Queryable, { id, rowVersion }: Pick<Study, 'id' | 'rowVersion'>): Promise<void> {
+  const sql = 'select id from rafiki.study where id = $1 and xmin::text = $2 for no key update skip locked';
+  if ((await on.query(sql, [id, rowVersion])).length > 0) return;
+  throw new RowLocked(`study ${id} is being changed by another session`);
 }
 
 /** Drops the functions that read the sources of ended studies; returns their number. */
@@ -195,7 +201,7 @@ export async function setSkipped(
   await on.query(sql, [studyId, rows, example]);
 }
 
-/** Removes an ended study's references to parameters, so that they are collected: checkpoints, and weights that are not in a model. */
+/** Removes an ended study's references to parameters, so that they are collected: checkpoints, rounds, and weights that are not in a model. */
 export async function dropStudyParams(on: Queryable, studyId: number): Promise<void> {
   await on.query('delete from rafiki.trial_variant using rafiki.trial t where t.id = trial_id and t.study_id = $1', [
     studyId,
@@ -205,6 +211,9 @@ export async function dropStudyParams(on: Queryable, studyId: number): Promise<v
       params_id = case when exists (select from rafiki.model_member m where t.params_id in (m.params_id, m.refit_params_id)) then params_id end
     where t.study_id = $1 and (t.checkpoint_id, t.params_id, t.published_id, t.kept_answers) is distinct from (null, null, null, null)`;
   await on.query(sql, [studyId]);
+  await on.query('delete from rafiki.trial_round r using rafiki.trial t where t.id = r.trial_id and t.study_id = $1', [
+    studyId,
+  ]);
 }
 
 export interface ValidationRows {

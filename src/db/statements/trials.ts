@@ -14,7 +14,6 @@ export interface TrialRow {
   knobs: Knobs;
   seed: number;
   state: TrialState;
-  attempt: number;
   stopRequested: boolean;
   epoch: number;
   epochs: number | null;
@@ -44,7 +43,7 @@ export interface TrialRow {
 
 export function selectTrials(on: Queryable, studyId: number): Promise<TrialRow[]> {
   const sql = `
-    select t.id, t.number, t.family, t.knobs, t.seed, t.state, t.attempt, t.stop_requested as "stopRequested", t.epoch, t.epochs,
+    select t.id, t.number, t.family, t.knobs, t.seed, t.state, t.stop_requested as "stopRequested", t.epoch, t.epochs,
       t.full_seconds as "fullSeconds", t.rung, t.rung_size as "rungSize", t.planned_seconds as "plannedSeconds", t.refits, t.seconds::float8 as seconds,
       t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",
       t.start as "initialWeights", (select p.number from rafiki.trial p where p.id = t.parent_id) as parent, t.warm_share as "warmShare",
@@ -103,8 +102,10 @@ export async function insertTrial(on: Queryable, trial: NewTrial): Promise<boole
   );
 }
 
+/** One that waits is ended by the next worker. */
 export async function requestStop(on: Queryable, trialId: number): Promise<void> {
-  await on.query(`update rafiki.trial set stop_requested = true where id = $1 and state = 'running'`, [trialId]);
+  const sql = `update rafiki.trial set stop_requested = true where id = $1 and state in ('waiting', 'running')`;
+  await on.query(sql, [trialId]);
 }
 
 /** A process's claim of a trial: a write with another process or attempt than the row's changes nothing. */

@@ -114,18 +114,6 @@ describe.each(advisors.map((advisor) => [advisor.name, advisor] as const))('the 
     }
   });
 
-  test('calls best what nothing has beaten', () => {
-    const trial = (number: number, ...scores: number[]): TrialHistory => ({
-      number,
-      family: 'a',
-      knobs: {},
-      scores,
-      ended: true,
-    });
-    const history = [trial(1, 0.5, 0.8), trial(2, 0.7), trial(3)];
-    expect(history.map((each) => advisor.isBest(each, history))).toEqual([true, false, false]);
-  });
-
   test('answers in time after ten thousand trials', () => {
     const draws = advisorByName('random');
     const rng = createRng(3);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Proposal, SearchSpace, TrialHistory } from '../../../src/advisors/advisor.ts';
-import { advisors } from '../../../src/advisors/registry.ts';
+import { advisorByName, advisors } from '../../../src/advisors/registry.ts';
 import { regretBound } from '../../../src/advisors/terminator.ts';
 import { HyperSpace, type KnobValue } from '../../../src/domain/hyper-space.ts';
 import { InvalidParameter } from '../../../src/errors/errors.ts';
@@ -72,6 +72,18 @@ describe('the grid', () => {
     const history = proposals('grid', searchOf([different(10), different(11), different(10)]), 5000);
     const points = new Set(history.map(({ knobs }) => JSON.stringify(knobs)));
     expect([history.length, points.size]).toEqual([1100, 1100]);
+  });
+
+  test('leaves out none where a family may be tried at times only', () => {
+    const space = new HyperSpace().addCategoricalKnob('a', different(5), { group: 'training', initial: 0 });
+    const [f, g] = ['f', 'g'].map((name) => ({ name, space }));
+    const history: TrialHistory[] = [];
+    for (let turn = 0; turn < 100; turn++) {
+      const families = turn % 3 === 0 ? [f!, g!] : [f!];
+      const proposal = advisorByName('grid').propose({ families, overrides: {}, seed: 3 }, history);
+      if (proposal !== null) history.push({ number: history.length + 1, ...proposal, scores: [0.5], ended: true });
+    }
+    expect(new Set(history.map(({ family, knobs }) => `${family} ${knobs['a']}`)).size).toBe(10);
   });
 });
 

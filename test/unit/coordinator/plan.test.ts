@@ -2,17 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Advisor } from '../../../src/advisors/advisor.ts';
 import { random } from '../../../src/advisors/random.ts';
-import {
-  type Action,
-  MAX_FAILURES,
-  MAX_PAUSE_MS,
-  OVERTIME_MS,
-  planStudy,
-  QUEUE_MS,
-} from '../../../src/coordinator/plan.ts';
+import { type Action, MAX_PAUSE_MS, OVERTIME_MS, planStudy, QUEUE_MS } from '../../../src/coordinator/plan.ts';
 import type { Study } from '../../../src/db/statements/studies.ts';
 import type { TrialRow } from '../../../src/db/statements/trials.ts';
 import type { TrialState } from '../../../src/domain/state.ts';
+import { MAX_FAILURES } from '../../../src/domain/study-limits.ts';
 import { familiesFor } from '../../../src/models/registry.ts';
 import { newStudy, newTrial } from './study-rows.ts';
 
@@ -160,6 +154,18 @@ describe('the next actions of a study', () => {
     expect(kinds(plan([scored()], late))).toEqual(['conclude']);
   });
 
+  test('let the next worker end a trial that has left its worker after an epoch, if nothing else has a result', () => {
+    const left = trial('waiting', { epoch: 20, score: 0.8 });
+    for (const over of [{ elapsedMs: 60_000 }, { finishRequested: true }]) {
+      expect(plan([left], over)).toMatchObject([{ kind: 'stop-trial', trial: { epoch: 20 } }]);
+      expect(plan([{ ...left, stopRequested: true }], over)).toEqual([]);
+      expect(kinds(plan([left, left], over))).toEqual(['stop-trial', 'stop-trial']);
+      expect(kinds(plan([left, scored()], over))).toEqual(['cancel-trial']);
+    }
+    expect(kinds(plan([left], { elapsedMs: 60_000 + OVERTIME_MS }))).toEqual(['cancel-trial']);
+    expect(plan([left], { elapsedMs: 60_000, pausedMs: 1_000 })).toEqual([]); // nobody could take it
+  });
+
   test('wait for a worker without using up its time, for a day', () => {
     expect(plan([trial('waiting')], { elapsedMs: 0, waitedMs: 10 * 60_000 })).toEqual([]);
     expect(kinds(plan([trial('waiting')], { elapsedMs: 0, waitedMs: QUEUE_MS }))).toEqual(['cancel-trial']);
@@ -242,6 +248,40 @@ describe('the next actions of a study', () => {
       { start: 'open', parents: [undefined, 1, null, null] },
     ]);
     expect(actions).toMatchObject([{ trial: { initialWeights: 'open' } }, { trial: { initialWeights: 'random' } }]);
+  });
+
+  test('count as tried what has begun: a trial that was cancelled before says nothing of its knobs', () => {
+    const seen: number[] = [];
+    const counting: Advisor = {
+      ...random,
+      propose(from, history) {
+        seen.push(history.length);
+        return random.propose(from, history);
+      },
+    };
+    const trials = [scored(), trial('cancelled', { number: 2 }), trial('cancelled', { number: 3, scores: [0.5] })];
+    const view = { study: study(), trials, search, isSlow: false, idleWorkers: 1 };
+    expect(planStudy(view, counting)).toMatchObject([{ kind: 'propose', trial: { number: 4 } }]);
+    expect(seen).toEqual([2]);
+  });
+
+  test('try a family beyond its share of the time where of the others all is tried', () => {
+    const onlySlow: Advisor = {
+      ...random,
+      propose: ({ families }, history) =>
+        families.some(({ name }) => name === 'char_rnn')
+          ? { family: 'char_rnn', knobs: { hidden: history.length } }
+          : null,
+    };
+    const trials = ['fasttext', 'temporal_cnn', 'char_rnn'].map((family, i) => ({
+      ...scored(family === 'char_rnn' ? 0.7 : 0.8),
+      ...{ id: i + 1, number: i + 1, family, seconds: family === 'char_rnn' ? 40 : 5 },
+    }));
+    const families = search.families.filter(({ name }) => trials.some(({ family }) => family === name));
+    const view = { study: study({ maxTimeMs: 600_000 }), trials, search: { ...search, families } };
+    expect(planStudy({ ...view, isSlow: false, idleWorkers: 1 }, onlySlow)).toMatchObject([
+      { kind: 'propose', trial: { family: 'char_rnn' } },
+    ]);
   });
 
   test('begin no further trial once more are not worth it, and say why; what runs goes on', () => {

@@ -110,6 +110,26 @@ class SimulatedStudy {
 const shown = ({ trials }: SimulatedStudy): string[] =>
   trials.map(({ number, family, rung, parent }) => `${number} ${family} rung ${rung} from ${parent}`);
 
+const idle = (trials: TrialRow[], idleWorkers: number, changes: Partial<Study> = {}) =>
+  planStudy(
+    {
+      study: newStudy({
+        task: 'image_classification',
+        maxTrials: 16,
+        maxTimeMs: 600_000,
+        elapsedMs: 200_000,
+        ...changes,
+      }),
+      ...{ trials, search, isSlow: true, idleWorkers },
+    },
+    random,
+  );
+const inRung = (id: number, changes: Partial<TrialRow> = {}): TrialRow =>
+  newTrial('completed', {
+    ...{ id, number: id, family: 'resnet', rung: 1, rungSize: 2, plannedSeconds: 200, fullSeconds: 500, score: 0.5 },
+    ...{ hasParams: true, validationHash: Buffer.of(1), epoch: 9, ...changes },
+  });
+
 describe('a study whose trials take long', () => {
   test('has one trial if there is time for less than four', () => {
     const study = new SimulatedStudy({ workers: 2, fullSeconds: 310 });
@@ -157,6 +177,27 @@ describe('a study whose trials take long', () => {
     expect(only.trials).toHaveLength(5);
   });
 
+  test('has no place for a family that is quick on all data, whenever it is tried', () => {
+    const [resnet, vgg, ...others] = search.families;
+    const late = { ...search, families: [resnet!, vgg!, quick, ...others] };
+    const study = new SimulatedStudy({ workers: 2, fullSeconds: 250 }, late);
+    expect(study.run(({ family }) => (family === 'encoder' ? 0.9 : 0.7))).toEqual(['conclude']);
+    const ofQuick = study.trials.filter(({ family }) => family === 'encoder');
+    expect(ofQuick.map(({ rung }) => rung)).toEqual([null]);
+    expect(study.trials.filter(({ family }) => family !== 'encoder').map(({ rung }) => rung)).toEqual([
+      ...[1, 1, 1, 1, 2, 2, 3],
+    ]);
+  });
+
+  test('continues no trial that has failed to continue three times', () => {
+    const failures = (count: number): TrialRow[] =>
+      Array.from({ length: count }, (_, i) => newTrial('failed', { id: 9 + i, number: 3 + i, rung: 2 }));
+    expect(idle([inRung(1), inRung(2), ...failures(2)], 2)).toMatchObject([
+      { kind: 'propose', trial: { rung: { number: 2 } } },
+    ]);
+    expect(idle([inRung(1), inRung(2), ...failures(3)], 2)).toMatchObject([{ kind: 'conclude' }]);
+  });
+
   test('measures another trial while one waits for a worker that has its family', () => {
     const view = { study: newStudy({ task: 'image_classification', maxTimeMs: 600_000 }), search, isSlow: true };
     const trials = [newTrial('waiting', { family: 'resnet', rung: 1 })];
@@ -187,26 +228,6 @@ describe('a study whose trials take long', () => {
     expect(at(600_000)).toEqual([{ kind: 'conclude' }]);
     expect(at(1_200_000)).toMatchObject([{ kind: 'propose', trial: { rung: { number: 2, plannedSeconds: null } } }]);
   });
-
-  const idle = (trials: TrialRow[], idleWorkers: number, changes: Partial<Study> = {}) =>
-    planStudy(
-      {
-        study: newStudy({
-          task: 'image_classification',
-          maxTrials: 16,
-          maxTimeMs: 600_000,
-          elapsedMs: 200_000,
-          ...changes,
-        }),
-        ...{ trials, search, isSlow: true, idleWorkers },
-      },
-      random,
-    );
-  const inRung = (id: number, changes: Partial<TrialRow> = {}): TrialRow =>
-    newTrial('completed', {
-      ...{ id, number: id, family: 'resnet', rung: 1, rungSize: 2, plannedSeconds: 200, fullSeconds: 500, score: 0.5 },
-      ...{ hasParams: true, validationHash: Buffer.of(1), epoch: 9, ...changes },
-    });
 
   test('keeps to its first plan, whatever workers come and go', () => {
     expect(idle([inRung(1)], 0)).toMatchObject([{ kind: 'propose', trial: { rung: { number: 1, size: 2 } } }]);

@@ -16,7 +16,7 @@ function proposable(trials: readonly TrialRow[], changes: Partial<Study> = {}): 
   const study = newStudy(given);
   let seen: readonly string[] = [];
   const advisor: Advisor = {
-    ...{ name: 'none', title: 'proposes nothing', isBest: () => true },
+    ...{ name: 'none', title: 'proposes nothing' },
     propose: ({ families }) => {
       seen = families.map(({ name }) => name);
       return null;

@@ -5,6 +5,7 @@ import type { TrialState } from '../../../src/domain/state.ts';
 /** A running study of a minute. */
 export const newStudy = (changes: Partial<Study> = {}): Study => ({
   id: 1,
+  rowVersion: '1',
   owner: 1,
   task: 'sentiment',
   model: 'm',
@@ -53,7 +54,6 @@ export const newTrial = (state: TrialState, changes: Partial<TrialRow> = {}): Tr
   knobs: {},
   seed: 1,
   state,
-  attempt: 0,
   stopRequested: false,
   epoch: 0,
   epochs: null,

@@ -37,6 +37,17 @@ describe('the time of a trial', () => {
     expect(timeOf({ ...given, rung: 3 }, 100)).toMatchObject({ isAlone: true, rung: 3 });
   });
 
+  it('stays as an earlier attempt has planned it, whatever workers there are now', () => {
+    const alone = { ...given, workers: 16 };
+    expect(timeOf(alone, 250).isAlone).toBe(false);
+    expect(timeOf(alone, 250, true)).toMatchObject({ isAlone: true, rung: 1 });
+    expect(timeOf({ ...alone, rung: null }, 250, true)).toMatchObject({ isAlone: false, rung: null });
+  });
+
+  it('is not that of a rung if the trial is quick on all data', () => {
+    expect(timeOf({ ...given, plannedSeconds: 70 }, 0)).toMatchObject({ rung: null, plannedSeconds: null });
+  });
+
   it('is its share, with half of its epochs at least, if all trials are trained to their end', () => {
     const toItsEnd = { isAlone: false, rung: null, shareSeconds: 150, minEpochs: 0.5, maxEpochs: 1 };
     expect(timeOf(given, 20)).toMatchObject(toItsEnd);
