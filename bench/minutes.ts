@@ -10,7 +10,7 @@ export interface MinutesOptions {
   seeds?: string | undefined;
 }
 
-interface Comparison {
+interface MinutesCase {
   minutes: readonly number[];
   /** Trained alone for comparison: those that could be the best one. */
   families: readonly string[];
@@ -28,7 +28,7 @@ const texts = {
   families: ['linear_text', 'fasttext', 'temporal_cnn'],
 } as const;
 
-const grid: Record<DataName, Comparison> = {
+const grid: Record<DataName, MinutesCase> = {
   cifar10: { ...images, minutes: [5, 10, 20, 40], families: ['resnet', 'vgg'] },
   fruit: { ...boxes, minutes: [5, 15] },
   raccoon: { ...boxes, minutes: [5, 8] },

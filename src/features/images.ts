@@ -1,4 +1,4 @@
-import sharp, { type Metadata, type OutputInfo, type Sharp } from 'sharp';
+import type { Metadata, OutputInfo, Sharp, SharpConstructor } from 'sharp';
 import type { ImageSize } from '../domain/task.ts';
 import { BadData } from '../errors/errors.ts';
 import { DECODE_BYTES, DecodeBudget } from './decode-budget.ts';
@@ -17,10 +17,20 @@ const TIME_LIMIT_SECONDS = 30;
 
 // Only photo formats: libvips also reads formats that interpret a language (SVG, PDF) or call other libraries.
 const loaders = ['JpegBuffer', 'PngBuffer', 'WebpBuffer', 'NsgifBuffer', 'HeifBuffer', 'TiffBuffer'];
-sharp.block({ operation: ['VipsForeignLoad'] });
-sharp.unblock({ operation: loaders.map((format) => `VipsForeignLoad${format}`) });
-sharp.cache(false); // no image is decoded twice
-sharp.concurrency(1); // each of the four threads would start further threads with buffers
+
+let loaded: Promise<SharpConstructor> | undefined;
+
+/** Loaded with the first image: processes for texts and tables start sooner without. */
+const decoder = (): Promise<SharpConstructor> => (loaded ??= loadDecoder());
+
+async function loadDecoder(): Promise<SharpConstructor> {
+  const { default: sharp } = await import('sharp');
+  sharp.block({ operation: ['VipsForeignLoad'] });
+  sharp.unblock({ operation: loaders.map((format) => `VipsForeignLoad${format}`) });
+  sharp.cache(false); // no image is decoded twice
+  sharp.concurrency(1); // each of the four threads would start further threads with buffers
+  return sharp;
+}
 
 const budget = new DecodeBudget(DECODE_BYTES);
 
@@ -97,16 +107,18 @@ const rawOf = (image: Sharp): Promise<{ data: Buffer; info: OutputInfo }> =>
   image.flatten({ background: 'white' }).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
 
 /** An image file of a decoded image, without loss. */
-export const pictureFile = ({ pixels, width, height }: Picture): Promise<Buffer> =>
-  sharp(pixels, { raw: { width, height, channels: 3 } })
-    .png({ compressionLevel: 0 })
-    .toBuffer();
+export async function pictureFile({ pixels, width, height }: Picture): Promise<Buffer> {
+  const sharp = await decoder();
+  const image = sharp(pixels, { raw: { width, height, channels: 3 } });
+  return image.png({ compressionLevel: 0 }).toBuffer();
+}
 
 /**
  * Checks the header, throws BadData for images that are too large or slow to decode, and decodes when there is memory.
  * Of several pages only the first is used.
  */
 async function decodeWith<T>(file: Uint8Array, work: (image: Sharp, header: Metadata) => Promise<T>): Promise<T> {
+  const sharp = await decoder();
   try {
     const header = await sharp(file, { limitInputPixels: false }).metadata(); // with a limit there is an error without the size
     checkLimits(header);
@@ -134,18 +146,13 @@ export async function inGroups<T>(
 }
 
 /** An image of noise, which is slow to decode. */
-export const sampleImage = ({ width, height }: ImageSize = { width: 256, height: 256 }): Promise<Buffer> =>
-  sharp({
-    create: {
-      width,
-      height,
-      channels: 3,
-      background: 'grey',
-      noise: { type: 'gaussian', mean: 128, sigma: 30 },
-    },
-  })
+export async function sampleImage({ width, height }: ImageSize = { width: 256, height: 256 }): Promise<Buffer> {
+  const sharp = await decoder();
+  const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const;
+  return sharp({ create: { width, height, channels: 3, background: 'grey', noise } })
     .jpeg()
     .toBuffer();
+}
 
 /** Interleaved red, green, blue of side × side pixels. */
 const decode = (file: Uint8Array, side: number): Promise<Uint8Array> =>
