@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import path from 'node:path';
 import { EnvironmentUnfit, ShuttingDown, TooManyConnections } from '../errors/errors.ts';
 import type { Conversation } from '../protocol/conversation.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -15,6 +14,7 @@ import type { CancelKey } from './handshake.ts';
 import { type BridgeLimits, defaultLimits } from './limits.ts';
 import { createVerifier, type Verifier } from './scram.ts';
 import { BridgeSession } from './session.ts';
+import { socketPath } from './socket-path.ts';
 import { UnauthenticatedConnections } from './unauthenticated.ts';
 
 export interface BridgeOptions {
@@ -195,14 +195,6 @@ export class BridgeServer implements Service {
 
 /** Whether the connection is over a Unix socket or loopback, so that no data leaves this machine. */
 const isLocal = ({ remoteAddress }: Socket): boolean => remoteAddress === undefined || isLoopback(remoteAddress);
-
-/** Linux limits a socket's path to 108 bytes, including the final NUL. */
-const MAX_SOCKET_PATH = 107;
-
-/** libpq's name of a socket in a folder. */
-const socketPath = (dir: string, port: number): string => path.join(dir, `.s.PGSQL.${port}`);
-
-export const fitsSocket = (dir: string): boolean => Buffer.byteLength(socketPath(dir, 65_535)) <= MAX_SOCKET_PATH;
 
 const stopping = (): ShuttingDown =>
   new ShuttingDown('the prediction server is stopping', { hint: 'Repeat the call: the next server will answer.' });

@@ -2,7 +2,7 @@
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
-import { commands } from './commands/registry.ts';
+import { allCommands, commandNames, loadCommand } from './commands/registry.ts';
 import { commandUsage, usage } from './settings/help.ts';
 import { isDebugging } from './settings/read.ts';
 
@@ -15,13 +15,13 @@ const EXIT_MS = 5_000;
 /** Exit codes: 0 success, 1 failure, 2 wrong usage. */
 async function main([name = '', ...args]: readonly string[]): Promise<number> {
   if (name === '' || name === 'help' || name === '--help') {
-    process.stdout.write(usage(commands));
+    process.stdout.write(usage(await allCommands()));
     return name === '' ? 2 : 0;
   }
-  const command = new Map(Object.entries(commands)).get(name === '--version' ? 'version' : name);
+  const command = await loadCommand(name === '--version' ? 'version' : name);
   if (!command) {
     throw new InvalidParameter(`there is no command "${name}"`, {
-      hint: `Commands: ${Object.keys(commands).join(', ')}.`,
+      hint: `Commands: ${commandNames.join(', ')}.`,
     });
   }
   if (args.includes('--help')) process.stdout.write(commandUsage(name, command));

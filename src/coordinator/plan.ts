@@ -7,7 +7,7 @@ import type { ErrorReport } from '../errors/rafiki-error.ts';
 import { endsByItself } from '../models/registry.ts';
 import { historyOf, proposals } from './proposals.ts';
 import { refitReserve, withoutRefits } from './refits.ts';
-import { isScored, type StudyView } from './study-view.ts';
+import { isScored, type StudyView, workersOf } from './study-view.ts';
 
 export type Action =
   | { kind: 'start' }
@@ -50,7 +50,7 @@ export function planStudy({ trials: all, ...rest }: StudyView, advisor: Advisor)
   const proposed = why === null ? startTrials(view, advisor) : [];
   if (open.length === 0 && proposed.length === 0) return [endOf(study, trials)];
   if (why === null) return [...stopDecisions(view, advisor), ...stranded(view), ...proposed];
-  const closed = trials.filter(isOpen).flatMap((trial) => close(trial, { why, study, trials }));
+  const closed = trials.filter(isOpen).flatMap((trial) => close(trial, why, view));
   return over === null ? closed : [...closed, ...cancelAll(refits)];
 }
 
@@ -79,24 +79,19 @@ function reasonToClose(study: Study, trials: readonly TrialRow[]): string | null
   return null;
 }
 
-interface Closing {
-  why: string;
-  study: Study;
-  trials: readonly TrialRow[];
-}
-
 /**
- * A running trial ends with its best epoch so far, or with its first; so does one that has left its worker after an epoch, if the study has nothing
- * else: the next worker ends it. It is cancelled if waiting for that is pointless.
+ * A running trial ends with its best epoch so far, or with its first. So does one that has left its worker after an epoch, if it is the best: the next
+ * worker ends it. It is cancelled if waiting for that is pointless.
  */
-function close(trial: TrialRow, { why, study, trials }: Closing): Action[] {
-  const hasResult =
-    trials.some(isScored) ||
-    (study.finishRequested && trials.some(({ state, epoch }) => state === 'running' && epoch > 0));
+function close(trial: TrialRow, why: string, view: StudyView): Action[] {
+  const { study, trials } = view;
+  const willBeScored = ({ state, epoch }: TrialRow): boolean =>
+    study.finishRequested && state === 'running' && epoch > 0;
+  const results = trials.filter((other) => other !== trial && (isScored(other) || willBeScored(other)));
+  const isBeaten = results.some(({ score }) => (score ?? 0) >= (trial.score ?? Number.NEGATIVE_INFINITY));
+  const isLeft = study.pausedMs !== null || (workersOf(view) === 0 && results.length > 0);
   const isPointless =
-    trial.state === 'waiting'
-      ? trial.epoch === 0 || hasResult || study.pausedMs !== null
-      : trial.epoch === 0 && hasResult;
+    trial.state === 'waiting' ? trial.epoch === 0 || isBeaten || isLeft : trial.epoch === 0 && isBeaten;
   const late = study.elapsedMs >= study.maxTimeMs + OVERTIME_MS;
   if (isPointless || late) return [{ kind: 'cancel-trial', trial }];
   return trial.stopRequested ? [] : [{ kind: 'stop-trial', trial, why }];

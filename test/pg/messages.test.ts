@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { commands } from '../../src/cli/commands/registry.ts';
+import { allCommands } from '../../src/cli/commands/registry.ts';
 import { extensionDir } from '../../src/cli/install/script-parts.ts';
 import type { Database } from '../../src/db/database.ts';
 import { readInputs } from '../../src/protocol/input-array.ts';
@@ -12,6 +12,8 @@ import { type RunningProcesses, startProcesses } from '../support/running.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, eventually } from '../support/studies.ts';
+
+const commands = await allCommands();
 
 let database: TestDatabase;
 let db: Database;

@@ -40,7 +40,7 @@ export async function createTestDatabase(
     asUser: true,
     logger: silentLogger,
   });
-  await admin.query(`create database ${name} template ${template}`);
+  await admin.query(`create database ${name} template ${template} strategy file_copy`);
   for (const [setting, value] of Object.entries(settings))
     await admin.query(`alter database ${name} set ${setting} = ${value}`);
   const url = withDatabase(adminUrl, name);

@@ -1,5 +1,7 @@
-import { commands } from '../../src/cli/commands/registry.ts';
+import { allCommands } from '../../src/cli/commands/registry.ts';
 import { type SettingKey, type SettingSpec, settingsTable } from '../../src/cli/settings/table.ts';
+
+const commands = await allCommands();
 
 /** The content of docs/settings.md: the table of settings, with the commands that read each. */
 export function settingsPage(): string {

@@ -1,5 +1,4 @@
-import { describeCommand, type FamilySource, loadFamilies } from '../../families/sources.ts';
-import { addFamilies } from '../../models/registry.ts';
+import type { FamilySource } from '../../families/sources.ts';
 import type { SettingValues } from '../settings/read.ts';
 
 export const familySettings = ['families', 'familyCommand', 'path'] as const;
@@ -10,6 +9,9 @@ export async function familySources({
   familyCommand = [],
   path,
 }: SettingValues<(typeof familySettings)[number]>): Promise<FamilySource[]> {
+  if (families.length + familyCommand.length === 0) return [];
+  const { describeCommand, loadFamilies } = await import('../../families/sources.ts');
+  const { addFamilies } = await import('../../models/registry.ts');
   const modules = families.map((file): FamilySource => ({ kind: 'module', file }));
   const described = await Promise.all(familyCommand.map((command) => describeCommand({ command, path })));
   const sources = [...modules, ...described];

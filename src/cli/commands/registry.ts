@@ -1,41 +1,42 @@
-import { completionOf } from '../terminal/completion.ts';
-import { importFileCommand } from '../terminal/import-file.ts';
-import { logsCommand } from '../terminal/logs.ts';
-import { predictFileCommand } from '../terminal/predict-file.ts';
-import { trainFileCommand } from '../terminal/train-file.ts';
-import { statusCommand, topCommand } from '../terminal/watch.ts';
-import { benchCommand } from './bench.ts';
 import type { Command } from './command.ts';
-import { demoCommand } from './demo.ts';
-import { encoderCommand } from './encoder.ts';
-import { installCommand, uninstallCommand } from './install.ts';
-import { rotateSecretCommand } from './rotate-secret.ts';
-import { coordinatorCommand, httpCommand, serveCommand, workerCommand } from './services.ts';
-import { upCommand } from './up.ts';
-import { verifierCommand } from './verifier.ts';
-import { versionCommand } from './version.ts';
 
-const own: Readonly<Record<string, Command>> = {
-  up: upCommand,
-  demo: demoCommand,
-  train: trainFileCommand,
-  predict: predictFileCommand,
-  import: importFileCommand,
-  status: statusCommand,
-  top: topCommand,
-  logs: logsCommand,
-  install: installCommand,
-  uninstall: uninstallCommand,
-  verifier: verifierCommand,
-  'rotate-secret': rotateSecretCommand,
-  coordinator: coordinatorCommand,
-  worker: workerCommand,
-  serve: serveCommand,
-  http: httpCommand,
-  encoder: encoderCommand,
-  bench: benchCommand,
-  version: versionCommand,
+/** How each command is loaded, in the order of the help: a process loads the modules of its own command only, which a start mostly consists of. */
+const loaders: Readonly<Record<string, () => Promise<Command>>> = {
+  up: async () => (await import('./up.ts')).upCommand,
+  demo: async () => (await import('./demo.ts')).demoCommand,
+  train: async () => (await import('../terminal/train-file.ts')).trainFileCommand,
+  predict: async () => (await import('../terminal/predict-file.ts')).predictFileCommand,
+  import: async () => (await import('../terminal/import-file.ts')).importFileCommand,
+  status: async () => (await import('../terminal/watch.ts')).statusCommand,
+  top: async () => (await import('../terminal/watch.ts')).topCommand,
+  logs: async () => (await import('../terminal/logs.ts')).logsCommand,
+  install: async () => (await import('./install.ts')).installCommand,
+  uninstall: async () => (await import('./install.ts')).uninstallCommand,
+  verifier: async () => (await import('./verifier.ts')).verifierCommand,
+  'rotate-secret': async () => (await import('./rotate-secret.ts')).rotateSecretCommand,
+  coordinator: async () => (await import('./services/coordinator.ts')).coordinatorCommand,
+  worker: async () => (await import('./services/worker.ts')).workerCommand,
+  serve: async () => (await import('./services/serve.ts')).serveCommand,
+  http: async () => (await import('./services/http.ts')).httpCommand,
+  encoder: async () => (await import('./encoder.ts')).encoderCommand,
+  bench: async () => (await import('./bench.ts')).benchCommand,
+  version: async () => (await import('./version.ts')).versionCommand,
+  completion: async () => {
+    const { completionOf } = await import('../terminal/completion.ts');
+    return completionOf(() => loaded(commandNames.filter((name) => name !== 'completion')));
+  },
 };
 
-/** All commands, in the order of the help. */
-export const commands: Readonly<Record<string, Command>> = { ...own, completion: completionOf(own) };
+export const commandNames: readonly string[] = Object.keys(loaders);
+
+/** Undefined if there is none of that name. */
+export const loadCommand = (name: string): Promise<Command> | undefined =>
+  new Map(Object.entries(loaders)).get(name)?.();
+
+/** All commands by their names, in the order of the help. */
+export const allCommands = (): Promise<Readonly<Record<string, Command>>> => loaded(commandNames);
+
+async function loaded(names: readonly string[]): Promise<Readonly<Record<string, Command>>> {
+  const commands = await Promise.all(names.map(async (name) => [name, await loadCommand(name)] as const));
+  return Object.fromEntries(commands.flatMap(([name, command]) => (command === undefined ? [] : [[name, command]])));
+}

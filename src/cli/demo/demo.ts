@@ -5,8 +5,8 @@ import type { Logger } from '../../runtime/logger.ts';
 import { csvRecords } from '../terminal/csv-file.ts';
 import { formatTable } from '../terminal/format-table.ts';
 import { LiveLine } from '../terminal/live-line.ts';
-import { demoDir } from '../up/data-dir.ts';
-import { Up, USER_URL } from '../up/up.ts';
+import { demoDir, USER_URL } from '../up/data-dir.ts';
+import { Up } from '../up/up.ts';
 import type { UpOptions } from '../up/up-options.ts';
 import { type LabelledMail, spamAssassinMails } from './spam-mails.ts';
 

@@ -3,7 +3,7 @@ import { type Command, command } from '../commands/command.ts';
 import { type SettingSpec, settingsTable } from '../settings/table.ts';
 
 /** A line for a shell's start-up file, which completes commands and their flags; `commands` are all others. */
-export const completionOf = (commands: Readonly<Record<string, Command>>): Command =>
+export const completionOf = (commands: () => Promise<Readonly<Record<string, Command>>>): Command =>
   command({
     title: 'prints what makes a shell complete commands and flags; completion bash|zsh|fish',
     takesWords: true,
@@ -14,7 +14,7 @@ export const completionOf = (commands: Readonly<Record<string, Command>>): Comma
           hint: 'For bash: echo \'eval "$(rafiki completion bash)"\' >> ~/.bashrc',
         });
       }
-      process.stdout.write(script(commands));
+      process.stdout.write(script(await commands()));
     },
   });
 

@@ -5,8 +5,7 @@ import { Database } from '../../db/database.ts';
 import { EnvironmentUnfit } from '../../errors/errors.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import type { SettingValues } from '../settings/read.ts';
-import { dataDirOr } from '../up/data-dir.ts';
-import { USER_URL } from '../up/up.ts';
+import { dataDirOr, USER_URL } from '../up/data-dir.ts';
 
 /** Of the commands that act as a user: with the rights of the role in the URL, and no others. */
 export const userSettings = ['databaseUrl', 'dataDir', 'xdgDataHome'] as const;

@@ -17,6 +17,9 @@ export function dataDirOr({ dataDir, xdgDataHome }: SettingValues<'dataDir' | 'x
   return path.join(xdgDataHome ?? path.join(homedir(), '.local/share'), 'rafiki');
 }
 
+/** File in the data folder: the user's URL with its password, for clients that cannot read a `passfile`. */
+export const USER_URL = 'user-url';
+
 /** The folder of `demo`'s own database: the demo must not touch the user's tables. */
 export const demoDir = (dataDir: string): string => path.join(dataDir, 'demo');
 

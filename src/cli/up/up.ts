@@ -1,6 +1,6 @@
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { fitsSocket } from '../../bridge/server.ts';
+import { fitsSocket } from '../../bridge/socket-path.ts';
 import { Database } from '../../db/database.ts';
 import { EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -12,7 +12,7 @@ import { passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } fro
 import { withSettings } from '../settings/read.ts';
 import { childProcesses } from './child-processes.ts';
 import { Cluster, stopOrphan } from './cluster.ts';
-import { openDataDir } from './data-dir.ts';
+import { openDataDir, USER_URL } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, transferOwnership, USER } from './embedded-roles.ts';
 import { BRIDGE_PORT, choosePort, POSTGRES_PORT } from './free-port.ts';
@@ -29,9 +29,6 @@ import { withSession } from './with-session.ts';
 /** Maximum attempts at restarting a crashed Postgres: its orphaned backends need a moment to exit. */
 const RESTART_TRIES = 40;
 const RESTART_PAUSE_MS = 500;
-
-/** File in the data folder: the user's URL with its password, for clients that cannot read a `passfile`. */
-export const USER_URL = 'user-url';
 
 const INVALID_PASSWORD = '28P01';
 

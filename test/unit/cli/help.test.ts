@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { commands } from '../../../src/cli/commands/registry.ts';
+import { allCommands } from '../../../src/cli/commands/registry.ts';
 import { commandUsage, usage } from '../../../src/cli/settings/help.ts';
 import { type SettingKey, type SettingSpec, settingsTable } from '../../../src/cli/settings/table.ts';
 import { settingsPage } from '../../support/settings-page.ts';
+
+const commands = await allCommands();
 
 const settings = Object.entries(settingsTable) as [SettingKey, SettingSpec][];
 const namesOf = ({ flag, variable }: SettingSpec): string[] => [

@@ -1,11 +1,13 @@
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { commands } from '../../../src/cli/commands/registry.ts';
+import { allCommands } from '../../../src/cli/commands/registry.ts';
 import { readSettings, withSettings } from '../../../src/cli/settings/read.ts';
 import type { SettingKey } from '../../../src/cli/settings/table.ts';
 import { InvalidParameter } from '../../../src/errors/errors.ts';
 import { policies } from '../../../src/serving/policies/registry.ts';
+
+const commands = await allCommands();
 
 /** One setting, as the command line and the environment have it. */
 const read = <N extends SettingKey>(name: N, args: string[], env: Record<string, string> = {}) =>

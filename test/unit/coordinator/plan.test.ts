@@ -154,13 +154,15 @@ describe('the next actions of a study', () => {
     expect(kinds(plan([scored()], late))).toEqual(['conclude']);
   });
 
-  test('let the next worker end a trial that has left its worker after an epoch, if nothing else has a result', () => {
+  test('let the next worker end a trial that has left its worker after an epoch, if it is the best', () => {
     const left = trial('waiting', { epoch: 20, score: 0.8 });
     for (const over of [{ elapsedMs: 60_000 }, { finishRequested: true }]) {
       expect(plan([left], over)).toMatchObject([{ kind: 'stop-trial', trial: { epoch: 20 } }]);
       expect(plan([{ ...left, stopRequested: true }], over)).toEqual([]);
       expect(kinds(plan([left, left], over))).toEqual(['stop-trial', 'stop-trial']);
-      expect(kinds(plan([left, scored()], over))).toEqual(['cancel-trial']);
+      expect(kinds(plan([left, scored(0.8)], over))).toEqual(['cancel-trial']);
+      expect(kinds(plan([left, scored(0.7)], over))).toEqual(['stop-trial']);
+      expect(kinds(plan([left, scored(0.7)], over, 0))).toEqual(['cancel-trial']); // there is no worker
     }
     expect(kinds(plan([left], { elapsedMs: 60_000 + OVERTIME_MS }))).toEqual(['cancel-trial']);
     expect(plan([left], { elapsedMs: 60_000, pausedMs: 1_000 })).toEqual([]); // nobody could take it
