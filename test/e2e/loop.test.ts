@@ -235,7 +235,7 @@ describe('on a terminal', () => {
     const file = path.join(folder, 'Fruit prices.csv');
     const lines = Array.from(
       { length: 120 },
-      (_, i) => `${i},${i % 2 === 0 ? 'apple' : 'pear'},${i % 2 === 0 ? 1.5 : 9}`,
+      (_, i) => `${i},${i % 2 === 0 ? 'apple' : 'pear'},${(i % 2 === 0 ? 1.5 : 9) + i / 100}`, // the id is no feature
     );
     writeFileSync(file, `id,fruit,price\n${lines.join('\n')}\n`);
     const training = promisify(execFile)(process.execPath, [
@@ -258,7 +258,7 @@ describe('on a terminal', () => {
     expect(trained).toContain('rafiki predict fruit_prices_tabular_classification FILE.csv');
     const predicted = run('predict', 'fruit_prices_tabular_classification', file).trim().split('\n');
     expect(predicted[0]).toBe('id,fruit,price,prediction');
-    expect(predicted.slice(1, 3)).toEqual(['0,apple,1.5,apple', '1,pear,9,pear']);
+    expect(predicted.slice(1, 3)).toEqual(['0,apple,1.5,apple', '1,pear,9.01,pear']);
     expect(predicted).toHaveLength(121);
     expect(failed('train', file, '--target', 'fruit').stderr).toContain('Choose another name with --table');
     expect(failed('train', file, '--target', 'veg', '--table', 'b')).toMatchObject({ status: 2 });
