@@ -52,8 +52,8 @@ export interface Advisor {
   /** A short description of the method, shown in `rafiki.advisor`. */
   title: string;
   /**
-   * The next trial, given what its weights may be initialised with and all trials so far, ordered by number, in any state;
-   * null if nothing is left to try.
+   * The next trial, given what its weights may be initialised with and all trials so far, ordered by number, in any state
+   * but cancelled before a score; null if nothing is left to try.
    */
   propose(search: SearchSpace, history: readonly TrialHistory[], start?: InitialWeights): Proposal | null;
   /** Whether a running trial should continue after its latest report, given all trials of the study. */

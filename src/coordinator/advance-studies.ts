@@ -60,8 +60,7 @@ async function failStudy(leader: Leader, { id, state }: Study, error: unknown): 
   try {
     const failed = { id, from: state, event: 'fail', error: reportError(error) } as const;
     await inTransaction(leader, async (on) => {
-      await dropStudyParams(on, id);
-      await transitionStudy({ on, logger }, failed);
+      if (await transitionStudy({ on, logger }, failed)) await dropStudyParams(on, id);
     });
   } catch (failure) {
     if (isTransient(failure) || failure instanceof LeaseLost) throw failure;

@@ -31,6 +31,7 @@ export const OVERTIME_MS = 60_000;
  */
 export const QUEUE_MS = 24 * 3_600_000;
 export const MAX_PAUSE_MS = MAX_PAUSE_DAYS * 24 * 3_600_000;
+
 /** The next actions of an open study. Pure: after any restart, the same rows lead to the same actions. */
 export function planStudy({ trials: all, ...rest }: StudyView, advisor: Advisor): Action[] {
   const view = { ...rest, trials: withoutRefits(all) };
