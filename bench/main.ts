@@ -70,7 +70,7 @@ const benches: Record<string, Bench> = {
     flags: ['workers N', 'family NAME', 'data NAME', 'knobs JSON', 'seed N', 'simulated', 'files', 'faults N'],
   },
   linear: { run: linearBench, flags: [] },
-  minutes: { run: minutesBench, flags: ['data NAME', 'seeds N'] },
+  minutes: { run: minutesBench, flags: ['data NAME', 'seeds N', 'minutes N,…'] },
   mutants: { run: mutantsBench, flags: ['seed N', 'count N', 'again'] },
   predict: {
     run: predictBench,

@@ -8,6 +8,8 @@ import { type DataName, dataSets, isDataName } from './zoo/data.ts';
 export interface MinutesOptions {
   data?: string | undefined;
   seeds?: string | undefined;
+  /** Of the data set's times only these, in minutes. */
+  minutes?: string | undefined;
 }
 
 interface MinutesCase {
@@ -42,13 +44,14 @@ const STUDY = 'study';
  * How good a model is that a study with default settings deploys after so many minutes, on held-out rows, compared with one family that has
  * all the time and all cores. Takes hours; what is in the results already is not measured again.
  */
-export async function* minutesBench({ data, seeds = '2' }: MinutesOptions): AsyncIterable<Figure> {
+export async function* minutesBench({ data, seeds = '2', minutes: only }: MinutesOptions): AsyncIterable<Figure> {
   if (data === undefined || !isDataName(data)) {
     throw new InvalidParameter('bench minutes takes --data', {
       hint: `Data sets: ${Object.keys(dataSets).join(', ')}.`,
     });
   }
-  const { minutes, families, metrics: names, maxTrials } = grid[data];
+  const { families, metrics: names, maxTrials, ...all } = grid[data];
+  const minutes = only === undefined ? all.minutes : only.split(',').map(Number);
   const kept = new KeptResults(`minutes/${data}.csv`, ['trained', 'minutes', 'seed', ...names, 'rows']);
   for (let seed = 1; seed <= Number(seeds); seed++) {
     for (const time of minutes) {

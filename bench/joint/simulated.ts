@@ -1,9 +1,9 @@
 import type { Round, RoundPace, RoundWeights, Team, WeightChange } from '../../src/domain/joint-training.ts';
 import type { Trainer } from '../../src/engine/trainer.ts';
-import { ManualClock } from '../../src/runtime/clock.ts';
 import { localSteps } from '../../src/training/joint/local-steps.ts';
 import { Rounds } from '../../src/training/joint/rounds.ts';
 import type { PreparedTrial } from '../../src/training/trial.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
 import type { Figure } from '../figure.ts';
 
 /** Milliseconds of a step of BATCH rows on one worker, and the trial: EPOCHS epochs of STEPS such steps. */

@@ -48,7 +48,7 @@ export async function* besideRaw(
 /** The model file of a deployment, read as a superuser. */
 export async function trainedModel(admin: Database, model: string): Promise<TrainedModel> {
   const [member] = await admin.query<{ id: number }>(
-    `select coalesce(e.refit_params_id, e.params_id) as id from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state = 'ready'
+    `select e.answering_params_id as id from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state = 'ready'
      join rafiki.model_member e on e.version_id = d.version_id and e.rank = 0 where m.name = $1`,
     [model],
   );

@@ -1,11 +1,11 @@
 import { classification } from '../../src/domain/kinds/classification.ts';
-import { ManualClock } from '../../src/runtime/clock.ts';
 import { createRng } from '../../src/runtime/rng.ts';
 import { Machine } from '../../src/serving/machine/machine.ts';
 import { ServedFleet } from '../../src/serving/policies/fleet.ts';
 import { LatencyModel, measuredSizes } from '../../src/serving/policies/latency-model.ts';
 import type { Subset } from '../../src/serving/policies/policy.ts';
 import { Batcher } from '../../src/serving/queue/batcher.ts';
+import { ManualClock } from '../../test/support/manual-clock.ts';
 import { simulatedPolicy } from './policies.ts';
 import { type DeployedModel, type SimulatedDevice, SimulatedThreads } from './simulated-threads.ts';
 

@@ -1,7 +1,7 @@
-import type { ManualClock } from '../../src/runtime/clock.ts';
 import type { Rng } from '../../src/runtime/rng.ts';
 import type { BatchResult, Device } from '../../src/serving/devices/device.ts';
 import type { Subset } from '../../src/serving/policies/policy.ts';
+import type { ManualClock } from '../../test/support/manual-clock.ts';
 
 /** A model as it is deployed: every member on every thread of one machine, where they run one after another. */
 export interface DeployedModel {

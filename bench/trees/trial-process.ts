@@ -1,5 +1,4 @@
 import { pipeline } from 'node:stream/promises';
-import { readDataFile } from '../../src/datasets/data-file.ts';
 import { DataFileWriter } from '../../src/datasets/data-file-writer.ts';
 import { snapshotHash, splitRows, trainedInputs } from '../../src/datasets/split.ts';
 import { tableBlocks } from '../../src/datasets/table-blocks.ts';
@@ -7,6 +6,7 @@ import { classification } from '../../src/domain/kinds/classification.ts';
 import type { InputColumn } from '../../src/domain/table.ts';
 import { createRng } from '../../src/runtime/rng.ts';
 import { trainTrial } from '../../src/training/train.ts';
+import { readDataFile } from '../../test/support/read-data-file.ts';
 
 /** Writes the data file of a study, or trains one trial from it, as a training process does. */
 export type TrialRequest = { file: string; rows: number } | TrainRequest;

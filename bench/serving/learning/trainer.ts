@@ -24,7 +24,7 @@ const ENTROPY = [0.01, 5e-4] as const;
 const BACKLOG = { first: 3, last: 5 };
 const FIRST_BACKLOG = 4;
 /** An episode has at most so many decisions, so that a round has several. */
-const MOST_STEPS = 512;
+const MAX_STEPS = 512;
 
 /** What training needs to continue. */
 export interface TrainingState {
@@ -131,7 +131,7 @@ function episode(
       }),
     endsEarly(queued) {
       isLost = queued > mostQueued;
-      return isLost || steps.length > MOST_STEPS;
+      return isLost || steps.length > MAX_STEPS;
     },
   });
   // What comes after the last decision is not known: its own value stands for it.
