@@ -41,6 +41,7 @@ const dependsOnProcesses = [
   'replacing-models',
   'start',
   'traces',
+  'worker-joins',
   'worker-notify',
   'worker-reads',
   'worker-turns',

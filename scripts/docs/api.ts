@@ -4,7 +4,7 @@ import { parseComment } from './comment.ts';
 /** Functions by section; each is in one. */
 export const themes: Readonly<Record<string, readonly string[]>> = {
   Train: [
-    ...['train', 'train_wait', 'check', 'wait', 'cancel', 'finish', 'pause', 'resume', 'extend'],
+    ...['train', 'train_wait', 'check', 'wait', 'watch', 'cancel', 'finish', 'pause', 'resume', 'extend', 'drop_study'],
     ...['knobs', 'curve', 'importance', 'report'],
   ],
   Predict: [
@@ -27,6 +27,7 @@ export const themes: Readonly<Record<string, readonly string[]>> = {
     'undeploy',
     'rollback',
     'drop_model',
+    'drop_version',
     'grant',
     'revoke',
     'set_owner',

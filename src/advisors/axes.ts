@@ -6,7 +6,7 @@ import {
   type KnobValue,
   narrow,
 } from '../domain/hyper-space.ts';
-import type { Proposal, SearchSpace } from './advisor.ts';
+import type { Proposal, SearchSpace, TrialHistory } from './advisor.ts';
 import { nearestValue } from './draw.ts';
 
 type RangeDomain = Extract<Domain, { kind: 'range' }>;
@@ -39,6 +39,10 @@ export function branchesOf({ families, overrides }: SearchSpace): Branch[] {
       .filter(({ domain }) => (domain.kind === 'range' ? domain.max > domain.min : domain.list.length > 1)),
   }));
 }
+
+/** Trials of the families that are searched: those of others, which a study may have given up, say nothing about its space. */
+export const searchedTrials = (branches: readonly Branch[], history: readonly TrialHistory[]): TrialHistory[] =>
+  history.filter((trial) => branches.some(({ family }) => family === trial.family));
 
 /** Positions of a trial's values on the axes of its family. */
 export const positionsOf = ({ axes }: Branch, knobs: Knobs): Float64Array =>

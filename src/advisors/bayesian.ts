@@ -1,6 +1,6 @@
 import { createRng, deriveSeed, type Rng } from '../runtime/rng.ts';
 import type { Advisor, InitialWeights, Proposal, SearchSpace, TrialHistory } from './advisor.ts';
-import { type Branch, branchesOf, proposalAt } from './axes.ts';
+import { type Branch, branchesOf, proposalAt, searchedTrials } from './axes.ts';
 import { type Evidence, evidenceOf } from './evidence.ts';
 import { firstOfFamily } from './first-trials.ts';
 import { maximise } from './gp/acquire.ts';
@@ -49,7 +49,7 @@ export const bayesian: Advisor = {
     const branches = branchesOf(search);
     const knobs = branches.reduce((sum, { axes }) => sum + axes.length, 0);
     if (knobs === 0 || knobs > MAX_KNOBS) return tpe.propose(search, history);
-    const evidence = evidenceOf(history.filter((trial) => branches.some(({ family }) => family === trial.family)));
+    const evidence = evidenceOf(searchedTrials(branches, history));
     const first = firstOfFamily(search, history);
     const startup = Math.min(MAX_STARTUP, knobs + 1);
     if (first !== null || evidence.scored.length < startup) return first ?? random.propose(search, history);

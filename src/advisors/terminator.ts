@@ -1,6 +1,6 @@
 import { createRng, deriveSeed } from '../runtime/rng.ts';
 import type { SearchSpace, TrialHistory } from './advisor.ts';
-import { branchesOf } from './axes.ts';
+import { branchesOf, searchedTrials } from './axes.ts';
 import { evidenceOf } from './evidence.ts';
 import { maximise } from './gp/acquire.ts';
 import { embeddingOf } from './gp/embedding.ts';
@@ -26,7 +26,7 @@ const BETA_DIVISOR = 5;
 export function regretBound(search: SearchSpace, history: readonly TrialHistory[], error: number): number | null {
   const branches = branchesOf(search);
   const knobs = branches.reduce((sum, { axes }) => sum + axes.length, 0);
-  const { scored } = evidenceOf(history);
+  const { scored } = evidenceOf(searchedTrials(branches, history));
   if (knobs === 0 || scored.length < MIN_TRIALS) return null;
   const top = [...scored]
     .sort((a, b) => b.score - a.score || a.trial.number - b.trial.number)

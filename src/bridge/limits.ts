@@ -2,7 +2,7 @@ const MB = 2 ** 20;
 
 /** Limits on connections, memory and time. */
 export interface BridgeLimits {
-  /** Authenticated connections: each backend that predicts keeps one. */
+  /** Authenticated connections: each backend that predicts keeps one. The setting bridgeSessions; _open_bridge() knows the refusal by its message. */
   sessions: number;
   /** Unauthenticated connections. Half of them are more than the backlog of Node's listen, 511. */
   unauthenticated: number;

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { EnvironmentUnfit, ShuttingDown, TooManyConnections } from '../errors/errors.ts';
+import { EnvironmentUnfit, serverStopping, TooManyConnections } from '../errors/errors.ts';
 import type { Conversation } from '../protocol/conversation.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -111,18 +111,18 @@ export class BridgeServer implements Service {
     const servers = [this.#server, this.#local].filter((server) => server.listening);
     const closed = Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
     const deadline = performance.now() + STOP_MS;
-    for (const session of this.#unauthenticated) session.end(stopping());
+    for (const session of this.#unauthenticated) session.end(serverStopping());
     this.#endIdle();
     while (this.#sessions.size > 0 && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 10));
       this.#endIdle();
     }
-    for (const { session } of this.#sessions.values()) session.end(stopping());
+    for (const { session } of this.#sessions.values()) session.end(serverStopping());
     await closed;
   }
 
   #endIdle(): void {
-    for (const { session } of this.#sessions.values()) if (!session.answering) session.end(stopping());
+    for (const { session } of this.#sessions.values()) if (!session.answering) session.end(serverStopping());
   }
 
   /** Applies to new connections; open ones continue. */
@@ -180,7 +180,7 @@ export class BridgeServer implements Service {
     if (this.#sessions.size >= max) {
       throw new TooManyConnections('the bridge has too many connections', {
         detail: `${max} are open`,
-        hint: 'Close sessions that no longer predict, or use a connection pooler for PostgreSQL.',
+        hint: 'Close sessions that no longer predict, use a connection pooler for PostgreSQL, or raise --bridge-sessions.',
       });
     }
     this.#unauthenticated.remove(session);
@@ -195,6 +195,3 @@ export class BridgeServer implements Service {
 
 /** Whether the connection is over a Unix socket or loopback, so that no data leaves this machine. */
 const isLocal = ({ remoteAddress }: Socket): boolean => remoteAddress === undefined || isLoopback(remoteAddress);
-
-const stopping = (): ShuttingDown =>
-  new ShuttingDown('the prediction server is stopping', { hint: 'Repeat the call: the next server will answer.' });

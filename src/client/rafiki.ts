@@ -62,6 +62,10 @@ export class Rafiki extends StudyRequests {
     await this.http.json(pathOf`/v1/models/${model}`, { method: 'DELETE', ...options });
   }
 
+  async dropVersion(model: string, version: number, options?: ClientRequestOptions): Promise<void> {
+    await this.http.json(pathOf`/v1/models/${model}/versions/${version}`, { method: 'DELETE', ...options });
+  }
+
   /** The model as an ONNX file. */
   exportModel(model: string, options?: ClientRequestOptions): Promise<Uint8Array> {
     return this.http.bytes(pathOf`/v1/models/${model}/file`, { isLong: true, ...options });

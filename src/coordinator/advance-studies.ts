@@ -1,13 +1,13 @@
 import { advisorByName } from '../advisors/registry.ts';
 import type { Connection, Queryable } from '../db/database.ts';
 import { isLocked, isTransient } from '../db/persist.ts';
-import { translatePostgresError } from '../db/postgres-error.ts';
+import { isOtherSchema, translatePostgresError } from '../db/postgres-error.ts';
 import { setExperience } from '../db/statements/experience.ts';
 import { selectWorkerFamilies, type WorkerFamily } from '../db/statements/families.ts';
 import { lockLeadership } from '../db/statements/leadership.ts';
-import { countIdleWorkers } from '../db/statements/processes.ts';
+import { dropStudyParams } from '../db/statements/params.ts';
+import { countIdleWorkers, type IdleWorkers } from '../db/statements/processes.ts';
 import {
-  dropStudyParams,
   lockStudy,
   type Study,
   selectOpenStudies,
@@ -20,10 +20,11 @@ import { type TransitionContext, transitionStudy, transitionTrial } from '../db/
 import { insertTrial, requestStop, selectTrials, type TrialRow } from '../db/statements/trials.ts';
 import { LeaseLost, RowLocked } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
+import { type Clock, systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { awaitDeployment, conclude } from './conclude.ts';
 import { describePlan } from './describe-plan.ts';
-import { type Action, planStudy } from './plan.ts';
+import { type Action, isAtRest, planStudy } from './plan.ts';
 import { refitReserve, withoutRefits } from './refits.ts';
 import { searchOf } from './search-of.ts';
 
@@ -35,35 +36,87 @@ export interface Leader {
   logger: Logger;
 }
 
-/** Advances every open study. Returns true if one changed its phase, so that there is more to do. */
-export async function advanceStudies(leader: Leader): Promise<boolean> {
-  const { connection } = leader;
-  let moved = false;
-  const open = await selectOpenStudies(connection);
-  const ofWorkers = open.length === 0 ? [] : await selectWorkerFamilies(connection);
-  for (const study of open) {
-    try {
-      moved = (await advanceStudy(leader, study, ofWorkers)) || moved;
-    } catch (error) {
-      await failStudy(leader, study, translatePostgresError(error));
+/** How long a tick advances studies: the rest of it, and other coordinators, wait meanwhile. */
+export const TURN_MS = 2_000;
+
+/** The order in which studies are advanced: each tick goes on where the time of the last one was over. */
+export class StudyTurns {
+  readonly #clock: Clock;
+  /** Of each open study the number of its last turn. */
+  #turns: ReadonlyMap<number, number> = new Map();
+  #number = 0;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
+  /** Studies until the time of a tick is over, one at least. */
+  *take(open: readonly Study[]): Generator<Study> {
+    const untilMs = this.#clock.nowMs() + TURN_MS;
+    const turns = new Map(open.map(({ id }) => [id, this.#turns.get(id) ?? 0]));
+    this.#turns = turns;
+    for (const study of inTurns(open, turns)) {
+      if (this.#clock.nowMs() >= untilMs) return;
+      turns.set(study.id, ++this.#number);
+      yield study;
     }
   }
-  return moved;
+}
+
+/** Roles in turns, however many studies one has; of the studies of a role first the one whose last turn was longest ago. */
+function inTurns(open: readonly Study[], turns: ReadonlyMap<number, number>): Study[] {
+  const turnOf = ({ id }: Study): number => turns.get(id) ?? 0;
+  const ofOwner = new Map<number, number>();
+  return [...open]
+    .sort((a, b) => turnOf(a) - turnOf(b))
+    .map((study) => {
+      const place = ofOwner.get(study.owner) ?? 0;
+      ofOwner.set(study.owner, place + 1);
+      return { study, place };
+    })
+    .sort((a, b) => a.place - b.place) // stable
+    .map(({ study }) => study);
+}
+
+/** What a tick knows of the workers. */
+interface KnownWorkers {
+  families: readonly WorkerFamily[];
+  idle: IdleWorkers;
+}
+
+/** Advances open studies. Returns true if one changed its phase, or the time was over before the last, so that there is more to do. */
+export async function advanceStudies(leader: Leader, turns = new StudyTurns()): Promise<boolean> {
+  const { connection } = leader;
+  const open = await selectOpenStudies(connection);
+  if (open.length === 0) return false;
+  const workers = { families: await selectWorkerFamilies(connection), idle: await countIdleWorkers(connection) };
+  let moved = false;
+  let advanced = 0;
+  for (const study of turns.take(open)) {
+    advanced++;
+    try {
+      moved = (await advanceStudy(leader, study, workers)) || moved;
+    } catch (error) {
+      await failStudy(leader, study, error);
+    }
+  }
+  return moved || advanced < open.length;
 }
 
 /** Fails a study that cannot continue; others continue. Throws if the cause concerns all of them. */
 async function failStudy(leader: Leader, { id, state }: Study, error: unknown): Promise<void> {
   const { logger } = leader;
   if (isLocked(error)) return; // retried at the next tick
-  if (isTransient(error) || error instanceof LeaseLost) throw error; // the connection, or the lead, may be gone
-  logger.error({ study: id, err: reportError(error) }, 'the study cannot continue');
+  if (concernsAll(error)) throw error;
+  const report = reportError(translatePostgresError(error));
+  logger.error({ study: id, err: report }, 'the study cannot continue');
   try {
-    const failed = { id, from: state, event: 'fail', error: reportError(error) } as const;
+    const failed = { id, from: state, event: 'fail', error: report } as const;
     await inTransaction(leader, async (on) => {
       if (await transitionStudy({ on, logger }, failed)) await dropStudyParams(on, id);
     });
   } catch (failure) {
-    if (isTransient(failure) || failure instanceof LeaseLost) throw failure;
+    if (concernsAll(failure)) throw failure;
     logger.error(
       { study: id, err: reportError(translatePostgresError(failure)) },
       'the study cannot be marked as failed',
@@ -71,11 +124,16 @@ async function failStudy(leader: Leader, { id, state }: Study, error: unknown): 
   }
 }
 
-async function advanceStudy(leader: Leader, study: Study, ofWorkers: readonly WorkerFamily[]): Promise<boolean> {
+/** The connection or the lead may be gone, or the schema is another version's, whose coordinator then leads. */
+const concernsAll = (error: unknown): boolean =>
+  isTransient(error) || isOtherSchema(error) || error instanceof LeaseLost;
+
+async function advanceStudy(leader: Leader, study: Study, { families, idle }: KnownWorkers): Promise<boolean> {
+  if (isAtRest(study)) return false;
   const { connection, logger } = leader;
-  const trials = await selectTrials(connection, study.id);
-  const idleWorkers = await countIdleWorkers(connection, study);
-  const view = { study, trials, ...searchOf(study, ofWorkers), idleWorkers };
+  const trials = study.state === 'queued' ? [] : await selectTrials(connection, study.id);
+  const idleWorkers = study.gpu ? idle.gpu : idle.all;
+  const view = { study, trials, ...searchOf(study, families), idleWorkers };
   const described = { plan: describePlan(view), refitSeconds: refitReserve(study, withoutRefits(trials)) };
   const isChanged = described.plan !== study.plan || described.refitSeconds !== study.refitSeconds;
   const actions = planStudy(view, advisorByName(study.advisor));

@@ -28,14 +28,16 @@ export interface Chosen {
   /** Of each subset of members; null if they do not decide together. */
   accuracies: number[] | null;
   classes: string[];
-  /** Number of rows of which the score is a share; null if it is not such a share. */
-  validationRows: number | null;
+  /** Number of rows that the score was measured on; null if members cannot decide together, as detectors. */
+  scoredRows: number | null;
+  /** Of the rows on which its members were validated. */
+  validationHash: Buffer;
   /** Score of a constant prediction. */
   baselineScore: number;
 }
 
 /** What choosing needs to know of the validation rows. */
-interface Judging {
+interface Scoring {
   kind: TaskKind;
   truth: Ballots;
   classes: readonly string[];
@@ -56,33 +58,33 @@ export async function chooseMembers(on: Queryable, study: Study, trials: readonl
   const { metric } = study;
   const kind = kindOf(study.task);
   const truth = kind.readBallots(copyOf(validation.labels));
-  const judging: Judging = { kind, truth, classes, metric };
+  const scoring: Scoring = { kind, truth, classes, metric };
   const baselineScore = baseline(metric, truth, classes.length);
-  const validationRows = kind.votes() && truth.length > 0 ? truth.length : null;
+  const scoredRows = kind.votes() && truth.length > 0 ? truth.length : null;
   const voters = bestOfFamilies(candidates).map(({ id }) => id);
   const chosen =
-    (await byValidation(on, study, { ...judging, ranked })) ??
-    (await byVote(on, study, { ...judging, ranked: ranked.filter(({ id }) => voters.includes(id)) }));
-  return { validationRows, ...chosen, classes, baselineScore };
+    (await byValidation(on, study, { ...scoring, ranked })) ??
+    (await byVote(on, study, { ...scoring, ranked: ranked.filter(({ id }) => voters.includes(id)) }));
+  return { scoredRows, ...chosen, classes, validationHash: best.validationHash, baselineScore };
 }
 
-type ChosenByRule = Pick<Chosen, 'rule' | 'members' | 'score' | 'accuracies'> & { validationRows?: number | null };
+type ChosenByRule = Pick<Chosen, 'rule' | 'members' | 'score' | 'accuracies'> & { scoredRows?: number | null };
 
 /** A weighted ensemble, or the best trial alone; undefined if that is not the choice, or cannot be made. */
 async function byValidation(
   on: Queryable,
   study: Study,
-  { ranked, ...judging }: Judging & { ranked: readonly TrialVotes[] },
+  { ranked, ...scoring }: Scoring & { ranked: readonly TrialVotes[] },
 ): Promise<ChosenByRule | undefined> {
-  const { kind, metric } = judging;
+  const { kind, metric } = scoring;
   if (study.ensemble === 'vote') return undefined;
-  const panel = panelOf(ranked, judging);
+  const panel = panelOf(ranked, scoring);
   const [first] = ranked;
   if (first === undefined || panel === undefined || panel.rows < MIN_ROWS) return undefined;
   const alone = async (trial: TrialVotes, candidate: number): Promise<ChosenByRule> => {
     const temperature = panel.temperature(candidate, allRows(panel));
     const exact = [{ ...trial, ...unweighted(trial.score), temperature, variantOf: null }];
-    return { rule: 'best', score: trial.score, ...(await withVariants(on, { rule: 'best', exact }, judging)) };
+    return { rule: 'best', score: trial.score, ...(await withVariants(on, { rule: 'best', exact }, scoring)) };
   };
   if (study.ensemble === 'best') return alone(first, 0);
   const all: EnsembleRule[] = kind.votes(metric) ? ['weighted', 'vote', 'best'] : ['weighted', 'best'];
@@ -98,17 +100,17 @@ async function byValidation(
   });
   const [only] = members;
   if (only !== undefined && members.length === 1) return alone(ranked[only.candidate] ?? first, only.candidate);
-  const validationRows = kind.votes() ? panel.rows : null;
-  return { rule, score, validationRows, ...(await withVariants(on, { rule, exact }, judging)) };
+  const scoredRows = kind.votes() ? panel.rows : null;
+  return { rule, score, scoredRows, ...(await withVariants(on, { rule, exact }, scoring)) };
 }
 
 /** The members and the quicker variants of some, and the score of each subset by the task's metric. */
 async function withVariants(
   on: Queryable,
   { rule, exact }: { rule: EnsembleRule; exact: readonly ChosenMember[] },
-  judging: Judging,
+  scoring: Scoring,
 ): Promise<Pick<Chosen, 'members' | 'accuracies'>> {
-  const { kind, truth, classes } = judging;
+  const { kind, truth, classes } = scoring;
   const byTask = { kind, truth, classes };
   const variants = await variantsOf(on, exact);
   const whole = panelOf([...exact, ...variants], byTask);
@@ -126,10 +128,10 @@ async function withVariants(
 async function byVote(
   on: Queryable,
   study: Study,
-  { ranked, ...judging }: Judging & { ranked: readonly TrialVotes[] },
+  { ranked, ...scoring }: Scoring & { ranked: readonly TrialVotes[] },
 ): Promise<ChosenByRule> {
-  const { kind, truth, classes, metric } = judging;
-  const panel = panelOf(ranked, judging);
+  const { kind, truth, classes, metric } = scoring;
+  const panel = panelOf(ranked, scoring);
   const members = ranked.map((trial, candidate): ChosenMember => {
     const temperature =
       panel !== undefined && panel.rows >= MIN_ROWS ? panel.temperature(candidate, allRows(panel)) : 1;
@@ -168,7 +170,7 @@ async function variantsOf(on: Queryable, exact: readonly ChosenMember[]): Promis
 
 function panelOf(
   candidates: readonly TrialVotes[],
-  { kind, truth, classes, metric }: Omit<Judging, 'metric'> & { metric?: Metric },
+  { kind, truth, classes, metric }: Omit<Scoring, 'metric'> & { metric?: Metric },
 ): Panel | undefined {
   const kept = candidates.map((trial): KeptMember => {
     const answers = trial.keptAnswers === null ? new Float32Array(0) : new Float32Array(copyOf(trial.keptAnswers));

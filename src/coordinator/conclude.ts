@@ -8,8 +8,9 @@ import {
   selectStudyDeployment,
   setTask,
 } from '../db/statements/models.ts';
+import { dropStudyParams } from '../db/statements/params.ts';
 import { isServingAlive } from '../db/statements/processes.ts';
-import { addNotice, dropStudyParams, type Study, setOutcome } from '../db/statements/studies.ts';
+import { addNotice, type Study, setOutcome } from '../db/statements/studies.ts';
 import { type TransitionContext, transitionDeployment, transitionStudy } from '../db/statements/transitions.ts';
 import { insertTrial, type TrialRow } from '../db/statements/trials.ts';
 import { selectRefit } from '../db/statements/votes.ts';
@@ -44,7 +45,7 @@ export async function conclude(context: TransitionContext, study: Study, trials:
   const { members, rule, score, accuracies, classes } = chosen;
   const { id, version } = await insertVersion(on, {
     ...{ modelId: model.id, studyId: study.id, rule, score, accuracies, classes },
-    ...{ metric: study.metric, validationRows: chosen.validationRows },
+    ...{ metric: study.metric, scoredRows: chosen.scoredRows },
   });
   for (const [rank, member] of members.entries()) {
     const { id: trialId, family, precision, score: memberScore, paramsId, weight, temperature, variantOf } = member;

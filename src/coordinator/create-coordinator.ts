@@ -8,17 +8,17 @@ import { createParamStore, type StorageOptions } from '../params/create-param-st
 import type { ParamStore } from '../params/param-store.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { defaultCacheDir } from '../runtime/disk/cache-dir.ts';
-import { defaultImportMemory } from '../runtime/limited/import-memory.ts';
+import { defaultImportMemory } from '../runtime/limited/default-memory.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Measured, MeasuredService } from '../runtime/measured.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
-import { advanceStudies, type Leader } from './advance-studies.ts';
+import { advanceStudies, StudyTurns } from './advance-studies.ts';
 import { Filler } from './filler.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Importer } from './importer.ts';
-import { measuredWork } from './measured-work.ts';
+import { MeasuredWork } from './measured-work.ts';
 
 export interface CoordinatorOptions extends StorageOptions {
   database: Database;
@@ -33,6 +33,8 @@ export interface CoordinatorOptions extends StorageOptions {
 const TICK_MS = 1_000;
 /** Any role may send any number of NOTIFYs: this bounds the number of queries. */
 const MIN_TICK_MS = 50;
+/** A tenth of the lease of the lead, which other coordinators wait for. */
+const RENEW_EVERY_MS = 1_000;
 
 export const createCoordinator = (options: CoordinatorOptions): Service & MeasuredService => new Coordinator(options);
 
@@ -45,12 +47,14 @@ class Coordinator implements Service, MeasuredService {
   readonly #wake = new Wake(MIN_TICK_MS);
   readonly #stopping = new AbortController();
   #loop: Promise<void> | undefined;
+  readonly #work: MeasuredWork;
   #isLeading = false;
 
   constructor(options: CoordinatorOptions) {
     this.#options = options;
     const { database, logger } = options;
     this.#params = createParamStore(database, options);
+    this.#work = new MeasuredWork(database);
     this.#heartbeat = new Heartbeat({ database, kind: 'coordinator', logger });
     this.#listener = new Listener({
       url: database.url,
@@ -73,7 +77,7 @@ class Coordinator implements Service, MeasuredService {
   }
 
   measured(): Promise<readonly Measured[]> {
-    return measuredWork(this.#options.database, this.#isLeading);
+    return this.#work.measured(this.#isLeading);
   }
 
   async #run(): Promise<void> {
@@ -109,10 +113,18 @@ class Coordinator implements Service, MeasuredService {
       const onTurn = (): void => this.#wake.notify();
       const filler = new Filler({ database, readerUrl, onTurn, logger });
       const importer = this.#importer(onTurn);
+      const studies = new StudyTurns();
+      const work = [
+        async () => {
+          if (await advanceStudies(leader, studies)) onTurn();
+        },
+        ...[filler, importer, housekeeping].map((each) => () => each.run()),
+      ];
+      const renewed = renewing(leads);
+      const stillLeads = async (): Promise<boolean> =>
+        !lost && !signal.aborted && this.#heartbeat.id === processId && (await renewed());
       try {
-        while (!lost && !signal.aborted && this.#heartbeat.id === processId && (await leads())) {
-          await this.#tick(leader, housekeeping, [filler, importer]);
-        }
+        while (await tick(work, stillLeads)) await this.#wake.wait(TICK_MS, signal);
       } finally {
         this.#isLeading = false;
         await Promise.all([housekeeping.stop(), filler.stop(), importer.stop()]);
@@ -128,16 +140,24 @@ class Coordinator implements Service, MeasuredService {
     const memoryBytes = importMemoryBytes ?? defaultImportMemory();
     return new Importer({ database, params: this.#params, cacheDir, memoryBytes, onTurn, logger });
   }
+}
 
-  /** `inBackground` start what waits. */
-  async #tick(
-    leader: Leader,
-    housekeeping: Housekeeping,
-    inBackground: readonly { run(): Promise<void> }[],
-  ): Promise<void> {
-    if (await advanceStudies(leader)) this.#wake.notify();
-    for (const each of inBackground) await each.run();
-    await housekeeping.run();
-    await this.#wake.wait(TICK_MS, this.#stopping.signal);
+/** Renews the lead if the last time was a while ago. */
+function renewing(leads: () => Promise<boolean>): () => Promise<boolean> {
+  let renewedMs = Number.NEGATIVE_INFINITY;
+  return async () => {
+    const nowMs = systemClock.nowMs();
+    if (nowMs - renewedMs < RENEW_EVERY_MS) return true;
+    renewedMs = nowMs;
+    return leads();
+  };
+}
+
+/** Does each part of the work if it still leads: together they may take longer than a lease of the lead. False if it does not. */
+async function tick(work: readonly (() => Promise<unknown>)[], stillLeads: () => Promise<boolean>): Promise<boolean> {
+  for (const part of work) {
+    if (!(await stillLeads())) return false;
+    await part();
   }
+  return true;
 }

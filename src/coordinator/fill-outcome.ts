@@ -24,7 +24,7 @@ export function readOutcome(text: string | null): FillOutcome {
     filled: countOf(fields['filled']) ?? 0,
     left: countOf(fields['left']) ?? 0,
     remaining: countOf(fields['to_come']),
-    place: textOf(fields['place'], /^\d{1,10};\(\d{1,10},\d{1,5}\)$/),
+    place: textOf(fields['place'], /^\d{1,10};\d{1,10};\(\d{1,10},\d{1,5}\)$/),
     error: fields['error'] === undefined ? null : errorOf(fields['error']),
     unanswered: unanswered.flatMap(({ place, version, error }) => {
       const [at, of] = [textOf(place, /^\(\d{1,10},\d{1,5}\)$/), textOf(version, /^\d{1,10}$/)];

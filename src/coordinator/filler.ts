@@ -3,17 +3,18 @@ import { fillerVersion } from '../db/filler-session.ts';
 import { isLocked, isTransientState } from '../db/persist.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { guardedCall } from '../db/reader-call.ts';
-import { endReading, ReaderLogin, type ReaderSession, readerCall } from '../db/reader-login.ts';
+import { ReaderLogin, type ReaderSession, readerCall } from '../db/reader-login.ts';
 import {
   consumeMarks,
   endFill,
   recordFill,
   retryFill,
+  selectAttached,
   selectWaiting,
   type WaitingAttachment,
   yieldFill,
 } from '../db/statements/attachments.ts';
-import { admitReader } from '../db/statements/readings.ts';
+import { type Admission, admitReader, endReading } from '../db/statements/readings.ts';
 import { InvalidState } from '../errors/errors.ts';
 import { type ErrorReport, reportError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -27,6 +28,8 @@ export interface FillerOptions {
   readerUrl?: string | undefined;
   /** Override of {@link CALL_END_MS}. */
   callEndMs?: number | undefined;
+  /** Override of {@link SLICE_MS}. */
+  sliceMs?: number | undefined;
   logger: Logger;
 }
 
@@ -81,8 +84,9 @@ export class Filler {
   /** Starts filling the waiting tables; does not wait for them. */
   async run(): Promise<void> {
     const { database } = this.#options;
-    const busy = [...new Set([...this.#passes.keys(), ...[...this.#running.values()].map(({ id }) => id)])];
     try {
+      await this.#dropDetached();
+      const busy = [...new Set([...this.#passes.keys(), ...[...this.#running.values()].map(({ id }) => id)])];
       await consumeMarks(database, busy);
       for (const attachment of await selectWaiting(database, [...this.#running.keys()])) {
         if (this.#running.size >= MAX_CONCURRENT || this.#stopping) return;
@@ -91,6 +95,13 @@ export class Filler {
     } catch (error) {
       if (!isLocked(error)) throw error; // locked by rafiki_detach: retried at the next tick
     }
+  }
+
+  /** Tables that were detached between two slices never get the next one. */
+  async #dropDetached(): Promise<void> {
+    if (this.#passes.size === 0) return;
+    const attached = await selectAttached(this.#options.database, [...this.#passes.keys()]);
+    for (const id of this.#passes.keys()) if (!attached.includes(id)) this.#passes.delete(id);
   }
 
   /** Resolves when nothing is running any more. */
@@ -119,24 +130,25 @@ export class Filler {
     const { id } = attachment;
     const session = await this.#reader.connect({ statementTimeout: CALL_TIMEOUT, maxBytes: MESSAGE_BYTES });
     this.#sessions.add(session);
+    let admission: Admission | undefined;
     try {
-      await admitReader(database, session.pid, { of: 'attachment', id });
+      admission = await admitReader(database, session.pid, { of: 'attachment', id });
       await this.#fillTable(attachment, session);
     } finally {
       this.#sessions.delete(session);
+      if (admission !== undefined) await endReading(database, admission).catch(() => undefined); // the next session with this pid registers again
       await session.connection.close().catch(() => undefined);
-      await endReading(database, session.pid).catch(() => undefined); // the next session with this pid registers again
     }
   }
 
   /** Continues through the table from where the last slice ended. */
   async #fillTable(attachment: WaitingAttachment, session: ReaderSession): Promise<void> {
-    const { database } = this.#options;
+    const { database, sliceMs = SLICE_MS } = this.#options;
     const { id } = attachment;
     const call = await readerCall(session.connection, attachment.reader);
     const pass = this.#passes.get(id) ?? { place: null, found: 0, left: 0, ms: 0 };
     this.#passes.set(id, pass);
-    const untilMs = performance.now() + SLICE_MS;
+    const untilMs = performance.now() + sliceMs;
     while (performance.now() < untilMs && !this.#stopping) {
       const calledMs = performance.now();
       const outcome = readOutcome(await this.#call(session, attachment, { call, place: pass.place }));

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../db/database.ts';
 import { persist } from '../db/persist.ts';
@@ -11,6 +11,7 @@ import {
   failImport,
   insertImportedMember,
   insertImportedVersion,
+  isTrainedByOther,
   releaseImport,
   requeueImports,
   selectImportPart,
@@ -43,6 +44,8 @@ export interface ImporterOptions {
 const MAX_CHECKS = 2;
 /** An import whose leader was killed this often may have killed it. */
 const MAX_ATTEMPTS = 3;
+/** Minimum age before the folder of a killed check is deleted: a check takes minutes. Another database's coordinator may have folders there. */
+const ABANDONED_MS = 3600_000;
 /** Roles whose last turn is remembered. */
 const MAX_TURNS = 1_000;
 
@@ -54,6 +57,7 @@ interface StoredMember extends ImportedMember {
 /** Checks imports in the background, each in a process of its own, and makes versions of models of them. */
 export class Importer {
   readonly #options: ImporterOptions;
+  readonly #dir: string;
   /** By owner. */
   readonly #running = new Map<number, Promise<void>>();
   /** Owners, the one whose last import began longest ago first: a role that has many waits for those with few. */
@@ -63,6 +67,7 @@ export class Importer {
 
   constructor(options: ImporterOptions) {
     this.#options = options;
+    this.#dir = path.join(options.cacheDir, 'imports');
   }
 
   /** Starts checks of waiting imports; does not wait for them. */
@@ -71,6 +76,7 @@ export class Importer {
     if (!this.#hasBegun) {
       await requeueImports(database, MAX_ATTEMPTS, reportError(interrupted()));
       await deleteImportParts(database);
+      await this.#deleteAbandoned();
       this.#hasBegun = true;
     }
     while (this.#running.size < MAX_CHECKS && !this.#stopping.signal.aborted) {
@@ -84,6 +90,15 @@ export class Importer {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#running.values());
+  }
+
+  async #deleteAbandoned(): Promise<void> {
+    for (const name of await readdir(this.#dir).catch(() => [])) {
+      const folder = path.join(this.#dir, name);
+      const changed = await stat(folder).catch(() => undefined);
+      if (changed !== undefined && Date.now() - changed.mtimeMs > ABANDONED_MS)
+        await rm(folder, { recursive: true, force: true });
+    }
   }
 
   #begin(claimed: ClaimedImport): void {
@@ -108,12 +123,11 @@ export class Importer {
   }
 
   async #import(claimed: ClaimedImport): Promise<void> {
-    const { cacheDir, memoryBytes, logger } = this.#options;
+    const { memoryBytes, logger } = this.#options;
     const { task, spec, owner } = claimed;
     const { signal } = this.#stopping;
-    const parent = path.join(cacheDir, 'imports');
-    await ensurePrivateDir(parent);
-    const dir = await mkdtemp(path.join(parent, 'import-'));
+    await ensurePrivateDir(this.#dir);
+    const dir = await mkdtemp(path.join(this.#dir, 'import-'));
     try {
       const file = path.join(dir, 'model.onnx');
       await this.#write(claimed, file);
@@ -172,7 +186,7 @@ export class Importer {
     const { model: name, owner, task, deploy } = claimed;
     await database.transaction(async (on) => {
       const model = await lockModel(on, { name, owner, task });
-      if (!model.own) throw nameTaken(name);
+      if (!model.own || (await isTrainedByOther(on, { name, role: owner }))) throw nameTaken(name);
       if (model.task !== task) throw otherTask(name, model.task);
       const { id, version } = await insertImportedVersion(on, { ...found, modelId: model.id, task });
       for (const [rank, member] of members.entries()) await insertImportedMember(on, id, { ...member, rank });

@@ -4,12 +4,14 @@ import type { Study } from '../db/statements/studies.ts';
 export interface ScoredVersion {
   version: number;
   score: number;
-  /** Number of rows of the score; null if the score is of something else. */
-  validationRows: number | null;
+  /** Number of rows that the score was measured on; null if members cannot decide together, as detectors. */
+  scoredRows: number | null;
   /** Score of a constant prediction. */
   baselineScore: number;
   /** Columns that it reads, and the deployed version does not. */
   furtherColumns: readonly string[];
+  /** Of the validation rows of the score. */
+  validationHash: Buffer;
   /** The id of the deployed or loading version of the model; null if there is none. */
   deployedId: number | null;
 }
@@ -17,7 +19,7 @@ export interface ScoredVersion {
 /** The study's deployment settings and the version to compare with. */
 export type DeploymentGoal = Pick<
   Study,
-  'id' | 'deploy' | 'replace' | 'incumbentId' | 'incumbentScore' | 'incumbentTrained'
+  'id' | 'deploy' | 'replace' | 'incumbentId' | 'incumbentScore' | 'incumbentHash' | 'incumbentTrained'
 >;
 
 /** A notice for a version that is no better than a constant prediction; otherwise null. */
@@ -35,20 +37,20 @@ export const baselineNotice = ({
  */
 export function reasonNotToDeploy(
   study: DeploymentGoal,
-  { version, score, baselineScore, deployedId, validationRows, furtherColumns }: ScoredVersion,
+  { version, score, baselineScore, deployedId, scoredRows, validationHash, furtherColumns }: ScoredVersion,
 ): string | null {
   const anyway = `rafiki_deploy(${study.id}) deploys it.`;
   const not = `Version ${version} was not deployed`;
-  const { incumbentId, incumbentScore, incumbentTrained } = study;
+  const { incumbentId, incumbentScore, incumbentHash, incumbentTrained } = study;
   if (!study.deploy) return `${not}, as requested; ${anyway}`;
   if (deployedId === null || (incumbentId === null && study.replace)) return null;
   if (deployedId !== incumbentId) return `${not}: another version was deployed during the study; ${anyway}`;
   if (furtherColumns.length > 0 && !study.replace)
     return `${not}: it reads columns that the deployed one does not (${furtherColumns.slice(0, 5).join(', ')}), and callers may not give them; ${anyway}`;
-  if (incumbentScore === null)
+  if (incumbentScore === null || !incumbentHash?.equals(validationHash))
     return study.replace ? null : `${not}: the deployed version could not be scored on the same rows; ${anyway}`;
   const scores = `${score.toFixed(4)} against ${incumbentScore.toFixed(4)}`;
-  const rows = validationRows === null ? 'these rows' : `these ${validationRows} rows`;
+  const rows = scoredRows === null ? 'these rows' : `these ${scoredRows} rows`;
   const knew = incumbentTrained ? `, which was trained on ${incumbentTrained} of ${rows}` : '';
   if (score < incumbentScore)
     return `${not}: on the same rows it is worse (${scores}) than the deployed one${knew}; ${anyway}`;

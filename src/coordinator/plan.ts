@@ -23,8 +23,10 @@ export type Action =
   | { kind: 'cancel' }
   | { kind: 'fail'; error: ErrorReport };
 
-/** How long after max_time a trial may train until its next report, before it is cancelled. */
+/** How long after max_time a trial may train until its next report, from when it was to stop, before it is cancelled. */
 export const OVERTIME_MS = 60_000;
+/** The same of the best trial so far: after its first epoch it ends at once, but its weights may be exported and stored for minutes. */
+export const STORING_MS = 10 * 60_000;
 /**
  * How long a study waits for its first trial to start. Roles take turns, so a study may wait as long as others' trials
  * take.
@@ -36,6 +38,7 @@ export const MAX_PAUSE_MS = MAX_PAUSE_DAYS * 24 * 3_600_000;
 export function planStudy({ trials: all, ...rest }: StudyView, advisor: Advisor): Action[] {
   const view = { ...rest, trials: withoutRefits(all) };
   const { study, trials } = view;
+  if (isAtRest(study)) return [];
   if (study.state === 'queued') return planStart(study);
   if (study.version !== null) return [{ kind: 'await-deployment' }];
   if (study.cancelRequested) return [...cancelAll(all), { kind: 'cancel' }];
@@ -44,7 +47,6 @@ export function planStudy({ trials: all, ...rest }: StudyView, advisor: Advisor)
   if (hopeless !== null) return [...cancelAll(all), { kind: 'fail', error: hopeless }];
 
   const over = reasonToEnd(study);
-  if (over === null && study.pausedMs !== null) return []; // its workers release its trials
   const refits = all.filter((trial) => trial.refits !== null);
   const why = over ?? (refits.length > 0 ? 'its best models are trained on all rows' : reasonToClose(study, trials));
   const open = all.filter(isOpen);
@@ -55,11 +57,14 @@ export function planStudy({ trials: all, ...rest }: StudyView, advisor: Advisor)
   return over === null ? closed : [...closed, ...cancelAll(refits)];
 }
 
-/** A study that is finished before it has started has no result. */
-function planStart({ cancelRequested, finishRequested, pausedMs }: Study): Action[] {
-  if (cancelRequested || finishRequested) return [{ kind: 'cancel' }];
-  return pausedMs === null ? [{ kind: 'start' }] : [];
-}
+/** Whether a study is paused, so that nothing of it is read: its workers release its trials. */
+export const isAtRest = (study: Study): boolean =>
+  study.pausedMs !== null && study.version === null && !study.cancelRequested && reasonToEnd(study) === null;
+
+/** A study that is to end before it has started has no result. */
+const planStart = (study: Study): Action[] => [
+  { kind: study.cancelRequested || reasonToEnd(study) !== null ? 'cancel' : 'start' },
+];
 
 /** Why a study ends with what it has. */
 function reasonToEnd({ elapsedMs, waitedMs, pausedMs, maxTimeMs, finishRequested }: Study): string | null {
@@ -75,7 +80,8 @@ function reasonToClose(study: Study, trials: readonly TrialRow[]): string | null
   const { elapsedMs, maxTimeMs, targetScore } = study;
   if (elapsedMs >= maxTimeMs - 1000 * refitReserve(study, trials))
     return 'the rest of max_time is for training on all rows';
-  if (targetScore !== null && trials.some((trial) => (trial.score ?? 0) >= targetScore))
+  const mayBeBest = (trial: TrialRow): boolean => isScored(trial) || trial.state === 'running';
+  if (targetScore !== null && trials.some((trial) => mayBeBest(trial) && (trial.score ?? 0) >= targetScore))
     return 'target_score is reached';
   return null;
 }
@@ -93,8 +99,10 @@ function close(trial: TrialRow, why: string, view: StudyView): Action[] {
   const isLeft = study.pausedMs !== null || (workersOf(view) === 0 && results.length > 0);
   const isPointless =
     trial.state === 'waiting' ? trial.epoch === 0 || isBeaten || isLeft : trial.epoch === 0 && isBeaten;
-  const late = study.elapsedMs >= study.maxTimeMs + OVERTIME_MS;
-  if (isPointless || late) return [{ kind: 'cancel-trial', trial }];
+  const isLate =
+    study.elapsedMs >= study.maxTimeMs + OVERTIME_MS &&
+    (trial.stoppingMs ?? 0) >= (trial.epoch === 0 || isBeaten ? OVERTIME_MS : STORING_MS);
+  if (isPointless || isLate) return [{ kind: 'cancel-trial', trial }];
   return trial.stopRequested ? [] : [{ kind: 'stop-trial', trial, why }];
 }
 
@@ -123,6 +131,8 @@ function stranded({ trials, search, someWorkers }: StudyView): Action[] {
 
 function startTrials(view: StudyView, advisor: Advisor): Action[] {
   if (view.study.closed !== null) return cancelAll(view.trials.filter(({ state }) => state === 'waiting'));
+  const failed = failedInRow(view.trials);
+  if (failed.length >= MAX_FAILURES) return isOtherAtWork(view.trials, failed) ? [] : [closeAfter(failed, view)];
   const next = proposals(view, advisor);
   return Array.isArray(next) ? next.map((trial) => ({ kind: 'propose', trial })) : [{ kind: 'close', why: next.close }];
 }
@@ -145,7 +155,25 @@ function hopelessError(trials: readonly TrialRow[]): ErrorReport | null {
   const errors = trials.filter((trial) => trial.state === 'failed').flatMap((trial) => trial.error ?? []);
   const ofData = errors.find((error) => !knobFaults.has(error.sqlstate) && !isWorkerFault(error));
   if (ofData !== undefined) return ofData;
-  return errors.length >= MAX_FAILURES ? mostCommon(errors) : null;
+  const failed = trials.filter(({ state }) => state === 'failed');
+  return errors.length >= MAX_FAILURES && !isOtherAtWork(trials, failed) ? mostCommon(errors) : null;
+}
+
+/** The trials that have failed since the last success, but those whose knobs alone were at fault: the advisor proposes others. */
+function failedInRow(trials: readonly TrialRow[]): TrialRow[] {
+  const sinceSuccess = trials.slice(trials.findLastIndex(isScored) + 1);
+  return sinceSuccess.filter(({ state, error }) => state === 'failed' && !/^22(003|023)$/.test(error?.sqlstate ?? ''));
+}
+
+/** Whether a worker trains that has not failed: those that have may be on a broken machine. */
+const isOtherAtWork = (trials: readonly TrialRow[], failed: readonly TrialRow[]): boolean =>
+  trials.some(({ state, worker }) => state === 'running' && !failed.some((other) => other.worker === worker));
+
+/** Without their errors: every role can compare what closes a study, and they may have values of rows. */
+function closeAfter(failed: readonly TrialRow[], { study, trials }: StudyView): Action {
+  const ended = trials.filter((trial) => !isOpen(trial)).length;
+  const why = `Ended after ${ended} of ${study.maxTrials} trials: the last ${failed.length} failed; rafiki.trials has their errors.`;
+  return { kind: 'close', why };
 }
 
 function endOf(study: Study, trials: readonly TrialRow[]): Action {

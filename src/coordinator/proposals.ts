@@ -5,13 +5,11 @@ import type { Study } from '../db/statements/studies.ts';
 import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
 import { trialEnded } from '../domain/state.ts';
 import { affordableTrials } from '../domain/training.ts';
+import { WARM_SHARE } from '../domain/warm-start.ts';
 import { deriveSeed } from '../runtime/rng.ts';
 import { refitReserve } from './refits.ts';
 import { type RungStep, rungSteps } from './rungs.ts';
 import { isScored, type StudyView, secondsLeft } from './study-view.ts';
-
-/** Minimum share of a network's weights from other trials for the trial to count as warm-started. */
-const WARM_SHARE = 0.5;
 
 /** The trial in the advisor's terms. */
 export const historyOf = (trial: TrialRow): TrialHistory => {
@@ -44,7 +42,7 @@ export function proposals(view: StudyView, advisor: Advisor): NewTrial[] | { clo
   }
   const running = trials.filter((trial) => trial.state === 'running').length;
   const count = Math.min(allowed, wantedTrials(view, running) - waiting.length);
-  const enough = count > 0 ? reasonToEnd(view, trials.filter(wasTried).map(historyOf)) : null;
+  const enough = count > 0 ? reasonAgainstMore(view, trials.filter(wasTried).map(historyOf)) : null;
   if (enough !== null) return { close: enough };
   return proposeTrials(view, advisor, { count });
 }
@@ -184,7 +182,7 @@ function wantedTrials({ study, trials, isSlow, idleWorkers }: StudyView, running
 }
 
 /** Why more trials would not pay; null if they would, or if it cannot be estimated. */
-function reasonToEnd({ study, trials, search }: StudyView, history: readonly TrialHistory[]): string | null {
+function reasonAgainstMore({ study, trials, search }: StudyView, history: readonly TrialHistory[]): string | null {
   const { terminator, validationRows, maxTrials } = study;
   if (!terminator || validationRows === null) return null;
   const best = Math.max(0, ...trials.filter(isScored).map(({ score }) => score));

@@ -1,6 +1,6 @@
 import type { Study } from '../db/statements/studies.ts';
 import type { NewTrial, TrialRow } from '../db/statements/trials.ts';
-import { endsByItself } from '../models/registry.ts';
+import { keptEpoch } from '../models/registry.ts';
 import { isScored, isUseful, secondsLeft } from './study-view.ts';
 
 /** A refit has more rows, and other load may slow it down: its time is that of the trial, times this. */
@@ -46,15 +46,10 @@ export function missingRefits(study: Study, trials: readonly TrialRow[], members
 /** Nobody joins a refit: what several workers have trained takes one too long. */
 const refits = ({ refit, workersPerTrial }: Study): boolean => refit && workersPerTrial === null;
 
-/**
- * A trial that took its study's time continues from its weights; another one is trained from the beginning, as far as its best epoch. Of equal
- * epochs a network keeps the last, what ends by itself the first.
- */
+/** A trial that took its study's time continues from its weights; another one is trained from the beginning, as far as its best epoch. */
 function neededSeconds(trial: TrialRow): number {
   const { rung, scores, family } = trial;
-  const score = Math.max(...scores);
-  const best = (endsByItself(family) ? scores.indexOf(score) : scores.lastIndexOf(score)) + 1;
-  return MARGIN * epochSeconds(trial) * (rung === null ? best : MIN_CONTINUED_EPOCHS);
+  return MARGIN * epochSeconds(trial) * (rung === null ? keptEpoch(family, scores) : MIN_CONTINUED_EPOCHS);
 }
 
 function refitOf(study: Study, trial: TrialRow, number: number): NewTrial {

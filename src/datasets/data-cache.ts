@@ -1,26 +1,38 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { lstat, readdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database } from '../db/database.ts';
-import { endReading, ReaderLogin, type ReaderSession } from '../db/reader-login.ts';
-import { admitReader, selectOpenStudyKeys, selectReading } from '../db/statements/readings.ts';
+import { ReaderLogin, type ReaderSession } from '../db/reader-login.ts';
+import {
+  type Admission,
+  admitReader,
+  endReading,
+  selectOpenStudyKeys,
+  selectReading,
+} from '../db/statements/readings.ts';
 import { setReaderNotice, setSkipped } from '../db/statements/studies.ts';
 import type { Task } from '../domain/task.ts';
 import { Cancelled, type ReadTooLong, WorkerNeeded } from '../errors/errors.ts';
+import { CACHE_LIMIT_BYTES } from '../runtime/disk/cache-dir.ts';
 import { diskError } from '../runtime/disk/disk-error.ts';
-import { isFresh, withFileLock } from '../runtime/disk/file-lock.ts';
+import { withFileLock } from '../runtime/disk/file-lock.ts';
 import { ensurePrivateDir } from '../runtime/disk/private-dir.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { isDataFileIntact } from './data-file.ts';
 import { byteLimit, DATA_LIMIT_BYTES, DataFileWriter } from './data-file-writer.ts';
-import { checkEvery, READ_TIMES, type ReadTimes, reasonToEnd } from './read-times.ts';
+import {
+  beingRead,
+  cachedStudies,
+  deleteUnfinished,
+  fileName,
+  lockOf,
+  makeRoom,
+  markUsed,
+  type StudyKey,
+  studyFiles,
+  unfinishedOf,
+} from './data-folder.ts';
+import { checkEvery, READ_TIMES, type ReadTimes, reasonToEndRead } from './read-times.ts';
 import { readSource } from './source.ts';
-
-/** Identifies a study in its data file: ids repeat between databases, creation times do not. */
-interface StudyKey {
-  id: number;
-  createdAt: string;
-}
 
 /** A study whose rows are to be read. */
 export interface StudySource extends StudyKey {
@@ -35,6 +47,8 @@ export interface DataCacheOptions {
   readerUrl?: string | undefined;
   /** Maximum size of a study's rows. */
   limitBytes?: number | undefined;
+  /** Maximum of all files that have been read; the least recently used are deleted. */
+  cacheLimitBytes?: number | undefined;
   /** Overrides of {@link READ_TIMES}. */
   times?: Partial<ReadTimes> | undefined;
 }
@@ -45,8 +59,6 @@ export interface FileRequest {
   /** Whether a role without running trials needs this worker; absent: never. */
   isWorkerNeeded?: () => Promise<boolean>;
 }
-
-const LOCK = '.lock';
 
 /** Maximum of a row, an error or a notice. `pg` buffers it completely, and a string of 512 MB ends the process. */
 const MESSAGE_BYTES = 128 * 2 ** 20;
@@ -62,6 +74,7 @@ export class DataCache {
   readonly #dir: string;
   readonly #logger: Logger;
   readonly #limitBytes: number;
+  readonly #cacheLimitBytes: number;
   readonly #times: ReadTimes;
   readonly #used = new Set<string>();
   /** Files whose hash this process has verified. */
@@ -69,11 +82,13 @@ export class DataCache {
 
   constructor(options: DataCacheOptions) {
     const { database, dir, logger, readerUrl, limitBytes = DATA_LIMIT_BYTES, times = {} } = options;
+    const { cacheLimitBytes = CACHE_LIMIT_BYTES } = options;
     this.#database = database;
     this.#reader = new ReaderLogin({ serviceUrl: database.url, readerUrl, logger });
     this.#dir = dir;
     this.#logger = logger;
     this.#limitBytes = limitBytes;
+    this.#cacheLimitBytes = cacheLimitBytes;
     this.#times = { ...READ_TIMES, ...times };
   }
 
@@ -90,11 +105,13 @@ export class DataCache {
     const stopChecking = checkEvery(this.#times.checkIntervalMs, async () => {
       if (await isWorkerNeeded()) yieldController.abort(workerNeeded(study));
     });
+    const waiting = AbortSignal.any([signal, yieldController.signal]);
+    const read = (): Promise<string> => {
+      stopChecking();
+      return this.#fetch(file, study, { signal, isWorkerNeeded });
+    };
     try {
-      return await withFileLock(`${file}${LOCK}`, AbortSignal.any([signal, yieldController.signal]), () => {
-        stopChecking();
-        return this.#fetch(file, study, { signal, isWorkerNeeded });
-      });
+      return await withFileLock(lockOf(file), waiting, read, { waitMs: this.#times.maxMs }); // as long as another worker may read
     } catch (error) {
       if (signal.aborted) throw new Cancelled('reading the data was cancelled', { cause: error });
       yieldController.signal.throwIfAborted();
@@ -116,44 +133,41 @@ export class DataCache {
     const isOwnFile = found.isFile() && found.uid === (process.getuid?.() ?? found.uid);
     if (isOwnFile && (this.#intact.has(file) || (await isDataFileIntact(file)))) {
       this.#intact.add(file);
+      await markUsed(file);
       return true;
     }
     await rm(file, { force: true, recursive: true });
     return false;
   }
 
-  /** Ids of the studies whose files are on this machine; some may belong to another database. */
-  async cachedStudies(): Promise<number[]> {
-    const names = await readdir(this.#dir).catch(() => []); // the folder is created with the first file
-    return names.flatMap((name) => /^study-(\d+)-\w+\.rows$/.exec(name)?.[1] ?? []).map(Number);
+  cachedStudies(): Promise<number[]> {
+    return cachedStudies(this.#dir);
   }
 
-  /** Ids of the studies whose sources a worker of this machine is reading. */
-  async beingRead(): Promise<number[]> {
-    const names = await readdir(this.#dir).catch(() => []);
-    const locks = names.filter((name) => name.startsWith('study-') && name.endsWith(LOCK));
-    const fresh = await Promise.all(locks.map((name) => isFresh(path.join(this.#dir, name))));
-    return locks.filter((_, i) => fresh[i]).map((name) => Number.parseInt(name.slice('study-'.length), 10));
+  beingRead(): Promise<number[]> {
+    return beingRead(this.#dir);
   }
 
   /** Written under a temporary name first, so that a file is always complete. */
   async #read(file: string, study: StudySource, { signal, isWorkerNeeded }: Required<FileRequest>): Promise<void> {
+    await this.#makeRoom();
     const reading = await selectReading(this.#database, study.id);
     const session = await this.#reader.connect({ statementTimeout: STATEMENT_TIMEOUT, maxBytes: MESSAGE_BYTES });
     const end = (): void => void this.#end(session);
     signal.addEventListener('abort', end, { once: true });
-    const unfinished = `${file}.${randomUUID()}.tmp`;
+    const unfinished = unfinishedOf(file);
     const destination = new DataFileWriter(unfinished);
     const count = byteLimit(this.#limitBytes);
     let tooLong: ReadTooLong | undefined;
+    let admission: Admission | undefined;
     const stopChecking = checkEvery(this.#times.checkIntervalMs, async (elapsedMs) => {
-      tooLong ??= await reasonToEnd(elapsedMs, this.#times, isWorkerNeeded);
+      tooLong ??= await reasonToEndRead(elapsedMs, this.#times, isWorkerNeeded);
       if (tooLong !== undefined) await this.#end(session); // again, if the previous attempt failed
     });
     try {
       signal.throwIfAborted();
       await setReaderNotice(this.#database, study.id, false);
-      await admitReader(this.#database, session.pid, { of: 'study', id: study.id });
+      admission = await admitReader(this.#database, session.pid, { of: 'study', id: study.id });
       const skipped = await readSource(session.connection, reading, { task: study.task, count, destination });
       if (skipped.rows > 0) await setSkipped(this.#database, study.id, skipped);
       await rename(unfinished, file);
@@ -163,8 +177,8 @@ export class DataCache {
     } finally {
       stopChecking();
       signal.removeEventListener('abort', end);
+      if (admission !== undefined) await endReading(this.#database, admission).catch(() => undefined); // the next session with this pid registers again
       await session.connection.close();
-      await endReading(this.#database, session.pid).catch(() => undefined); // the next session with this pid registers again
       destination.destroy();
       if (!destination.closed) await new Promise((resolve) => destination.once('close', resolve)); // it may still be opening
       await rm(unfinished, { force: true });
@@ -177,11 +191,16 @@ export class DataCache {
     });
   }
 
-  /** Deletes the files of ended studies, and those that were not used for a day. */
+  async #makeRoom(): Promise<void> {
+    await deleteUnfinished(this.#dir);
+    await makeRoom(this.#dir, this.#cacheLimitBytes);
+  }
+
+  /** Deletes the files of ended studies, those of other databases that were not used for a day, and what is above the limit. */
   async sweep(): Promise<void> {
-    const names = await readdir(this.#dir).catch(() => []);
-    const files = names.filter((name) => name.startsWith('study-'));
+    const files = await studyFiles(this.#dir);
     if (files.length === 0) return;
+    await this.#makeRoom();
     const openFiles = new Set((await selectOpenStudyKeys(this.#database)).map(fileName));
     for (const name of files) {
       if (openFiles.has(name)) continue;
@@ -202,11 +221,6 @@ const workerNeeded = ({ id }: StudyKey): WorkerNeeded =>
       hint: 'Wait until the other worker has read it.',
     },
   );
-
-function fileName({ id, createdAt }: StudyKey): string {
-  const hash = createHash('sha256').update(createdAt).digest('hex').slice(0, 12);
-  return `study-${id}-${hash}.rows`;
-}
 
 async function isAbandoned(file: string): Promise<boolean> {
   const modified = await stat(file).catch(() => undefined); // another worker may have deleted it just now

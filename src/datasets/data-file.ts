@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile, rm } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { labelOf, type NamedLabel, type TaskKind } from '../domain/kinds/kind.ts';
 import { kindOf } from '../domain/kinds/registry.ts';
 import { TableRow } from '../domain/table.ts';
 import { inputOf, type RawInput, type Task } from '../domain/task.ts';
 import { CorruptParams } from '../errors/errors.ts';
 import { linesOf } from './lines.ts';
-import { isOfShard, type Shard, WHOLE } from './shard.ts';
+import { isOfShard, type Shard } from './shard.ts';
 import { type LabelledTable, readTable } from './table-file.ts';
 
 /** A row of a source: its input, and its class, number or objects. */
@@ -38,16 +38,11 @@ export interface ShardRows {
 }
 
 /**
- * The rows of a data file. Texts are lines, each a JSON array [label, text] or [label, text, validates]. Images are records: the
+ * The rows of a shard of a data file; only texts have several. Texts are lines, each a JSON array [label, text] or [label, text, validates]. Images are records: the
  * sizes of label and image (uint32, little endian), the validation flag (a byte: 0 unset, 1 training, 2 validation), the label as
  * JSON, and the unchanged image file. Rows of several columns are blocks (`table-blocks.ts`). The last 32 bytes are the SHA-256 of the
  * rest. Throws {@link CorruptParams} for a damaged file and deletes it: the next attempt reads the source again.
  */
-export async function readDataFile(file: string, task: Task): Promise<LabelledRow[]> {
-  return (await readShard(file, task, WHOLE)).rows;
-}
-
-/** Likewise the rows of a shard; only texts have several. */
 export async function readShard(file: string, task: Task, shard: Shard): Promise<ShardRows> {
   try {
     switch (inputOf(task)) {
@@ -78,11 +73,15 @@ export async function isDataFileIntact(file: string): Promise<boolean> {
 
 const HASH_BYTES = 32;
 
+/** In parts: neither `readFile` nor a hash takes more than 2 GB at once. */
 async function intactBytes(file: string): Promise<Buffer> {
-  const all = await readFile(file);
-  const bytes = all.subarray(0, -HASH_BYTES);
-  if (!createHash('sha256').update(bytes).digest().equals(all.subarray(-HASH_BYTES))) throw unreadable();
-  return bytes;
+  const bytes = Buffer.allocUnsafeSlow(Math.max(0, (await stat(file)).size - HASH_BYTES));
+  let length = 0;
+  for await (const chunk of intactChunks(file)) {
+    bytes.set(chunk, length);
+    length += chunk.length;
+  }
+  return bytes.subarray(0, length);
 }
 
 /** Throws at the end if the hash differs: results from the chunks must then be discarded. */
@@ -149,7 +148,7 @@ function imagesOf(file: Buffer, kind: TaskKind): LabelledImage[] {
     const imageAt = labelAt + file.readUInt32LE(at);
     const end = imageAt + file.readUInt32LE(at + 4);
     if (end > file.length) throw unreadable();
-    const label = parseLabel(file.toString('utf8', labelAt, imageAt), kind);
+    const label = parseLabel(file.subarray(labelAt, imageAt).toString(), kind); // positions in toString have 31 bits
     rows.push({ label, input: file.subarray(imageAt, end), ...validationMark(validationFlags[file[at + 8] ?? 0]) });
     at = end;
   }

@@ -14,7 +14,7 @@ export interface ReadTimes {
 export const READ_TIMES: ReadTimes = { maxMs: 6 * 3600_000, contendedMs: 600_000, checkIntervalMs: 5_000 };
 
 /** The reason for ending a read that takes too long; undefined if it may continue. */
-export async function reasonToEnd(
+export async function reasonToEndRead(
   elapsedMs: number,
   { maxMs, contendedMs }: ReadTimes,
   isWanted: () => Promise<boolean>,

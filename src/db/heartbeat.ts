@@ -10,7 +10,7 @@ export interface PresenceOptions {
   kind: ProcessKind;
   threads?: number;
   device?: string;
-  /** Called with the id of each row of this process, before others can see it as its own. */
+  /** Called with the id of each row of this process; if it throws, the row is deleted. */
   onRegistered?: (id: number) => Promise<void>;
   logger: Logger;
 }
@@ -22,7 +22,9 @@ export class Heartbeat implements Service {
   readonly #options: PresenceOptions;
   #id: number | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** All beats: one may hang on a connection that is lost in the network, and the next ones take others meanwhile. */
   #beating: Promise<void> = Promise.resolve();
+  #registering: Promise<void> | undefined;
 
   constructor(options: PresenceOptions) {
     this.#options = options;
@@ -34,9 +36,10 @@ export class Heartbeat implements Service {
   }
 
   async start(): Promise<void> {
-    this.#id = await this.#register();
+    await this.#register();
     this.#timer = setInterval(() => {
-      this.#beating = this.#beat();
+      const beat = this.#beat();
+      this.#beating = this.#beating.then(() => beat);
     }, PROCESS_BEAT_MS);
   }
 
@@ -51,19 +54,34 @@ export class Heartbeat implements Service {
     });
   }
 
-  async #register(): Promise<number> {
+  /** One row, however many beats miss the old one. */
+  #register(): Promise<void> {
+    this.#registering ??= this.#insert().finally(() => {
+      this.#registering = undefined;
+    });
+    return this.#registering;
+  }
+
+  async #insert(): Promise<void> {
     const { database, kind, threads = 1, device = 'cpu', onRegistered } = this.#options;
     const id = await insertProcess(database, { kind, host: hostname(), pid: process.pid, threads, device, version });
-    await onRegistered?.(id);
-    return id;
+    try {
+      await onRegistered?.(id);
+    } catch (error) {
+      await deleteProcess(database, id).catch(() => undefined); // then the coordinator does, within a minute
+      throw error;
+    }
+    this.#id = id;
   }
 
   async #beat(): Promise<void> {
     const { database, logger } = this.#options;
+    const id = this.#id;
     try {
-      if (this.#id !== undefined && !(await touchProcess(database, this.#id))) this.#id = await this.#register();
+      if (id === undefined || (await touchProcess(database, id))) return;
+      if (this.#id === id) await this.#register(); // unless another beat has
     } catch (error) {
-      logger.warn({ err: error instanceof Error ? error.message : error }, 'cannot reach the database');
+      logger.warn({ err: error instanceof Error ? error.message : error }, 'cannot register or refresh this process');
     }
   }
 }

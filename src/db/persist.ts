@@ -4,6 +4,7 @@ import { DatabaseUnreachable, RowLocked, StatementRefused, StoreUnreachable } fr
 import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRng } from '../runtime/rng.ts';
+import { isConnectionLost } from './postgres-error.ts';
 
 const PAUSE = { firstMs: 200, maxMs: 5_000 };
 /** Long enough for a restart of Postgres. */
@@ -13,6 +14,8 @@ const MAX_RETRY_MS = 120_000;
 const transientClasses = new Set(['08', '40', '53', '57']);
 
 const LOCK_NOT_AVAILABLE = '55P03';
+/** Of a statement of ours: it reached a standby, which is being promoted, or to which an address still leads. */
+const READ_ONLY = '25006';
 
 export const isTransientState = (sqlstate: string): boolean =>
   transientClasses.has(sqlstate.slice(0, 2)) || sqlstate === LOCK_NOT_AVAILABLE;
@@ -35,21 +38,27 @@ export function isTransient(error: unknown): boolean {
   if (error instanceof StoreUnreachable || error instanceof DatabaseUnreachable || error instanceof RowLocked)
     return true;
   if (error instanceof StatementRefused) return isTransientState(error.sqlstate);
-  if (error instanceof pg.DatabaseError) return isTransientState(error.code ?? '');
+  if (error instanceof pg.DatabaseError) return isTransientState(error.code ?? '') || error.code === READ_ONLY;
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isTransient); // each address of a host
   if (!(error instanceof Error) || error.name !== 'Error') return false;
   if ('syscall' in error && error.syscall === 'connect') return true; // ENOENT of a unix socket among others
-  return !('code' in error) || networkCodes.has(String(error.code)); // pg's "connection terminated" has no code
+  return ('code' in error && networkCodes.has(String(error.code))) || isConnectionLost(error);
 }
 
-/** Calls `work`, which must be idempotent, and repeats it while the database is unreachable, for two minutes at most. */
-export async function persist<T>(work: () => Promise<T>, logger: Logger, signal: AbortSignal): Promise<T> {
+/** Calls `work`, which must be idempotent, and repeats it while the database is unreachable, for `maxMs` at most. */
+export async function persist<T>(
+  work: () => Promise<T>,
+  logger: Logger,
+  signal: AbortSignal,
+  maxMs = MAX_RETRY_MS,
+): Promise<T> {
   const rng = createRng(process.pid);
   const startedMs = performance.now();
   for (let attempt = 0; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (!isTransient(error) || signal.aborted || performance.now() - startedMs > MAX_RETRY_MS) throw error;
+      if (!isTransient(error) || signal.aborted || performance.now() - startedMs > maxMs) throw error;
       logger.warn(
         { err: error instanceof Error ? error.message : error, attempt },
         'the database or the parameter store is unreachable, trying again',

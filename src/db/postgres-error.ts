@@ -3,12 +3,40 @@ import { DatabaseUnreachable, StatementRefused } from '../errors/errors.ts';
 import { RafikiError } from '../errors/rafiki-error.ts';
 
 /** pg's own errors of a slow or lost connection, which have no code. */
-const lost = /^(timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated.*)$/;
+const lost = new RegExp(
+  `^(${[
+    'timeout exceeded when trying to connect',
+    'timeout expired',
+    'Query read timeout',
+    'Connection terminated.*',
+    'Client has encountered a connection error and is not queryable',
+    'Client was closed and is not queryable',
+    'There was an error establishing an SSL connection', // the server answered with an error: it starts, or has no place
+  ].join('|')})$`,
+);
+
+/** Whether it is an error of pg about its connection, whatever other errors say. */
+export const isConnectionLost = (error: unknown): error is Error =>
+  error instanceof Error && !(error instanceof RafikiError) && !('code' in error) && lost.test(error.message);
+
+/** Names that a schema of another version does not have, or has twice. */
+const ofOtherSchema = new Set([
+  '3F000', // invalid_schema_name
+  '42702', // ambiguous_column
+  '42703', // undefined_column
+  '42725', // ambiguous_function
+  '42883', // undefined_function
+  '42P01', // undefined_table
+  '42P10', // invalid_column_reference: ON CONFLICT without its index
+]);
+
+/** Whether Postgres refused a statement of ours because rafiki's schema is that of another version: no fault of what the statement is about. */
+export const isOtherSchema = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError && ofOtherSchema.has(error.code ?? '');
 
 /** An error of pg about its connection, with a reason and what to do; returns any other error unchanged, whatever its message is. */
 export function withReason(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof RafikiError || 'code' in error || !lost.test(error.message))
-    return error;
+  if (!isConnectionLost(error)) return error;
   return new DatabaseUnreachable('the database does not answer', {
     detail: error.message,
     hint: 'Check that it runs and is not overloaded, and repeat the call in a moment.',

@@ -90,11 +90,6 @@ export async function readerCall(on: Queryable, reader: string): Promise<string>
   return `rafiki_reader."${reader}"(${Array(max?.count).fill('true').join()})`; // a uuid, as Postgres prints it
 }
 
-/** Deletes the session's row. If a killed process leaves one, the next session with this pid replaces it. */
-export async function endReading(on: Queryable, pid: number): Promise<void> {
-  await on.query('delete from rafiki.reading where pid = $1', [pid]);
-}
-
 /** SQLSTATEs of a refused login: password, right to connect, limit of connections. Independent of the study. */
 const refusals = /^(28...|42501|3D000|53300|55000)$/;
 

@@ -79,7 +79,7 @@ export class RoleLogin implements RoleCalls {
           done(notAsked(role));
           return;
         }
-        limitMessages((client as unknown as pg.Client).connection.stream, MAX_MESSAGE_BYTES);
+        limitMessages((client as pg.Client).connection.stream, MAX_MESSAGE_BYTES);
         endBackendWithClient(queryable(client)).then(() => done(), done);
       },
       types,

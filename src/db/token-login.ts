@@ -6,9 +6,9 @@ import { CONNECT_TIMEOUT_MS, type Database, queryable, startupOptions, types } f
 import { onConnection } from './in-transaction.ts';
 import { limitMessages } from './message-limit.ts';
 import { guardedCall } from './reader-call.ts';
-import { endBackendWithClient, endReading } from './reader-login.ts';
+import { endBackendWithClient } from './reader-login.ts';
 import { type CallOptions, MAX_MESSAGE_BYTES, type RoleCalls } from './role-login.ts';
-import { admitReader } from './statements/readings.ts';
+import { type Admission, admitReader, endReading } from './statements/readings.ts';
 import { isUnchanged, type LiveToken } from './statements/tokens.ts';
 
 export interface TokenLoginOptions {
@@ -33,8 +33,8 @@ export interface TokenLoginOptions {
 export class TokenLogin implements RoleCalls {
   readonly #options: TokenLoginOptions;
   readonly #pool: pg.Pool;
-  /** Backends of the sessions. */
-  readonly #pids = new WeakMap<pg.PoolClient, number>();
+  /** Of the sessions. */
+  readonly #admissions = new WeakMap<pg.PoolClient, Admission>();
   #maxArguments = 0;
 
   constructor(options: TokenLoginOptions) {
@@ -57,8 +57,8 @@ export class TokenLogin implements RoleCalls {
     this.#pool.on('connect', () => open.add(token.role, 1));
     this.#pool.on('remove', (client) => {
       open.take(token.role, 1);
-      const pid = this.#pids.get(client);
-      if (pid !== undefined) endReading(options.database, pid).catch(() => undefined); // the next session with this pid registers again
+      const admission = this.#admissions.get(client);
+      if (admission !== undefined) endReading(options.database, admission).catch(() => undefined); // the next session with this pid registers again
     });
   }
 
@@ -71,9 +71,8 @@ export class TokenLogin implements RoleCalls {
     );
     const { pid, max } = backend ?? { pid: 0, max: 0 };
     this.#maxArguments = max;
-    this.#pids.set(client, pid);
-    await admitReader(database, pid, { of: 'token', id: token.id });
-    limitMessages((client as unknown as pg.Client).connection.stream, MAX_MESSAGE_BYTES);
+    this.#admissions.set(client, await admitReader(database, pid, { of: 'token', id: token.id }));
+    limitMessages((client as pg.Client).connection.stream, MAX_MESSAGE_BYTES);
     await endBackendWithClient(on);
   }
 

@@ -1,3 +1,6 @@
+/** Of a table in Postgres. */
+export const MAX_TABLE_COLUMNS = 1600;
+
 /** A column that a model reads: its name in the source, and the name of its kind (`features/columns/registry.ts`). */
 export interface InputColumn {
   name: string;

@@ -1,5 +1,8 @@
 import type { TensorData } from './tensor.ts';
 
+/** Minimum share of a network's weights from other trials for its trial to count as warm-started. */
+export const WARM_SHARE = 0.5;
+
 /** A tensor of a network that will be trained. */
 export interface RequestedTensor {
   name: string;

@@ -10,7 +10,7 @@ import { Embedder } from './embedder.ts';
 /** Inputs whose vectors are one file: what a killed trial loses at most, some seconds of an encoder. */
 const BLOCK = 1024;
 /** Of the folder; the least recently used blocks are deleted. */
-const CACHE_BYTES = 2 * 2 ** 30;
+export const VECTOR_CACHE_BYTES = 2 * 2 ** 30;
 /** Numbers of all vectors together: 1 GB. */
 const MAX_NUMBERS = 2 ** 28;
 
@@ -37,7 +37,7 @@ export async function embedData(
     else row.places.push(place);
   });
   const keys = [...rows.keys()].sort();
-  const disk = new DiskCache({ dir: cacheDir, maxBytes: CACHE_BYTES });
+  const disk = new DiskCache({ dir: cacheDir, maxBytes: VECTOR_CACHE_BYTES });
   let embedder: Embedder | undefined;
   let all: Float32Array | undefined;
   try {

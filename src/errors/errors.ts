@@ -69,6 +69,9 @@ export class ShuttingDown extends RafikiError {
   override readonly retryable = true;
 }
 
+export const serverStopping = (): ShuttingDown =>
+  new ShuttingDown('the prediction server is stopping', { hint: 'Repeat the call: the next server will answer.' });
+
 /** What an imported model runs ended badly: it took too long, too much memory, or its process died (38000); DETAIL says which. */
 export class ExternalFailure extends RafikiError {
   readonly sqlstate = '38000';

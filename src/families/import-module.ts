@@ -1,9 +1,10 @@
 import { register } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { FamilyFailed } from '../errors/errors.ts';
+import { ownFile } from '../runtime/disk/own-file.ts';
 
 /** `rafiki/families`, for modules outside of a folder where the package is installed: then it is this very one. */
-const parts = new URL(import.meta.url.endsWith('.ts') ? '../own-family.ts' : '../own-family.js', import.meta.url).href;
+const parts = ownFile(import.meta.url, '../own-family').href;
 
 /** Runs in a thread of Node's: what it cannot find otherwise is found here. */
 const resolver = `

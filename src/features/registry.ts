@@ -1,5 +1,5 @@
 import type { FittedFeatures } from '../domain/training.ts';
-import { CorruptParams } from '../errors/errors.ts';
+import { EnvironmentUnfit } from '../errors/errors.ts';
 import { createCharacterEncoder } from './characters.ts';
 import { createPlainEncoder } from './columns/plain.ts';
 import { createDenseEncoder } from './dense.ts';
@@ -33,10 +33,10 @@ export type EncoderName = keyof typeof encoders;
 
 const isEncoder = (name: string): name is EncoderName => Object.hasOwn(encoders, name);
 
-/** The encoder of the given features, the same for serving and training. Throws CorruptParams for an unknown kind. */
+/** The encoder of the given features, the same for serving and training. Throws EnvironmentUnfit for a kind that only another version knows. */
 export function createEncoder(features: FittedFeatures): Encoder {
   if (isEncoder(features.encoder)) return encoders[features.encoder](features);
-  throw new CorruptParams('the model was trained with features that are unknown to this version', {
+  throw new EnvironmentUnfit('the model was trained with features that are unknown to this version', {
     detail: `encoder "${features.encoder}"`,
     hint: 'Run the version of Rafiki that trained it, or train the model again.',
   });

@@ -4,13 +4,13 @@ import { MAX_IMPORT_BYTES, MAX_SPEC_BYTES } from '../domain/import-limits.ts';
 import type { Task } from '../domain/task.ts';
 import type { ErrorReport } from '../errors/rafiki-error.ts';
 import { readReport, reportedError } from '../errors/reported.ts';
+import { ownFile } from '../runtime/disk/own-file.ts';
 import { LimitedProcess } from '../runtime/limited/limited-process.ts';
 import { checkedFound } from './checked-found.ts';
 import type { CheckedImport } from './messages.ts';
 import { endError } from './process-end.ts';
 
-const isSource = import.meta.url.endsWith('.ts');
-const checkChild = new URL(isSource ? './check-child.ts' : './check-child.js', import.meta.url);
+const checkChild = ownFile(import.meta.url, './check-child');
 
 /** A graph that takes longer to load and to run on a few rows would be of no use in a query. */
 const CHECK_MS = 120_000;

@@ -1,7 +1,7 @@
 import { checkClassCount, checkLabel } from '../domain/class-limits.ts';
 import { isEnsembleRule, MAX_VERSION_MEMBERS } from '../domain/ensembles/rule.ts';
 import { MAX_IMPORT_BYTES } from '../domain/import-limits.ts';
-import type { InputColumn } from '../domain/table.ts';
+import { type InputColumn, MAX_TABLE_COLUMNS } from '../domain/table.ts';
 import { inputOf, outputOf, type Task } from '../domain/task.ts';
 import type { ExplanationData, FittedFeatures, TrainedModel } from '../domain/training.ts';
 import { BadData } from '../errors/errors.ts';
@@ -11,8 +11,7 @@ import { isWithinExtent } from './extent.ts';
 import type { CheckedImport, ImportedMember, NamedEncoder } from './messages.ts';
 import { weightsElsewhere } from './onnx-check.ts';
 
-/** Columns of a table of Postgres, and bytes of their names. */
-const MAX_COLUMNS = 1600;
+/** Of a column, in bytes. */
 const MAX_NAME_BYTES = 63;
 /** Of a family or an encoder. */
 const MAX_NAME_CHARS = 63;
@@ -70,7 +69,7 @@ function accuraciesOf(accuracies: unknown, members: number): number[] | null {
 
 function columnsOf(columns: unknown, task: Task): InputColumn[] | null {
   if (inputOf(task) !== 'columns') return null;
-  if (!Array.isArray(columns) || columns.length === 0 || columns.length > MAX_COLUMNS) throw unfit('columns');
+  if (!Array.isArray(columns) || columns.length === 0 || columns.length > MAX_TABLE_COLUMNS) throw unfit('columns');
   return columns.map((column: unknown): InputColumn => {
     const { name, kind } = fieldsOf(column);
     const known = columnKinds.find((each) => each.name === kind);

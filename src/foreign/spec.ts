@@ -1,3 +1,4 @@
+import { MAX_TABLE_COLUMNS } from '../domain/table.ts';
 import { InvalidParameter } from '../errors/errors.ts';
 import { type OutputKindOf, outputKinds } from './plan.ts';
 
@@ -41,7 +42,6 @@ export interface ColumnSpec {
 const MAX_EXAMPLES = 32;
 /** Pixels of a side. */
 const MAX_SIDE = 4096;
-const MAX_COLUMNS = 1600;
 const MAX_TOKENS = 8192;
 
 type Check = (value: unknown) => boolean;
@@ -98,7 +98,7 @@ const fields: Readonly<Record<string, Field>> = {
   tokenizer: { check: isObject, says: 'the object in a tokenizer.json of Hugging Face' },
   max_tokens: { as: 'maxTokens', check: isWhole(MAX_TOKENS), says: `a number from 1 to ${MAX_TOKENS}` },
   prefix: { check: isText, says: 'a text that comes before each text' },
-  columns: { check: isListOf(isObject, MAX_COLUMNS), says: 'a list of {"name": …, "type": …}' },
+  columns: { check: isListOf(isObject, MAX_TABLE_COLUMNS), says: 'a list of {"name": …, "type": …}' },
   missing: { check: isNumber, says: 'the number in place of NULL' },
   output: { check: isText, says: 'the name of an output of the graph' },
   output_kind: { as: 'outputKind', check: isOneOf(...outputKinds), says: outputKinds.join(', ') },

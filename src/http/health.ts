@@ -13,10 +13,14 @@ const READY_MS = 1_000;
 
 /** Whether Postgres answers, and lists a prediction server: asked at most once a second. */
 export const readiness = (pool: BridgePool): (() => Promise<boolean>) =>
-  recent(async () => {
-    await pool.refresh();
-    return pool.hasServers;
-  }, READY_MS);
+  recent(
+    async () => {
+      await pool.refresh();
+      return pool.hasServers;
+    },
+    READY_MS,
+    false,
+  );
 
 /** What needs no role: health, and what the paths are. */
 export function addHealth(app: FastifyInstance, options: HealthOptions): void {

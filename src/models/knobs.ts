@@ -1,6 +1,13 @@
 import type { Knobs } from '../domain/hyper-space.ts';
+import type { TrainingSpec } from '../domain/training.ts';
 import { InvalidParameter } from '../errors/errors.ts';
-import type { Recipe } from './family.ts';
+import type { Family, Recipe } from './family.ts';
+
+/** All knobs of a trial: the values that its spec does not have are its family's initial ones. */
+export const allKnobs = (family: Family, { task, knobs }: Pick<TrainingSpec, 'task' | 'knobs'>): Knobs => ({
+  ...family.space(task).initial(),
+  ...knobs,
+});
 
 /** A knob that must be a number. */
 export function numberKnob(knobs: Knobs, name: string): number {

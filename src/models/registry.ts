@@ -84,6 +84,15 @@ export const sharedFamilyNames = (): readonly string[] =>
 export const endsByItself = (name: string): boolean =>
   all().some((family) => family.name === name && !isNetwork(family) && family.trainsAllEpochs !== true);
 
+/**
+ * The epoch with the best of these scores, from 1, that a trial of the family keeps; 0 if there are none. Of equal ones a network keeps the
+ * last, whose learning rate was lowest, and what ends by itself the first.
+ */
+export function keptEpoch(family: string, scores: readonly number[]): number {
+  const best = Math.max(...scores);
+  return (endsByItself(family) ? scores.indexOf(best) : scores.lastIndexOf(best)) + 1;
+}
+
 const isFor = ({ input, outputs }: Family, task: Task): boolean =>
   [input].flat().includes(inputOf(task)) && outputs.includes(outputOf(task));
 

@@ -7,11 +7,13 @@ import {
   type StoredBlob,
   type StoredObject,
   selectBlobPart,
+  selectHome,
   touchBlobs,
 } from '../db/statements/blobs.ts';
 import type { TensorData } from '../domain/tensor.ts';
 import { EnvironmentUnfit, UndefinedObject } from '../errors/errors.ts';
 import type { DiskCache } from '../runtime/disk/disk-cache.ts';
+import { mayDelete } from './bucket-owner.ts';
 import type { ObjectStore } from './s3.ts';
 import { type Blob, isTensorIntact, unpackTensor } from './tensor-codec.ts';
 
@@ -88,10 +90,10 @@ export class Blobs {
     return ids;
   }
 
-  /** Deletes unreferenced objects, in S3 first. Returns their number. */
-  async collect(graceMs: number): Promise<number> {
+  /** Deletes unreferenced objects, in S3 first. Returns their number. Throws {@link InvalidState} if they are those of another database. */
+  async collect(graceMs: number, signal?: AbortSignal): Promise<number> {
     const { objects, database } = this.#options;
-    if (objects === undefined) return 0;
+    if (objects === undefined || !(await mayDelete(objects, await selectHome(database)))) return 0;
     for (let deleted = 0; ; ) {
       const found = await database.transaction(async (tx) => {
         const unused = await lockUnusedObjects(tx, graceMs, BATCH);
@@ -103,7 +105,7 @@ export class Blobs {
         return unused.length;
       });
       deleted += found;
-      if (found < BATCH) return deleted;
+      if (found < BATCH || signal?.aborted) return deleted;
     }
   }
 }

@@ -11,7 +11,7 @@ export interface StorageOptions {
   bucket?: BucketOptions | undefined;
   /** A folder that only this user can access; default: `defaultCacheDir()`. */
   cacheDir?: string | undefined;
-  /** Maximum of models in that folder; parameters from the bucket may take as much again. */
+  /** Maximum of models in that folder; rows of studies, and parameters from the bucket, may each take as much again. */
   cacheLimitBytes?: number | undefined;
 }
 

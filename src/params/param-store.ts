@@ -10,9 +10,10 @@ import {
   selectMeta,
 } from '../db/statements/params.ts';
 import { selectPublishedTensors } from '../db/statements/warm-starts.ts';
-import type { ParamSet, TensorData } from '../domain/tensor.ts';
+import { MAX_STORED_TENSOR_BYTES, type ParamSet, type TensorData } from '../domain/tensor.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
-import { UndefinedObject } from '../errors/errors.ts';
+import { DataTooLarge, UndefinedObject } from '../errors/errors.ts';
+import { sizeText } from '../runtime/byte-size.ts';
 import type { DiskCache } from '../runtime/disk/disk-cache.ts';
 import { Blobs } from './blobs.ts';
 import { matchTensors, type Origin, originOf } from './matching.ts';
@@ -29,13 +30,13 @@ export interface ParamStore {
   warmStart(trialId: number, request: WarmStartRequest): Promise<WarmStart>;
   /** The set is shared with the cache and must not be modified. */
   load(id: number): Promise<ParamSet>;
-  /** Deletes what is no longer referenced. */
-  collectGarbage(): Promise<Collected>;
+  /** Deletes what is no longer referenced, in many statements; ends early if the signal aborts. */
+  collectGarbage(signal?: AbortSignal): Promise<Collected>;
   /**
    * Deletes unreferenced objects, and those of failed uploads, in S3; returns their number. 0 if this process has no
-   * bucket.
+   * bucket. Throws {@link InvalidState} if they are those of another database.
    */
-  collectObjects(): Promise<number>;
+  collectObjects(signal?: AbortSignal): Promise<number>;
 }
 
 export interface SaveOptions {
@@ -131,8 +132,9 @@ export class PostgresParamStore implements ParamStore {
   }
 
   async #insert(params: NewParams, tensors: ParamSet['tensors'], roles: Record<string, string>): Promise<number> {
-    const packed = Object.entries(tensors).map(([name, { dtype, shape, ...rest }]) => {
-      const blob = packTensor({ dtype, shape, ...rest });
+    const packed = Object.entries(tensors).map(([name, { dtype, shape, data }]) => {
+      if (data.byteLength > MAX_STORED_TENSOR_BYTES) throw tensorTooLarge(name, data.byteLength);
+      const blob = packTensor({ dtype, shape, data });
       return { blob, place: { name, dtype, shape, role: roles[name] ?? null, hash: blob.hash } };
     });
     packed.sort((a, b) => a.blob.hash.compare(b.blob.hash)); // the same lock order in all transactions prevents deadlocks
@@ -169,19 +171,36 @@ export class PostgresParamStore implements ParamStore {
     return params;
   }
 
-  async collectGarbage(): Promise<Collected> {
+  async collectGarbage(signal?: AbortSignal): Promise<Collected> {
     const shortMs = Math.min(this.#graceMs, SHORT_GRACE_MS);
-    const params = await deleteOrphanParams(this.#database, this.#graceMs, shortMs);
-    return { params, blobs: await deleteOrphanBlobs(this.#database, shortMs) };
+    const params = await untilNone(() => deleteOrphanParams(this.#database, this.#graceMs, shortMs), signal);
+    return { params, blobs: await untilNone(() => deleteOrphanBlobs(this.#database, shortMs), signal) };
   }
 
-  collectObjects(): Promise<number> {
-    return this.#blobs.collect(OBJECT_GRACES * this.#graceMs);
+  collectObjects(signal?: AbortSignal): Promise<number> {
+    return this.#blobs.collect(OBJECT_GRACES * this.#graceMs, signal);
   }
+}
+
+/** The sum of what `some` deletes until that is nothing. */
+async function untilNone(some: () => Promise<number>, signal: AbortSignal | undefined): Promise<number> {
+  let deleted = 0;
+  while (!signal?.aborted) {
+    const found = await some();
+    if (found === 0) break;
+    deleted += found;
+  }
+  return deleted;
 }
 
 const notStored = (what: string): UndefinedObject =>
   new UndefinedObject(`${what} no longer exists`, { hint: 'It was dropped: train the model again.' });
+
+const tensorTooLarge = (name: string, bytes: number): DataTooLarge =>
+  new DataTooLarge(`tensor "${name}" is too large to be stored`, {
+    detail: `It has ${sizeText(bytes)}; the maximum is ${sizeText(MAX_STORED_TENSOR_BYTES)}, since pg_dump cannot dump larger values.`,
+    hint: 'Take a smaller network or encoder, or one with weights in 8 or 16 bits.',
+  });
 
 const sizeOf = ({ tensors }: ParamSet): number =>
   Object.values(tensors).reduce((bytes, { data }) => bytes + data.byteLength, 1024);

@@ -58,7 +58,7 @@ class S3Bucket implements ObjectStore {
     if (answer.status >= 500 || answer.status === 429) throw unreachable(detail);
     throw new EnvironmentUnfit('S3 refused the request', {
       detail,
-      hint: 'Check that the bucket of RAFIKI_PARAMS exists, and that the AWS_… credentials may read, write and delete in it.',
+      hint: 'Check that the bucket of RAFIKI_PARAMS exists, and that the AWS_… credentials may list, read, write and delete in it.',
     });
   }
 }

@@ -22,7 +22,7 @@ export async function startAll(services: readonly Service[]): Promise<void> {
 }
 
 /** Stops all services in reverse order, even if one fails; throws the first failure at the end. */
-export async function stopAll(services: readonly Service[]): Promise<void> {
+export async function stopAll(services: readonly Pick<Service, 'stop'>[]): Promise<void> {
   const failures: unknown[] = [];
   for (const service of [...services].reverse()) {
     await service.stop().catch((error: unknown) => failures.push(error));

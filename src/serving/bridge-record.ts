@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { Listener } from '../db/listener.ts';
 import { connectBridge, disconnectBridge, ensureSecret, selectOwnAddress } from '../db/statements/serving/bridges.ts';
+import { reportError } from '../errors/rafiki-error.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { Wake } from '../runtime/wake.ts';
 
@@ -13,6 +14,8 @@ export interface BridgeRecordOptions {
   database: Database;
   /** The secret in the database has changed. */
   onSecret(secret: string): void;
+  /** Called before each heartbeat. */
+  onBeat(): Promise<void>;
   logger: Logger;
 }
 
@@ -59,7 +62,15 @@ export class BridgeRecord {
     await connectBridge(this.#options.database, { ...address, secret: this.#secret });
     this.#address = address;
     await this.#listener.start();
-    this.#beating = this.#keepBeating(address);
+    this.#beating = this.#keepBeating();
+  }
+
+  /** In place of the address so far. */
+  async move(address: BridgeAddress): Promise<void> {
+    const before = this.#address;
+    this.#address = address;
+    await connectBridge(this.#options.database, { ...address, secret: this.#secret });
+    if (before !== undefined) await disconnectBridge(this.#options.database, before);
   }
 
   /** New sessions use other bridges from now on. */
@@ -71,26 +82,27 @@ export class BridgeRecord {
     this.#address = undefined;
   }
 
-  async #keepBeating(address: BridgeAddress): Promise<void> {
+  async #keepBeating(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await this.#wake.wait(SERVER_BEAT_MS, signal);
       if (signal.aborted) return;
-      await this.#try(this.#beat(address));
+      await this.#try(this.#beat());
     }
   }
 
-  async #beat(address: BridgeAddress): Promise<void> {
-    const { database, onSecret } = this.#options;
+  async #beat(): Promise<void> {
+    const { database, onSecret, onBeat } = this.#options;
     const secret = await ensureSecret(database, this.#secret);
     if (secret !== this.#secret) onSecret(secret);
     this.#secret = secret;
-    await connectBridge(database, { ...address, secret });
+    await this.#try(onBeat());
+    if (this.#address !== undefined) await connectBridge(database, { ...this.#address, secret });
   }
 
   #try(saying: Promise<void>): Promise<void> {
     return saying.catch((error: unknown) => {
-      this.#options.logger.warn({ err: String(error) }, 'cannot write the address of the bridge to the database');
+      this.#options.logger.warn({ err: reportError(error) }, "the bridge's address cannot be kept up to date");
     });
   }
 }

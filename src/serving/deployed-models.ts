@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { isLocked, isTransient } from '../db/persist.ts';
+import { isOtherSchema, translatePostgresError } from '../db/postgres-error.ts';
 import {
   type DeploymentHead,
   type DeploymentRow,
@@ -128,17 +129,20 @@ export class DeployedModels {
   async #followRow(row: DeploymentHead): Promise<void> {
     if (this.#isStopping || this.#isFollowed(row)) return;
     if (performance.now() < (this.#failedLoads.get(row.id)?.untilMs ?? 0)) return;
+    let unnamed: ServedModel | undefined;
     try {
       const known = this.#known.get(row.id);
       const isMoved = known !== undefined && known.row.foreignOwner !== row.foreignOwner; // and answers until the other one is loaded
       const model = known === undefined || isMoved ? await this.#serve(row) : known;
-      if (!isMoved) this.#known.set(row.id, model);
+      if (isMoved) unnamed = model;
+      else this.#known.set(row.id, model);
       if (row.state === 'loading') {
         await model.open();
         if (this.#isStopping) return;
         await this.#makeReady(row);
       } else if (model !== known) await this.#warm(model);
-      if (this.#isFollowed(row)) return isMoved ? this.#release(model) : undefined; // by a newer one
+      if (this.#isFollowed(row)) return; // by a newer one
+      unnamed = undefined;
       this.#known.set(row.id, model);
       this.#answering.set(row.modelId, model);
       if (isMoved) this.#release(known);
@@ -146,6 +150,8 @@ export class DeployedModels {
       this.#options.onChange();
     } catch (error) {
       await this.#failed(row, error);
+    } finally {
+      if (unnamed !== undefined) this.#release(unnamed);
     }
   }
 
@@ -191,7 +197,7 @@ export class DeployedModels {
       return;
     }
     const failures = (this.#failedLoads.get(row.id)?.failures ?? 0) + 1;
-    const ofMachine = isMachineFault(error);
+    const ofMachine = isMachineFault(error) || isOtherSchema(error); // another version's server may be able to
     const pauseMs = ofMachine ? backoffMs(failures - 1, MACHINE_PAUSE, this.#rng) : RETRY_MS;
     this.#failedLoads.set(row.id, { failures, error, untilMs: performance.now() + pauseMs });
     logger.warn({ deployment: row.id, model: row.model, failures, err: String(error) }, 'a model cannot be loaded');
@@ -201,7 +207,7 @@ export class DeployedModels {
     if (ofMachine || isBusy || (unknown && failures < MAX_LOADS)) {
       this.#options.refreshIn(pauseMs);
       // All servers share the row: another machine may be able to load the model.
-      if (ofMachine) await setLoadError(database, row.id, reportError(error));
+      if (ofMachine) await setLoadError(database, row.id, reportError(translatePostgresError(error)));
       return;
     }
     this.#failedLoads.delete(row.id);

@@ -17,8 +17,8 @@ const counts: readonly Count[] = [
     of: ({ rows }) => rows,
   },
   {
-    name: 'rafiki_predict_prefetched_rows_total',
-    help: 'Rows that were answered by prefetching.',
+    name: 'rafiki_predict_cached_rows_total',
+    help: 'Rows that were answered from the cache, prefetched ones included.',
     of: ({ cached }) => cached,
   },
   { name: 'rafiki_predict_batches_total', help: 'Batches that were computed.', of: ({ batches }) => batches },

@@ -5,7 +5,7 @@ import type { DeploymentRow } from '../db/statements/serving/deployments.ts';
 import { computing } from '../engine/computing.ts';
 import type { ModelFiles } from '../params/model-files.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { defaultImportMemory } from '../runtime/limited/import-memory.ts';
+import { defaultImportMemory } from '../runtime/limited/default-memory.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Measured, MeasuredService } from '../runtime/measured.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';

@@ -6,9 +6,12 @@ import type { TensorData } from '../domain/tensor.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingSpec } from '../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../domain/warm-start.ts';
 import { FamilyKilled } from '../errors/errors.ts';
+import { isDiskFault } from '../errors/machine-fault.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { CheckpointPace } from './checkpoint-pace.ts';
 import { type FittedRun, fitTrial } from './fit-trial.ts';
 import { scoreIncumbent } from './incumbent.ts';
 import { basisOf } from './joint/basis.ts';
@@ -32,8 +35,6 @@ const startedMs = systemClock.nowMs();
 
 let checkpointRequested = false;
 let stopRequested = false;
-/** A checkpoint was sent and is not stored yet. */
-let storing = false;
 
 /** The parent's messages by kind. */
 const parent = new EventEmitter();
@@ -44,9 +45,6 @@ parent.on('checkpoint', () => {
 });
 parent.on('stop', () => {
   stopRequested = true;
-});
-parent.on('stored', () => {
-  storing = false;
 });
 
 /** The parent's next message of this kind. */
@@ -94,7 +92,11 @@ async function run(assignment: Assignment): Promise<void> {
 /** With its last words. */
 const causeOf = ({ message, detail }: FamilyKilled): string => [message, detail].filter(Boolean).join('. It said: ');
 
-const failed = (error: unknown): FromChild => ({ kind: 'failed', error: reportError(error) });
+const failed = (error: unknown): FromChild => ({
+  kind: 'failed',
+  error: reportError(error),
+  ofMachine: isDiskFault(error),
+});
 
 /** Trains a chosen network again on all rows. Its scores mean nothing, so they are not reported. */
 async function trainAgain(spec: TrainingSpec, assignment: Assignment & { refit: Refit }): Promise<void> {
@@ -147,12 +149,15 @@ function timeLeft(time: TrialTime): TrialTime {
 }
 
 /** If a deployed model can no longer be scored, its successor is trained without a comparison. */
-async function scoreFirst({ task, incumbent, threads, metric }: Assignment, data: DataSet): Promise<void> {
+async function scoreFirst({ task, incumbent, threads, metric, logLevel }: Assignment, data: DataSet): Promise<void> {
   if (incumbent === undefined) return;
   const { trained: inputs } = incumbent;
-  const score = await scoreIncumbent(incumbent, { task, data, threads, metric }).catch(() => undefined);
+  const score = await scoreIncumbent(incumbent, { task, data, threads, metric }).catch((error: unknown) => {
+    createLogger('training', logLevel).warn({ err: reportError(error) }, 'the deployed model cannot be scored');
+    return undefined;
+  });
   const trained = inputs === undefined ? null : countTrained(data.valid.inputs, inputs);
-  if (score !== undefined) await send({ kind: 'incumbent', score, trained });
+  if (score !== undefined) await send({ kind: 'incumbent', score, trained, hash: validationHash(data) });
 }
 
 function hooksOf(
@@ -161,15 +166,15 @@ function hooksOf(
 ): TrainingHooks {
   const { resume, checkpointMs, warmStart, time, epochSeconds } = assignment;
   const team = teamOf(assignment, { send, next, waiting: () => waiting });
-  let intervalMs = checkpointMs.first;
-  let lastMs = systemClock.nowMs();
+  const pace = new CheckpointPace(checkpointMs, systemClock.nowMs());
+  parent.on('stored', () => pace.stored(systemClock.nowMs()));
   return {
     timeLeft: () => timeLeft(time),
     ...(epochSeconds === undefined ? {} : { epochSeconds }),
     team,
     growing: {
       ...{ team, basis: Buffer.from(basis).toString('hex') },
-      isCheckpointWanted: () => checkpointRequested && !storing,
+      isCheckpointWanted: () => checkpointRequested && !pace.isStoring,
     },
     stopNow: () => stopRequested,
     ...(resume === undefined ? {} : { resume }),
@@ -181,13 +186,11 @@ function hooksOf(
       return decision.stop ? 'stop' : 'continue';
     },
     async onCheckpoint(take) {
-      const due = checkpointRequested || systemClock.nowMs() - lastMs >= intervalMs;
-      if (!due || storing) return; // one checkpoint at a time
+      const isDue = checkpointRequested || pace.isDue(systemClock.nowMs());
+      if (!isDue || pace.isStoring) return; // one checkpoint at a time
       checkpointRequested = false;
-      storing = true;
+      pace.sent(systemClock.nowMs());
       await send({ kind: 'checkpoint', params: take() });
-      lastMs = systemClock.nowMs();
-      intervalMs = Math.min(2 * intervalMs, checkpointMs.later);
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Knobs } from '../domain/hyper-space.ts';
 import type { Examples } from '../domain/task.ts';
 import { affordableTrials, type StudyTime, type TrainingSpec } from '../domain/training.ts';
 import { Trainer } from '../engine/trainer.ts';
+import { allKnobs } from '../models/knobs.ts';
 import { familyByName, isNetwork } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createRng } from '../runtime/rng.ts';
@@ -28,7 +29,7 @@ export interface FittedTrial {
  */
 export async function fitToTime(spec: TrainingSpec, time: StudyTime, fixed: ReadonlySet<string>): Promise<FittedTrial> {
   const family = familyByName(spec.family);
-  let knobs: Knobs = { ...family.space(spec.task).initial(), ...spec.knobs };
+  let knobs = allKnobs(family, spec);
   if (!isNetwork(family) || family.smaller === undefined) return { knobs, fullSeconds: 0 };
   const { recipe, smaller } = family;
   for (;;) {

@@ -57,7 +57,7 @@ export interface Assignment extends TrialInput {
   time: GivenTime;
   /** Knobs that must not be changed if time is short. */
   chosenKnobs: readonly string[];
-  /** Time until the first checkpoint, and between two later ones; between the first ones it doubles. */
+  /** Time until the first checkpoint, and between two later ones; between the first ones it doubles. More where storing one takes long. */
   checkpointMs: { first: number; later: number };
   /** Of the files that it exchanges with other workers of this machine, or with the command of its family. */
   folder: string;
@@ -128,7 +128,8 @@ export interface Validated {
 export type FromChild =
   /** The process has started. */
   | { kind: 'began' }
-  | { kind: 'incumbent'; score: number; trained: number | null }
+  /** With the hash of the validation rows. */
+  | { kind: 'incumbent'; score: number; trained: number | null; hash: Uint8Array }
   /** Before training: the knobs, reduced if time is short, and how long the trial takes on one worker. */
   | ({ kind: 'fitted' } & FittedTrial & Pick<TrialTime, 'rung' | 'rungSize' | 'plannedSeconds'>)
   /** Requests initial weights. `basis` identifies the rows: weights from other rows must not be used. */
@@ -152,6 +153,7 @@ export type FromChild =
   | { kind: 'finished'; result: TrainingResult; validated: Validated }
   /** A network that was trained again; `trained`: all inputs, see `trainedInputs`. */
   | { kind: 'refitted'; result: TrainingResult; trained: BigInt64Array }
-  | { kind: 'failed'; error: ErrorReport }
+  /** `ofMachine`: the disk or a library of this machine is at fault, so that another worker may succeed. */
+  | { kind: 'failed'; error: ErrorReport; ofMachine: boolean }
   /** What trains the trial outside of this process was killed: another attempt may succeed. */
   | { kind: 'crashed'; cause: string };

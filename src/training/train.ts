@@ -1,5 +1,6 @@
 import { kindOf } from '../domain/kinds/registry.ts';
 import type { TimeLeft, TrainingHooks, TrainingReport, TrainingResult, TrainingSpec } from '../domain/training.ts';
+import { allKnobs } from '../models/knobs.ts';
 import type { Learner } from '../models/learner.ts';
 import { familyByName, isNetwork } from '../models/registry.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -23,7 +24,7 @@ async function createLearner(spec: TrainingSpec, { team, growing, resume }: Trai
   const family = familyByName(spec.family);
   if (isNetwork(family)) return NetworkLearner.create(spec, team, { replaced: resume !== undefined });
   checkRows(spec.data);
-  return family.learner({ ...spec, knobs: { ...family.space(spec.task).initial(), ...spec.knobs } }, growing);
+  return family.learner({ ...spec, knobs: allKnobs(family, spec) }, growing);
 }
 
 interface TrainingRun {
@@ -106,7 +107,7 @@ async function finishEpoch({ spec, learner, hooks, progress }: TrainingRun): Pro
   return { epoch, epochs, step: learner.steps, loss, score, metrics, seconds };
 }
 
-/** Of equal epochs of a network the last is kept: the learning rate was lowest. A learner with patience waits for a better one. */
+/** Of equal epochs the one that `keptEpoch` names: a learner with patience waits for a better one. */
 const isBetter = ({ patience }: Learner, rank: number, best: number): boolean =>
   patience === undefined ? rank >= best : rank > best;
 

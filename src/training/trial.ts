@@ -8,6 +8,7 @@ import type { EncodedRows, Encoder } from '../features/encoder.ts';
 import { createEncoder } from '../features/registry.ts';
 import type { Network } from '../graph/network.ts';
 import type { Compact, NetworkFamily, Recipe, TrainingRows } from '../models/family.ts';
+import { allKnobs } from '../models/knobs.ts';
 import { networkFamily } from '../models/registry.ts';
 
 /**
@@ -52,7 +53,7 @@ export async function prepareTrial(
   const { train, valid, classes } = given.data;
   const kind = kindOf(given.task);
   const family = networkFamily(given.family);
-  const spec = { ...given, knobs: { ...family.space(given.task).initial(), ...given.knobs } };
+  const spec = { ...given, knobs: allKnobs(family, given) };
   const recipe = family.recipe(spec.knobs);
   const body = await family.open?.(fitTo === undefined ? spec : { ...spec, fitTo }, { replaced });
   const features = await family.fit({ ...(fitTo ?? train), classes }, spec.knobs, body);

@@ -1,7 +1,7 @@
 import { sortFloats } from './ordered-floats.ts';
 
 /** Bins of a column besides the one for missing values, so that a bin is a byte. */
-export const mostBins = 255;
+export const MAX_BINS = 255;
 
 /** Cuts of a column with more rows are those of so many of them. */
 const sampledRows = 1 << 18;
@@ -25,7 +25,7 @@ export interface FeatureBins {
 }
 
 /** Bins of about as many rows each; a value that fills a bin has it for itself. At most `maxBins` and one for missing values. */
-export const featureBins = (column: FeatureColumn, maxBins = mostBins): FeatureBins =>
+export const featureBins = (column: FeatureColumn, maxBins = MAX_BINS): FeatureBins =>
   column.categorical ? categories(column.values, maxBins) : numbers(column.values, maxBins);
 
 /** Finds the bin of a value. */

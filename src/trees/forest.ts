@@ -21,12 +21,7 @@ export function forestScores({ base, trees }: Forest, table: BinnedTable): Float
   return scores;
 }
 
-/** Probabilities [classes][rows]; of numbers, the numbers themselves as the only entry. */
-export function forestAnswers(forest: Forest, table: BinnedTable): Float64Array[] {
-  return answersOfScores(forest.objective, forestScores(forest, table));
-}
-
-/** The same of scores [outputs][rows]. */
+/** Probabilities [classes][rows] of scores [outputs][rows]; of numbers, the numbers themselves as the only entry. */
 export function answersOfScores(objective: ObjectiveName, scores: Float64Array[]): Float64Array[] {
   if (objective !== 'log_loss') return scores;
   if (scores.length > 1) return softmax(scores);

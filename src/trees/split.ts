@@ -28,7 +28,7 @@ export interface HistogramLayout {
  * Categories that a split may name: each is a node of the exported file. The others, and missing and unseen values, take
  * the other side.
  */
-const mostNamed = 64;
+const MAX_NAMED_CATEGORIES = 64;
 
 /** A gain below this share of the leaf's own score is that of rounding. */
 const rounding = 1e-10;
@@ -123,7 +123,7 @@ export class SplitFinder {
       if (leftH < minLeafWeight) continue;
       const rightH = sums.hessian - leftH;
       if (rightH < minLeafWeight || rightH <= 0) break;
-      if (categorical && (goesLeft(missingLeft, leftH, rightH) ? used - 1 - i : i + 1) > mostNamed) continue;
+      if (categorical && (goesLeft(missingLeft, leftH, rightH) ? used - 1 - i : i + 1) > MAX_NAMED_CATEGORIES) continue;
       const leftG = gradient * gradientUnit;
       const a = l1 === 0 ? leftG : shrink(leftG, l1);
       const c = l1 === 0 ? sums.gradient - leftG : shrink(sums.gradient - leftG, l1);

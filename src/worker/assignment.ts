@@ -4,15 +4,11 @@ import { isTransient } from '../db/persist.ts';
 import { type ClaimedTrial, isWorkerNeeded } from '../db/statements/claims.ts';
 import type { JoinedTrial } from '../db/statements/joint-training.ts';
 import { selectMemberParams, selectTrained } from '../db/statements/models.ts';
-import { selectPublished, selectStartWeights, setOrigin, setWarmStartSources } from '../db/statements/warm-starts.ts';
-import type { ParamSet, TensorData } from '../domain/tensor.ts';
+import type { ParamSet } from '../domain/tensor.ts';
 import { computing } from '../engine/computing.ts';
-import { CorruptParams } from '../errors/errors.ts';
 import { RafikiError, reportError } from '../errors/rafiki-error.ts';
-import { familyByName, familyNames, isBuiltIn, isNetwork, studyFamilies } from '../models/registry.ts';
+import { familyByName, familyNames, isBuiltIn, isNetwork, keptEpoch, studyFamilies } from '../models/registry.ts';
 import { unpackModel } from '../params/model-codec.ts';
-import type { WarmStart, WarmStartRequest } from '../params/param-store.ts';
-import { rankWarmStarts } from '../params/warm-start-ranking.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Assignment, Incumbent, TrialInput } from '../training/messages.ts';
@@ -23,14 +19,13 @@ const EARLY_MS = 2_000;
 
 /**
  * Collects the input of the training process: the data on disk, the last checkpoint, the deployed model to compare
- * with.
+ * with. The study's time is counted from `claimedMs`, when the trial's row was read.
  */
 export async function prepareAssignment(
   trial: ClaimedTrial,
   options: TrialRunOptions,
-  signal: AbortSignal,
+  { claimedMs, signal }: { claimedMs: number; signal: AbortSignal },
 ): Promise<Omit<Assignment, 'folder'>> {
-  const claimedMs = systemClock.nowMs();
   const { study, shareSeconds, workers, rung, plannedSeconds } = trial;
   const { machineThreads, checkpointEveryMs } = options;
   const isNeeded = (): Promise<boolean> =>
@@ -70,6 +65,7 @@ export async function prepareAssignment(
       : {
           refit: {
             ...trial.refit,
+            until: keptEpoch(trial.family, trial.refit.scores) || trial.refit.epochs,
             continues: rung !== null && isNetwork(familyByName(trial.family)),
             keepsFeatures: isWarm,
           },
@@ -120,7 +116,7 @@ async function loadCheckpoint(
   try {
     return await options.params.load(checkpointId);
   } catch (error) {
-    return skip(`the checkpoint of trial ${trialId}`, error, options.logger);
+    return trainWithout(`the checkpoint of trial ${trialId}`, error, options.logger);
   }
 }
 
@@ -141,49 +137,15 @@ async function loadIncumbent({ incumbentId }: ClaimedTrial, options: TrialRunOpt
     const trained = await selectTrained(options.database, incumbentId);
     return { rule: first.rule, members, cacheDir: options.vectorDir, trained };
   } catch (error) {
-    return skip('a score of the deployed model', error, options.logger);
+    return trainWithout('a score of the deployed model', error, options.logger);
   }
 }
-
-/** Tensors of earlier trials that this one starts from; their source is recorded in the trial's row. */
-export async function loadWarmStart(
-  trial: ClaimedTrial,
-  request: WarmStartRequest,
-  { database, params, logger }: TrialRunOptions,
-): Promise<Record<string, TensorData>> {
-  if (trial.initialWeights === 'open') {
-    const published = await selectPublished(database, trial.trialId);
-    const ofModel = await selectStartWeights(database, trial.trialId);
-    await setWarmStartSources(database, trial, rankWarmStarts(published, trial.family), ofModel);
-  }
-  const none: WarmStart = { tensors: {}, origin: { paramsId: null, share: 0 } };
-  const start = await params.warmStart(trial.trialId, request).catch((error: unknown) => {
-    return skip('the weights of earlier trials', error, logger) ?? none;
-  });
-  if (start.origin.share < neededShare(trial) - ROUNDING) throw weightsMissing(trial);
-  await setOrigin(database, trial, start.origin);
-  return start.tensors;
-}
-
-/** Of a share in single precision. */
-const ROUNDING = 1e-3;
-
-/** Share of its network that a trial must find in the weights of another: all that a refit's trial had, most of one that it continues. */
-function neededShare({ refit, rung, family }: ClaimedTrial): number {
-  if (refit !== null) return refit.warmShare;
-  return (rung ?? 1) > 1 && isNetwork(familyByName(family)) ? 0.5 : 0;
-}
-
-const weightsMissing = ({ trialId }: ClaimedTrial): CorruptParams =>
-  new CorruptParams(`the weights that trial ${trialId} starts from are no longer stored, or belong to other rows`, {
-    hint: 'The model has the network as it was before. Workers of several machines must have read the same rows.',
-  });
 
 /**
  * Damaged or missing parameters must not prevent the training that replaces them; an unreachable database or store
  * must.
  */
-function skip(what: string, error: unknown, logger: Logger): undefined {
+export function trainWithout(what: string, error: unknown, logger: Logger): undefined {
   if (!(error instanceof RafikiError) || isTransient(error)) throw error;
   logger.warn({ err: reportError(error) }, `training without ${what}`);
   return undefined;

@@ -11,7 +11,7 @@ import { countWorkersOn } from '../db/statements/processes.ts';
 import { computing } from '../engine/computing.ts';
 import { type FamilySource, loadFamilies } from '../families/sources.ts';
 import type { Family } from '../models/family.ts';
-import { addFamilies, endsByItself, familyNames, sharedFamilyNames } from '../models/registry.ts';
+import { addFamilies, familyNames, sharedFamilyNames } from '../models/registry.ts';
 import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import { ModelFiles } from '../params/model-files.ts';
 import type { ParamStore } from '../params/param-store.ts';
@@ -24,10 +24,10 @@ import { createRng } from '../runtime/rng.ts';
 import { type Service, startAll, stopAll } from '../runtime/service.ts';
 import { sleep } from '../runtime/sleep.ts';
 import { Wake } from '../runtime/wake.ts';
+import { announceFamilies } from './announce-families.ts';
 import { JoinedRun } from './joined-run.ts';
 import { RoundFolders } from './round-folders.ts';
 import type { TrialRunOptions } from './run-options.ts';
-import { tellFamilies } from './tell-families.ts';
 import { TrialRun } from './trial-run.ts';
 import { WorkerCounts } from './worker-counts.ts';
 
@@ -43,6 +43,8 @@ export interface WorkerOptions extends StorageOptions {
   dataLimitBytes?: number | undefined;
   /** Minimum time between two checkpoints of a trial. */
   checkpointEveryMs?: number;
+  /** How long a role without running trials waits for a worker of one that has several. */
+  yieldMs?: number;
   /** Time limits for reading a source. */
   readTimes?: Partial<ReadTimes>;
   /** Families from elsewhere. */
@@ -57,7 +59,7 @@ const MIN_POLL_MS = 100;
 const MAX_AVOIDED = 100;
 const SWEEP_EVERY_MS = 30_000;
 const CHECKPOINT_EVERY_MS = 20_000;
-/** Pause before the next trial after the reader login was refused, or this machine could not train. */
+/** Pause before the next trial after the reader login was refused, or this machine could not train, or may be at fault that a trial failed. */
 const UNFIT_PAUSE = { firstMs: 1_000, maxMs: 60_000 };
 
 export const createWorker = (options: WorkerOptions): Service & MeasuredService => new Worker(options);
@@ -79,8 +81,8 @@ class Worker implements Service, MeasuredService {
   /** The last trials of which this worker could not train shares, newest first. */
   #avoided: readonly number[] = [];
   #loop: Promise<void> | undefined;
-  /** Consecutive trials that were released because the reader login was refused or this machine cannot train. */
-  #returnedInRow = 0;
+  /** Consecutive trials that the reader login, or this machine, may be why they ended. */
+  #unfitInRow = 0;
   #sweptMs = Number.NEGATIVE_INFINITY;
   readonly #counts = new WorkerCounts();
   /** Families from elsewhere. */
@@ -94,14 +96,15 @@ class Worker implements Service, MeasuredService {
       readerUrl,
       cacheDir = defaultCacheDir(),
       dataLimitBytes: limitBytes,
-      readTimes,
+      cacheLimitBytes,
+      readTimes: times,
     } = options;
     this.#cacheDir = cacheDir;
     this.#params = createParamStore(database, options);
-    this.#files = new ModelFiles(this.#params, cacheDir, options.cacheLimitBytes);
-    this.#cache = new DataCache({ database, dir: cacheDir, readerUrl, limitBytes, times: readTimes, logger });
+    this.#files = new ModelFiles(this.#params, cacheDir, cacheLimitBytes);
+    this.#cache = new DataCache({ database, dir: cacheDir, readerUrl, limitBytes, cacheLimitBytes, times, logger });
     this.#roundFolders = new RoundFolders(cacheDir);
-    const onRegistered = (processId: number): Promise<void> => tellFamilies(database, processId, this.#own);
+    const onRegistered = (processId: number): Promise<void> => announceFamilies(database, processId, this.#own);
     this.#heartbeat = new Heartbeat({ database, kind: 'worker', device: computing().device, onRegistered, logger });
     this.#listener = new Listener({
       url: database.url,
@@ -155,57 +158,65 @@ class Worker implements Service, MeasuredService {
 
   /** Trains the next waiting trial; returns false if there is none. */
   async #next(): Promise<boolean> {
-    const { database, logger } = this.#options;
     const processId = this.#heartbeat.id;
     if (processId === undefined) return false;
-    const [cached, beingRead] = await Promise.all([this.#cache.cachedStudies(), this.#cache.beingRead()]);
-    const families = familyNames();
-    const ending = families.filter(endsByItself);
-    const trial = await claimTrial(database, processId, { families, ending, cached, beingRead });
-    if (trial === undefined) {
-      await this.#sweep();
-      return this.#join(processId);
-    }
-    logger.info({ trial: trial.trialId, attempt: trial.attempt, family: trial.family }, 'waiting → running');
-    this.#run = new TrialRun(trial, await this.#runOptions());
-    if (this.#stopping.signal.aborted) this.#run.release();
-    const run = this.#run;
-    const wasFit = await this.#counts.during('leading', () => run.run());
-    this.#run = undefined;
-    if (wasFit) this.#returnedInRow = 0;
-    else await this.#pause();
+    await this.#sweep();
+    const run = await this.#claim(processId);
+    if (run === undefined) return this.#join(processId);
+    await this.#lead(run);
     return true;
   }
 
-  /** Trains together with another worker until the trial ends or another one waits; false if there is no such trial, or it could not. */
+  async #claim(processId: number): Promise<TrialRun | undefined> {
+    const { database, logger } = this.#options;
+    const options = await this.#runOptions(); // a trial that has been claimed must be run
+    const [cached, beingRead] = await Promise.all([this.#cache.cachedStudies(), this.#cache.beingRead()]);
+    const trial = await claimTrial(database, processId, { families: familyNames(), cached, beingRead });
+    if (trial === undefined) return undefined;
+    logger.info({ trial: trial.trialId, attempt: trial.attempt, family: trial.family }, 'waiting → running');
+    return new TrialRun(trial, options);
+  }
+
+  async #lead(run: TrialRun): Promise<void> {
+    this.#run = run;
+    if (this.#stopping.signal.aborted) run.release();
+    const wasFit = await this.#counts.during('leading', () => run.run());
+    this.#run = undefined;
+    if (wasFit) this.#unfitInRow = 0;
+    else await this.#pause();
+  }
+
+  /** Trains together with another worker until the trial ends, or this worker has claimed another one; false if there is no such trial, or it could not. */
   async #join(processId: number): Promise<boolean> {
     const { database, logger } = this.#options;
     const trial = await joinTrial(database, processId, { families: sharedFamilyNames(), avoided: this.#avoided });
     if (trial === undefined) return false;
     logger.info({ trial: trial.trialId, family: trial.family }, 'joined a trial of another worker');
-    this.#joined = new JoinedRun(trial, await this.#runOptions());
+    this.#joined = new JoinedRun(trial, await this.#runOptions(), () => this.#claim(processId));
     if (this.#stopping.signal.aborted) this.#joined.leave();
     const joined = this.#joined;
     const couldTrain = await this.#counts.during('joined', () => joined.run());
     if (!couldTrain) this.#avoided = [trial.trialId, ...this.#avoided].slice(0, MAX_AVOIDED);
     this.#joined = undefined;
-    return couldTrain;
+    if (joined.claimed === undefined) return couldTrain;
+    await this.#lead(joined.claimed);
+    return true;
   }
 
   async #runOptions(): Promise<TrialRunOptions> {
-    const { database, logger, sources = [], checkpointEveryMs = CHECKPOINT_EVERY_MS } = this.#options;
+    const { database, logger, sources = [], checkpointEveryMs = CHECKPOINT_EVERY_MS, yieldMs } = this.#options;
     const threads = await this.#threads();
     const machineThreads = this.#options.threads === 'shared' ? this.#options.cores : threads;
     return {
       ...{ database, params: this.#params, cache: this.#cache, roundFolders: this.#roundFolders },
       ...{ files: this.#files, vectorDir: path.join(this.#cacheDir, 'vectors') },
-      ...{ threads, machineThreads, checkpointEveryMs, sources, logger },
+      ...{ threads, machineThreads, checkpointEveryMs, yieldMs, sources, logger },
     };
   }
 
   /** Leaves the trial to other workers meanwhile. */
   async #pause(): Promise<void> {
-    await sleep(backoffMs(this.#returnedInRow++, UNFIT_PAUSE, createRng(process.pid)), this.#stopping.signal);
+    await sleep(backoffMs(this.#unfitInRow++, UNFIT_PAUSE, createRng(process.pid)), this.#stopping.signal);
   }
 
   async #threads(): Promise<number> {

@@ -11,8 +11,8 @@ import {
   type TrainedRound,
 } from '../db/statements/joint-training.ts';
 import { canBegin, type JoinedRound, type WaitingWorker } from '../domain/joint-training.ts';
-import { WorkerNeeded } from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
+import { reportedError } from '../errors/reported.ts';
 import { familyNames } from '../models/registry.ts';
 import { deriveSeed } from '../runtime/rng.ts';
 import { Wake } from '../runtime/wake.ts';
@@ -23,14 +23,19 @@ import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS, ROUND_POLL_MS } from '.
 import { loadWeights, saveChange } from './round-params.ts';
 import type { TrialRunOptions } from './run-options.ts';
 import { TrainingProcess } from './training-process.ts';
+import type { TrialRun } from './trial-run.ts';
+
+/** Claims a waiting trial for this worker, if there is one. */
+type Claim = () => Promise<TrialRun | undefined>;
 
 /**
- * Trains shares of a trial that another worker owns, until the trial ends or another trial waits for a worker. Nothing
+ * Trains shares of a trial that another worker owns, until the trial ends or this worker has claimed another one. Nothing
  * is lost if it ends at any moment: its round continues without it.
  */
 export class JoinedRun {
   readonly #trial: JoinedTrial;
   readonly #options: TrialRunOptions;
+  readonly #claim: Claim;
   readonly #ended = new AbortController();
   readonly #wake = new Wake(MIN_ROUND_CHECK_MS);
   readonly #checkWake = new Wake(MIN_CHECK_MS);
@@ -42,14 +47,21 @@ export class JoinedRun {
   /** Of a trial of this machine, whose rounds are not read here. */
   #trained: TrainedRound | null = null;
   #failed = false;
+  #claimed: TrialRun | undefined;
 
-  constructor(trial: JoinedTrial, options: TrialRunOptions) {
+  constructor(trial: JoinedTrial, options: TrialRunOptions, claim: Claim) {
     this.#trial = trial;
     this.#options = options;
+    this.#claim = claim;
   }
 
   get trialId(): number {
     return this.#trial.trialId;
+  }
+
+  /** The trial for which it has left this one. */
+  get claimed(): TrialRun | undefined {
+    return this.#claimed;
   }
 
   /** Rounds of the trial have changed. */
@@ -72,8 +84,8 @@ export class JoinedRun {
   async run(): Promise<boolean> {
     const { logger, database } = this.#options;
     const { signal } = this.#ended;
-    const heartbeat = setInterval(() => void this.#heartbeat(), HEARTBEAT_MS);
-    void this.#checkWake.repeat(() => this.#heartbeat(), signal);
+    const heartbeat = setInterval(() => this.checkSoon(), HEARTBEAT_MS);
+    const heartbeats = this.#checkWake.repeat(() => this.#heartbeat(), signal); // one at a time: each may claim a trial
     const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     try {
       const assignment = await this.#assignment();
@@ -90,6 +102,7 @@ export class JoinedRun {
     } finally {
       clearInterval(heartbeat);
       this.leave();
+      await heartbeats;
       await this.#process?.kill();
       await this.#handling;
       this.#removeFile();
@@ -118,11 +131,9 @@ export class JoinedRun {
   }
 
   async #assignment(): Promise<JoinAssignment> {
-    const { cache, database, roundFolders } = this.#options;
+    const { cache, roundFolders } = this.#options;
     const { study, seed, processId, shard } = this.#trial;
-    const { signal } = this.#ended;
-    const isWorkerNeeded = (): Promise<boolean> => isTrialWaiting(database, processId, familyNames());
-    const dataFile = await cache.file(study, { signal, isWorkerNeeded });
+    const dataFile = await cache.file(study, { signal: this.#ended.signal });
     return {
       kind: 'join',
       ...trialInput(this.#trial, this.#options, { dataFile, shard: await shardOf(this.#trial, dataFile, shard) }),
@@ -133,13 +144,14 @@ export class JoinedRun {
     };
   }
 
+  /** Leaves for a trial that waits once this worker has claimed it: of many that have joined, not all leave for one. */
   async #heartbeat(): Promise<void> {
     const { database, logger } = this.#options;
     try {
-      const continues =
-        (await renewJoining(database, this.#trial, this.#trained)) &&
-        !(await isTrialWaiting(database, this.#trial.processId, familyNames()));
-      if (!continues) this.leave();
+      const continues = await renewJoining(database, this.#trial, this.#trained);
+      if (continues && (await isTrialWaiting(database, this.#trial.processId, familyNames())))
+        this.#claimed = await this.#claim();
+      if (!continues || this.#claimed !== undefined) this.leave();
     } catch (error) {
       logger.warn({ trial: this.trialId, err: reportError(error).message }, 'heartbeat failed');
     }
@@ -151,7 +163,7 @@ export class JoinedRun {
     else if (message.kind === 'change') await this.#store(message);
     else if (message.kind === 'trained') this.#trained = message;
     else if (message.kind === 'left') this.leave();
-    else if (message.kind === 'failed') this.#fail(message.error);
+    else if (message.kind === 'failed') this.#fail(reportedError(message.error));
   }
 
   /** Waits for the next round; null when this worker leaves the trial. */
@@ -199,7 +211,7 @@ export class JoinedRun {
   #fail(error: unknown): void {
     if (this.#ended.signal.aborted) return;
     this.#options.logger.warn({ trial: this.trialId, err: reportError(error) }, 'left a trial of another worker');
-    this.#failed = !(error instanceof WorkerNeeded);
+    this.#failed = true;
     this.leave();
   }
 }

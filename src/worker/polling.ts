@@ -8,3 +8,10 @@ export const MIN_CHECK_MS = 500;
 export const MIN_ROUND_CHECK_MS = 50;
 /** Reads of rounds without a NOTIFY, which may be lost. */
 export const ROUND_POLL_MS = 500;
+/**
+ * Maximum wait for a last checkpoint of a stopping worker: Ctrl-C should end it soon, and the previous checkpoint is
+ * seconds old.
+ */
+export const LAST_CHECKPOINT_MS = 1_500;
+/** A paused study, or a role that has waited for long, is not urgent, and work since the last checkpoint would be repeated. */
+export const PAUSE_CHECKPOINT_MS = 60_000;

@@ -23,13 +23,22 @@ export interface Refitted {
   trained: BigInt64Array;
 }
 
-type Storage = Pick<TrialRunOptions, 'database' | 'params' | 'logger'>;
+/**
+ * How long it is tried to store what may have been trained for hours: longer than a database, its disk or S3 is usually out of order. Meanwhile
+ * the worker renews the lease when it can; when it can not, the coordinator waits for the time of a lease after the database has returned.
+ */
+const MAX_STORE_MS = 24 * 3_600_000;
 
-/** Stores the model, then ends the trial. Retries until the database accepts it, since the training is complete. */
+export interface ResultStorage extends Pick<TrialRunOptions, 'database' | 'params' | 'logger'> {
+  /** Aborted when another worker has the trial, so that there is nothing left to store. */
+  signal: AbortSignal;
+}
+
+/** Stores the model, then ends the trial. Retries for a day, since the training is complete. */
 export async function storeResult(
   owner: ClaimedTrial,
   { result, validated }: Finished,
-  storage: Storage,
+  storage: ResultStorage,
 ): Promise<void> {
   const { hash, classes, labels, trained } = validated;
   const validationHash = Buffer.from(hash);
@@ -41,51 +50,54 @@ export async function storeResult(
 }
 
 /** The same for a refit, which has no score. */
-export async function storeRefit(owner: ClaimedTrial, { result, trained }: Refitted, storage: Storage): Promise<void> {
+export async function storeRefit(
+  owner: ClaimedTrial,
+  { result, trained }: Refitted,
+  storage: ResultStorage,
+): Promise<void> {
   const hash = Buffer.from(owner.refit?.validationHash ?? '', 'hex');
   await endTrial(owner, { result: { ...result, state: 'completed' }, scored: null, ...storage }, (tx) =>
     setRefitTrained(tx, owner.study.id, { hash, trained }),
   );
 }
 
-interface Ending extends Storage {
+interface Ending extends ResultStorage {
   result: TrainingResult;
   scored: NonNullable<TrialTransition['result']>['scored'];
 }
 
 async function endTrial(
   owner: ClaimedTrial,
-  { result, scored, database, params, logger }: Ending,
+  { result, scored, database, params, signal, logger }: Ending,
   before: (tx: Queryable) => Promise<void>,
 ): Promise<void> {
-  const never = new AbortController().signal;
-  const save = (model: TrainedModel): Promise<number> => {
-    const standsOn = model.features.pretrained?.paramsId ?? null;
-    return persist(() => params.save('model', packModel(model), { standsOn }), logger, never);
-  };
-  const paramsId = await save(result.model);
-  const variants: NewVariant[] = [];
-  for (const { precision, score, model, predictions, kept } of result.variants) {
-    const stored = { paramsId: await save(model), predictions: bytesOf(predictions), keptAnswers: keptOf({ kept }) };
-    variants.push({ trialId: owner.trialId, precision, score, ...stored });
-  }
-  const { epochs: epoch, seconds } = result;
-  const move: TrialTransition = {
-    id: owner.trialId,
-    from: 'running',
-    event: result.state === 'stopped' ? 'stop' : 'complete',
-    owner,
-    result: { epoch, seconds, paramsId, scored },
-  };
-  const store = (): Promise<boolean> =>
-    database.transaction(async (tx) => {
+  const save = (model: TrainedModel): Promise<number> =>
+    params.save('model', packModel(model), { standsOn: model.features.pretrained?.paramsId ?? null });
+  // Each try saves all of it: the coordinator deletes within minutes what an earlier one has saved, and no trial refers to.
+  const store = async (): Promise<boolean> => {
+    const paramsId = await save(result.model);
+    const variants: NewVariant[] = [];
+    for (const { precision, score, model, predictions, kept } of result.variants) {
+      const stored = { paramsId: await save(model), predictions: bytesOf(predictions), keptAnswers: keptOf({ kept }) };
+      variants.push({ trialId: owner.trialId, precision, score, ...stored });
+    }
+    const { epochs: epoch, seconds } = result;
+    const move: TrialTransition = {
+      id: owner.trialId,
+      from: 'running',
+      event: result.state === 'stopped' ? 'stop' : 'complete',
+      owner,
+      result: { epoch, seconds, paramsId, scored },
+    };
+    return database.transaction(async (tx) => {
       await before(tx);
       if (!(await transitionTrial({ on: tx, logger }, move))) return false;
       for (const variant of variants) await insertVariant(tx, variant);
       await dropKeptAnswers(tx, owner.study.id, CANDIDATES_OF_FAMILY);
       return true;
     });
-  if (!(await persist(store, logger, never)))
+  };
+  if (!(await persist(store, logger, signal, MAX_STORE_MS)))
     logger.warn({ trial: owner.trialId }, 'the result was discarded: the trial is no longer owned by this worker');
 }
 

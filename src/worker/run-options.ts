@@ -21,5 +21,7 @@ export interface TrialRunOptions {
   /** Threads of a trial that has this machine to itself. */
   machineThreads: number;
   checkpointEveryMs: number;
+  /** How long a role without running trials waits for a worker of one that has several. */
+  yieldMs?: number | undefined;
   logger: Logger;
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { isSource, ownFile } from '../runtime/disk/own-file.ts';
 import type { Assignment, FromChild, JoinAssignment, ToChild } from '../training/messages.ts';
 
 export interface TrainingListener {
@@ -8,9 +8,7 @@ export interface TrainingListener {
   onEnd(cause: string): void;
 }
 
-/** Source files run through tsx, the build directly. */
-const isSource = import.meta.url.endsWith('.ts');
-const entry = fileURLToPath(new URL(isSource ? '../training/child.ts' : '../training/child.js', import.meta.url));
+const entry = ownFile(import.meta.url, '../training/child');
 
 /** A process without a message after this time never sends one, for example for lack of memory. */
 const BEGIN_MS = 60_000;
@@ -24,7 +22,7 @@ export class TrainingProcess {
     const child = fork(entry, {
       serialization: 'advanced', // preserves typed arrays
       stdio: ['ignore', 2, 2, 'ipc'], // stdout is reserved for the worker's output
-      ...(isSource ? { execArgv: ['--import', 'tsx'] } : {}),
+      ...(isSource(entry) ? { execArgv: ['--import', 'tsx'] } : {}),
     });
     this.#child = child;
     let end: (cause: string) => void = () => undefined;

@@ -1,32 +1,32 @@
-import { isTransient, persist } from '../db/persist.ts';
+import { persist } from '../db/persist.ts';
 import type { ClaimedTrial } from '../db/statements/claims.ts';
 import { insertReport } from '../db/statements/reports.ts';
 import { setIncumbentScore } from '../db/statements/studies.ts';
-import { renewLease, setCheckpoint, setFitted } from '../db/statements/trials.ts';
+import { setCheckpoint, setFitted } from '../db/statements/trials.ts';
 import { setPublished } from '../db/statements/warm-starts.ts';
 import type { WantedChanges } from '../domain/joint-training.ts';
 import type { ParamSet } from '../domain/tensor.ts';
 import type { TrainingReport } from '../domain/training.ts';
-import { LeaseLost, ReaderRefused, WorkerNeeded } from '../errors/errors.ts';
-import { isMachineFault } from '../errors/machine-fault.ts';
 import { reportError } from '../errors/rafiki-error.ts';
+import { systemClock } from '../runtime/clock.ts';
 import { failpoint } from '../runtime/failpoint.ts';
 import { Wake } from '../runtime/wake.ts';
 import type { FromChild } from '../training/messages.ts';
-import { loadWarmStart, prepareAssignment } from './assignment.ts';
-import { HEARTBEAT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS } from './polling.ts';
+import { prepareAssignment } from './assignment.ts';
+import { HEARTBEAT_MS, LAST_CHECKPOINT_MS, MIN_CHECK_MS, MIN_ROUND_CHECK_MS, PAUSE_CHECKPOINT_MS } from './polling.ts';
 import { RowsTransport } from './rows-transport.ts';
 import type { TrialRunOptions } from './run-options.ts';
 import { TrainingProcess } from './training-process.ts';
-import { settleTrial, type TrialOutcome } from './trial-outcome.ts';
-
-/**
- * Maximum wait for a last checkpoint of a stopping worker: Ctrl-C should end it soon, and the previous checkpoint is
- * seconds old.
- */
-const LAST_CHECKPOINT_MS = 1_500;
-/** A paused study is not urgent, and work since the last checkpoint would be repeated. */
-const PAUSE_CHECKPOINT_MS = 60_000;
+import { leaseLost, TrialLease } from './trial-lease.ts';
+import {
+  endOf,
+  mayBeOfMachine,
+  outcomeOf,
+  settleTrial,
+  type TrainingProgress,
+  type TrialOutcome,
+} from './trial-outcome.ts';
+import { loadWarmStart } from './warm-start.ts';
 
 /**
  * One claimed trial, from its data to its result. Every write names the attempt, so that a worker that lost the trial
@@ -34,21 +34,28 @@ const PAUSE_CHECKPOINT_MS = 60_000;
  */
 export class TrialRun {
   readonly #trial: ClaimedTrial;
+  readonly #claimedMs = systemClock.nowMs();
   readonly #options: TrialRunOptions;
+  readonly #lease: TrialLease;
   readonly #ended = new AbortController();
   readonly #wake = new Wake(MIN_CHECK_MS);
   readonly #teamWake = new Wake(MIN_ROUND_CHECK_MS);
   #decide: (outcome: TrialOutcome) => void = () => undefined;
   readonly #outcome: Promise<TrialOutcome>;
+  readonly #fail = (error: unknown): void => this.#decide(outcomeOf(error));
   #process: TrainingProcess | undefined;
   #handling: Promise<void> = Promise.resolve();
+  /** Aborted when the trial is no longer this worker's: it may be storing the result then. */
+  readonly #lost = new AbortController();
   #releasing = false;
+  #progress: TrainingProgress = 'none';
   /** To the workers of other machines that train shares of the trial. */
   readonly #far: RowsTransport;
 
   constructor(trial: ClaimedTrial, options: TrialRunOptions) {
     this.#trial = trial;
     this.#options = options;
+    this.#lease = new TrialLease(trial, options);
     this.#far = new RowsTransport(trial, { ...options, signal: this.#ended.signal });
     this.#outcome = new Promise((resolve) => {
       this.#decide = (outcome) => {
@@ -62,18 +69,18 @@ export class TrialRun {
     return this.#trial.trialId;
   }
 
-  /** Resolves when the trial and its process have ended; false if this worker could not train it at all. */
+  /** Resolves when the trial and its process have ended; false if this machine could not train it, or may be at fault that it failed. */
   async run(): Promise<boolean> {
     const heartbeat = setInterval(() => void this.#heartbeat(), HEARTBEAT_MS);
     void this.#wake.repeat(() => this.#heartbeat(), this.#ended.signal);
     void this.#teamWake.repeat(() => this.#checkTeam(), this.#ended.signal);
+    const begun = this.#begin();
     try {
-      void this.#begin();
       const outcome = await this.#outcome;
       await this.#process?.kill();
       await this.#handling;
-      await settleTrial(this.#trial, outcome, this.#options);
-      return outcome.kind !== 'refused' && outcome.kind !== 'unfit';
+      await settleTrial(this.#trial, outcome, { ...this.#options, signal: this.#lost.signal });
+      return !mayBeOfMachine(outcome, this.#progress);
     } catch (error) {
       this.#options.logger.warn(
         { trial: this.trialId, err: reportError(error) },
@@ -83,6 +90,7 @@ export class TrialRun {
     } finally {
       clearInterval(heartbeat);
       this.#ended.abort();
+      await begun; // it may be about to make the folder
       await this.#options.roundFolders.remove(this.#trial);
     }
   }
@@ -109,10 +117,11 @@ export class TrialRun {
   /** Renews the lease; detects whether the trial is still owned by this worker. */
   async #heartbeat(): Promise<void> {
     try {
-      const lease = await renewLease(this.#options.database, this.#trial);
-      if (lease === undefined) this.#decide({ kind: 'lost' });
-      else if (lease.paused && !this.#releasing) this.release(PAUSE_CHECKPOINT_MS);
-      else if (lease.stop) this.#process?.send({ kind: 'stop' });
+      const turn = await this.#lease.renew({ isTraining: this.#process !== undefined });
+      if (turn === 'lost') this.#lost.abort();
+      if (turn === 'lost' || turn === 'overdue') this.#decide({ kind: turn });
+      else if (turn === 'release' && !this.#releasing) this.release(PAUSE_CHECKPOINT_MS);
+      else if (turn === 'stop') this.#process?.send({ kind: 'stop' });
       this.#teamWake.notify();
       await this.#options.roundFolders.keep(this.#trial);
     } catch (error) {
@@ -134,15 +143,17 @@ export class TrialRun {
     try {
       const { signal } = this.#ended;
       const folder = await this.#options.roundFolders.create(this.#trial);
-      const assignment = await this.#persist(() => prepareAssignment(this.#trial, this.#options, signal));
+      const assignment = await this.#persist(() =>
+        prepareAssignment(this.#trial, this.#options, { claimedMs: this.#claimedMs, signal }),
+      );
       if (signal.aborted) return;
       this.#process = new TrainingProcess(
         { ...assignment, folder },
         {
           onMessage: (message) => {
-            this.#handling = this.#handling.then(() => this.#handle(message)).catch((error) => this.#fail(error));
+            this.#handling = this.#handling.then(() => this.#handle(message)).catch(this.#fail);
           },
-          onEnd: (cause) => void this.#handling.then(() => this.#decide({ kind: 'crashed', cause })),
+          onEnd: (cause) => void this.#handling.then(() => this.#decide(endOf(cause, this.#progress))),
         },
       );
     } catch (error) {
@@ -154,6 +165,7 @@ export class TrialRun {
     if (this.#ended.signal.aborted) return;
     switch (message.kind) {
       case 'began':
+        this.#progress = 'begun';
         return;
       case 'incumbent':
         return this.#persist(() => setIncumbentScore(this.#options.database, this.#trial.study.id, message));
@@ -175,9 +187,10 @@ export class TrialRun {
         return this.#persist(() => this.#far.show(message.shown));
       case 'collect':
         return this.#collect(message.wanted);
+      case 'failed':
+        return this.#decide({ kind: message.ofMachine ? 'unfit' : 'failed', error: message.error });
       case 'finished':
       case 'refitted':
-      case 'failed':
       case 'crashed':
         return this.#decide(message);
       case 'next-round':
@@ -197,6 +210,7 @@ export class TrialRun {
   async #report(report: TrainingReport): Promise<void> {
     const decision = await this.#persist(() => insertReport(this.#options.database, this.#trial, report));
     if (decision === undefined) throw leaseLost(this.trialId);
+    this.#progress = 'reported';
     failpoint('worker.after-report');
     this.#process?.send({ kind: 'decision', ...decision });
   }
@@ -232,18 +246,4 @@ export class TrialRun {
   #persist<T>(work: () => Promise<T>): Promise<T> {
     return persist(work, this.#options.logger, this.#ended.signal);
   }
-
-  /**
-   * The trial's own error ends it; after a database error its lease expires; an error of this machine leaves it to
-   * other workers.
-   */
-  #fail(error: unknown): void {
-    if (error instanceof ReaderRefused) this.#decide({ kind: 'refused', error });
-    else if (error instanceof WorkerNeeded) this.#decide({ kind: 'released' });
-    else if (error instanceof LeaseLost || isTransient(error)) this.#decide({ kind: 'lost' });
-    else if (isMachineFault(error)) this.#decide({ kind: 'unfit', error: reportError(error) });
-    else this.#decide({ kind: 'failed', error: reportError(error) });
-  }
 }
-
-const leaseLost = (trialId: number): LeaseLost => new LeaseLost(`trial ${trialId} is no longer this worker's`);

@@ -17,6 +17,7 @@ import { eventually } from '../support/rafiki-up.ts';
 const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
 let dataDir: string;
 let cluster: Cluster;
+let place: { postgresDir: string; port: number };
 
 beforeEach(async () => {
   dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-cluster-'));
@@ -24,7 +25,8 @@ beforeEach(async () => {
   const identity = postgresIdentity();
   const postgresDir = await embeddedPostgres(identity, dataDir);
   const port = await choosePort(undefined, 26_800, '--port');
-  cluster = new Cluster({ postgresDir, dataDir, port, identity });
+  place = { postgresDir, port };
+  cluster = new Cluster({ ...place, dataDir, identity });
 });
 afterEach(async () => {
   await cluster.stop();
@@ -62,6 +64,47 @@ test('none is started after it was stopped', async () => {
   await cluster.stop(); // initdb runs
   expect([await starting, cluster.pid]).toEqual(['stopped', undefined]);
   expect(existsSync(path.join(dataDir, 'db/postmaster.pid'))).toBe(false);
+});
+
+test.runIf(existsSync('/proc/self/cwd'))(
+  "a dead server's id that another process has now, after a power loss, neither ends that process nor prevents the start",
+  async () => {
+    await cluster.start();
+    await cluster.stop();
+    const other = spawn('sleep', ['600'], { ...postgresIdentity(), stdio: 'ignore' }); // Postgres respects processes of its user
+    try {
+      const left = path.join(dataDir, 'db/postmaster.pid');
+      writeFileSync(
+        left,
+        `${other.pid}\n${path.join(dataDir, 'db')}\n1700000000\n26800\n\n127.0.0.1\n 1 1\nready   \n`,
+      );
+      await cluster.start();
+      expect([isAlive(cluster.pid ?? 0), other.exitCode, other.signalCode]).toEqual([true, null, null]);
+    } finally {
+      other.kill();
+    }
+  },
+);
+
+test('max_connections is at least what the processes need; a greater value of an administrator stays', async () => {
+  const atLeast = (minConnections: number): Cluster =>
+    new Cluster({ ...place, dataDir, identity: postgresIdentity(), minConnections });
+  const shown: string[] = [];
+  const look = async (statement: string): Promise<void> => {
+    await cluster.start();
+    const admin = new Database({ url: cluster.url('postgres'), application: 'test', logger: silentLogger });
+    const [row] = await admin.query<{ max_connections: string }>('show max_connections');
+    shown.push(row?.max_connections ?? '');
+    await admin.query(statement);
+    await admin.stop();
+    await cluster.stop();
+  };
+  cluster = atLeast(163);
+  await look('alter system set max_connections = 170');
+  await look('select');
+  cluster = atLeast(177);
+  await look('select');
+  expect(shown).toEqual(['163', '170', '177']);
 });
 
 test('data of another major version are not changed, and the error explains how to migrate them', async () => {

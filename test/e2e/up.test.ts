@@ -1,5 +1,15 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,6 +18,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { urlAs } from '../../src/cli/logins.ts';
+import { choosePort } from '../../src/cli/up/free-port.ts';
 import { eventually, loadMails, type RunningRafiki, rafikiUp } from '../support/rafiki-up.ts';
 
 const entry = path.resolve(import.meta.dirname, '../../dist/cli/main.js');
@@ -65,8 +76,14 @@ describe('priorities', () => {
 });
 
 /** A start that is to fail. */
-const upOn = (dir: string): Promise<{ stderr: string; code: number }> =>
-  promisify(execFile)(process.execPath, [entry, 'up', '--data-dir', dir], { timeout: 120_000 }).then(
+const upOn = (
+  dir: string,
+  { args = [], env = {} }: { args?: string[]; env?: NodeJS.ProcessEnv } = {},
+): Promise<{ stderr: string; code: number }> =>
+  promisify(execFile)(process.execPath, [entry, 'up', '--data-dir', dir, ...args], {
+    timeout: 120_000,
+    env: { ...process.env, ...env },
+  }).then(
     () => ({ stderr: '', code: 0 }),
     (error: { stderr: string; code: number }) => error,
   );
@@ -86,6 +103,16 @@ describe('a data folder', () => {
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
   });
 
+  test('with the lock of a process whose id another one has now, after a power loss, can be used; a long log is shortened', async () => {
+    dataDir = copyOfPrepared();
+    const log = path.join(dataDir, 'rafiki.log');
+    writeFileSync(log, 'line\n'.repeat(4 * 2 ** 20));
+    writeFileSync(path.join(dataDir, 'up.pid'), `${process.pid}\n1 another-start\n`);
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
+    expect(rafiki.log()).not.toContain('line\n');
+    expect(statSync(`${log}.1`).size).toBe(16 * 2 ** 20);
+  });
+
   test('of another build of this version is refused with a hint that names it', async () => {
     dataDir = copyOfPrepared();
     rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
@@ -96,6 +123,39 @@ describe('a data folder', () => {
     const { stderr, code } = await upOn(dataDir);
     expect([code, stderr]).toEqual([1, expect.stringContaining('unreleased build of rafiki')]);
     expect(/HINT: .*/.exec(stderr)?.[0]).toContain(`${dataDir}. Choose another one with --data-dir`);
+  });
+});
+
+describe('a child that cannot start ends up with the reason', () => {
+  test('before it starts, if a port for metrics is taken', async () => {
+    dataDir = copyOfPrepared();
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    try {
+      const { stderr, code } = await upOn(dataDir, { args: ['--workers', '1', '--metrics-port', String(port - 1)] });
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(/port \d+, for the metrics of \w+, is in use \(58000\)/),
+      ]);
+      expect(stderr).toContain(`now ${port - 1} to ${port + 2}.`);
+    } finally {
+      taken.close();
+    }
+  });
+
+  test('after some tries, from its log', async () => {
+    dataDir = copyOfPrepared();
+    const port = await choosePort(undefined, 26_950, '--metrics-port');
+    const args = ['--workers', '1', '--metrics-port', String(port)];
+    const { stderr, code } = await upOn(dataDir, { args, env: { RAFIKI_METRICS_HOST: '192.0.2.1' } });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^rafiki: (serving|coordinator|worker 1|http) does not start \(58000\)$/m),
+    ]);
+    expect(stderr).toMatch(/DETAIL: [\s\S]*metrics for other machines need a token/);
+    expect(stderr).toContain(`HINT: See ${path.join(dataDir, 'rafiki.log')}.`);
+    expect(existsSync(path.join(dataDir, 'db/postmaster.pid'))).toBe(false);
   });
 });
 
@@ -181,11 +241,25 @@ describe('ready', () => {
     const ready = (): number => readFileSync(inDir('rafiki.log'), 'utf8').split('"msg":"ready"').length - 1;
     await eventually(async () => ready() === 3 || undefined);
     await sleep(1_000); // it says so by then
-    process.kill(Number(readFileSync(inDir('up.pid'), 'utf8')), 'SIGTERM');
+    process.kill(Number.parseInt(readFileSync(inDir('up.pid'), 'utf8'), 10), 'SIGTERM');
     await ended;
     expect(existsSync(inDir('db/postmaster.pid'))).toBe(false);
   });
 });
+
+/** What a start writes to stderr until everything is ready. */
+async function warningsOf(dir: string): Promise<string> {
+  const child = spawn(process.execPath, [entry, 'up', '--data-dir', dir, '--workers', '1']);
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  let said = '';
+  child.stderr.on('data', (data) => {
+    said += data;
+  });
+  for await (const line of createInterface({ input: child.stdout })) if (line.startsWith('logs: ')) break;
+  child.kill('SIGTERM');
+  await ended;
+  return said;
+}
 
 describe('changes by the user of up', () => {
   test('do not make it a superuser at the next start', async () => {
@@ -226,6 +300,21 @@ describe('changes by the user of up', () => {
     const own = new pg.Client(urlAs(rafiki.url, 'rafiki_user', 'his own'));
     await own.connect();
     await own.end();
+  });
+
+  test('of the password of rafiki_user are told at the next start, with what to do', async () => {
+    dataDir = copyOfPrepared();
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
+    await rafiki.db.query(`alter role rafiki_user password 'his own'`);
+    await rafiki.stop();
+
+    const file = path.join(dataDir, 'user-password');
+    expect(await warningsOf(dataDir)).toContain(`Write it into ${file}, for this user alone, or remove the file`);
+    writeFileSync(file, 'his own\n', { mode: 0o600 });
+    expect(await warningsOf(dataDir)).toBe('');
+    rmSync(file);
+    rafiki = await rafikiUp({ dataDir, args: ['--workers', '1'] });
+    expect(await rafiki.db.query('select 1 as one')).toEqual([{ one: 1 }]);
   });
 
   test("of an administrator's password cause an error that names the file to write it into", async () => {

@@ -233,7 +233,7 @@ test('no call sees settings of the previous one, such as an isolation level that
        perform set_config('default_transaction_isolation', 'repeatable read', false);
        perform set_config('default_transaction_deferrable', 'on', false);
        perform set_config('search_path', '${hostile.sql}', false);
-       return case when (select count(*) from ${table}_calls) < 3 then '{"place": "1;(0,0)"}' else '{"filled": 1}' end; end`,
+       return case when (select count(*) from ${table}_calls) < 3 then '{"place": "1;1;(0,0)"}' else '{"filled": 1}' end; end`,
   );
   await insert();
   const calls = `select isolation, deferred, path from ${table}_calls`;

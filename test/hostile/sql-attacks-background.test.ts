@@ -4,11 +4,11 @@ import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { DataCache } from '../../src/datasets/data-cache.ts';
-import { readDataFile } from '../../src/datasets/data-file.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';
 import { createAttackedStage, type HostileStage, type LoginRole, outcome } from '../support/hostile-stage.ts';
+import { readDataFile } from '../support/read-data-file.ts';
 import { eventually, studyEnd } from '../support/studies.ts';
 
 /** The attacks of a security review from SQL on background processes, numbered as they were found, similar ones together. */

@@ -4,7 +4,6 @@ import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { RightsWatch } from '../../src/coordinator/rights-watch.ts';
 import { DataCache } from '../../src/datasets/data-cache.ts';
-import { readDataFile } from '../../src/datasets/data-file.ts';
 import { readInputs } from '../../src/protocol/input-array.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import {
@@ -14,6 +13,7 @@ import {
   outcome,
   untilReady,
 } from '../support/hostile-stage.ts';
+import { readDataFile } from '../support/read-data-file.ts';
 import { reply, ScriptedBridge } from '../support/scripted-bridge.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { eventually } from '../support/studies.ts';
@@ -310,6 +310,7 @@ describe('with a real server', () => {
       `_add_grant('${kept?.ownerKey}', '${otherRole.sql}')`,
       `_remove_grant('${kept?.ownerKey}', 'hostile_group')`,
       `_delete_model('${kept?.ownerKey}')`,
+      `_delete_version('${kept?.ownerKey}', 1)`,
       `_retire('${kept?.ownerKey}', '{ready}')`,
       `_set_deployment('${kept?.ownerKey}', 1)`,
     ])

@@ -145,6 +145,27 @@ test('code that other roles left in "public" does not run', async () => {
   expect(await db.query('select * from public.stolen')).toEqual([]);
 });
 
+test('a schema of the role’s name that another role made is not the role’s', async () => {
+  const { db } = database;
+  const session = await database.as('mallory');
+  const [here] = await db.query<{ name: string }>('select current_database() as name');
+  await db.query(`grant create on database ${here!.name} to ${malloryRole}`);
+  await db.query('create table public.news (body text); grant select on public.news to public');
+  await session.query(`create schema ${victimRole}; create table ${victimRole}.news (trap text)`);
+  await session.query(
+    `grant usage, create on schema ${victimRole} to public; grant select on ${victimRole}.news to public`,
+  );
+  const schemaOfNews = async () => (await victim<{ schema: string }>('GET', '/v1/datasets/news')).body.schema;
+  const upload = () => victim('POST', '/v1/datasets/sent', 'a\n1\n', { 'content-type': 'text/csv' });
+  expect(await schemaOfNews()).toBe('public');
+  expect((await upload()).status).toBe(403); // to "public", where it may not
+  await db.query(`alter schema ${victimRole} owner to ${victimRole}`);
+  expect(await schemaOfNews()).toBe(victimRole);
+  expect((await upload()).status).toBe(201);
+  await db.query(`drop schema ${victimRole} cascade; drop table public.news`);
+  await db.query(`revoke create on database ${here!.name} from ${malloryRole}`);
+});
+
 test('a revoked grant, a changed password and a dropped role end', async () => {
   const { db } = database;
   expect((await predict(mallory, 'open')).status).toBe(200);

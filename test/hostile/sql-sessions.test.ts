@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import type { Connection } from '../../src/db/database.ts';
 import { lockModel } from '../../src/db/statements/models.ts';
-import { dropReaders } from '../../src/db/statements/studies.ts';
+import { dropReaders } from '../../src/db/statements/readings.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { Attempts } from '../support/attempts.ts';
 import { code, createStage, type HostileStage, untilReady } from '../support/hostile-stage.ts';

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Filler } from '../../src/coordinator/filler.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { Inbox } from '../support/inbox.ts';
@@ -39,6 +39,24 @@ describe('rows that wait', () => {
     ]);
   });
 
+  test('are found where the table is rewritten between two calls, which moves them', async () => {
+    await inbox.db.query(`insert into inbox (id, body) select i, 'hello' from generate_series(1, 9000) i`);
+    await inbox.attachLetters();
+    const fill = (place: string): Promise<string | null> =>
+      inbox.db.transaction(async (tx) => {
+        await tx.query(`select set_config('rafiki.fill_place', $1, true)`, [place]);
+        const [row] = await tx.query<{ place: string | null }>(
+          `select rafiki._fill(reader)::jsonb ->> 'place' as place from rafiki.attachment`,
+        );
+        return row?.place ?? null;
+      });
+    let place = await fill('');
+    expect(place).not.toBeNull();
+    await inbox.db.query('vacuum full inbox');
+    while (place !== null) place = await fill(place);
+    expect(await inbox.db.query('select count(*)::int as left from inbox where letter is null')).toEqual([{ left: 0 }]);
+  });
+
   test('do not wait for a locked one', async () => {
     await inbox.db.query(`insert into inbox (id, body) select i, 'hello' from generate_series(1, 5) i`);
     await inbox.attachLetters();
@@ -77,6 +95,21 @@ describe('rows that wait', () => {
     await inbox.db.query(`set local rafiki.fill_wait = 0; update inbox set body = 'who' where id = 2`);
     await inbox.allFilled();
     expect((await inbox.rows())[1]).toMatchObject({ letter: 'w' });
+  });
+
+  test('are tried where a row without an answer was before the table was rewritten', async () => {
+    await inbox.db.query(
+      `insert into inbox (id, body) values (1, 'gone'), (2, '!'), (3, 'world')`, // one transaction: the same version
+    );
+    await inbox.attachLetters();
+    await inbox.db.query(`insert into rafiki.unanswered (attachment_id, relation, place, version, error)
+      select a.id, pg_relation_filenode(a.target), i.ctid, i.xmin, '{}' from rafiki.attachment a, inbox i where i.id = 2`);
+    await inbox.db.query('delete from inbox where id = 1');
+    await inbox.db.query('vacuum full inbox');
+    expect(await inbox.db.query('select ctid::text from inbox where id = 3')).toEqual([{ ctid: '(0,2)' }]);
+    await inbox.startCoordinator();
+    await inbox.allFilled();
+    expect(await inbox.rows()).toMatchObject([{ letter: null }, { letter: 'w' }]);
   });
 
   test('are filled by the next coordinator', async () => {
@@ -140,6 +173,28 @@ describe('rows that wait', () => {
       await filler.stop();
     }
     expect(await inbox.rows()).toMatchObject([{ letter: null }]);
+  });
+
+  test('of a table that is detached between two slices are forgotten', async () => {
+    await inbox.db.query(`insert into inbox (id, body) values (1, 'hello')`);
+    await inbox.attachLetters();
+    const { service } = inbox.database;
+    const query = vi.spyOn(service, 'query');
+    const busy = (): unknown => query.mock.calls.findLast(([sql]) => sql.includes('rafiki.attachment_mark'))?.[1]?.[0];
+    let turn: () => void = () => undefined;
+    const sliced = new Promise<void>((resolve) => {
+      turn = resolve;
+    });
+    const filler = new Filler({ database: service, onTurn: turn, sliceMs: 0, logger });
+    await filler.run();
+    await sliced;
+    await filler.stop();
+    await filler.run();
+    expect(busy()).toHaveLength(1);
+    await inbox.db.query(`select rafiki_detach('inbox', 'letter')`);
+    await filler.run();
+    expect(busy()).toEqual([]);
+    query.mockRestore();
   });
 
   test('are filled for writers who may neither use the model nor update the table', async () => {

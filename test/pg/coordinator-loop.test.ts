@@ -65,6 +65,9 @@ describe('a study', () => {
       'select count(*)::int as n from rafiki.trial where params_id is not null',
     );
     expect(kept?.n).toBe((await db.query('select from rafiki.model_member')).length);
+    expect(
+      await db.query('select from rafiki.trial where predictions is not null or kept_answers is not null'),
+    ).toEqual([]);
   });
 
   test('ends at target_score, and with deploy => false deploys nothing', async () => {

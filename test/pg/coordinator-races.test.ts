@@ -1,17 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { advanceStudies, type Leader } from '../../src/coordinator/advance-studies.ts';
+import { advanceStudies, type Leader, StudyTurns, TURN_MS } from '../../src/coordinator/advance-studies.ts';
 import { conclude } from '../../src/coordinator/conclude.ts';
 import { Housekeeping } from '../../src/coordinator/housekeeping.ts';
 import type { Connection, Database } from '../../src/db/database.ts';
 import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
 import { acquireLeadership } from '../../src/db/statements/leadership.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
+import { insertReport } from '../../src/db/statements/reports.ts';
 import { selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { insertTrial, renewLease } from '../../src/db/statements/trials.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
-import { ManualClock } from '../../src/runtime/clock.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createReviews, insertStudy } from '../support/studies.ts';
 
@@ -106,6 +107,48 @@ test('a study that has begun has more to do at once; one whose trials wait for w
   }
 });
 
+test('a tick whose time is over leaves the other studies to the next one', async () => {
+  await insertStudy(db, { model: 'other' });
+  let nowMs = 0;
+  const turns = new StudyTurns({ nowMs: () => (nowMs += TURN_MS / 2) }); // one study in its time
+  const waiting = (): Promise<unknown[]> =>
+    db.query('select from rafiki.trial union all select from rafiki.study where state = $1', ['queued']);
+  expect(await advanceStudies(leader, turns)).toBe(true);
+  expect(await waiting()).toHaveLength(2);
+  expect(await advanceStudies(leader, turns)).toBe(true);
+  expect(await waiting()).toHaveLength(1);
+});
+
+test('a paused study is not read, until its owner or its end wants more', async () => {
+  await propose(1);
+  await db.query('update rafiki.study set paused_at = now()');
+  const asked: string[] = [];
+  const query: Connection['query'] = (sql, values) => {
+    asked.push(sql);
+    return connection.query(sql, values);
+  };
+  const watched = { ...leader, connection: { ...connection, query } };
+  expect(await advanceStudies(watched)).toBe(false);
+  expect(asked.filter((sql) => sql.includes('rafiki.report'))).toEqual([]);
+  await db.query('update rafiki.study set cancel_requested = true');
+  await advanceStudies(watched);
+  expect(await states()).toEqual({ study: 'cancelled', trials: ['cancelled'] });
+});
+
+test('a trial that ends while the coordinator is away is asked to stop before it is cut off', async () => {
+  await propose(1);
+  const trial = (await claim())!;
+  await insertReport(db, trial, { epoch: 1, epochs: 4, step: 1, loss: 1, score: 0.8, metrics: {}, seconds: 1 });
+  await db.query(`update rafiki.trial set started_at = now() - interval '1 h'`);
+  for (let tick = 1; tick <= 2; tick++) await advanceStudies(leader);
+  expect(await db.query('select state, stop_requested, stop_requested_at is not null as at from rafiki.trial')).toEqual(
+    [{ state: 'running', stop_requested: true, at: true }],
+  );
+  await db.query(`update rafiki.trial set stop_requested_at = now() - interval '11 min'`);
+  await advanceStudies(leader);
+  expect(await states()).toEqual({ study: 'running', trials: ['cancelled'] });
+});
+
 describe('a study that cannot be advanced', () => {
   test('fails with what Postgres said, and the others go on', async () => {
     const other = await insertStudy(db, { model: 'other' });
@@ -120,6 +163,17 @@ describe('a study that cannot be advanced', () => {
       { id: studyId, state: 'failed', error },
       { id: other, state: 'running', error: null },
     ]);
+  });
+
+  test.each([
+    ['a column', 'running', 'alter table rafiki.trial rename column rung_size to size_of_rung', '42703'],
+    ['a function', 'queued', 'alter function rafiki._choose_encoders(bigint) rename to _choose_others', '42883'],
+    ['a table', 'running', 'alter table rafiki.report rename to reported', '42P01'],
+  ])('does not fail if the schema of another version lacks %s that it needs', async (_, state, change, code) => {
+    await db.query(`update rafiki.study set state = $1, started_at = case $1 when 'running' then now() end`, [state]);
+    await db.query(change);
+    await expect(advanceStudies(leader)).rejects.toMatchObject({ code });
+    expect(await db.query('select state, error from rafiki.study')).toEqual([{ state, error: null }]);
   });
 
   test('makes no model without a trial that has a score', async () => {

@@ -98,6 +98,23 @@ describe('keys follow rights', () => {
     expect(await renewedBy(`alter role ${names['other']} nobypassrls`)).toEqual(['granted', 'private']);
   });
 
+  test('of studies that have ended: a former member cannot drop one with a key that it has seen', async () => {
+    const [owner, member] = [await database.as('owner'), await database.as('member')];
+    const [study] = await db.query<{ id: number }>(
+      `insert into rafiki.study (owner, task, source, model, target, features, max_trials, max_time, validation, seed, state)
+       values ($1::regrole, 'sentiment', 'pg_class', 'm', 'label', '{body}', 1, '1 min', 0.2, 1, 'completed') returning id`,
+      [names['owner']],
+    );
+    await db.query(`grant ${names['owner']} to ${names['member']}`);
+    await watch.check(database.service);
+    const [seen] = await member.query<{ key: string }>(`select key #>> '{}' as key from rafiki.study_ownership`);
+    await db.query(`revoke ${names['owner']} from ${names['member']}`);
+    await watch.check(database.service);
+    expect(await member.query('select rafiki._delete_study($1::uuid) as done', [seen?.key])).toEqual([{ done: false }]);
+    await owner.query('select rafiki_drop_study($1)', [study?.id]);
+    expect(await db.query('select from rafiki.study')).toEqual([]);
+  });
+
   test('of tokens: a former member cannot end one with a key that it has seen', async () => {
     const [other, member] = [await database.as('other'), await database.as('member')];
     await other.query(`select rafiki_create_token('app')`);

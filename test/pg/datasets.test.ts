@@ -1,11 +1,22 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DataCache, type StudySource } from '../../src/datasets/data-cache.ts';
-import { type LabelledRow, readDataFile } from '../../src/datasets/data-file.ts';
+import type { LabelledRow } from '../../src/datasets/data-file.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { readDataFile } from '../support/read-data-file.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { insertStudy } from '../support/studies.ts';
 
@@ -180,7 +191,7 @@ describe('reading a source as the owner of the study', () => {
 
 describe('the cache of data files', () => {
   const studyKey = async (): Promise<StudySource> => {
-    const id = await insertStudy(db, { source: 't' });
+    const id = await insertStudy(db, { source: 't', model: `m${models++}` });
     const [row] = await db.query<{ id: number; createdAt: string }>(
       `select id, extract(epoch from created_at)::text as "createdAt" from rafiki.study where id = $1`,
       [id],
@@ -213,6 +224,23 @@ describe('the cache of data files', () => {
     await db.query(`update rafiki.study set state = 'completed'`);
     await cache.sweep();
     expect(readdirSync(dir)).toEqual([]);
+  });
+
+  test('makes room for the next file: the least recently used one is read again where it is needed', async () => {
+    const [first, second, third] = [await studyKey(), await studyKey(), await studyKey()];
+    const cacheLimitBytes = 50; // more than one file has, less than two
+    const cache = new DataCache({ database: database.service, dir, logger: silentLogger, cacheLimitBytes });
+    const read = (key: StudySource): Promise<string> => cache.file(key, new AbortController());
+    const usedBefore = (file: string, seconds: number): void => {
+      const then = Date.now() / 1000 - seconds;
+      utimesSync(file, then, then);
+    };
+    const files = [await read(first), await read(second)];
+    usedBefore(files[0]!, 200);
+    usedBefore(files[1]!, 100);
+    await read(third);
+    expect([existsSync(files[0]!), existsSync(files[1]!)]).toEqual([false, true]);
+    expect(await textsIn(await read(first))).toHaveLength(1);
   });
 
   test('reads the source again if the file is damaged, or is a link', async () => {

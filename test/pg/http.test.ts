@@ -193,6 +193,11 @@ describe('from a file to a model', () => {
       versions: [{ version: 1 }],
     });
     expect((await ann('GET', '/v1/models/films/file')).body['length']).toBeGreaterThan(1000);
+    for (const [version, code] of [
+      [1, '55006'], // it is deployed
+      [7, '42704'],
+    ] as const)
+      expect((await ann('DELETE', `/v1/models/films/versions/${version}`)).body).toMatchObject({ error: { code } });
     expect((await ann('POST', '/v1/models/films/undeploy')).body).toEqual({ done: true });
     const refused = () => ann('POST', '/v1/models/films/predict', { query: 'x' });
     await expect.poll(refused).toMatchObject({
@@ -228,6 +233,7 @@ describe('rights', () => {
     expect((await bob('POST', '/v1/models/films/predict', { query: 'great' })).status).toBe(404);
     expect((await bob('POST', `/v1/studies/${study}/cancel`)).status).toBe(404);
     expect((await bob('DELETE', '/v1/models/films')).status).toBe(404);
+    expect((await bob('DELETE', '/v1/models/films/versions/1')).status).toBe(404);
     expect((await bob('DELETE', '/v1/datasets/reviews')).status).toBe(403);
 
     expect((await ann('POST', '/v1/models/films/grants', { role: bobRole })).status).toBe(201);

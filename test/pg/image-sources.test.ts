@@ -4,10 +4,11 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { DataCache } from '../../src/datasets/data-cache.ts';
-import { type LabelledRow, readDataFile } from '../../src/datasets/data-file.ts';
+import type { LabelledRow } from '../../src/datasets/data-file.ts';
 import type { Task } from '../../src/domain/task.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { readDataFile } from '../support/read-data-file.ts';
 import { insertStudy } from '../support/studies.ts';
 
 let database: TestDatabase;

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import type { ModelFile } from '../../src/domain/training.ts';
 import { ModelFiles } from '../../src/params/model-files.ts';
 import type { ParamStore } from '../../src/params/param-store.ts';
@@ -68,5 +69,18 @@ test('a server that loads an imported model stops at once, and leaves the model 
   );
   expect(deployments).toEqual([{ state: 'loading', error: null }]);
   closeSync(opened as number);
+  await database.drop();
+});
+
+test('a coordinator deletes the folders of checks that were killed, not of one that may be running', async () => {
+  const database = await createTestDatabase();
+  const imports = path.join(cacheDir, 'imports');
+  for (const name of ['import-killed', 'import-running']) mkdirSync(path.join(imports, name), { recursive: true });
+  const then = Date.now() / 1000 - 2 * 3600;
+  utimesSync(path.join(imports, 'import-killed'), then, then);
+  const coordinator = createCoordinator({ database: database.service, cacheDir, logger });
+  await coordinator.start();
+  await expect.poll(() => readdirSync(imports)).toEqual(['import-running']);
+  await coordinator.stop();
   await database.drop();
 });

@@ -7,6 +7,7 @@ import type { Database, Queryable } from '../../src/db/database.ts';
 import { expectedAnswers, onnxFile, onnxPath } from '../support/onnx-files.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
+import { createReviews, insertStudy } from '../support/studies.ts';
 
 /** Imported models, from SQL to answers: files of test/fixtures/onnx/make.py. */
 let database: TestDatabase;
@@ -127,7 +128,7 @@ test('an export of an ensemble of ours is that ensemble again: its members, weig
       select v.model_id, v.version + 1, v.study_id, v.score, v.classes, v.metric, 'weighted', '{0,0.9,0.8,1}'
       from rafiki.model_version v join rafiki.model m on m.id = v.model_id where m.name = 'of_linear_text' returning id
     ) insert into rafiki.model_member (version_id, rank, family, precision, score, params_id, weight, temperature)
-      select w.id, row_number() over (order by e.family desc) - 1, e.family, 'float32', e.score, coalesce(e.refit_params_id, e.params_id),
+      select w.id, row_number() over (order by e.family desc) - 1, e.family, 'float32', e.score, e.answering_params_id,
         case e.family when 'fasttext' then 0.3 else 0.7 end, 1.5
       from version w, rafiki.model_member e join rafiki.model_version v on v.id = e.version_id join rafiki.model m on m.id = v.model_id
       where m.name in ('of_linear_text', 'of_fasttext') and e.rank = 0`);
@@ -209,6 +210,32 @@ test('a role cannot import under the name of another one, nor send parts of its 
     await on.query('delete from rafiki.import where id = $1', [own!.import]);
   });
   expect(await mallory.query('select from rafiki.imports')).toEqual([]);
+});
+
+test('a role cannot import under the name that a study of another one has, nor the other way round', async () => {
+  const [mallory, bob] = [await database.as('mallory'), await database.as('bob')];
+  const [role] = await bob.query<{ name: string }>('select current_user::text as name');
+  await createReviews(db, 20);
+  const asked = `select rafiki_import('taken', 'tabular_classification', $1, $2) as id`;
+  const values = [Buffer.from(onnxFile('sklearn_logistic')), JSON.stringify(named)];
+  const id = await mallory.transaction(async (on) => {
+    const [begun] = await on.query<{ id: number }>(asked, values);
+    const study = await insertStudy(db, { model: 'taken', owner: role!.name }); // its session does not see the import either
+    await db.query('update rafiki.study set paused_at = now() where id = $1', [study]);
+    return begun!.id;
+  });
+  await expect(mallory.query(`select rafiki_wait_import($1, '3 min')`, [id])).rejects.toMatchObject({ code: '42710' });
+  expect(await db.query(`select from rafiki.model where name = 'taken'`)).toEqual([]);
+  await expect(mallory.query(asked, values)).rejects.toMatchObject({ code: '42710' });
+
+  await db.query('grant select on reviews to public');
+  await db.query(
+    `insert into rafiki.import (owner, model, task, bytes, state) values ($1::regrole, 'theirs', 'sentiment', 1, 'checking')`,
+    [role!.name],
+  );
+  const train = `select rafiki_train('sentiment', 'reviews', 'theirs')`;
+  await expect(mallory.query(train)).rejects.toMatchObject({ code: '42710' });
+  await db.query(`delete from rafiki.import where model = 'theirs'`);
 });
 
 test('a role with a grant gets its answers, and nothing else of it', async () => {

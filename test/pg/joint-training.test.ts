@@ -13,9 +13,9 @@ import {
   selectWaitingWorkers,
   setWaiting,
 } from '../../src/db/statements/joint-training.ts';
+import { dropStudyParams } from '../../src/db/statements/params.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
-import { dropStudyParams } from '../../src/db/statements/studies.ts';
 import { loseTrial, transitionTrial } from '../../src/db/statements/transitions.ts';
 import { insertTrial, setFitted } from '../../src/db/statements/trials.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
@@ -201,6 +201,25 @@ describe('a round', () => {
     const [stored, ...more] = await selectChanges(db, owner, 1);
     expect([stored?.rows, stored?.seconds, more]).toEqual([256, 2, []]);
     expect(await loadChange(params, stored!.paramsId)).toEqual({ halves: Uint16Array.of(7, 8), uses });
+    expect(await selectWaitingWorkers(db, owner)).toEqual([{ processId: joined.processId, has: 1, after: 1 }]);
+  });
+
+  test('that its leader deletes while a worker stores its change is over: the worker waits for the next', async () => {
+    await allow(2);
+    const joined = await join();
+    const round = { plan: plan(1), processIds: [joined.processId], paramsId: await halves(1), last: null };
+    await insertRound(db, owner, round);
+    const paramsId = await halves(7, 8);
+    const leader = await db.connect(() => undefined);
+    await leader.query('begin');
+    await insertRound(leader, owner, { ...round, plan: plan(3) });
+    const stored = insertChange(db, joined, { number: 1, rows: 256, seconds: 2, paramsId });
+    const blocked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await expect.poll(() => db.query(blocked)).toHaveLength(1);
+    await leader.query('commit');
+    await leader.close();
+    await stored;
+    expect(await selectChanges(db, owner, 1)).toEqual([]);
     expect(await selectWaitingWorkers(db, owner)).toEqual([{ processId: joined.processId, has: 1, after: 1 }]);
   });
 

@@ -140,7 +140,7 @@ test('Ctrl-C while waiting for a study explains that it continues, and how to st
     code: '57014',
     message: 'canceling statement due to user request',
     detail: `Study ${id} goes on.`,
-    hint: `Wait again with: select rafiki_wait(${id}); or stop it with: select rafiki_cancel(${id});`,
+    hint: `Watch it again with: call rafiki_watch(${id}); or stop it with: select rafiki_cancel(${id});`,
   });
   await waiting.close();
   expect(await db.query('select state from rafiki.study')).toEqual([{ state: 'queued' }]);

@@ -7,7 +7,13 @@ import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { insertObject } from '../../src/db/statements/blobs.ts';
 import { selectMemberParams } from '../../src/db/statements/models.ts';
 import type { ParamSet } from '../../src/domain/tensor.ts';
-import { CorruptParams, EnvironmentUnfit, StoreUnreachable, UndefinedObject } from '../../src/errors/errors.ts';
+import {
+  CorruptParams,
+  EnvironmentUnfit,
+  InvalidState,
+  StoreUnreachable,
+  UndefinedObject,
+} from '../../src/errors/errors.ts';
 import { createParamStore } from '../../src/params/create-param-store.ts';
 import { unpackModel } from '../../src/params/model-codec.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
@@ -59,7 +65,8 @@ const sample = (last = 3): ParamSet => ({
 });
 
 /** One folder for each object, named by its hash. */
-const objects = (): string[] => (existsSync(s3.dir) ? readdirSync(s3.dir) : []);
+const objects = (): string[] =>
+  existsSync(s3.dir) ? readdirSync(s3.dir).filter((name) => /^[0-9a-f]{64}$/.test(name)) : [];
 const blobs = (): Promise<{ here: boolean }[]> =>
   db.query('select data is not null as here from rafiki.blob order by hash');
 
@@ -135,7 +142,8 @@ describe('garbage collection', () => {
     await graceless.save('checkpoint', sample());
     const [kept] = await db.query<{ hash: Buffer }>('select hash from rafiki.object order by hash limit 1');
     await insertObject(db, kept!.hash); // written down, never uploaded
-    expect(await store().collectObjects()).toBe(0); // its upload may be under way
+    expect(await store().collectObjects()).toBe(0); // its upload may be under way, and the bucket gets its marker
+    expect(await store().collectObjects()).toBe(0);
     expect(await graceless.collectObjects()).toBe(1);
     expect(objects()).toHaveLength(2);
     expect(await inPostgres(0).collectGarbage()).toEqual({ params: 1, blobs: 2 });
@@ -150,8 +158,36 @@ describe('garbage collection', () => {
     await graceless.save('checkpoint', sample());
     await inPostgres(0).collectGarbage();
     const id = await graceless.save('checkpoint', sample());
-    expect(await graceless.collectObjects()).toBe(2);
+    expect([await graceless.collectObjects(), await graceless.collectObjects()]).toEqual([0, 2]);
     expect(await withoutDisk().load(id)).toEqual(sample());
+  });
+
+  test('a copy of the database deletes none of the objects of its original, until it takes its place', async () => {
+    const id = await store().save('model', sample());
+    expect(await store().collectObjects()).toBe(0);
+    const copy = await createTestDatabase();
+    try {
+      const rows = await db.query<{ object: unknown }>('select to_jsonb(o) as object from rafiki.object o');
+      const restore = 'insert into rafiki.object select * from jsonb_populate_record(null::rafiki.object, $1)';
+      for (const { object } of rows) await copy.db.query(restore, [JSON.stringify(object)]);
+      const ofCopy = new PostgresParamStore({
+        database: copy.service,
+        objects: openBucket(s3.options),
+        graceMs: 0,
+      });
+      await expect(ofCopy.collectObjects()).rejects.toMatchObject({
+        sqlstate: '55000',
+        hint: expect.stringContaining('delete the object rafiki-database'),
+      });
+      expect(await copy.db.query('select from rafiki.object')).toHaveLength(2);
+      expect(await withoutDisk().load(id)).toEqual(sample());
+
+      await openBucket(s3.options).delete('rafiki-database');
+      expect([await ofCopy.collectObjects(), await ofCopy.collectObjects()]).toEqual([0, 2]);
+      await expect(store().collectObjects()).rejects.toThrow(InvalidState); // it has been replaced
+    } finally {
+      await copy.drop();
+    }
   });
 });
 

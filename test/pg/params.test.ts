@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { claimTrial } from '../../src/db/statements/claims.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertTrial, setCheckpoint } from '../../src/db/statements/trials.ts';
-import type { ParamSet } from '../../src/domain/tensor.ts';
-import { CorruptParams, UndefinedObject } from '../../src/errors/errors.ts';
+import { MAX_STORED_TENSOR_BYTES, type ParamSet } from '../../src/domain/tensor.ts';
+import { CorruptParams, DataTooLarge, UndefinedObject } from '../../src/errors/errors.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createReviews, insertStudy } from '../support/studies.ts';
@@ -47,6 +47,16 @@ describe('the parameter store', () => {
     expect(Buffer.from(tensors['file']?.data as Uint8Array).equals(data)).toBe(true);
     await db.query(`update rafiki.blob set data = set_byte(data, 8000000, 255 - get_byte(data, 8000000))`);
     await expect(store().load(id)).rejects.toThrow(CorruptParams);
+  });
+
+  test('refuses a tensor that pg_dump could not dump', async () => {
+    const data = new Uint8Array(MAX_STORED_TENSOR_BYTES + 1); // never written to: it takes no memory
+    const saved = store().save('model', {
+      tensors: { file: { dtype: 'uint8', shape: [data.length], data } },
+      meta: {},
+    });
+    await expect(saved).rejects.toThrow(DataTooLarge);
+    expect(await count('params')).toBe(0);
   });
 
   test('loads what was saved, of any dtype, shape and meta', async () => {
@@ -135,5 +145,21 @@ describe('garbage collection', () => {
     const id = await store().save('checkpoint', sample()); // touches the old blobs
     expect(await store(60_000).collectGarbage()).toEqual({ params: 0, blobs: 0 });
     expect((await store().load(id)).meta['steps']).toBe(12);
+  });
+
+  test('takes several statements for many, and leaves what another session holds to the next turn', async () => {
+    await db.query(`
+      insert into rafiki.params (kind, meta) select 'weights', '' from generate_series(1, 600);
+      insert into rafiki.blob (hash, data) select sha256(i::text::bytea), 'x' from generate_series(1, 600) i`);
+    const other = await db.connect(() => undefined);
+    await other.query('begin');
+    await other.query('select from rafiki.params order by id limit 1 for update');
+    await other.query('select from rafiki.blob order by hash limit 1 for update');
+    expect(await store(0).collectGarbage()).toEqual({ params: 599, blobs: 599 });
+    await other.query('rollback');
+    await other.close();
+    const stopping = AbortSignal.abort();
+    expect(await store(0).collectGarbage(stopping)).toEqual({ params: 0, blobs: 0 });
+    expect(await store(0).collectGarbage()).toEqual({ params: 1, blobs: 1 });
   });
 });

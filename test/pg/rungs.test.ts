@@ -104,7 +104,8 @@ test('a refit starts where its trial started, with the weights that it had', asy
   expect(third).toMatchObject({ initialWeights: 'chosen', rung: null });
   expect(third.refit).toEqual({
     score: 0.8,
-    until: 6,
+    scores: [0.8],
+    epochs: 6,
     seconds: 30,
     epochSeconds: 5,
     warmShare: 1,

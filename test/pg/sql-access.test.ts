@@ -70,6 +70,8 @@ describe('another role', () => {
       `rafiki_undeploy('hers')`,
       `rafiki_rollback('hers')`,
       `rafiki_drop_model('hers')`,
+      `rafiki_drop_version('hers', 1)`,
+      `rafiki_drop_study(${studyId})`,
       `rafiki_grant('hers', '${malloryName}')`,
       `rafiki_revoke('hers', '${aliceName}')`,
     ];
@@ -205,7 +207,12 @@ describe('a grant', () => {
     expect(await failureOf(alice, `select rafiki_grant('hers', 3999999999::oid::regrole)`)).toMatchObject({
       code: '42704',
     });
-    for (const call of [`rafiki_drop_model('hers')`, `rafiki_undeploy('hers')`, `rafiki_grant('hers', 'postgres')`]) {
+    for (const call of [
+      `rafiki_drop_model('hers')`,
+      `rafiki_drop_version('hers', 1)`,
+      `rafiki_undeploy('hers')`,
+      `rafiki_grant('hers', 'postgres')`,
+    ]) {
       expect((await failureOf(mallory, `select ${call}`)).code, call).toBe('42501');
     }
     expect(await alice.query(`select rafiki_revoke('hers', '${malloryName}') as done`)).toEqual([{ done: true }]);

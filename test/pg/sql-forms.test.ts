@@ -160,6 +160,27 @@ describe('a threshold', () => {
     expect((await failureOf(db, `select rafiki_predict('letters', 'a1', 'soon')`)).code).toBe('22007');
   });
 
+  test('is not taken for a budget if it has neither a name nor a type', async () => {
+    for (const args of [
+      `'letters', 'a1'`,
+      `'letters', array['a1']`,
+      `'pictures', 'a1'::bytea`,
+      `'pictures', array['a1'::bytea]`,
+      `'letters', '{}'::jsonb`,
+    ])
+      for (const given of [0.9, ' 5 ', '.5e-1'])
+        expect(await failureOf(db, `select rafiki_predict(${args}, $1)`, [given])).toMatchObject({
+          ...{
+            code: '22023',
+            message: 'a latency budget needs a unit',
+            hint: expect.stringContaining('threshold => 0.9'),
+          },
+        });
+    expect(bridge.requests).toEqual([]);
+    for (const budget of ['5s', '00:00:05', null])
+      expect(await db.query(`select rafiki_predict('letters', 'a1', $1) as v`, [budget])).toEqual([{ v: 'a' }]);
+  });
+
   test.each(['1.1', '-0.1', 'null', `'NaN'::float8`])('cannot be %s', async (threshold) => {
     const failure = await failureOf(db, `select rafiki_predict('letters', 'a1', threshold => ${threshold})`);
     expect(failure).toMatchObject({ code: '22023', hint: expect.stringContaining('0.9') });

@@ -65,6 +65,8 @@ test.each([
   'rafiki_undeploy(null)',
   'rafiki_rollback(null)',
   'rafiki_drop_model(null)',
+  `rafiki_drop_version('m', null)`,
+  'rafiki_drop_study(null)',
   `rafiki_grant('m', null)`,
   `rafiki_revoke('m', null)`,
   `rafiki_set_owner('m', null)`,

@@ -169,3 +169,41 @@ describe('rafiki_train_wait', () => {
     expect(await db.query('select id from rafiki.study')).toEqual([]);
   });
 });
+
+describe('rafiki_watch', () => {
+  test('shows a study until it ends, and holds back no VACUUM meanwhile', async () => {
+    const id = await insertStudy(db);
+    const session = await db.connect(() => undefined);
+    const notices: string[] = [];
+    session.onNotice((notice) => notices.push(notice));
+    const [backend] = await session.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const call = session.query(`call rafiki_watch(${id})`);
+    await eventually(db, `select from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'`, [backend?.pid]);
+    const [later] = await db.query<{ xid: string }>('select pg_current_xact_id()::text as xid');
+    await eventually(
+      db,
+      `select from pg_stat_activity where pid = $1 and state = 'active' and backend_xmin::text::bigint > $2::bigint`,
+      [backend?.pid, later?.xid],
+    );
+    await end('cancelled');
+    await call;
+    expect(notices.at(-1)).toBe(`study ${id} was cancelled`);
+    await session.close();
+  });
+
+  test('says what a study that has ended has done', async () => {
+    const id = await insertStudy(db);
+    await end('failed', { sqlstate: '22000', message: 'no trial ended well' });
+    expect(await failureOf(db, `call rafiki_watch(${id})`)).toMatchObject({ code: '22000' });
+  });
+
+  test('refuses a study that does not exist, and a transaction block', async () => {
+    expect((await failureOf(db, 'call rafiki_watch(4711)')).code).toBe('42704');
+    expect((await failureOf(db, 'call rafiki_watch(null)')).code).toBe('22004');
+    const call = db.transaction(async (tx) => {
+      await tx.query('select pg_sleep(0.15)');
+      await tx.query('call rafiki_watch(4711)');
+    });
+    await expect(call).rejects.toMatchObject({ code: '2D000' });
+  });
+});

@@ -3,7 +3,7 @@ import type { Database } from '../../src/db/database.ts';
 import { createParamStore } from '../../src/params/create-param-store.ts';
 import { createDatabaseWithoutRefits, type TestDatabase } from '../support/postgres.ts';
 import { type RunningProcesses, startProcesses } from '../support/running.ts';
-import { studyEnd, withRefit } from '../support/studies.ts';
+import { eventually, studyEnd, withRefit } from '../support/studies.ts';
 
 /** Studies that start from the weights of a model. */
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 500_000 });
@@ -121,4 +121,30 @@ test('is for the owner of the model, of one with the same kind of input that has
     code: '22023',
     message: expect.stringContaining('other inputs'),
   });
+});
+
+test('a version answers, is measured, explained and started from as before once its study is dropped', async () => {
+  const study = await train('old_people', 'orphan', `${linear}, deploy => true`);
+  await eventually(db, `select from rafiki.models where model = 'orphan' and deployment = 'ready'`);
+  const answers = (): Promise<unknown[]> =>
+    db.query(`select rafiki_predict('orphan', p, '20 s') as answer from old_people p order by p.id limit 20`);
+  const before = await answers();
+  await db.query('select rafiki_drop_study($1)', [study]);
+  for (const table of ['trial', 'validation', 'study_key'])
+    expect(await db.query(`select from rafiki.${table} where study_id = $1`, [study]), table).toEqual([]);
+  expect(await answers()).toEqual(before);
+  await db.query(`set rafiki.latency_budget = '20 s'`);
+  expect(
+    await db.query(`select metric from rafiki_evaluate('orphan', 'old_people', 'buys') where metric = 'accuracy'`),
+  ).toHaveLength(1);
+  expect(
+    await db.query(`select feature from rafiki_feature_importance('orphan', 'old_people', 'buys') order by feature`),
+  ).toEqual([{ feature: 'age' }, { feature: 'job' }]);
+  await expect(db.query(`select * from rafiki_feature_importance('orphan')`)).rejects.toMatchObject({ code: '42P01' });
+  const explained = `select feature from rafiki_explain('orphan', (select p from old_people p limit 1))`;
+  expect(await db.query(explained)).toHaveLength(3); // the base, age and job
+  await db.query('reset rafiki.latency_budget');
+  const started = await firstTrial(await train('new_people', 'from_orphan', `${linear}, start => 'orphan'`));
+  expect(started.warm).toBe('100%');
+  await db.query(`select rafiki_export('orphan')`);
 });

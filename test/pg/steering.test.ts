@@ -1,11 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import type { Database } from '../../src/db/database.ts';
 import { claimTrial } from '../../src/db/statements/claims.ts';
-import { insertProcess } from '../../src/db/statements/processes.ts';
+import { insertProcess, selectWorkCounts } from '../../src/db/statements/processes.ts';
 import { lockStudy, selectOpenStudies } from '../../src/db/statements/studies.ts';
 import { insertTrial } from '../../src/db/statements/trials.ts';
 import { RowLocked } from '../../src/errors/errors.ts';
@@ -88,7 +89,10 @@ describe('rafiki_finish, rafiki_pause, rafiki_resume and rafiki_extend', () => {
     expect(await steer(`pause(${id})`)).toBe(true);
     await db.query(`update rafiki.study set paused_at = now() - interval '1 hour', closed = 'enough'`);
     expect(await steer(`pause(${id})`)).toBe(true); // which it is
+    const [before] = await db.query<{ at: Date }>('select paused_at as at from rafiki.study');
     expect(await steer(`extend(${id}, '3 min')`)).toBe(true);
+    expect(await db.query('select paused_at as at from rafiki.study')).toEqual([before]); // the time until it ends does not begin anew
+    expect(Math.abs((await selectOpenStudies(db))[0]!.elapsedMs - 3_600_000)).toBeLessThan(60_000);
     expect(await studyRow(id)).toMatchObject({ paused: true, max_time: '00:05:00', closed: null });
     expect(await steer(`resume(${id})`)).toBe(true);
     const resumed = await studyRow(id);
@@ -112,6 +116,23 @@ describe('rafiki_finish, rafiki_pause, rafiki_resume and rafiki_extend', () => {
       detail: expect.stringContaining('00:02:00'),
     });
   });
+});
+
+test('trials that wait in a paused study are counted for no worker and no alert', async () => {
+  await createReviews(db, 20);
+  const id = await insertStudy(db);
+  for (const number of [1, 2])
+    await insertTrial(db, { studyId: id, number, family: 'fasttext', knobs: {}, seed: 1, initialWeights: 'random' });
+  const file = path.resolve(import.meta.dirname, '../../deploy/kubernetes/overlays/many-workers/scaled-object.yaml');
+  const scaled = parseAllDocuments(readFileSync(file, 'utf8')).find((each) => each.get('kind') === 'ScaledObject');
+  const query = String(scaled?.getIn(['spec', 'triggers', 0, 'metadata', 'query']));
+  const counted = async (): Promise<unknown[]> => {
+    const [replicas = {}] = await db.query<Record<string, unknown>>(query);
+    return [(await selectWorkCounts(db)).waitingTrials, ...Object.values(replicas).map(Number)];
+  };
+  expect(await counted()).toEqual([2, 2]);
+  await steer(`pause(${id})`);
+  expect(await counted()).toEqual([0, 0]);
 });
 
 test('what was planned for a study that its owner has changed since is not done', async () => {
@@ -195,5 +216,23 @@ describe('a running study', () => {
     );
     expect(reports.length).toBeGreaterThan(before?.n ?? 0);
     expect(reports.every(({ epoch, step }) => step === epoch * reports[0]!.step)).toBe(true);
+  });
+
+  test.each([
+    ['2 min', 'is ended by its worker, with its best epoch,', 'stopped'],
+    ['6 min', 'is ended by its worker', 'cancelled'],
+  ])('%s after max_time %s although its owner has locked the study', async (late, _, state) => {
+    await db.query(`insert into reviews select 12000 * n + id, label, body from reviews, generate_series(1, 5) n`); // several heartbeats long
+    const id = await insertStudy(db, { ...endless, maxTime: '1 hour' });
+    await eventually(db, 'select from rafiki.report where epoch >= 2 limit 1');
+    const owner = await db.connect(() => undefined);
+    await owner.query('begin');
+    await owner.query('select rafiki_pause($1)', [id]);
+    await db.query(`update rafiki.trial set started_at = now() - interval '1 hour' - $1::interval`, [late]);
+    const ended = await eventually(db, 'select state from rafiki.trial where ended_at is not null');
+    expect(ended).toEqual({ state });
+    await owner.query('rollback');
+    await owner.close();
+    await studyEnd(db, id);
   });
 });

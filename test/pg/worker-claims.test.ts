@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { claimTrial } from '../../src/db/statements/claims.ts';
+import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
 import { selectOpenStudies } from '../../src/db/statements/studies.ts';
@@ -72,6 +72,63 @@ describe('claiming', () => {
     expect(second?.study.secondsLeft).toBeLessThan(61);
   });
 
+  test('does not begin it with trials that are given back before anything was trained', async () => {
+    await trials(2);
+    const context = { on: db, logger: silentLogger };
+    const begun = (): Promise<unknown[]> =>
+      db.query('select number, started_at is not null as begun from rafiki.trial order by number');
+    const claim = async (): Promise<ClaimedTrial> =>
+      (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
+    const giveBack = (owner: ClaimedTrial): Promise<boolean> =>
+      transitionTrial(context, { id: owner.trialId, from: 'running', event: 'lose-lease', owner });
+    const both = [await claim(), await claim()];
+    for (const trial of both) await giveBack(trial);
+    expect(await begun()).toEqual([
+      { number: 1, begun: false },
+      { number: 2, begun: false },
+    ]);
+    const trained = await claim();
+    await insertReport(db, trained, report);
+    await giveBack(trained);
+    expect(await begun()).toMatchObject([{ begun: true }, { begun: false }]);
+    await db.query(`update rafiki.study set paused_for = '1 h'`); // counted since the first trial began
+    for (const trial of [await claim(), await claim()]) await giveBack(trial);
+    expect(await begun()).toMatchObject([{ begun: true }, { begun: true }]);
+  });
+
+  test('forgets what was reported after the checkpoint from which the trial goes on', async () => {
+    await trials(1);
+    const context = { on: db, logger: silentLogger };
+    const params = new PostgresParamStore({ database: db });
+    const next = async (): Promise<ClaimedTrial> => (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
+    const scores = [0.5, 0.6, 0.9];
+    const left = async (): Promise<unknown> => ({
+      reports: (await db.query<{ epoch: number }>('select epoch from rafiki.report order by epoch')).map(
+        ({ epoch }) => epoch,
+      ),
+      trial: (await db.query('select epoch, score from rafiki.trial'))[0],
+    });
+    const train = async (owner: ClaimedTrial, checkpointAfter: number): Promise<void> => {
+      for (const [i, score] of scores.entries()) {
+        await insertReport(db, owner, { ...report, epoch: i + 1, score });
+        if (i + 1 === checkpointAfter)
+          await setCheckpoint(db, owner, await params.save('checkpoint', { tensors: {}, meta: {} }));
+      }
+    };
+    const first = await next();
+    await train(first, 0);
+    await loseTrial(context, { id: first.trialId, attempt: 0 }, 'gone');
+    const second = await next();
+    expect(await left()).toEqual({ reports: [], trial: { epoch: 0, score: null } });
+    await train(second, 2);
+    await loseTrial(context, { id: first.trialId, attempt: 1 }, 'gone');
+    const third = await next();
+    expect(await left()).toEqual({ reports: [1, 2], trial: { epoch: 2, score: 0.6 } });
+    await transitionTrial(context, { id: third.trialId, from: 'running', event: 'lose-lease', owner: third });
+    await next();
+    expect(await left()).toEqual({ reports: [1, 2], trial: { epoch: 2, score: 0.6 } });
+  });
+
   test('returns everything that the worker needs', async () => {
     await trials(1);
     const processId = await worker();
@@ -123,7 +180,7 @@ describe('a worker that hung and lost its trial', () => {
     const id = stalled.trialId;
     await db.query(`update rafiki.trial set lease_until = now() - interval '1 s'`);
     const expired = await countOverdue(db);
-    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId, checks: 1 }]);
+    expect(expired).toEqual([{ id, attempt: 0, processId: stalled.processId, checks: 1, isAhead: false }]);
     await loseTrial(context, expired[0]!, 'gone');
     const successor = (await claimTrial(db, await worker(), { families: ['fasttext'] }))!;
     expect(successor.attempt).toBe(1);

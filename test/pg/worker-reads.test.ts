@@ -4,15 +4,15 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
 import { DataCache } from '../../src/datasets/data-cache.ts';
-import type { ReadTimes } from '../../src/datasets/read-times.ts';
 import type { Database } from '../../src/db/database.ts';
 import { ReaderLogin } from '../../src/db/reader-login.ts';
 import { claimTrial } from '../../src/db/statements/claims.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
+import { admitReader, endReading } from '../../src/db/statements/readings.ts';
 import { insertTrial } from '../../src/db/statements/trials.ts';
 import { silentLogger as logger } from '../../src/runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
-import { createWorker } from '../../src/worker/create-worker.ts';
+import { createWorker, type WorkerOptions } from '../../src/worker/create-worker.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createReviews, eventually, insertStudy, studyEnd } from '../support/studies.ts';
 
@@ -67,10 +67,13 @@ const sleep = (model: string, maxTrials = 4): Promise<number> =>
 const train = (): Promise<number> =>
   insertStudy(db, { model: 'honest', families: ['fasttext'], knobs: { epochs: 2 }, maxTrials: 1 });
 
-async function run(readTimes: Partial<ReadTimes>): Promise<void> {
+async function run(
+  own: Pick<WorkerOptions, 'readTimes' | 'yieldMs'>,
+  coordinators = [createCoordinator({ database: database.service, logger })],
+): Promise<void> {
   const worker = () =>
-    createWorker({ database: database.service, threads: 1, cores: 2, cacheDir: dir, logger, readTimes });
-  services = [createCoordinator({ database: database.service, logger }), worker(), worker()];
+    createWorker({ database: database.service, threads: 1, cores: 2, cacheDir: dir, logger, ...own });
+  services = [...coordinators, worker(), worker()];
   await startAll(services);
 }
 
@@ -119,7 +122,7 @@ describe('a source that sleeps, whatever cancels it', () => {
 
   test('occupies one worker, not all: those that wait for its rows leave it for another role', async () => {
     const asleep = await sleep('m');
-    await run({ checkIntervalMs: 200 });
+    await run({ readTimes: { checkIntervalMs: 200 } });
     await eventually(db, `select where (select count(*) from rafiki.trial where state = 'running') = 2`);
     await eventually(db, reads);
     expect(await studyEnd(db, await train())).toMatchObject({ state: 'completed' });
@@ -129,7 +132,7 @@ describe('a source that sleeps, whatever cancels it', () => {
 
   test('loses its worker to a role without running trials, however many such sources there are', async () => {
     for (let i = 0; i < 5; i++) await sleep(`m${i}`, 1); // so no two workers want the same rows
-    await run({ checkIntervalMs: 200, contendedMs: 1_000 });
+    await run({ readTimes: { checkIntervalMs: 200, contendedMs: 1_000 } });
     await eventually(db, `select where (select count(*) from pg_stat_activity where usename = 'rafiki_reader') >= 2`);
     expect(await studyEnd(db, await train())).toMatchObject({ state: 'completed' });
     const failed = await db.query<{ error: { detail: string } }>(
@@ -171,4 +174,56 @@ test('rows that were read just now are held by the machine, and not being read a
   const [reader, other] = [0, 1].map(() => new DataCache({ database: database.service, dir, logger }));
   await reader!.file({ id, createdAt: 'x', task: 'sentiment' }, new AbortController());
   expect([await other!.cachedStudies(), await other!.beingRead()]).toEqual([[id], []]);
+});
+
+test('a worker waits for the read of another one as long as that may take, and no longer', async () => {
+  const id = await sleep('m');
+  const study = { id, createdAt: 'x', task: 'sentiment' } as const;
+  const [reader, other] = [undefined, { maxMs: 300 }].map(
+    (times) => new DataCache({ database: database.service, dir, logger, times }),
+  );
+  const abort = new AbortController();
+  const reading = reader!.file(study, abort);
+  await expect.poll(() => other!.beingRead()).toEqual([id]);
+  await expect(other!.file(study, new AbortController())).rejects.toMatchObject({ sqlstate: '53400' });
+  abort.abort();
+  await expect(reading).rejects.toMatchObject({ sqlstate: '57014' });
+});
+
+test('the end of a read does not end that of another study which has got its pid meanwhile', async () => {
+  const [first, second] = [await insertStudy(db, { model: 'a' }), await insertStudy(db, { model: 'b' })];
+  const admit = (id: number) => admitReader(database.service, 1, { of: 'study', id });
+  const [ended, running] = [await admit(first), await admit(second)];
+  const admitted = 'select pid from rafiki.reading where pid = 1';
+  await endReading(database.service, ended);
+  expect(await db.query(admitted)).toEqual([{ pid: 1 }]);
+  await endReading(database.service, running);
+  expect(await db.query(admitted)).toEqual([]);
+});
+
+test('a role with long trials in all workers gives up the newest for one without any, with its checkpoint', async () => {
+  await db.query(`create table many as select r.* from reviews r, generate_series(1, 600)`);
+  await db.query('grant select on many to public');
+  const [busy, waiting] = [
+    await insertStudy(db, { model: 'busy', owner: mallory, source: 'many', maxTime: '720 hours' }),
+    await insertStudy(db, { model: 'waiting' }),
+  ];
+  await db.query(`update rafiki.study set state = 'running', started_at = now()`);
+  const add = (studyId: number, number: number, knobs = {}): Promise<unknown> =>
+    insertTrial(db, { studyId, number, family: 'fasttext', knobs, seed: number, initialWeights: 'random' });
+  for (const number of [1, 2]) await add(busy, number, { epochs: 20, word_dropout: 0.6, learning_rate: 1e-3 });
+  await run({ yieldMs: 500 }, []);
+  await eventually(db, `select where (select count(distinct trial_id) from rafiki.report) = 2`);
+  await add(waiting, 1);
+  await db.query(`update rafiki.trial set created_at = now() - interval '1 min' where study_id = $1`, [waiting]);
+  const served = `
+    select array_agg(t.state order by t.claimed_at, t.id) as states, max(t.attempt) as attempts,
+      bool_or(t.state = 'waiting' and t.checkpoint_id is not null) as kept
+    from rafiki.trial t where t.study_id = $1
+    having exists (select from rafiki.trial o where o.study_id = $2 and o.state <> 'waiting')`;
+  expect(await eventually(db, served, [busy, waiting])).toEqual({
+    states: ['running', 'waiting'],
+    attempts: 0,
+    kept: true,
+  });
 });

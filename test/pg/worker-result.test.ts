@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertTrial } from '../../src/db/statements/trials.ts';
 import type { TrainedModel, TrainedVariant } from '../../src/domain/training.ts';
+import { StoreUnreachable } from '../../src/errors/errors.ts';
 import { unpackModel } from '../../src/params/model-codec.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -25,7 +26,10 @@ beforeEach(async () => {
   const worker = await insertProcess(db, { kind: 'worker', host: 'h', pid: 1, threads: 1, version: '0' });
   trial = (await claimTrial(db, worker, { families: ['resnet'] }))!;
 });
-afterEach(() => database.drop());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await database.drop();
+});
 
 const modelOf = (byte: number): TrainedModel => ({
   onnx: Uint8Array.of(byte),
@@ -40,7 +44,8 @@ const int8: TrainedVariant = {
   kept: new Float32Array(0),
 };
 
-const store = (variants: TrainedVariant[]): Promise<void> =>
+const never = new AbortController().signal;
+const store = (variants: TrainedVariant[], signal = never): Promise<void> =>
   storeResult(
     trial,
     {
@@ -55,7 +60,7 @@ const store = (variants: TrainedVariant[]): Promise<void> =>
         trained: BigInt64Array.of(-7n, 7n),
       },
     },
-    { database: database.service, params, logger: silentLogger },
+    { database: database.service, params, signal, logger: silentLogger },
   );
 
 const stored = (): Promise<{ precision: string; score: number; id: number; votes: Buffer }[]> =>
@@ -80,4 +85,33 @@ test('a late result is not stored, nor its parameters', async () => {
   await store([int8]);
   expect(await stored()).toEqual([]);
   expect(await db.query('select state, score from rafiki.trial')).toEqual([{ state: 'running', score: null }]);
+});
+
+/** The store of parameters is out of order for ten hours, in which the coordinator deletes what no trial refers to. */
+function interrupt(at: TrainedModel): void {
+  const save = params.save.bind(params);
+  let isOver = false;
+  const startedMs = performance.now();
+  vi.spyOn(performance, 'now').mockImplementation(() => startedMs + (isOver ? 10 * 3_600_000 : 0));
+  vi.spyOn(params, 'save').mockImplementation(async (kind, set, options) => {
+    if (isOver || !Buffer.from(at.onnx).equals(Buffer.from(unpackModel(set).onnx))) return save(kind, set, options);
+    isOver = true;
+    await params.collectGarbage();
+    throw new StoreUnreachable('S3 does not answer');
+  });
+}
+
+test.each([
+  ['before its model is stored', 32],
+  ['before a variant is stored', 8],
+])('a result waits for the end of an outage of hours, %s', async (_, byte) => {
+  interrupt(modelOf(byte));
+  await store([int8]);
+  expect(await db.query('select state, score from rafiki.trial')).toEqual([{ state: 'completed', score: 1 }]);
+  expect(await stored()).toHaveLength(1);
+});
+
+test('but not when another worker has the trial', async () => {
+  interrupt(modelOf(32));
+  await expect(store([int8], AbortSignal.abort())).rejects.toBeInstanceOf(StoreUnreachable);
 });

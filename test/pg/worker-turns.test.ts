@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Queryable } from '../../src/db/database.ts';
-import { type ClaimedTrial, claimTrial, isWorkerNeeded } from '../../src/db/statements/claims.ts';
+import { type ClaimedTrial, claimTrial, isWorkerNeeded, yieldRank } from '../../src/db/statements/claims.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { loseTrial, transitionTrial } from '../../src/db/statements/transitions.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -33,6 +33,10 @@ const claim = (id: number, cached: number[] = []): Promise<ClaimedTrial | undefi
   claimTrial(db, id, { families: ['fasttext'], cached });
 const end = (owner: ClaimedTrial): Promise<boolean> =>
   transitionTrial({ on: db, logger: silentLogger }, { id: owner.trialId, from: 'running', event: 'fail', owner });
+
+/** It waits again, and keeps its attempt. */
+const giveUp = (owner: ClaimedTrial): Promise<boolean> =>
+  transitionTrial({ on: db, logger: silentLogger }, { id: owner.trialId, from: 'running', event: 'lose-lease', owner });
 
 /** Studies in the order in which the worker gets their trials, each ended before the next is taken. */
 async function served(id: number, times: number, held: number[] = []): Promise<number[]> {
@@ -98,6 +102,39 @@ describe('roles', () => {
     expect(await isNeeded()).toBe(false);
     await db.query(late);
     expect(await isNeeded()).toBe(true);
+  });
+
+  const rank = (owner: ClaimedTrial): Promise<number | null> => yieldRank(db, owner, { families: ['fasttext'] });
+
+  test('give up their newest trial first for a role without any that waits', async () => {
+    const [busy, waiting] = [await roleOf('busy'), await roleOf('waits')];
+    await study('of the busy one', 3, busy);
+    const [oldest, newest] = [(await claim(await worker()))!, (await claim(await worker()))!];
+    const own = await study('of the waiting one', 1, waiting);
+    expect([await rank(oldest), await rank(newest)]).toEqual([null, null]);
+    await db.query(`update rafiki.trial set created_at = now() - interval '1 min'`);
+    expect([await rank(oldest), await rank(newest)]).toEqual([1, 0]);
+    await giveUp(newest);
+    expect(await rank(oldest)).toBe(Number.POSITIVE_INFINITY);
+    expect((await claim(newest.processId))?.study.id).toBe(own);
+    expect(await rank(oldest)).toBeNull();
+  });
+
+  test('keep their only trial for an hour, and then take turns', async () => {
+    const [one, other] = [await roleOf('one'), await roleOf('other')];
+    const studies = [await study('of one', 1, one), await study('of the other', 1, other)];
+    await db.query(`update rafiki.trial set created_at = now() - interval '1 day'`);
+    const only = await worker();
+    const turns: (number | undefined)[] = [];
+    for (let turn = 0; turn < 4; turn++) {
+      const trial = (await claim(only))!;
+      turns.push(trial.study.id);
+      expect(await rank(trial)).toBe(Number.POSITIVE_INFINITY);
+      await db.query(`update rafiki.trial set claimed_at = claimed_at - interval '1 h'`);
+      expect(await rank(trial)).toBe(1);
+      await giveUp(trial);
+    }
+    expect(turns).toEqual([...studies, ...studies]);
   });
 
   test('have at most as many open studies as the quota', async () => {

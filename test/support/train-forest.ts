@@ -1,5 +1,5 @@
 import { Booster } from '../../src/trees/booster.ts';
-import { featureBins, mostBins } from '../../src/trees/feature-bins.ts';
+import { featureBins, MAX_BINS } from '../../src/trees/feature-bins.ts';
 import type { Forest } from '../../src/trees/forest.ts';
 import { alone } from '../../src/trees/grow.ts';
 import { Workspace } from '../../src/trees/kernels/workspace.ts';
@@ -18,7 +18,7 @@ export interface GrowthOptions {
 
 /** Grows a forest from all rows in this process, without validation. */
 export async function trainForest({ columns, targets }: ForestRows, options: GrowthOptions): Promise<Forest> {
-  const { settings, rounds, maxBins = mostBins, threads = 1, start, onRound } = options;
+  const { settings, rounds, maxBins = MAX_BINS, threads = 1, start, onRound } = options;
   const features = start?.features ?? columns.map((column) => featureBins(column, maxBins));
   const work = new Workspace(features, columns, { slots: settings.maxLeaves, threads });
   try {

@@ -16,7 +16,8 @@ with known (name, value, title) as (values
   ('open_imports', 10, 'imports of one role that wait to be checked'),
   ('attachments', 1000, 'columns in tables of one role that models are attached to'),
   ('tokens', 50, 'tokens of one role for the HTTP server'),
-  ('token_days', 366, 'days that a token is valid at most')
+  ('token_days', 366, 'days that a token is valid at most'),
+  ('kept_versions', null, 'versions of each model that are kept, the newest, in addition to those that are needed; null: all')
 ), titled as (
   update rafiki.quota q set title = k.title from known k where k.name = q.name
 )

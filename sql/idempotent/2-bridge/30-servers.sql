@@ -43,6 +43,11 @@ begin
       get stacked diagnostics reason = pg_exception_detail;
     end;
   end loop;
+  if reason like '%the bridge has too many connections%' then -- libpq reports no SQLSTATE of a refused connection
+    raise exception using errcode = 'too_many_connections',
+      message = 'the rafiki server has too many sessions', detail = reason,
+      hint = 'Sessions that have predicted keep a connection: end some, pool them, start another server, or raise --bridge-sessions.';
+  end if;
   raise exception using errcode = 'connection_failure',
     message = 'the rafiki server does not answer', detail = reason,
     hint = 'Start it with: rafiki up, or rafiki serve. Then call again: this session reconnects by itself.';

@@ -131,7 +131,7 @@ begin
                                     statement, input), true);
 end $$;
 
--- `inputs` is a JSON array; the labels are returned as an array literal.
+-- `inputs` are packed by _packed(); the labels are returned as an array literal.
 create or replace function rafiki._ask_labels(key uuid, is_image boolean, terms text, inputs text) returns rafiki.reply
 language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
@@ -152,7 +152,7 @@ begin
                           false);
 end $$;
 
--- `inputs` is a JSON array; the details are returned as an array literal of JSON texts.
+-- `inputs` are packed by _packed(); the details are returned as an array literal of JSON texts.
 create or replace function rafiki._ask_details(key uuid, is_image boolean, terms text, inputs text) returns rafiki.reply
 language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp

@@ -162,7 +162,7 @@ as $$
 $$;
 
 -- One request, repeated if the model's key has changed meanwhile. `form` is the kind of result: 'label', 'detail' or 'explanation' for one input;
--- 'labels' or 'details' for a JSON array of inputs, as an array literal.
+-- 'labels' or 'details' for inputs packed by _packed(), as an array literal.
 create or replace function rafiki._request(model text, is_image boolean, form text, terms text, input text) returns text
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp

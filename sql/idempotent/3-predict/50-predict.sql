@@ -57,6 +57,7 @@ Errors:
   42704: no such model, or you may not use it
   55000: it is still training, or not deployed
   08006: no server is running, or it does not answer
+  53300: the server has as many sessions as it takes (1,000; rafiki serve --bridge-sessions)
   57014: the answer would be overdue, and rafiki.on_overdue is error; or the call was cancelled. PL/pgSQL catches it by name only:
     EXCEPTION WHEN query_canceled
   53400: too many calls wait for the model, or more than a minute's work of late ones (rafiki.on_overdue is answer)
@@ -110,21 +111,36 @@ Example:
   select rafiki_predict_many('reviews_sentiment', '{"a great film","an awful film"}');
   select rafiki_predict_many('customers_tabular_classification', array_agg(to_json(c)::text order by c.id)) from customers c;$$;
 
+-- A budget without a type. To an interval a number alone is seconds, but who gives one means a threshold: a driver that leaves out types sends the
+-- 0.9 of rafiki_predict($1, $2, $3) as a text. Collation "C" as above.
+create or replace function rafiki._untyped_budget(budget text) returns interval
+language plpgsql stable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if budget collate "C" ~ '^[[:space:]]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[+-]?[0-9]+)?[[:space:]]*$' then
+    raise exception using errcode = 'invalid_parameter_value', message = 'a latency budget needs a unit',
+      detail = format('It is %s.', budget), hint = 'A threshold is given by name: threshold => 0.9. A budget has a unit, as in ''50 ms''.';
+  end if;
+  return budget::interval;
+end $$;
+
 -- Overloads for a budget written as an untyped literal, as in rafiki_predict(m, body, '250 ms'). Without them the call would be ambiguous between
 -- an interval and a threshold (75-thresholds.sql); PostgreSQL prefers an overload that takes text. The parsed bodies are bound to the functions that
 -- they call, even if the API moves to another schema.
 create or replace function rafiki_predict(model text, input text, budget text) returns text
 language sql stable parallel safe
-return rafiki.rafiki_predict(model, input, budget::pg_catalog.interval);
+return rafiki.rafiki_predict(model, input, rafiki._untyped_budget(budget));
 
-comment on function rafiki_predict(text, text, text) is $$Like rafiki_predict, with the budget as an untyped literal.
+comment on function rafiki_predict(text, text, text) is $$Like rafiki_predict, with the budget as an untyped literal. A number without a unit is an error (22023): a threshold is
+given by name.
 
 Example:
   select rafiki_predict('reviews_sentiment', 'a great film', '250 ms');$$;
 
 create or replace function rafiki_predict(model text, inputs text[], budget text) returns text[]
 language sql stable parallel safe
-return rafiki.rafiki_predict(model, inputs, budget::pg_catalog.interval);
+return rafiki.rafiki_predict(model, inputs, rafiki._untyped_budget(budget));
 
 comment on function rafiki_predict(text, text[], text) is $$Like rafiki_predict for many texts, with the budget as an untyped literal.
 

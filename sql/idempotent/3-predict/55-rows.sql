@@ -113,7 +113,7 @@ as $$
 declare
   object constant text := to_json(input)::text;
 begin
-  return coalesce(rafiki._take(model, object, current_user), rafiki._predict_row(model, object, input, budget::interval));
+  return coalesce(rafiki._take(model, object, current_user), rafiki._predict_row(model, object, input, rafiki._untyped_budget(budget)));
 end $$;
 
 comment on function rafiki_predict(text, anynonarray, text) is $$Like rafiki_predict for a row, with the budget as an untyped literal.

@@ -82,7 +82,7 @@ Example:
 
 create or replace function rafiki_predict(model text, image bytea, budget text) returns text
 language sql stable parallel safe
-return rafiki.rafiki_predict(model, image, budget::pg_catalog.interval);
+return rafiki.rafiki_predict(model, image, rafiki._untyped_budget(budget));
 
 comment on function rafiki_predict(text, bytea, text) is $$Like rafiki_predict for an image, with the budget as an untyped literal.
 
@@ -91,7 +91,7 @@ Example:
 
 create or replace function rafiki_predict(model text, images bytea[], budget text) returns text[]
 language sql stable parallel safe
-return rafiki.rafiki_predict(model, images, budget::pg_catalog.interval);
+return rafiki.rafiki_predict(model, images, rafiki._untyped_budget(budget));
 
 comment on function rafiki_predict(text, bytea[], text) is $$Like rafiki_predict for many images, with the budget as an untyped literal.
 

@@ -10,13 +10,13 @@ returns table (suffix text, metric text, value float8, low float8, high float8, 
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
-  with judged as materialized (
+  with scored as materialized (
          select r.actual, d.label as predicted, r.trained, d.probabilities
          from rafiki._judged_rows(model, source, target, feature, 'details') r
          cross join lateral rafiki._label_and_probabilities(r.prediction::jsonb) d),
        part as (
          select s.suffix, j.actual, j.predicted, j.probabilities
-         from judged j cross join lateral (values ('', true), ('_unseen', not j.trained)) s (suffix, is_in) where s.is_in),
+         from scored j cross join lateral (values ('', true), ('_unseen', not j.trained)) s (suffix, is_in) where s.is_in),
        ranked as (
          select p.suffix, c.key, p.actual = c.key as is_own,
                 rank() over w + (count(*) over (partition by p.suffix, c.key, c.value) - 1) / 2.0::float8 as rank
@@ -39,5 +39,5 @@ as $$
   select b.suffix, 'calibration_error', sum(abs(b.hits - b.confidence)) / sum(b.n), null, null, null from bin b group by b.suffix
   union all
   select null, null, null, null, null, coalesce(jsonb_agg(c), '[]')
-  from (select j.actual, j.predicted, j.trained, count(*) as row_count from judged j group by 1, 2, 3) c
+  from (select j.actual, j.predicted, j.trained, count(*) as row_count from scored j group by 1, 2, 3) c
 $$;

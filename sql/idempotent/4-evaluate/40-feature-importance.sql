@@ -88,7 +88,7 @@ begin
     join rafiki.study s on s.id = w.study_id));
   if source is null then
     raise exception using errcode = 'undefined_table', message = format('the rows that model "%s" was scored on are not known', model),
-      detail = 'They are those of its study, which another role may have made.', hint = 'Name labelled rows: source => ''…''.';
+      detail = 'They are those of its study, which another role may have made, or which was dropped.', hint = 'Name labelled rows: source => ''…''.';
   end if;
   columns := rafiki._model_columns(model, source, target, null);
   select jsonb_agg(s) into scores from rafiki._swapped_scores(model, rafiki._swapped_rows(

@@ -34,7 +34,7 @@ begin
       detail = format('Its task is %s.', (columns.task).name), hint = 'rafiki_evaluate measures how well objects are found.';
   end if;
   return query
-    with judged as materialized (
+    with scored as materialized (
            select p.carried ->> 0 as actual, p.carried -> 1 as shown, p.carried ->> 2 as image, d.answer ->> 'label' as label,
                   (d.answer ->> 'number')::float8 as number, (d.answer -> 'probabilities' ->> (d.answer ->> 'label'))::float8 as confidence
            from rafiki._predict_rows(model, kind, format(
@@ -49,7 +49,7 @@ begin
            cross join lateral (select p.prediction::jsonb as answer) d),
          measured as materialized (
            select j.*, case when j.label is not null then case when j.label = j.actual then 0 else j.confidence end
-                            else abs(j.number - rafiki._number_of(j.actual)) end as fault from judged j),
+                            else abs(j.number - rafiki._number_of(j.actual)) end as fault from scored j),
          bin as (
            select least(9, floor(10 * m.confidence)) as place, count(*) as n, count(*) filter (where m.label = m.actual) as hits, avg(m.confidence) as mean
            from measured m where m.label is not null group by 1)

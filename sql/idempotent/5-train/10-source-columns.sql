@@ -27,7 +27,7 @@ begin
   end if;
 end $$;
 
--- The columns that the caller may read, and what each can be used for, judged by its type.
+-- The columns that the caller may read, and what each can be used for, by its type.
 create or replace function rafiki._source_columns(source regclass)
 returns table (name name, type text, is_text boolean, is_image boolean, is_boxes boolean, is_label boolean)
 language sql stable strict parallel unsafe
@@ -147,7 +147,7 @@ language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select 'Numbers are predicted by the tasks tabular_regression, text_regression and image_regression; a view can make classes of them, e.g. width_bucket(price, 0, 1000, 5).' $$;
 
--- Whether a type, as format_type writes it, is one whose values are no labels; a domain is judged by its base type.
+-- Whether a type, as format_type writes it, is one whose values are no labels; a domain counts as its base type.
 create or replace function rafiki._has_no_labels(type text) returns boolean
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
 -- What is strange about the columns that a model of several is to learn from, in a sample of rows, read with the caller's rights. Nothing of it is an
--- error: it is for the owner to judge.
+-- error: the owner decides.
 
 -- A value that has an order as a number, so that its place among the others can be told; null for a category. numeric has room for any.
 create or replace function rafiki._feature_number(feature name, kind text) returns text
@@ -47,7 +47,7 @@ begin
   return query execute format(case when is_number then $query$
     with value as materialized (%1$s),
          learnt as (select v.name, v.part, avg(v.y) as y from value v where v.half = 0 group by v.name, v.part),
-         judged as (
+         scored as (
            select v.name, count(*) as rows, sum((v.y - coalesce(l.y, 0.5)) ^ 2) as wrong, var_pop(v.y) * count(*) as all_wrong
            from value v left join learnt l on l.name = v.name and l.part is not distinct from v.part where v.half = 1 group by v.name)
   $query$ else $query$
@@ -57,13 +57,13 @@ begin
            from (select v.name, v.part, v.y, count(*) as n from value v where v.half = 0 group by v.name, v.part, v.y) c
            order by c.name, c.part, c.n desc),
          usual as (select v.y from value v where v.half = 0 group by v.y order by count(*) desc limit 1),
-         judged as (
+         scored as (
            select v.name, count(*) as rows, count(*) filter (where l.y is distinct from v.y)::float8 as wrong,
                   count(*) filter (where u.y <> v.y)::float8 as all_wrong
            from value v cross join usual u left join learnt l on l.name = v.name and l.part is not distinct from v.part
            where v.half = 1 group by v.name)
   $query$ end || $query$
-    select j.name, j.told from (select *, 1 - wrong / nullif(all_wrong, 0) as told from judged) j
+    select j.name, j.told from (select *, 1 - wrong / nullif(all_wrong, 0) as told from scored) j
     where j.rows >= %2$s and j.all_wrong >= 5 and j.told >= %3$s order by j.told desc, j.name$query$,
     rafiki._feature_values(request), least_rows, case when is_number then 0.98 else 0.95 end);
 end $$;

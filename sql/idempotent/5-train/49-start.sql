@@ -56,3 +56,16 @@ begin
       hint = 'Start from a model of your own.';
   end if;
 end $$;
+
+-- As a foreign key with "on delete set null", which dumps do not bear: 9-rights/10-dump.sql.
+create or replace function rafiki._forget_start() returns trigger
+language plpgsql volatile parallel unsafe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update rafiki.study s set start_version = null where s.start_version = old.id;
+  return null;
+end $$;
+
+create or replace trigger forget_start after delete on rafiki.model_version
+  for each row execute function rafiki._forget_start();

@@ -9,8 +9,8 @@ begin
     hint = 'Choose another one with model => ''name''.';
 end $$;
 
--- The result of a study becomes a version of the model that it names, so that model must belong to the study's owner. About models of other
--- roles the error says only that the name is taken.
+-- The result of a study or an import becomes a version of the model that it names, so that model must belong to its owner, as those that are
+-- still trained or imported under the name. About models of other roles the error says only that the name is taken.
 create or replace function rafiki._check_model_name(model text, asker regrole) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -27,7 +27,9 @@ begin
       detail = format('It has %s characters; the maximum is 200.', length(model)),
       hint = 'Choose a shorter one with model => ''name''.';
   elsif exists (select from rafiki.model m where m.name = _check_model_name.model and not pg_has_role(asker, m.owner, 'usage'))
-        or open.id is not null and not pg_has_role(asker, open.owner, 'usage') then
+        or open.id is not null and not pg_has_role(asker, open.owner, 'usage')
+        or exists (select from rafiki.import i where i.model = _check_model_name.model and i.state in ('uploading', 'queued', 'checking')
+                   and not pg_has_role(asker, i.owner, 'usage')) then
     perform rafiki._raise_name_taken(model);
   elsif open.id is not null then
     raise exception using errcode = 'object_in_use', message = format('model "%s" is in training already', model),

@@ -211,7 +211,8 @@ Arguments:
     its weights when their score beats the best of their family by rafiki.delta (0.005)
   max_trials: how many trials at most, 10000 or less; 16 if neither it nor max_time is given, 200 for a table or with max_time
   max_time: how long they may take, on the clock from the start of the first one, without pauses; 10 min if it is not given.
-    @max_study_days@ days at most. A trial that is in an epoch then may take a minute longer
+    @max_study_days@ days at most. A trial that is in an epoch then may take a minute longer, and the best one some minutes to
+    store its weights
   target_score: a score in (0, 1] that is good enough to end
   validation: share of the rows that trials are scored on, 0.2 if it is not given
   seed: makes a study repeatable; default: random. Without it, earlier studies of yours decide what is tried first

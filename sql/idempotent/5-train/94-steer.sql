@@ -12,11 +12,29 @@ begin
       from (select id, model from rafiki.study order by id desc limit 5) s));
 end $$;
 
+-- Raises an error if this transaction keeps seeing the study as it was, which has changed since.
+create or replace function rafiki._refuse_old_snapshot(study bigint) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    raise exception using errcode = 'serialization_failure', message = format('study %s has changed since this transaction began', study),
+      hint = 'Begin the transaction again.';
+  end if;
+end $$;
+
 -- Whether a worker has begun a trial of the study.
 create or replace function rafiki._has_begun(study bigint) returns boolean
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select exists (select from rafiki.trial t where t.study_id = study and t.started_at is not null) $$;
+
+-- How long a study has run since its first trial began at `began`, without its pauses: what max_time bounds. NULL if none has begun.
+create or replace function rafiki._study_time(began timestamptz, paused_at timestamptz, paused_for interval) returns interval
+language sql volatile parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select coalesce(paused_at, clock_timestamp()) - began - paused_for $$;
 
 -- Applies a change to the open study with that key; the key proves the caller's right to it. False if no open study has that key, or its model is
 -- made. Time counts from its first trial on: a pause before that moves its start.
@@ -24,16 +42,17 @@ create or replace function rafiki._steer_study(study_key uuid, steer text, more 
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  ends_pause constant boolean := steer in ('resume', 'finish', 'cancel');
 begin
   update rafiki.study s set
     cancel_requested = s.cancel_requested or steer = 'cancel',
     finish_requested = s.finish_requested or steer = 'finish',
-    paused_for = case when steer <> 'pause' and s.paused_at is not null and rafiki._has_begun(s.id)
+    paused_for = case when ends_pause and s.paused_at is not null and rafiki._has_begun(s.id)
                       then s.paused_for + (now() - s.paused_at) else s.paused_for end,
-    started_at = case when steer <> 'pause' and s.paused_at is not null and not rafiki._has_begun(s.id)
+    started_at = case when ends_pause and s.paused_at is not null and not rafiki._has_begun(s.id)
                       then s.started_at + (now() - s.paused_at) else s.started_at end,
-    paused_at = case when steer = 'pause' then coalesce(s.paused_at, now()) when steer in ('resume', 'finish', 'cancel') then null
-                     when s.paused_at is not null then now() end,
+    paused_at = case when steer = 'pause' then coalesce(s.paused_at, now()) when not ends_pause then s.paused_at end,
     max_time = case when steer = 'extend' then s.max_time + make_interval(secs => extract(epoch from more)::float8) else s.max_time end,
     closed = case when steer = 'extend' then null else s.closed end
   from rafiki.study_key k
@@ -64,10 +83,7 @@ begin
         hint = 'To go on after that, train the model again.';
     end if;
     exit when rafiki._steer_study(own.key, steer, more);
-    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-      raise exception using errcode = 'serialization_failure', message = format('study %s has changed since this transaction began', study),
-        hint = 'Begin the transaction again.';
-    end if;
+    perform rafiki._refuse_old_snapshot(study);
   end loop;
   return true;
 end $$;

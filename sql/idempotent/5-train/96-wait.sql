@@ -36,7 +36,8 @@ begin
   end loop;
 end $$;
 
-comment on function rafiki_wait(bigint, interval) is $$Waits until a study ends.
+comment on function rafiki_wait(bigint, interval) is $$Waits until a study ends. Until it returns, VACUUM cannot remove the rows that other sessions delete, in any table of the
+database: to wait for hours, use CALL rafiki_watch(study).
 
 Arguments:
   study: its number
@@ -109,8 +110,8 @@ declare
   progress text;
 begin
   select format('%s of %s min: %s',
-                round(extract(epoch from coalesce(coalesce(s.paused_at, clock_timestamp()) - s.paused_for - (
-                  select min(b.started_at) from rafiki.trial b where b.study_id = s.id), '0')) / 60),
+                round(extract(epoch from coalesce(rafiki._study_time(
+                  (select min(b.started_at) from rafiki.trial b where b.study_id = s.id), s.paused_at, s.paused_for), '0')) / 60),
                 round(extract(epoch from s.max_time) / 60),
                 coalesce(string_agg(t.line, ', ' order by t.place) filter (where t.place <= named)
                            || case when count(*) > named then format(', %s more', count(*) - named) else '' end,
@@ -173,22 +174,28 @@ as $$
                  where p.kind = process_kind and rafiki._is_alive(p.seen_at))
 $$;
 
--- No SET clause, because it would forbid COMMIT. Hence the qualified names, and only operators that pg_catalog has for exactly these types: any
--- other would be looked up in the caller's search path.
-create or replace procedure rafiki_train_wait(
-  task text, source regclass, model text default null, target name default null, features name[] default null,
-  families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
-  max_trials int default null, max_time interval default null, target_score float8 default null,
-  validation float8 default null, seed int default null, deploy boolean default true, on_bad_row text default 'error',
-  validation_source regclass default null, validation_split name default null, validation_after timestamptz default null,
-  metric text default null, class_weights text default null, replace boolean default false,
-  workers_per_trial int default null, ensemble text default null, start text default null
-)
+-- Raises an error in a transaction block, where COMMIT would fail without a hint. There now() is earlier than the statement; a tolerance, because
+-- drivers that prepare a statement begin its transaction shortly before it.
+create or replace function rafiki._refuse_block(name text) returns void
+language plpgsql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if statement_timestamp() - now() > interval '100 ms' then
+    raise exception using errcode = 'invalid_transaction_termination', message = format('%s cannot run in a transaction block', name),
+      detail = 'It commits, so that workers see the study and VACUUM does not have to wait, and shows what they do.',
+      hint = 'Call it outside, or use select rafiki_train(…), commit, and then select rafiki_wait(study).';
+  end if;
+end $$;
+
+-- The procedures have no SET clause, because it would forbid COMMIT. Hence the qualified names, and only operators that pg_catalog has for exactly
+-- these types: any other would be looked up in the caller's search path.
+
+-- Shows what a study does until it ends. Commits between two looks: a snapshot that is held keeps VACUUM from removing rows.
+create or replace procedure rafiki._watch(study bigint)
 language plpgsql
 as $$
 declare
-  request rafiki.study;
-  study bigint;
   study_state pg_catalog.text;
   plan pg_catalog.text;
   shown bigint[] := '{}';
@@ -196,24 +203,12 @@ declare
   checks int := 0;
   heard_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 begin
-  -- in a transaction block, now() is earlier than the statement; without this check COMMIT would fail without a hint
-  -- a tolerance, because drivers that prepare a statement begin its transaction shortly before it
-  if pg_catalog.statement_timestamp() - pg_catalog.now() > interval '100 ms' then
-    raise exception using errcode = 'invalid_transaction_termination',
-      message = 'rafiki_train_wait cannot run in a transaction block',
-      detail = 'It commits, so that the workers see the study, and then waits for them.',
-      hint = 'Call it outside, or use select rafiki_train(…), commit, and then select rafiki_wait(study).';
-  end if;
-  request := rafiki._request(
-    task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time, target_score, validation,
-    seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
-    workers_per_trial, ensemble, start);
-  study := rafiki._train(request);
-  commit;
-  raise notice 'study % is queued: up to % trials in %', study, request.max_trials, request.max_time;
-  perform rafiki._show_check(request); -- while workers begin
   loop
     select s.state into study_state from rafiki.study s where s.id = study;
+    if not found then
+      perform rafiki._raise_no_study(study);
+      return; -- study is null
+    end if;
     plan := rafiki._show_plan(study, plan);
     ended := rafiki._show_ended_trials(study, shown);
     if pg_catalog.cardinality(ended) > pg_catalog.cardinality(shown) then
@@ -230,15 +225,42 @@ begin
       raise notice 'no process works on study % yet', study using
         hint = 'Start the processes with: rafiki up, or rafiki coordinator and rafiki worker. Ctrl-C stops only the waiting.';
     end if;
-    commit; -- releases the snapshot
+    commit;
     begin -- a block with an exception handler cannot contain COMMIT
       perform pg_catalog.pg_sleep(case when checks < 50 then 0.2 else 1 end);
     exception when query_canceled then
       raise exception using errcode = 'query_canceled', message = sqlerrm, detail = pg_catalog.format('Study %s goes on.', study),
-        hint = pg_catalog.format('Wait again with: select rafiki_wait(%1$s); or stop it with: select rafiki_cancel(%1$s);', study);
+        hint = pg_catalog.format('Watch it again with: call rafiki_watch(%1$s); or stop it with: select rafiki_cancel(%1$s);', study);
     end;
   end loop;
   perform rafiki._show_end(study);
+end $$;
+
+create or replace procedure rafiki_train_wait(
+  task text, source regclass, model text default null, target name default null, features name[] default null,
+  families text[] default null, knobs jsonb default '{}', advisor text default 'bayesian', collaborative boolean default true,
+  max_trials int default null, max_time interval default null, target_score float8 default null,
+  validation float8 default null, seed int default null, deploy boolean default true, on_bad_row text default 'error',
+  validation_source regclass default null, validation_split name default null, validation_after timestamptz default null,
+  metric text default null, class_weights text default null, replace boolean default false,
+  workers_per_trial int default null, ensemble text default null, start text default null
+)
+language plpgsql
+as $$
+declare
+  request rafiki.study;
+  study bigint;
+begin
+  perform rafiki._refuse_block('rafiki_train_wait');
+  request := rafiki._request(
+    task, source, model, target, features, families, knobs, advisor, collaborative, max_trials, max_time, target_score, validation,
+    seed, deploy, on_bad_row, validation_source, validation_split, validation_after, metric, class_weights, replace,
+    workers_per_trial, ensemble, start);
+  study := rafiki._train(request);
+  commit;
+  raise notice 'study % is queued: up to % trials in %', study, request.max_trials, request.max_time;
+  perform rafiki._show_check(request); -- while workers begin
+  call rafiki._watch(study);
 end $$;
 
 comment on procedure rafiki_train_wait is $$Like rafiki_train, then waits for the end, and shows what the study does with its time, each trial, and every minute
@@ -246,3 +268,18 @@ the running ones, as a NOTICE. It commits immediately, so it cannot run in a tra
 
 Example:
   call rafiki_train_wait('sentiment', 'reviews', max_trials => 1, knobs => '{"epochs": 4}');$$;
+
+create or replace procedure rafiki_watch(study bigint)
+language plpgsql
+as $$
+begin
+  perform rafiki._check_given('study', study is not null);
+  perform rafiki._refuse_block('rafiki_watch');
+  call rafiki._watch(study);
+end $$;
+
+comment on procedure rafiki_watch is $$Like rafiki_train_wait, but for a study that has begun, or ended: waits for its end, and shows what it does. However long
+that takes, it holds no transaction, so VACUUM goes on, unlike with rafiki_wait. Ctrl-C stops the watching, not the study.
+
+Example:
+  call rafiki_watch(1);$$;

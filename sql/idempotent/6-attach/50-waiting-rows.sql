@@ -117,7 +117,7 @@ begin
     'array_agg(input order by nth) filter (where f), not bool_and(f) '
     'from (select *, bytes <= $5 or nth = 1 as f from (select ctid, xmin, input, coalesce(bytes, 0) as bytes, nth from summed) s) s',
     input, relation)
-    into places, versions, inputs, is_cut using places, versions, attachment, relation::oid, max_bytes;
+    into places, versions, inputs, is_cut using places, versions, attachment, pg_relation_filenode(relation), max_bytes;
 end $$;
 
 -- How many rows have no prediction yet; null for a large table, where counting takes too long.

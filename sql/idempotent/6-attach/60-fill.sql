@@ -93,12 +93,19 @@ begin
   -- the next call reports the others
   unanswered := jsonb_path_query_array(coalesce(answers.unanswered, '[]') || coalesce(unanswered, '[]'), '$[0 to 999]');
   return jsonb_build_object('filled', filled, 'left', cardinality(places) - filled - jsonb_array_length(unanswered),
-                            'relation', relation::oid::bigint, 'unanswered', unanswered);
+                            'relation', pg_relation_filenode(relation)::bigint, 'unanswered', unanswered);
 end $$;
+
+-- A place in a scan: relation, its file, and the ctid after which the rows follow; null for a null relation.
+create or replace function rafiki._scan_place(relation regclass, after tid) returns text
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$ select concat_ws(';', relation::oid, pg_relation_filenode(relation), after) $$;
 
 -- Fills some unpredicted rows, from the place in the setting rafiki.fill_place on, which an earlier call returned. Returns as JSON how many
 -- rows were filled; how many are left because they were locked or time ran out; which have no answer; the place at which to continue, absent at
--- the end; the number of unpredicted rows if they are many; and the error if none could be filled.
+-- the end; the number of unpredicted rows if they are many; and the error if none could be filled. A relation that was rewritten since (VACUUM
+-- FULL, CLUSTER, ALTER TABLE) is scanned from its beginning: its rows have moved.
 create or replace function rafiki._fill(reader uuid) returns text
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -127,7 +134,9 @@ begin
   end if;
   perform rafiki._check_still_reads(attachment.model, attachment.target, attachment.kind, attached);
   waits := rafiki._waits(attached.kind, attached.inputs, attached.output, 't');
-  select * into stretch from rafiki._stretch(leaves[1], waits, case when leaves[1]::oid = begins[1]::oid then begins[2] else '(0,0)' end::tid);
+  execute format('lock table only %s in access share mode', leaves[1]); -- from here on it is not rewritten
+  select * into stretch from rafiki._stretch(leaves[1], waits, case
+    when (leaves[1]::oid, pg_relation_filenode(leaves[1])) = (begins[1]::oid, begins[2]::oid) then begins[3] else '(0,0)' end::tid);
   select * into waiting from rafiki._waiting_inputs(attachment.id, leaves[1],
     rafiki._input_sql(attached.kind, attached.inputs, attached.features, 't'), stretch.places, stretch.versions);
   begin
@@ -148,7 +157,7 @@ begin
                                                         + coalesce((outcome ->> 'filled')::bigint, 0));
   end if;
   return outcome || jsonb_build_object('place', case
-    when waiting.is_cut then leaves[1]::oid || ';' || waiting.places[cardinality(waiting.places)]
-    when stretch.next is not null then leaves[1]::oid || ';' || stretch.next
-    else leaves[2]::oid || ';(0,0)' end);
+    when waiting.is_cut then rafiki._scan_place(leaves[1], waiting.places[cardinality(waiting.places)])
+    when stretch.next is not null then rafiki._scan_place(leaves[1], stretch.next)
+    else rafiki._scan_place(leaves[2], '(0,0)') end);
 end $$;

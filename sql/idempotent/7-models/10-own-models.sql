@@ -84,6 +84,30 @@ begin
   end if;
 end $$;
 
+-- Raises an error if the model has no such version.
+create or replace function rafiki._check_version(model_id bigint, version int) returns void
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_given('version', version is not null);
+  if not exists (select from rafiki.model_version v where v.model_id = _check_version.model_id and v.version = _check_version.version) then
+    raise exception using errcode = 'undefined_object',
+      message = format('model "%s" has no version %s', (select m.name from rafiki.model m where m.id = model_id), version),
+      hint = format('Its versions: %s.', (select string_agg(v.version::text, ', ' order by v.version)
+                                          from rafiki.model_version v where v.model_id = _check_version.model_id));
+  end if;
+end $$;
+
+-- The number of a model's next version: none is given twice, also if versions were dropped.
+create or replace function rafiki._next_version(model_id bigint) returns int
+language sql stable strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select greatest(m.dropped_version, (select max(v.version) from rafiki.model_version v where v.model_id = m.id), 0) + 1
+  from rafiki.model m where m.id = _next_version.model_id
+$$;
+
 -- Raises an error if the role does not exist, because a regrole can be any number.
 create or replace function rafiki._check_role(role regrole) returns void
 language plpgsql stable parallel unsafe

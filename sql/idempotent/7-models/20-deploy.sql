@@ -9,21 +9,16 @@ declare
   own record := rafiki._hold_own_model(model_name);
   other text;
 begin
-  perform rafiki._check_given('version', number is not null);
-  select coalesce(s.task, v.imported_as) into other
+  perform rafiki._check_version(own.id, number);
+  select coalesce(s.task, v.task, v.imported_as) into other
   from rafiki.model m join rafiki.model_version v on v.model_id = m.id left join rafiki.study s on s.id = v.study_id
-  where m.id = own.id and v.version = number and coalesce(s.task, v.imported_as) <> m.task;
+  where m.id = own.id and v.version = number and coalesce(s.task, v.task, v.imported_as) <> m.task;
   if other is not null then
     raise exception using errcode = 'object_not_in_prerequisite_state',
       message = format('version %s of model "%s" is for another task', number, model_name),
       detail = format('It is for %s; the model has been replaced by one for %s.', other, (
         select m.task from rafiki.model m where m.id = own.id)),
       hint = 'Train again for that task, with replace => true or under another name.';
-  elsif not exists (select from rafiki.model_version v where v.model_id = own.id and v.version = number) then
-    raise exception using errcode = 'undefined_object',
-      message = format('model "%s" has no version %s', model_name, number),
-      hint = format('Its versions: %s.', (select string_agg(v.version::text, ', ' order by v.version)
-                                          from rafiki.model_version v where v.model_id = own.id));
   end if;
   perform rafiki._set_deployment(own.key, number);
   return number;

@@ -36,7 +36,7 @@ as $$
   from rafiki.model_key k
   join rafiki.deployment d on d.model_id = k.model_id and d.state = 'ready'
   join rafiki.model_member e on e.version_id = d.version_id and e.rank = 0
-  join rafiki.params p on p.id = coalesce(e.refit_params_id, e.params_id) and p.stands_on is not null
+  join rafiki.params p on p.id = e.answering_params_id and p.stands_on is not null
   left join rafiki.encoder n on n.params_id = p.stands_on
   where k.owner_key = _encoder_under.owner_key
   order by n.id limit 1
@@ -49,7 +49,7 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select row_number() over (order by min(e.rank), p.id)::int - 1, p.id
-  from rafiki.model_member e join rafiki.params p on p.id = coalesce(e.refit_params_id, e.params_id)
+  from rafiki.model_member e join rafiki.params p on p.id = e.answering_params_id
   where e.version_id = version
   group by p.id
 $$;
@@ -69,17 +69,17 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
   select json_build_object(
-    'format', 1, 'task', m.task, 'rule', coalesce(v.rule, 'vote'), 'classes', v.classes, 'accuracies', v.accuracies,
+    'format', 1, 'task', m.task, 'rule', v.rule, 'classes', v.classes, 'accuracies', v.accuracies,
     'columns', case when v.kinds is not null then (
       select json_agg(json_build_object('name', f.name, 'kind', f.kind) order by f.place)
       from unnest(v.features, v.kinds) with ordinality f (name, kind, place)) end,
     'members', (
       select json_agg(json_build_object(
-        'family', e.family, 'precision', e.precision, 'weight', coalesce(e.weight, 1), 'temperature', coalesce(e.temperature, 1),
+        'family', e.family, 'precision', e.precision, 'weight', e.weight, 'temperature', e.temperature,
         'variant_of', e.variant_of, 'params', own.place, 'encoder', case when p.stands_on is not null then json_build_object(
           'name', (select min(n.name) from rafiki.encoder n where n.params_id = p.stands_on), 'hash', rafiki._params_hash(p.stands_on)) end)
         order by e.rank)
-      from rafiki.model_member e join rafiki.params p on p.id = coalesce(e.refit_params_id, e.params_id)
+      from rafiki.model_member e join rafiki.params p on p.id = e.answering_params_id
       join rafiki._version_params(v.id) own on own.params_id = p.id
       where e.version_id = v.id))::text
   from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.id = _version_description.version -- not the column
@@ -103,7 +103,7 @@ begin
     return;
   end if;
   select b.hash, b.data, t.shape[1] as size into main
-  from rafiki.model_member e join rafiki.params_tensor t on t.params_id = coalesce(e.refit_params_id, e.params_id) and t.name = 'model.onnx'
+  from rafiki.model_member e join rafiki.params_tensor t on t.params_id = e.answering_params_id and t.name = 'model.onnx'
   join rafiki.blob b on b.hash = t.hash where e.version_id = version and e.rank = 0;
   select max(encode(b.hash, 'hex') || '/' || b.object_id), sum(octet_length(b.data)) into object, bytes
   from (select distinct t.hash from rafiki._version_params(version) p join rafiki.params_tensor t on t.params_id = p.params_id) u

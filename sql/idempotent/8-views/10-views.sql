@@ -5,8 +5,8 @@ create or replace view rafiki.studies with (security_invoker = true) as
 select s.id as study, s.model, s.state,
        t.done, t.running, s.max_trials as total, round(t.best::numeric, 3) as best,
        case when s.state = 'running' then date_trunc('second', make_interval(secs => greatest(0, extract(epoch from least(
-         t.began + s.max_time + s.paused_for - coalesce(s.paused_at, now()), -- the remaining trials are assumed to take as long as those so far
-         (coalesce(s.paused_at, now()) - s.paused_for - t.began) * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
+         s.max_time - t.took, -- the remaining trials are assumed to take as long as those so far
+         t.took * (s.max_trials - t.done) / nullif(t.done, 0)))::float8))) end as eta,
        coalesce(s.error ->> 'message', nullif(concat_ws('; ', case when s.paused_at is not null then 'paused' end,
                                                         'rows skipped: ' || nullif(s.skipped_rows, 0),
                                                         'no running worker has family ' || w.missing,
@@ -16,7 +16,7 @@ select s.id as study, s.model, s.state,
 from rafiki.study s
 cross join lateral (
   select count(*) filter (where t.ended_at is not null and t.refits is null) as done, count(*) filter (where t.state = 'running') as running,
-         max(t.score) as best, min(t.started_at) as began -- max_time does not include waiting for a worker
+         max(t.score) as best, rafiki._study_time(min(t.started_at), s.paused_at, s.paused_for) as took
   from rafiki.trial t where t.study_id = s.id) t
 left join lateral ( -- trials that wait for a worker with their family
   select string_agg(distinct t.family, ', ') as missing from rafiki.trial t join rafiki.family f on f.name = t.family and f.task = s.task
@@ -57,7 +57,7 @@ select m.name as model, v.version, m.task, m.owner, round(v.score::numeric, 4) a
        (select string_agg(b.family, '+' order by b.rank)
         from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32') as families,
        (select d.state from rafiki.deployment d where d.version_id = v.id order by d.id desc limit 1) as deployment,
-       v.metric, round(w.low::numeric, 4) as low, round(w.high::numeric, 4) as high, coalesce(v.rule, 'vote') as rule,
+       v.metric, round(w.low::numeric, 4) as low, round(w.high::numeric, 4) as high, v.rule,
        (select array_agg(round(b.weight::numeric, 3) order by b.rank)
         from rafiki.model_member b where b.version_id = v.id and b.precision = 'float32' and v.rule = 'weighted') as weights,
        v.imported_as is not null as imported

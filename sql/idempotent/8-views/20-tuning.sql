@@ -242,13 +242,16 @@ begin
   return query
     -- of all trials: two that ran at the same time count twice; where there was a pause, the time that they trained is known only
     with spent as (
-      select t.id, case when asked.was_paused then coalesce(t.seconds::numeric, 0) else extract(epoch from coalesce(t.ended_at, now()) - t.started_at) end as took
+      select t.id, case when asked.was_paused then coalesce(t.seconds::numeric, 0)
+                        else extract(epoch from coalesce(t.ended_at, now()) - t.started_at) end as took
       from rafiki.trial t where t.study_id = study and t.started_at is not null)
     select 'training', t.number, round(r.took, 1), round(100 * r.took / nullif(sum(r.took) over (), 0)) || ' %',
-           concat_ws(', ', t.family, case when t.refits is null then 'rung ' || t.rung else 'on all rows' end, 'from trial ' || p.number, case when t.parent_id is null and t.warm_share > 0 then format('%s %% of its weights from model %s', round(100 * t.warm_share), asked.start) end, t.epoch || ' epochs',
-                     case when t.ended_at is null then t.state else coalesce('score ' || round(t.score::numeric, 3), t.state) end,
-                     case when t.state = 'stopped' then 'stopped' end, case when t.attempt > 0 then format('%s attempts', t.attempt + 1) end,
-                     t.error ->> 'message')
+           concat_ws(', ', t.family, case when t.refits is null then 'rung ' || t.rung else 'on all rows' end, 'from trial ' || p.number,
+                     case when t.parent_id is null and t.warm_share > 0
+                          then format('%s %% of its weights from model %s', round(100 * t.warm_share), asked.start) end,
+                     t.epoch || ' epochs', case when t.ended_at is not null then 'score ' || round(t.score::numeric, 3) end,
+                     case when t.state <> 'completed' or t.score is null then t.state end,
+                     case when t.attempt > 0 then format('%s attempts', t.attempt + 1) end, t.error ->> 'message')
     from spent r join rafiki.trial t on t.id = r.id left join rafiki.trial p on p.id = t.parent_id order by t.number;
   if asked.ended_at is null then
     return query select 'plan', null::int, null::numeric, null::text, asked.plan where asked.plan is not null;

@@ -27,7 +27,8 @@ comment on column rafiki.model_version.judged_rows is 'The number of rows that i
 comment on column rafiki.validation.trained is 'Hashes of the inputs that were trained on';
 comment on column rafiki.validation.refit_trained is 'Hashes of all inputs, which refits are trained on';
 comment on column rafiki.model_member.refit_params_id is 'The weights that answer, trained again on all rows; those of params_id were scored. null: these answer';
-comment on column rafiki.model_version.rule is 'How its members decide together: best, vote or weighted; null: an earlier version, which votes';
+comment on column rafiki.model_version.rule is 'How its members decide together: best, vote or weighted';
+comment on column rafiki.model_member.answering_params_id is 'Its weights that answer: those of refit_params_id, or else of params_id';
 comment on column rafiki.model_member.weight is 'Its share in a weighted ensemble';
 comment on column rafiki.model_member.temperature is 'By which the logarithms of its probabilities are divided, so that they are as certain as they are right';
 comment on column rafiki.model_member.variant_of is 'The rank of the member that it is a quicker variant of';
@@ -38,6 +39,8 @@ comment on column rafiki.import.spec is 'What its file does not say';
 comment on table rafiki.import_part is 'The files of imports that have not ended';
 comment on column rafiki.model_version.imported_as is 'The task of an imported version; null: a study made it';
 comment on table rafiki.trial is 'Trials, each one set of knob values tried for a study; see the view rafiki.trials';
+comment on column rafiki.model_version.task is 'The task of a version whose study was dropped; null: that of its study or import';
+comment on column rafiki.model.dropped_version is 'The highest number of a version that was dropped: it is not given again';
 comment on column rafiki.trial.attempt is 'Counts claims: a worker with an older attempt has lost the trial';
 comment on column rafiki.study.closed is 'Why no further trials are started although no limit is reached';
 comment on column rafiki.trial.parent_id is 'The trial that gave most of its initial weights; null: random weights';
@@ -90,5 +93,6 @@ comment on table rafiki.attachment is 'Models attached to tables; see rafiki_att
 comment on column rafiki.attachment.error is 'Why the last attempt filled nothing; the next one is at retry_at';
 comment on table rafiki.attachment_mark is 'Sessions that left rows of attached tables without a prediction';
 comment on table rafiki.unanswered is 'Versions of rows that got no prediction, and why; they are not tried again';
+comment on column rafiki.unanswered.relation is 'The file of the table: once that is rewritten, its rows are at other places';
 comment on table rafiki.leader is 'The coordinator that is active';
-comment on table rafiki.quota is 'Limits for each role, which an administrator may change';
+comment on table rafiki.quota is 'Limits, most of them for each role, which an administrator may change';

@@ -36,7 +36,16 @@ begin
     from rafiki._http(call, args) a;
 end $$;
 
--- A table or view. A name without a schema is looked for in the schema of the role's name, then in "public": sessions of the HTTP server have no
+-- The schema of the current role: the one of its name, unless another role made it, which could place tables there that look like the role's.
+create or replace function rafiki._own_schema() returns name
+language sql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+  select n.nspname from pg_namespace n join pg_roles r on r.oid = n.nspowner
+  where n.nspname = current_user and (r.rolsuper or pg_has_role(r.oid, 'usage'))
+$$;
+
+-- A table or view. A name without a schema is looked for in the role's own schema, then in "public": sessions of the HTTP server have no
 -- search path of the role's own, in which others could have placed operators.
 create or replace function rafiki._relation_named(argument text, name text) returns regclass
 language plpgsql stable strict parallel unsafe
@@ -47,7 +56,7 @@ declare
   relation regclass;
 begin
   relation := case cardinality(parts)
-    when 1 then coalesce(to_regclass(format('%I.%I', current_user, parts[1])), to_regclass(format('public.%I', parts[1])))
+    when 1 then coalesce(to_regclass(quote_ident(rafiki._own_schema()) || format('.%I', parts[1])), to_regclass(format('public.%I', parts[1])))
     when 2 then to_regclass(format('%I.%I', parts[1], parts[2])) end;
   if relation is null then
     raise exception using errcode = 'undefined_table', message = format('relation "%s" does not exist', name),

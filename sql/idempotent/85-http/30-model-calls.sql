@@ -32,6 +32,15 @@ begin
   return query select json_build_object('done', true);
 end $$;
 
+create or replace function rafiki._http_drop_version(args jsonb) returns setof json
+language plpgsql volatile parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._drop_version(args ->> 'model', (args ->> 'version')::int);
+  return query select json_build_object('done', true);
+end $$;
+
 create or replace function rafiki._http_export(args jsonb) returns setof json
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

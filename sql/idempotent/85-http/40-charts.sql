@@ -162,7 +162,7 @@ as $$
     group by u.model, u.what)
   select row_to_json(f)
   from (
-    select p.model, a.version, extract(epoch from coalesce(m.latency_budget, interval '50 ms')) * 1000 as budget_ms, p.calls, p.rows, p.cached, p.batches,
+    select p.model, a.version, extract(epoch from coalesce(m.latency_budget, rafiki._default_of('rafiki.latency_budget')::interval)) * 1000 as budget_ms, p.calls, p.rows, p.cached, p.batches,
       p.overdue, (select sum(b.refused) from batches b where b.model = p.model) as refused, p.p50_ms, p.p99_ms,
       coalesce((select s.counts from summed s where s.model = p.model and s.what = 'latency'), '[]') as latencies,
       coalesce((select s.counts from summed s where s.model = p.model and s.what = 'size'), '[]') as batch_sizes,

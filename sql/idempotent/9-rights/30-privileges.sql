@@ -69,10 +69,10 @@ grant execute on function rafiki._take(text, text, name), rafiki._ask_label(uuid
 grant execute on function rafiki._open_bridge(boolean) to public;
 -- proof: the owner key of a model, which only its owner can see
 grant execute on function rafiki._is_held(uuid), rafiki._retire(uuid, text[]), rafiki._set_deployment(uuid, int),
-  rafiki._delete_model(uuid), rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole),
+  rafiki._delete_model(uuid), rafiki._delete_version(uuid, int), rafiki._add_grant(uuid, regrole), rafiki._remove_grant(uuid, regrole), rafiki._set_owner(uuid, regrole),
   rafiki._read_weights(uuid), rafiki._encoder_under(uuid) to public;
 -- proof: the key of a study; the ticket in a function that the caller created
-grant execute on function rafiki._steer_study(uuid, text, interval), rafiki._enqueue(rafiki.study) to public;
+grant execute on function rafiki._steer_study(uuid, text, interval), rafiki._delete_study(uuid), rafiki._enqueue(rafiki.study) to public;
 -- proof: the ticket in a function that the caller created; then, within the same transaction, that ticket
 grant execute on function rafiki._enqueue_import(rafiki.import, uuid, text), rafiki._add_import_part(bigint, text, int, bytea),
   rafiki._end_import(bigint, text) to public;
@@ -112,7 +112,7 @@ grant select (id, study_id, number, family, knobs, seed, state, attempt, process
   seconds, checkpoint_id, params_id, start, parent_id, warm_share, published_id, published_score, error, created_at, started_at, ended_at,
   full_seconds, rung, rung_size, planned_seconds, refits, worker)
   on rafiki.trial to public;
-grant select (id, model_id, version, study_id, score, accuracies, created_at, metric, judged_rows, features, kinds, rule, imported_as) on rafiki.model_version to public;
+grant select (id, model_id, version, study_id, score, accuracies, created_at, metric, judged_rows, features, kinds, rule, imported_as, task) on rafiki.model_version to public;
 grant select (id, owner, model, task, bytes, deploy, state, attempt, version, error, created_at, started_at, ended_at) on rafiki.import to public;
 grant select (trial_id, process_id, attempt, lease_until, round, rows_per_second) on rafiki.trial_worker to public;
 grant select (trial_id, attempt, number, rows_per_second, exchange_share) on rafiki.trial_round to public;

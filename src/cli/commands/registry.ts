@@ -23,7 +23,7 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   version: async () => (await import('./version.ts')).versionCommand,
   completion: async () => {
     const { completionOf } = await import('../terminal/completion.ts');
-    return completionOf(() => loaded(commandNames.filter((name) => name !== 'completion')));
+    return completionOf(() => loaded(Object.entries(loaders).filter(([name]) => name !== 'completion')));
   },
 };
 
@@ -34,9 +34,7 @@ export const loadCommand = (name: string): Promise<Command> | undefined =>
   new Map(Object.entries(loaders)).get(name)?.();
 
 /** All commands by their names, in the order of the help. */
-export const allCommands = (): Promise<Readonly<Record<string, Command>>> => loaded(commandNames);
+export const allCommands = (): Promise<Readonly<Record<string, Command>>> => loaded(Object.entries(loaders));
 
-async function loaded(names: readonly string[]): Promise<Readonly<Record<string, Command>>> {
-  const commands = await Promise.all(names.map(async (name) => [name, await loadCommand(name)] as const));
-  return Object.fromEntries(commands.flatMap(([name, command]) => (command === undefined ? [] : [[name, command]])));
-}
+const loaded = async (some: readonly (readonly [string, () => Promise<Command>])[]): Promise<Record<string, Command>> =>
+  Object.fromEntries(await Promise.all(some.map(async ([name, load]) => [name, await load()] as const)));

@@ -11,6 +11,7 @@ export const upSettings = [
   'port',
   'bridgeHost',
   'bridgePort',
+  'bridgeSessions',
   'httpHost',
   'httpPort',
   'noHttp',

@@ -1,9 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
+import { MAX_STORED_TENSOR_BYTES } from '../../domain/tensor.ts';
 import { BadData, DataTooLarge, UndefinedObject } from '../../errors/errors.ts';
 import { sizeText } from '../../runtime/byte-size.ts';
 
-/** Of one file of an encoder; a server holds it in memory, on each inference thread. */
-const MAX_FILE_BYTES = 2 ** 30;
+/** Of one file of an encoder: it is stored as one tensor, and a server holds it in memory, on each inference thread. */
+const MAX_FILE_BYTES = MAX_STORED_TENSOR_BYTES;
+
+const SMALLER =
+  'Take a smaller encoder, or the same one with weights in 8 or 16 bits: many are published so, as model_quantized.onnx or model_fp16.onnx.';
 
 export const MAX_JSON_BYTES = 64 * 2 ** 20;
 
@@ -16,7 +20,7 @@ export async function readBounded(file: string, maxBytes = MAX_FILE_BYTES): Prom
   if (found.size > maxBytes) {
     throw new DataTooLarge(`${file} is too large`, {
       detail: `It has ${sizeText(found.size)}; the maximum is ${sizeText(maxBytes)}.`,
-      hint: 'Take a smaller one.',
+      hint: maxBytes === MAX_FILE_BYTES ? SMALLER : 'Take a smaller one.',
     });
   }
   return readFile(file);
@@ -45,7 +49,7 @@ export async function joined(names: readonly string[], read: (name: string) => P
     if (bytes > MAX_FILE_BYTES) {
       throw new DataTooLarge('the weights of the encoder are too large', {
         detail: `They have ${sizeText(bytes)} or more; the maximum is ${sizeText(MAX_FILE_BYTES)}.`,
-        hint: 'Take a smaller encoder, or one that is quantised.',
+        hint: SMALLER,
       });
     }
     parts.push(part);

@@ -38,7 +38,8 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 const LOCKED = new Set(['55P03', '40P01']);
 /** unique_violation, duplicate_schema, duplicate_object, "tuple concurrently updated": a retry finds everything installed. */
 const CONCURRENT_INSTALL = new Set(['23505', '42P06', '42710', 'XX000']);
-const LOCK_TIMEOUT_MS = 1_000;
+/** Half of the time after which Postgres looks for deadlocks, so that it is this transaction that gives up, not one that waits for it. */
+const LOCK_TIMEOUT_MS = 500;
 const TRIES = 5;
 const PAUSE_MS = 2_000;
 

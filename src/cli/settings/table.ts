@@ -1,3 +1,4 @@
+import { defaultLimits } from '../../bridge/limits.ts';
 import { DATA_LIMIT_BYTES } from '../../datasets/data-file-writer.ts';
 import { engineNames } from '../../engine/computing.ts';
 import { deviceNames } from '../../engine/device-name.ts';
@@ -67,6 +68,14 @@ export const settingsTable = {
     kind: kind.port,
     about: 'the port that serving listens on',
     otherwise: `${BRIDGE_PORT}; for up: or any free port`,
+  },
+  bridgeSessions: {
+    flag: 'bridge-sessions',
+    variable: 'RAFIKI_BRIDGE_SESSIONS',
+    kind: kind.wholeNumber(100_000),
+    about:
+      'maximum of database sessions that are connected to a prediction server: each that predicts is, until it ends',
+    default: String(defaultLimits.sessions),
   },
   ...httpTable,
   workers: {
@@ -171,7 +180,8 @@ export const settingsTable = {
   cacheLimit: {
     variable: 'RAFIKI_CACHE_LIMIT',
     kind: kind.size,
-    about: 'maximum size of the models in that folder; parameters from S3 may take as much again',
+    about:
+      'maximum size of the models in that folder; rows of studies, and parameters from S3, may each take as much again',
     default: gigabytes(CACHE_LIMIT_BYTES),
   },
   servicePassword: {

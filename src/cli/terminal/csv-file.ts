@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { CsvError, parse } from 'csv-parse/sync';
 import { checkSeparator } from '../../domain/csv-separator.ts';
+import { MAX_TABLE_COLUMNS } from '../../domain/table.ts';
 import { PLAIN_TEXT, textTypes } from '../../domain/text-types.ts';
 import { BadData } from '../../errors/errors.ts';
 
@@ -24,8 +25,6 @@ export function hasSentences({ type, values }: CsvColumn): boolean {
 const HEADER_BYTES = 100_000;
 /** It is read as a whole. Larger tables belong into the database, by COPY. */
 const MAX_BYTES = 256 * 2 ** 20;
-/** Of PostgreSQL's tables. */
-const MAX_COLUMNS = 1600;
 
 const types = textTypes.map(({ type, pattern }) => ({ type, pattern: new RegExp(pattern) }));
 
@@ -55,7 +54,7 @@ export function readCsv(file: string): CsvColumn[] {
     rows.length === 0 ||
     header.some((name) => name === '') ||
     duplicate !== undefined ||
-    header.length > MAX_COLUMNS
+    header.length > MAX_TABLE_COLUMNS
   ) {
     throw new BadData(`${file} needs a header line with a name for each column, and rows`, {
       detail:

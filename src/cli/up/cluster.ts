@@ -6,6 +6,8 @@ import { EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
 import type { Service } from '../../runtime/service.ts';
 import { sleep } from '../../runtime/sleep.ts';
 import { freshPassword } from '../logins.ts';
+import { lastLines } from './log-files.ts';
+import { stopOrphan } from './orphan.ts';
 import { readSecret, writeSecret } from './secret-file.ts';
 import type { Identity } from './unprivileged.ts';
 
@@ -20,6 +22,8 @@ export interface ClusterOptions {
   initdbArgs?: readonly string[];
   /** Further `-c name=value` settings. */
   settings?: Record<string, string>;
+  /** Minimum of max_connections; an administrator's greater value (ALTER SYSTEM) stays. */
+  minConnections?: number;
   /** Called when the server ends unexpectedly. */
   onCrash?: () => void;
 }
@@ -60,9 +64,8 @@ export class Cluster implements Service {
     if (existsSync(path.join(this.#db, 'PG_VERSION'))) await this.#checkVersion();
     else await this.#initialise();
     await stopOrphan(this.#options);
-    if (this.#stopping) throw stopped();
 
-    const { port, identity, settings = {}, dataDir, onCrash } = this.#options;
+    const { port, settings = {}, minConnections, dataDir, onCrash } = this.#options;
     const args = [
       '-D',
       this.#db,
@@ -74,16 +77,10 @@ export class Cluster implements Service {
       'unix_socket_directories=',
     ];
     for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
+    if (minConnections !== undefined) args.push('-c', `max_connections=${await this.#maxConnections(minConnections)}`);
+    if (this.#stopping) throw stopped();
     const logFile = path.join(dataDir, 'postgres.log');
-    const log = openSync(logFile, 'a', 0o600);
-    // detached, so that Ctrl-C on the terminal does not reach Postgres: this process stops everything in order.
-    const server = spawn(this.#bin('postgres'), args, {
-      ...identity,
-      stdio: ['ignore', log, log],
-      cwd: this.#db,
-      detached: true,
-    });
-    closeSync(log);
+    const server = this.#spawn(args, logFile);
     this.#server = server;
     server.once('error', () => undefined); // it then has no pid and never becomes ready
     await this.#untilReady(server, logFile);
@@ -92,6 +89,17 @@ export class Cluster implements Service {
       this.#server = undefined;
       onCrash?.();
     });
+  }
+
+  #spawn(args: readonly string[], logFile: string): ChildProcess {
+    const log = openSync(logFile, 'a', 0o600);
+    try {
+      // detached, so that Ctrl-C on the terminal does not reach Postgres: this process stops everything in order.
+      const options = { ...this.#options.identity, cwd: this.#db, detached: true };
+      return spawn(this.#bin('postgres'), args, { ...options, stdio: ['ignore', log, log] });
+    } finally {
+      closeSync(log); // the server has its own descriptor
+    }
   }
 
   /** Fast shutdown: disconnects clients and loses no committed data. */
@@ -111,6 +119,16 @@ export class Cluster implements Service {
     return path.join(this.#options.postgresDir, 'bin', name);
   }
 
+  /** What is configured, if that is more. */
+  async #maxConnections(atLeast: number): Promise<number> {
+    const args = ['-D', this.#db, '-C', 'max_connections'];
+    const { stdout } = await promisify(execFile)(this.#bin('postgres'), args, {
+      ...this.#options.identity,
+      cwd: this.#db,
+    }).catch(() => ({ stdout: '' })); // the start itself reports a setting that is wrong
+    return Math.max(Number(stdout), atLeast);
+  }
+
   /** A new major version of PostgreSQL does not read the files of an older one, nor the other way. */
   async #checkVersion(): Promise<void> {
     const { dataDir } = this.#options;
@@ -118,11 +136,13 @@ export class Cluster implements Service {
     const { stdout } = await promisify(execFile)(this.#bin('postgres'), ['--version']);
     const runs = / (\d+)/.exec(stdout)?.[1];
     if (made === runs) return;
+    const url = `"$(cat ${path.join(dataDir, 'admin-url')})"`;
     throw new EnvironmentUnfit(`the database in ${dataDir} is of PostgreSQL ${made}, and this is PostgreSQL ${runs}`, {
       detail: 'The files of one major version cannot be read by another. Nothing was changed.',
       hint:
-        `Dump it with the rafiki that made it: rafiki up, then pg_dump -Fc -d "$(cat ${path.join(dataDir, 'admin-url')})" > rafiki.dump. ` +
-        `Then move ${dataDir} away, start this rafiki, and pg_restore -c -d "$(cat ${path.join(dataDir, 'admin-url')})" rafiki.dump.`,
+        `Dump it with the rafiki that made it and the client programs of PostgreSQL ${made}: rafiki up, ` +
+        `then pg_dumpall --roles-only -d ${url} > roles.sql and pg_dump -Fc -d ${url} > rafiki.dump. ` +
+        `Then move ${dataDir} away, start this rafiki, and restore both; docs/operating.md has the commands.`,
     });
   }
 
@@ -147,14 +167,16 @@ export class Cluster implements Service {
   async #untilReady(server: ChildProcess, logFile: string): Promise<void> {
     const pidFile = path.join(this.#db, 'postmaster.pid');
     for (;;) {
-      const lines = existsSync(pidFile) ? readFileSync(pidFile, 'utf8').split('\n') : [];
-      if (lines[0] === String(server.pid) && lines[7]?.trim() === 'ready') return;
       if (this.#stopping) throw stopped();
       if (server.pid === undefined || hasEnded(server)) {
         this.#server = undefined;
-        const tail = readFileSync(logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
-        throw new EnvironmentUnfit('PostgreSQL did not start', { detail: tail, hint: `See ${logFile}.` });
+        throw new EnvironmentUnfit('PostgreSQL did not start', {
+          detail: lastLines(logFile, 5),
+          hint: `See ${logFile}.`,
+        });
       }
+      const lines = existsSync(pidFile) ? readFileSync(pidFile, 'utf8').split('\n') : [];
+      if (lines[0] === String(server.pid) && lines[7]?.trim() === 'ready') return;
       await sleep(POLL_MS);
     }
   }
@@ -163,19 +185,3 @@ export class Cluster implements Service {
 const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
 
 const stopped = (): ShuttingDown => new ShuttingDown('PostgreSQL was stopped while it started');
-
-/**
- * Stops a server whose parent was killed. This process has the folder's lock, so no other process uses it; it may occupy the
- * port.
- */
-export async function stopOrphan({
-  postgresDir,
-  dataDir,
-  identity,
-}: Pick<ClusterOptions, 'postgresDir' | 'dataDir' | 'identity'>): Promise<void> {
-  const db = path.join(dataDir, 'db');
-  if (!existsSync(path.join(db, 'postmaster.pid'))) return;
-  const args = ['stop', '-D', db, '-m', 'fast', '-w'];
-  // Fails if the server is dead and only its file remains, which postgres handles itself.
-  await promisify(execFile)(path.join(postgresDir, 'bin/pg_ctl'), args, { ...identity, cwd: db }).catch(() => {});
-}

@@ -18,7 +18,8 @@ export async function choosePort(requested: number | undefined, usual: number, f
   throw new EnvironmentUnfit(`port ${requested ?? usual} is in use`, { hint: `Choose another one with ${flag}.` });
 }
 
-function tryPort(port: number): Promise<number | undefined> {
+/** The port if it is free, any free one for 0. */
+export function tryPort(port: number): Promise<number | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(undefined));

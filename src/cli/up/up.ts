@@ -1,17 +1,20 @@
 import { cpSync, existsSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fitsSocket } from '../../bridge/socket-path.ts';
 import { Database } from '../../db/database.ts';
-import { EnvironmentUnfit, ShuttingDown } from '../../errors/errors.ts';
+import { translatePostgresError } from '../../db/postgres-error.ts';
+import { ShuttingDown } from '../../errors/errors.ts';
+import { reportError } from '../../errors/rafiki-error.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../../runtime/service.ts';
-import { sleep } from '../../runtime/sleep.ts';
 import { install } from '../install/install.ts';
 import { extensionDir } from '../install/script-parts.ts';
 import { passfileLine, SERVICE, setServicePassword, urlAs, withoutPassword } from '../logins.ts';
 import { withSettings } from '../settings/read.ts';
-import { childProcesses } from './child-processes.ts';
-import { Cluster, stopOrphan } from './cluster.ts';
+import { checkLogin } from './check-login.ts';
+import { checkMetricsPorts, childProcesses, connectionsFor } from './child-processes.ts';
+import { Cluster } from './cluster.ts';
 import { openDataDir, USER_URL } from './data-dir.ts';
 import { embeddedPostgres } from './embedded-binaries.ts';
 import { createUser, DATABASE, transferOwnership, USER } from './embedded-roles.ts';
@@ -19,27 +22,25 @@ import { BRIDGE_PORT, choosePort, POSTGRES_PORT } from './free-port.ts';
 import { chooseHttp } from './http-address.ts';
 import { installEmbedded } from './install-embedded.ts';
 import { takeLock } from './lock.ts';
+import { BoundedLogs } from './log-files.ts';
+import { stopOrphan } from './orphan.ts';
 import { storedPassword, writeSecret } from './secret-file.ts';
 import { hasService, servicePassword } from './service-password.ts';
+import { startAgain } from './start-again.ts';
 import type { SupervisedChild } from './supervisor.ts';
 import { type Identity, postgresIdentity } from './unprivileged.ts';
 import type { UpOptions } from './up-options.ts';
 import { withSession } from './with-session.ts';
 
-/** Maximum attempts at restarting a crashed Postgres: its orphaned backends need a moment to exit. */
-const RESTART_TRIES = 40;
-const RESTART_PAUSE_MS = 500;
-
-const INVALID_PASSWORD = '28P01';
-
 /** Everything in one process tree: Postgres (unless a URL is given), serving, coordinator, workers. */
 export class Up implements Service {
   readonly #options: UpOptions;
   readonly #logger: Logger;
+  readonly #logs: BoundedLogs;
   #services: Service[] = [];
   #cluster: Cluster | undefined;
   #lock: string | undefined;
-  #stopping = false;
+  readonly #stopping = new AbortController();
   #starting: Promise<void> | undefined;
   /** The user's URL. */
   databaseUrl = '';
@@ -58,6 +59,15 @@ export class Up implements Service {
   constructor(options: UpOptions, logger: Logger) {
     this.#options = options;
     this.#logger = logger;
+    this.#logs = new BoundedLogs([this.#file('rafiki.log'), this.#file('postgres.log')], logger);
+  }
+
+  #file(name: string): string {
+    return path.join(this.#options.dataDir, name);
+  }
+
+  get #workers(): number {
+    return this.#options.workers ?? availableParallelism();
   }
 
   async start(): Promise<void> {
@@ -71,11 +81,13 @@ export class Up implements Service {
     await openDataDir(dataDir, databaseUrl === undefined ? identity : 'unused');
     this.#lock = takeLock(dataDir);
     try {
+      await this.#logs.start();
       if (databaseUrl === undefined) await this.#startPostgres(identity);
       else await this.#useDatabase(databaseUrl);
-      await this.#checkLogin(this.#serviceUrl, 'service-password');
+      await checkLogin(this.#pinned(this.#serviceUrl), this.#file('service-password'));
       this.bridgePort = await choosePort(this.#options.bridgePort, BRIDGE_PORT, '--bridge-port');
       if (this.#options.http !== undefined) this.#http = await chooseHttp(this.#options.http);
+      await checkMetricsPorts({ ...this.#options, workers: this.#workers, hasHttp: this.#http !== undefined });
       this.#checkNotStopping();
       this.#services = this.#children();
       await Promise.all(this.#services.map((child) => startAll([child])));
@@ -87,18 +99,19 @@ export class Up implements Service {
 
   /** Also during start, so that no process started later is left running. */
   async stop(): Promise<void> {
-    this.#stopping = true;
     await this.#stopParts();
     await this.#starting?.catch(() => undefined);
   }
 
   #checkNotStopping(): void {
-    if (this.#stopping) throw new ShuttingDown('stopped while starting');
+    if (this.#stopping.signal.aborted) throw new ShuttingDown('stopped while starting');
   }
 
   async #stopParts(): Promise<void> {
+    this.#stopping.abort();
     await Promise.all(this.#services.map((child) => stopAll([child])));
     await this.#cluster?.stop();
+    await this.#logs.stop();
     if (this.#lock) rmSync(this.#lock, { force: true });
   }
 
@@ -118,24 +131,10 @@ export class Up implements Service {
         this.#serviceUrl = url;
         return;
       }
-      const file = path.join(this.#options.dataDir, 'service-password');
-      this.#serviceUrl = urlAs(url, SERVICE, await servicePassword(database, file, wasThere));
+      const password = await servicePassword(database, this.#file('service-password'), wasThere);
+      this.#serviceUrl = urlAs(url, SERVICE, password);
     } finally {
       await database.stop();
-    }
-  }
-
-  /** Reports once, here, why this process or its children cannot connect; `file` stores the role's password. */
-  async #checkLogin(url: string, file: string): Promise<void> {
-    try {
-      await withSession(this.#pinned(url), (database) => database.start());
-    } catch (cause) {
-      if ((cause as { code?: string }).code !== INVALID_PASSWORD) throw cause;
-      throw new EnvironmentUnfit(`the password of ${new URL(url).username} is a different one`, {
-        detail: (cause as Error).message,
-        hint: `Write it into ${path.join(this.#options.dataDir, file)}, for this user alone.`,
-        cause,
-      });
     }
   }
 
@@ -151,7 +150,7 @@ export class Up implements Service {
   async #startPostgres(identity: Identity | undefined): Promise<void> {
     const { dataDir } = this.#options;
     const postgresDir = await embeddedPostgres(identity, dataDir);
-    const extension = path.join(dataDir, 'extension');
+    const extension = this.#file('extension');
     rmSync(extension, { recursive: true, force: true });
     cpSync(extensionDir, extension, { recursive: true });
     await stopOrphan({ postgresDir, dataDir, identity });
@@ -163,15 +162,16 @@ export class Up implements Service {
       identity,
       initdbArgs: ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'],
       settings: { extension_control_path: `$system:${extension}` },
-      onCrash: () => void this.#restartPostgres(),
+      minConnections: connectionsFor(this.#workers),
+      onCrash: () => void startAgain(cluster, { signal: this.#stopping.signal, logger: this.#logger }),
     });
     this.#checkNotStopping();
     this.#cluster = cluster;
     await cluster.start();
     const adminUrl = cluster.url(DATABASE);
-    writeSecret(path.join(dataDir, 'admin-url'), adminUrl);
-    await this.#checkLogin(cluster.url('postgres'), 'password');
-    const handedOver = path.join(dataDir, 'handed-over');
+    writeSecret(this.#file('admin-url'), adminUrl);
+    await checkLogin(this.#pinned(cluster.url('postgres')), this.#file('password'));
+    const handedOver = this.#file('handed-over');
     const { password, isNew } = storedPassword(dataDir, 'user-password');
     const service = storedPassword(dataDir, 'service-password');
     await withSession(this.#pinned(cluster.url('postgres')), (admin) => createUser(admin, { password, isNew }));
@@ -182,29 +182,26 @@ export class Up implements Service {
     });
     writeSecret(handedOver, 'The objects of the superuser of 0.1.0 were transferred to rafiki_user.');
     this.databaseUrl = urlAs(adminUrl, USER, password);
-    const passfile = path.join(dataDir, 'pgpass');
+    const passfile = this.#file('pgpass');
     writeSecret(passfile, passfileLine(this.databaseUrl));
-    writeSecret(path.join(dataDir, USER_URL), this.databaseUrl);
+    writeSecret(this.#file(USER_URL), this.databaseUrl);
     this.shownUrl = withoutPassword(this.databaseUrl, passfile);
     this.#serviceUrl = urlAs(adminUrl, SERVICE, service.password);
+    await this.#checkUser();
+  }
+
+  /** The user may have changed the password of its role: that stops nothing here, but the URLs in the folder's files. */
+  async #checkUser(): Promise<void> {
+    const file = this.#file('user-password');
+    const otherwise = ', or remove the file: the next start sets a new password. Then start again';
+    await checkLogin(this.#pinned(this.databaseUrl), file, otherwise).catch((error: unknown) =>
+      this.#logger.warn({ err: reportError(translatePostgresError(error)) }, `${USER} cannot log in by ${USER_URL}`),
+    );
   }
 
   /** The search path is pinned, because the user owns the database. */
   #pinned(url: string): Database {
     return new Database({ url, application: 'rafiki up', maxConnections: 1, logger: this.#logger });
-  }
-
-  async #restartPostgres(): Promise<void> {
-    for (let tries = 1; tries <= RESTART_TRIES && !this.#stopping; tries++) {
-      try {
-        await this.#cluster?.start();
-        this.#logger.warn({ tries }, 'PostgreSQL ended and was restarted');
-        return;
-      } catch (error) {
-        this.#logger.warn({ tries, err: String(error) }, 'PostgreSQL does not start');
-        await sleep(RESTART_PAUSE_MS);
-      }
-    }
   }
 
   /** Whether serving listens on a Unix socket: no other address was set, and the database is embedded. */
@@ -216,21 +213,21 @@ export class Up implements Service {
   }
 
   #children(): SupervisedChild[] {
-    const { dataDir, databaseUrl, readerUrl, workers, metricsPort, environment } = this.#options;
+    const { dataDir, databaseUrl, readerUrl, metricsPort, environment } = this.#options;
     const env = withSettings(environment, {
       databaseUrl: this.#serviceUrl,
       readerUrl: databaseUrl === undefined ? undefined : readerUrl, // it belongs to another database
-      cacheDir: path.join(dataDir, 'cache'),
+      cacheDir: this.#file('cache'),
       bridgePort: String(this.bridgePort),
       bridgeSocketDir: this.#usesSocket() ? dataDir : undefined,
       httpPort: this.#http === undefined ? undefined : String(this.#http.port),
     });
     return childProcesses({
       env,
-      workers,
+      workers: this.#workers,
       hasHttp: this.#http !== undefined,
       metricsPort,
-      logFile: path.join(dataDir, 'rafiki.log'),
+      logFile: this.#file('rafiki.log'),
       logger: this.#logger,
     });
   }

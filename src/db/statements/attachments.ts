@@ -39,11 +39,18 @@ export function selectWaiting(on: Queryable, busy: readonly number[]): Promise<W
   return on.query(sql, [busy]);
 }
 
+/** Those of the attachments that were not detached. */
+export async function selectAttached(on: Queryable, ids: readonly number[]): Promise<number[]> {
+  const rows = await on.query<{ id: number }>('select id from rafiki.attachment where id = any($1::int8[])', [ids]);
+  return rows.map(({ id }) => id);
+}
+
 /** The result of a call of the filling function. */
 export interface Fill {
   filled: number;
   /** Number of rows that still wait; null if they were not counted. */
   remaining: number | null;
+  /** `relation` is the number of the table's file, which a rewritten table does not keep. */
   unanswered: readonly { relation: number; place: string; version: string; error: ErrorReport }[];
 }
 

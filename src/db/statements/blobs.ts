@@ -86,16 +86,32 @@ export async function selectBlobPart(
   return row?.data ?? undefined;
 }
 
+/** Deleted in one statement: this many, and not many more bytes. */
+const ORPHANS = 256;
+const ORPHAN_BYTES = 2 ** 30;
+
+/** Deletes some of the blobs that no set of parameters has; returns their number, which is 0 if none is left. */
 export async function deleteOrphanBlobs(on: Queryable, graceMs: number): Promise<number> {
   const sql = `
-    with deleted as (
-      delete from rafiki.blob b
+    with orphan as (
+      select b.hash, coalesce(octet_length(b.data), 0) as bytes from rafiki.blob b
       where b.created_at < now() - $1 * interval '1 ms'
         and not exists (select from rafiki.params_tensor t where t.hash = b.hash)
+      limit ${ORPHANS} for update skip locked
+    ), counted as (
+      select hash, sum(bytes) over (order by hash) - bytes as before from orphan
+    ), deleted as (
+      delete from rafiki.blob b using counted c where b.hash = c.hash and c.before < ${ORPHAN_BYTES}
       returning b.hash, b.object_id
     ), released as (
       update rafiki.object o set released = true from deleted where o.id = deleted.object_id
     )
     select hash from deleted`;
   return (await on.query(sql, [graceMs])).length;
+}
+
+/** What tells this database from others, its restored copies among them. */
+export async function selectHome(on: Queryable): Promise<string> {
+  const [row] = await on.query<{ home: string }>('select rafiki._home() as home');
+  return row!.home;
 }

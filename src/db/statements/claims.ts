@@ -8,9 +8,10 @@ import { LEASE_MS, type Ownership } from './trials.ts';
 
 /** The trial whose network is trained again. */
 interface RefittedTrial {
-  /** With its best score, and the last epoch that had it. */
+  /** The best, those of its epochs, and how many it was trained. */
   score: number;
-  until: number;
+  scores: number[];
+  epochs: number;
   /** Of the whole training, and of an epoch. */
   seconds: number;
   epochSeconds: number;
@@ -88,12 +89,13 @@ export const studyEncoders = `
  * Orders the studies, then takes the oldest trial that no other worker is claiming of the first study that has one. Last are studies
  * whose source another worker of this machine is reading. Roles have equal shares, however many studies they have: first is the role
  * with the fewest running trials; of its studies first those for a GPU, then those whose data is on this machine, or that have no running
- * trial, or whose trial has waited for CACHE_WAIT_MS; among equals the role, then the study, whose last trial started longest ago.
- * `offset 0` keeps that order, and `limit 1` ends the loop over it, so that only one row is locked.
+ * trial, or whose trial has waited for CACHE_WAIT_MS; among equals the role, then the study, that got a worker longest ago.
+ * `offset 0` keeps that order, and `limit 1` ends the loop over it, so that only one row is locked. What an attempt reported after its last
+ * checkpoint is lost with it.
  */
 const claim = `
   with open as materialized (
-    select s.id, s.owner, s.gpu, running.trials, (select max(t.started_at) from rafiki.trial t where t.study_id = s.id) as turn
+    select s.id, s.owner, s.gpu, running.trials, (select max(t.claimed_at) from rafiki.trial t where t.study_id = s.id) as turn
     from rafiki.study s
     cross join lateral (
       select count(*) as trials from rafiki.trial t where t.study_id = s.id and t.state = 'running') running
@@ -101,7 +103,7 @@ const claim = `
   ), owner as (
     select o.owner, sum(o.trials) as trials, max(o.turn) as turn from open o group by o.owner
   ), next as (
-    select t.id
+    select t.id, t.resumed
     from (
       select s.id
       from rafiki.process p
@@ -116,13 +118,19 @@ const claim = `
       offset 0
     ) s
     cross join lateral (
-      select t.id from rafiki.trial t
+      select t.id, case when t.checkpoint_id is null then 0 else t.checkpoint_epoch end as resumed from rafiki.trial t
       where t.study_id = s.id and t.state = 'waiting' and t.family = any($3)
       order by t.created_at, t.id for update skip locked limit 1) t
     limit 1
+  ), lost as (
+    delete from rafiki.report r using next where r.trial_id = next.id and r.epoch > next.resumed
   ), claimed as (
     update rafiki.trial t
-    set state = 'running', process_id = $1, worker = $1, lease_until = now() + $2 * interval '1 ms', overdue_looks = 0, started_at = coalesce(started_at, now())
+    set state = 'running', process_id = $1, worker = $1, lease_until = now() + $2 * interval '1 ms', overdue_looks = 0, claimed_at = now(),
+      started_at = coalesce(started_at, now()),
+      epoch = least(t.epoch, next.resumed),
+      score = case when t.epoch > next.resumed then (
+        select max(r.score) from rafiki.report r where r.trial_id = t.id and r.epoch <= next.resumed) else t.score end
     from next where t.id = next.id
     returning t.*
   )
@@ -132,8 +140,7 @@ const claim = `
     c.planned_seconds - coalesce(c.seconds, 0)::float8 as "plannedSeconds",
     (select jsonb_build_object('score', o.score, 'warmShare', case when c.rung is null then coalesce(o.warm_share, 0) else 1 end,
        'seconds', o.seconds, 'epochSeconds', o.seconds / greatest(o.epoch, 1), 'validationHash', encode(o.validation_hash, 'hex'),
-       'until', coalesce((select r.epoch from rafiki.report r where r.trial_id = o.id order by r.score desc,
-         case when c.family = any($9) then r.epoch else -r.epoch end limit 1), o.epoch))
+       'scores', array(select r.score from rafiki.report r where r.trial_id = o.id order by r.epoch), 'epochs', o.epoch)
      from rafiki.trial o where o.id = c.refits) as refit,
     able.workers,
     jsonb_build_object('id', s.id, 'createdAt', extract(epoch from s.created_at)::text, 'task', s.task,
@@ -141,8 +148,8 @@ const claim = `
       'maxTrials', s.max_trials, 'refit', s.refit, 'workersPerTrial', s.workers_per_trial, 'collaborative', s.collaborative,
       'encoders', (${studyEncoders}),
       'metric', s.metric, 'balanced', s.class_weights is not null,
-      'secondsLeft', extract(epoch from
-        coalesce((select min(t.started_at) from rafiki.trial t where t.study_id = s.id), now()) + s.max_time + s.paused_for - now())::float8
+      'secondsLeft', extract(epoch from s.max_time - coalesce(rafiki._study_time(
+        (select min(t.started_at) from rafiki.trial t where t.study_id = s.id), s.paused_at, s.paused_for), '0'))::float8
         - case when c.refits is null then s.refit_seconds else 0 end) as study,
     extract(epoch from s.max_time)::float8 * case
       when c.number > (select min(f.number) from rafiki.trial f where f.study_id = s.id and f.family = c.family) then $6::float8
@@ -157,8 +164,6 @@ const claim = `
 /** The trials that a worker can train. */
 export interface WorkerCapabilities {
   families: readonly string[];
-  /** Those that end by themselves: of equal epochs they keep the first, others the last. */
-  ending?: readonly string[];
   /** Studies whose data is on its machine. */
   cached?: readonly number[];
   /** Studies whose data its machine is reading now. */
@@ -169,10 +174,10 @@ export interface WorkerCapabilities {
 export async function claimTrial(
   on: Queryable,
   processId: number,
-  { families, ending = [], cached = [], beingRead = [] }: WorkerCapabilities,
+  { families, cached = [], beingRead = [] }: WorkerCapabilities,
 ): Promise<ClaimedTrial | undefined> {
   const [row] = await on.query<ClaimedTrial>(claim, [
-    ...[processId, LEASE_MS, families, cached, CACHE_WAIT_MS, SHARE, FAMILIES, beingRead, ending],
+    ...[processId, LEASE_MS, families, cached, CACHE_WAIT_MS, SHARE, FAMILIES, beingRead],
   ]);
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }
@@ -198,4 +203,43 @@ export async function isWorkerNeeded(
   { families }: Pick<WorkerCapabilities, 'families'>,
 ): Promise<boolean> {
   return (await on.query(workerNeeded, [processId, families, NEEDED_MS])).length > 0;
+}
+
+/** How long a role keeps its only running trial: most end sooner, and going on costs seconds. */
+const TURN_MS = 3600_000;
+
+/** Of trial `t`: those of its role, of these the ones claimed later, and of all roles those claimed earlier. */
+const running = `
+  select count(*) filter (where os.owner = s.owner)::int as own,
+    count(*) filter (where os.owner = s.owner and (o.claimed_at, o.id) > (t.claimed_at, t.id))::int as newer,
+    count(*) filter (where (o.claimed_at, o.id) < (t.claimed_at, t.id))::int as older,
+    (extract(epoch from now() - min(t.claimed_at)) * 1000)::float8 as "heldMs"
+  from rafiki.trial t
+  join rafiki.study s on s.id = t.study_id
+  join rafiki.study os on os.state in ('queued', 'running')
+  join rafiki.trial o on o.study_id = os.id and o.state = 'running'
+  where t.id = $1 having count(*) > 0`;
+
+interface RunningTrials {
+  own: number;
+  newer: number;
+  older: number;
+  heldMs: number;
+}
+
+/**
+ * After how many others a worker gives up its trial for one of a role without running trials; null if none of those waits for it. A role that has
+ * several gives up the newest first; of roles that have one, the first is the one that has had its worker for longest.
+ */
+export async function yieldRank(
+  on: Queryable,
+  { trialId, processId }: Ownership,
+  capabilities: Pick<WorkerCapabilities, 'families'>,
+): Promise<number | null> {
+  if (!(await isWorkerNeeded(on, processId, capabilities))) return null;
+  const [trials] = await on.query<RunningTrials>(running, [trialId]);
+  if (trials === undefined) return null;
+  const { own, newer, older, heldMs } = trials;
+  if (own > 1) return newer;
+  return heldMs < TURN_MS ? Number.POSITIVE_INFINITY : older + 1;
 }

@@ -71,7 +71,7 @@ export function selectEncoderStudies(on: Queryable, name: string): Promise<{ id:
 export async function selectEncoderModels(on: Queryable, name: string): Promise<string[]> {
   const sql = `
     select distinct m.name from rafiki.encoder n join rafiki.params p on p.stands_on = n.params_id
-    join rafiki.model_member e on coalesce(e.refit_params_id, e.params_id) = p.id
+    join rafiki.model_member e on e.answering_params_id = p.id
     join rafiki.model_version v on v.id = e.version_id join rafiki.model m on m.id = v.model_id
     where n.name = $1 order by m.name`;
   return (await on.query<{ name: string }>(sql, [name])).map((model) => model.name);

@@ -1,3 +1,4 @@
+import { WARM_SHARE } from '../../domain/warm-start.ts';
 import type { Queryable } from '../database.ts';
 
 /** Studies that count as experience, and how many of other sources must agree before they change the order of the families. */
@@ -10,7 +11,7 @@ const experience = `
       and e.state = 'completed' and e.id < s.id
     where s.id = $1 order by same desc, e.id desc limit $2
   ), scored as (
-    select e.id, e.same, t.family, t.score, t.knobs - e.fixed as knobs, coalesce(t.warm_share, 0) < 0.5 as random
+    select e.id, e.same, t.family, t.score, t.knobs - e.fixed as knobs, coalesce(t.warm_share, 0) < $4 as random
     from earlier e join rafiki.trial t on t.study_id = e.id
     where t.score is not null and t.state in ('completed', 'stopped')
   ), best as (
@@ -29,5 +30,5 @@ const experience = `
 
 /** Stores what earlier studies of the owner, with the same task and metric, found out about families: how far each was from the best. A study with a seed has none. */
 export async function setExperience(on: Queryable, studyId: number): Promise<void> {
-  await on.query(experience, [studyId, EXPERIENCE.studies, EXPERIENCE.others]);
+  await on.query(experience, [studyId, EXPERIENCE.studies, EXPERIENCE.others, WARM_SHARE]);
 }

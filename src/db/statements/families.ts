@@ -3,7 +3,7 @@ import type { Task } from '../../domain/task.ts';
 import type { Queryable } from '../database.ts';
 
 /** A family from elsewhere, as its workers describe it. */
-interface ToldFamily {
+interface AnnouncedFamily {
   name: string;
   title: string;
   /** A study with fewer trials uses it only if requested. */
@@ -12,7 +12,7 @@ interface ToldFamily {
 }
 
 /** The same for one task. */
-export interface WorkerFamily extends ToldFamily {
+export interface WorkerFamily extends AnnouncedFamily {
   task: Task;
   knobs: Record<string, KnobRow>;
   /** Running workers that have it. */
@@ -20,10 +20,10 @@ export interface WorkerFamily extends ToldFamily {
 }
 
 /** Writes down that a worker has a family. Throws if the name is taken: by one of Rafiki, or by another one of a running worker. */
-export async function tellFamily(
+export async function announceFamily(
   on: Queryable,
   processId: number,
-  { name, title, minTrials, needsEncoder, knobs }: ToldFamily & { knobs: Partial<Record<Task, unknown>> },
+  { name, title, minTrials, needsEncoder, knobs }: AnnouncedFamily & { knobs: Partial<Record<Task, unknown>> },
 ): Promise<void> {
   const sql = 'select rafiki._tell_family($1, $2, $3, $4, $5, $6)';
   await on.query(sql, [processId, name, title, minTrials, needsEncoder, JSON.stringify(knobs)]);

@@ -122,6 +122,17 @@ export async function deleteImportParts(on: Queryable): Promise<void> {
   await on.query(sql);
 }
 
+/** Whether a role whose rights `role`, an oid, does not have trains a model of that name. */
+export async function isTrainedByOther(
+  on: Queryable,
+  { name, role }: { name: string; role: number },
+): Promise<boolean> {
+  const sql = `
+    select from rafiki.study s
+    where s.model = $1 and s.state in ('queued', 'running') and not pg_has_role($2::oid, s.owner::oid, 'usage') limit 1`;
+  return (await on.query(sql, [name, role])).length > 0;
+}
+
 /** The encoder of that content, see `rafiki._params_hash`, if the role, an oid, may use it. */
 export async function selectUsableEncoder(
   on: Queryable,
@@ -153,7 +164,7 @@ export async function insertImportedVersion(
   const { modelId, task, rule, accuracies, classes, columns } = made;
   const sql = `
     insert into rafiki.model_version (model_id, version, imported_as, accuracies, classes, rule, features, kinds)
-    select $1, (select coalesce(max(version), 0) + 1 from rafiki.model_version where model_id = $1), $2, $3, $4, $5, $6, $7
+    select $1, rafiki._next_version($1), $2, $3, $4, $5, $6, $7
     returning id, version`;
   const [row] = await on.query<{ id: number; version: number }>(sql, [
     ...[modelId, task, accuracies, classes, rule],

@@ -211,6 +211,7 @@ export interface NewChange {
   paramsId: number;
 }
 
+/** The round is locked: the leader may delete it meanwhile, and the row of a change refers to it. */
 const change = `
   with joined as (
     update rafiki.trial_worker set waits_after = $4, round = $4, rows_per_second = $5 / nullif($6::float8, 0)
@@ -219,6 +220,7 @@ const change = `
   insert into rafiki.trial_change (trial_id, attempt, number, process_id, row_count, seconds, params_id)
   select j.trial_id, r.attempt, r.number, $3, $5, $6, $7 from joined j
   join rafiki.trial_round r on r.trial_id = j.trial_id and r.number = $4 and r.attempt = $2
+  for key share of r
   on conflict do nothing`;
 
 /** Stores what a worker has learnt in a round; it then waits for the next. Nothing is stored for a round that is over. */

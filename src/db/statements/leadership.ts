@@ -4,12 +4,15 @@ import type { Queryable } from '../database.ts';
 /** Time without renewal after which another coordinator may become the leader. */
 const LEADERSHIP_MS = 10_000;
 
-/** Becomes or remains the leader until the lease ends; false if another coordinator is. */
+/**
+ * Becomes or remains the leader until the lease ends; false if another coordinator is. A lease that is much longer than any was given before
+ * the clock of the database was set back.
+ */
 export async function acquireLeadership(on: Queryable, processId: number): Promise<boolean> {
   const sql = `
     update rafiki.leader set process_id = $1, lease_until = now() + $2 * interval '1 ms'
     where singleton = (select l.singleton from rafiki.leader l
-                       where l.process_id = $1 or l.lease_until < now() for no key update skip locked)
+                       where l.process_id = $1 or l.lease_until not between now() and now() + 2 * $2 * interval '1 ms' for no key update skip locked)
     returning process_id`;
   return (await on.query(sql, [processId, LEADERSHIP_MS])).length > 0;
 }

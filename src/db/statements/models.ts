@@ -34,6 +34,12 @@ export async function lockModel(
   throw new RowLocked(`model "${name}" is being changed by another session`);
 }
 
+/** Drops old versions, as the quota kept_versions says; returns their number. */
+export async function dropOldVersions(on: Queryable): Promise<number> {
+  const [row] = await on.query<{ dropped: number }>('select rafiki._drop_old_versions() as dropped');
+  return row?.dropped ?? 0;
+}
+
 export interface NewVersion {
   modelId: number;
   studyId: number;
@@ -43,21 +49,21 @@ export interface NewVersion {
   accuracies: readonly number[] | null;
   classes: readonly string[];
   metric: Metric;
-  /** Number of rows of which the score is a share; null if it is not such a share. */
-  validationRows: number | null;
+  /** Number of rows that the score was measured on; null if members cannot decide together, as detectors. */
+  scoredRows: number | null;
 }
 
 export async function insertVersion(
   on: Queryable,
-  { modelId, studyId, rule, score, accuracies, classes, metric, validationRows }: NewVersion,
+  { modelId, studyId, rule, score, accuracies, classes, metric, scoredRows }: NewVersion,
 ): Promise<{ id: number; version: number }> {
   const sql = `
     insert into rafiki.model_version (model_id, version, study_id, score, accuracies, classes, metric, judged_rows, rule, features, kinds)
-    select $1, (select coalesce(max(version), 0) + 1 from rafiki.model_version where model_id = $1), s.id, $3, $4, $5, $6, $7, $8, s.features, s.kinds
+    select $1, rafiki._next_version($1), s.id, $3, $4, $5, $6, $7, $8, s.features, s.kinds
     from rafiki.study s where s.id = $2
     returning id, version`;
   const [row] = await on.query<{ id: number; version: number }>(sql, [
-    ...[modelId, studyId, score, accuracies, classes, metric, validationRows, rule],
+    ...[modelId, studyId, score, accuracies, classes, metric, scoredRows, rule],
   ]);
   return row!;
 }
@@ -167,7 +173,7 @@ export interface ScoredMember extends MemberWeight {
 /** The members of a version in full precision, best first; none of an imported one, whose graphs run nowhere but in their own process. What is compared on validation rows was not trained on them. */
 export function selectMemberParams(on: Queryable, versionId: number): Promise<ScoredMember[]> {
   const sql = `
-    select m.params_id as id, m.score, coalesce(m.weight, 1) as weight, coalesce(m.temperature, 1) as temperature, coalesce(v.rule, 'vote') as rule
+    select m.params_id as id, m.score, m.weight, m.temperature, v.rule
     from rafiki.model_member m join rafiki.model_version v on v.id = m.version_id
     where m.version_id = $1 and m.precision = $2 and v.imported_as is null order by m.rank`;
   return on.query(sql, [versionId, 'float32']);

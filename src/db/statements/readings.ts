@@ -64,12 +64,18 @@ const purposes = {
   },
 };
 
+/** A session that may call the function with that ticket. */
+export interface Admission {
+  pid: number;
+  ticket: string;
+}
+
 /**
  * Allows the session with that backend to call only the function for the purpose; to be called before its transaction begins. The
  * function runs with its owner's rights, and the owner must be the role that trained or attached: REASSIGN OWNED, or a new owner of the
  * table, may have changed it.
  */
-export async function admitReader(on: Queryable, pid: number, { of, id }: Purpose): Promise<void> {
+export async function admitReader(on: Queryable, pid: number, { of, id }: Purpose): Promise<Admission> {
   const { row, refusal } = purposes[of];
   const sql = `
     insert into rafiki.reading (pid, ticket)
@@ -77,8 +83,18 @@ export async function admitReader(on: Queryable, pid: number, { of, id }: Purpos
     from (${row}) origin
     join pg_proc p on p.proname = origin.reader::text and p.proowner = origin.owner and p.pronamespace = 'rafiki_reader'::regnamespace
     on conflict (pid) do update set ticket = excluded.ticket
-    returning pid`;
-  if ((await on.query(sql, [pid, id])).length === 0) throw refusal();
+    returning pid, ticket`;
+  const [admission] = await on.query<Admission>(sql, [pid, id]);
+  if (admission === undefined) throw refusal();
+  return admission;
+}
+
+/**
+ * Ends it, unless another session has got the pid meanwhile, and is admitted to something else. If a killed process leaves one, the next
+ * session with this pid replaces it.
+ */
+export async function endReading(on: Queryable, { pid, ticket }: Admission): Promise<void> {
+  await on.query('delete from rafiki.reading where pid = $1 and ticket = $2', [pid, ticket]);
 }
 
 /** The studies whose data may still be needed. */
@@ -87,4 +103,10 @@ export function selectOpenStudyKeys(on: Queryable): Promise<{ id: number; create
     select id, extract(epoch from created_at)::text as "createdAt"
     from rafiki.study where state in ('queued', 'running')`;
   return on.query(sql);
+}
+
+/** Drops the functions that read the sources of ended studies; returns their number. */
+export async function dropReaders(on: Queryable): Promise<number> {
+  const [row] = await on.query<{ dropped: number }>('select rafiki._drop_readers() as dropped');
+  return row?.dropped ?? 0;
 }

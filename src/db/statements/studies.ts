@@ -5,6 +5,7 @@ import type { StudyState } from '../../domain/state.ts';
 import { isTask, type Task, tasks } from '../../domain/task.ts';
 import type { KnownEncoder } from '../../domain/training.ts';
 import { NotSupported, RowLocked } from '../../errors/errors.ts';
+import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
 
 /** A study with all that the coordinator decides by. */
@@ -55,6 +56,8 @@ export interface Study {
   waitedMs: number;
   incumbentId: number | null;
   incumbentScore: number | null;
+  /** Of the validation rows of that score. */
+  incumbentHash: Buffer | null;
   /** Number of validation rows on which the deployed version was trained; null if unknown. */
   incumbentTrained: number | null;
   /** Why no further trial is proposed although no limit is reached; null if trials are. */
@@ -86,13 +89,12 @@ const openStudies = `
     s.refit, s.refit_seconds as "refitSeconds", s.gpu, s.workers_per_trial as "workersPerTrial", s.target_score as "targetScore", s.seed, s.deploy, s.state, s.cancel_requested as "cancelRequested",
     s.finish_requested as "finishRequested", s.metric, s.ensemble, s.replace,
     (extract(epoch from now() - s.paused_at) * 1000)::float8 as "pausedMs",
-    coalesce((extract(epoch from now_.at - began.at) * 1000)::float8, 0) as "elapsedMs",
-    case when began.at is null then coalesce((extract(epoch from now_.at - s.started_at) * 1000)::float8, 0) else 0 end as "waitedMs",
+    coalesce((extract(epoch from rafiki._study_time(began.at, s.paused_at, s.paused_for)) * 1000)::float8, 0) as "elapsedMs",
+    case when began.at is null then coalesce((extract(epoch from rafiki._study_time(s.started_at, s.paused_at, s.paused_for)) * 1000)::float8, 0) else 0 end as "waitedMs",
     s.incumbent_id as "incumbentId", s.incumbent_score as "incumbentScore",
-    s.incumbent_trained as "incumbentTrained", s.version
+    s.incumbent_hash as "incumbentHash", s.incumbent_trained as "incumbentTrained", s.version
   from rafiki.study s
   cross join lateral (select min(t.started_at) as at from rafiki.trial t where t.study_id = s.id) began
-  cross join lateral (select coalesce(s.paused_at, now()) - s.paused_for as at) now_ -- if it had never been paused
   where s.state in ('queued', 'running') and s.task = any($1)
   order by s.id`;
 
@@ -118,10 +120,21 @@ export async function lockStudy(on: Queryable, { id, rowVersion }: Pick<Study, '
   throw new RowLocked(`study ${id} is being changed by another session`);
 }
 
-/** Drops the functions that read the sources of ended studies; returns their number. */
-export async function dropReaders(on: Queryable): Promise<number> {
-  const [row] = await on.query<{ dropped: number }>('select rafiki._drop_readers() as dropped');
-  return row?.dropped ?? 0;
+/**
+ * Fails open studies of a role beyond its quota: sessions that do not see each other's rows yet may have queued too many. Only those without
+ * a trial that has begun: nothing is lost if an administrator lowers the quota. Returns the number.
+ */
+export async function endExcessStudies(on: Queryable, error: ErrorReport): Promise<number> {
+  const sql = `
+    update rafiki.study s set state = 'failed', error = $1, ended_at = now()
+    from (select e.id from rafiki.study e join (
+            select o.id, began.at, row_number() over (partition by o.owner order by began.at is null, o.id) as place
+            from rafiki.study o cross join lateral (select min(t.started_at) as at from rafiki.trial t where t.study_id = o.id) began
+            where o.state in ('queued', 'running')) open on open.id = e.id
+          where open.at is null and open.place > (select q.value from rafiki.quota q where q.name = 'open_studies')
+            and e.state in ('queued', 'running') for no key update of e skip locked) excess
+    where s.id = excess.id returning s.id`;
+  return (await on.query(sql, [JSON.stringify(error)])).length;
 }
 
 /** Removes dropped roles as owners and from grants; returns the number of changes. */
@@ -150,11 +163,12 @@ export async function setEncoders(on: Queryable, studyId: number): Promise<void>
 export async function setIncumbentScore(
   on: Queryable,
   studyId: number,
-  { score, trained }: { score: number; trained: number | null },
+  { score, trained, hash }: { score: number; trained: number | null; hash: Uint8Array },
 ): Promise<void> {
   const sql = `
-    update rafiki.study set incumbent_score = $2, incumbent_trained = $3 where id = $1 and incumbent_score is null`;
-  await on.query(sql, [studyId, score, trained]);
+    update rafiki.study set incumbent_score = $2, incumbent_trained = $3, incumbent_hash = $4
+    where id = $1 and incumbent_score is null`;
+  await on.query(sql, [studyId, score, trained, Buffer.from(hash)]);
 }
 
 export async function setOutcome(
@@ -199,21 +213,6 @@ export async function setSkipped(
 ): Promise<void> {
   const sql = 'update rafiki.study set skipped_rows = $2, skipped_example = $3 where id = $1';
   await on.query(sql, [studyId, rows, example]);
-}
-
-/** Removes an ended study's references to parameters, so that they are collected: checkpoints, rounds, and weights that are not in a model. */
-export async function dropStudyParams(on: Queryable, studyId: number): Promise<void> {
-  await on.query('delete from rafiki.trial_variant using rafiki.trial t where t.id = trial_id and t.study_id = $1', [
-    studyId,
-  ]);
-  const sql = `
-    update rafiki.trial t set checkpoint_id = null, published_id = null, kept_answers = null,
-      params_id = case when exists (select from rafiki.model_member m where t.params_id in (m.params_id, m.refit_params_id)) then params_id end
-    where t.study_id = $1 and (t.checkpoint_id, t.params_id, t.published_id, t.kept_answers) is distinct from (null, null, null, null)`;
-  await on.query(sql, [studyId]);
-  await on.query('delete from rafiki.trial_round r using rafiki.trial t where t.id = r.trial_id and t.study_id = $1', [
-    studyId,
-  ]);
 }
 
 export interface ValidationRows {

@@ -69,11 +69,19 @@ export async function transitionStudy(
   return logChange(logger, rows, { study: id, from, to, ...(error === undefined ? {} : { err: error.message }) });
 }
 
+/**
+ * Of a trial that is given back: its study's time begins with the first that is trained, and not with one whose worker could read no rows.
+ * Pauses that were counted since it began would be no part of a later beginning.
+ */
+const neverTrained = `epoch = 0 and seconds is null and full_seconds is null and checkpoint_id is null
+      and exists (select from rafiki.study s where s.id = study_id and s.paused_for = '0')`;
+
 const updateTrialSql = `
   update rafiki.trial set state = $3,
     process_id = case when $3 = 'running' then process_id end,
     lease_until = case when $3 = 'running' then lease_until end,
     attempt = coalesce($4, attempt),
+    started_at = case when $3 = 'waiting' and ${neverTrained} then null else started_at end,
     error = case when $3 = 'cancelled' then coalesce($5, error) else $5 end, -- keeps the last attempt's error
     ended_at = case when $6 then now() end,
     checkpoint_id = case when $6 then null else checkpoint_id end,

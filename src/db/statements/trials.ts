@@ -1,3 +1,4 @@
+import { CANDIDATES_OF_FAMILY } from '../../domain/ensembles/rule.ts';
 import type { Knobs } from '../../domain/hyper-space.ts';
 import type { TrialState } from '../../domain/state.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
@@ -15,6 +16,10 @@ export interface TrialRow {
   seed: number;
   state: TrialState;
   stopRequested: boolean;
+  /** Since that was requested; null if it was not. */
+  stoppingMs: number | null;
+  /** Id of the process that trains it, or did last. */
+  worker: number | null;
   epoch: number;
   epochs: number | null;
   /** Seconds that the whole trial takes on one worker; 0 if it is quick, null before that is measured. */
@@ -37,19 +42,29 @@ export interface TrialRow {
   /** Number of the trial that contributed most of them, and the share contributed by all. */
   parent: number | null;
   warmShare: number | null;
-  /** Validation score of each epoch reported. */
+  /** Validation score of each epoch reported; of most of the ended trials of a large study only the best score. */
   scores: number[];
 }
 
+/** Ended trials of a family with which a running one is compared epoch by epoch: the last ones. */
+const MAX_PEERS = 100;
+
+/** A study's trials. It is read at each tick, so the scores of all epochs are not read of all of them: of those that are open, of peers, and of possible members. */
 export function selectTrials(on: Queryable, studyId: number): Promise<TrialRow[]> {
   const sql = `
-    select t.id, t.number, t.family, t.knobs, t.seed, t.state, t.stop_requested as "stopRequested", t.epoch, t.epochs,
+    select t.id, t.number, t.family, t.knobs, t.seed, t.state, t.stop_requested as "stopRequested", t.epoch, t.epochs, t.worker,
+      (extract(epoch from now() - t.stop_requested_at) * 1000)::float8 as "stoppingMs",
       t.full_seconds as "fullSeconds", t.rung, t.rung_size as "rungSize", t.planned_seconds as "plannedSeconds", t.refits, t.seconds::float8 as seconds,
       t.score, t.error, t.params_id is not null as "hasParams", t.validation_hash as "validationHash",
       t.start as "initialWeights", (select p.number from rafiki.trial p where p.id = t.parent_id) as parent, t.warm_share as "warmShare",
-      array(select r.score from rafiki.report r where r.trial_id = t.id order by r.epoch) as scores
-    from rafiki.trial t where t.study_id = $1 order by t.number`;
-  return on.query(sql, [studyId]);
+      case when t.ended_at is null or row_number() over latest <= $2 or row_number() over best <= $3
+           then array(select r.score from rafiki.report r where r.trial_id = t.id order by r.epoch)
+           else array_remove(array[t.score], null) end as scores
+    from rafiki.trial t where t.study_id = $1
+    window latest as (partition by t.family order by t.number desc),
+      best as (partition by t.family order by t.params_id is null, t.score desc nulls last, t.id)
+    order by t.number`;
+  return on.query(sql, [studyId, MAX_PEERS, CANDIDATES_OF_FAMILY]);
 }
 
 export interface NewTrial {
@@ -104,7 +119,9 @@ export async function insertTrial(on: Queryable, trial: NewTrial): Promise<boole
 
 /** One that waits is ended by the next worker. */
 export async function requestStop(on: Queryable, trialId: number): Promise<void> {
-  const sql = `update rafiki.trial set stop_requested = true where id = $1 and state in ('waiting', 'running')`;
+  const sql = `
+    update rafiki.trial set stop_requested = true, stop_requested_at = coalesce(stop_requested_at, now())
+    where id = $1 and state in ('waiting', 'running')`;
   await on.query(sql, [trialId]);
 }
 
@@ -115,20 +132,30 @@ export interface Ownership {
   processId: number;
 }
 
-/**
- * Extends the lease, and returns whether the trial is to stop, and whether its study is paused; undefined if another process has the
- * trial, it was cancelled, or its study has ended.
- */
+/** What a worker learns of its trial with each heartbeat. */
+interface Lease {
+  /** Whether the trial is to stop. */
+  stop: boolean;
+  /** Whether its study is paused. */
+  paused: boolean;
+  /** Until the study's max_time has passed; negative after it. */
+  secondsLeft: number;
+}
+
+/** Extends the lease; undefined if another process has the trial, it was cancelled, or its study has ended. */
 export async function renewLease(
   on: Queryable,
   { trialId, attempt, processId }: Ownership,
-): Promise<{ stop: boolean; paused: boolean } | undefined> {
+): Promise<Lease | undefined> {
   const sql = `
     update rafiki.trial t set lease_until = now() + $4 * interval '1 ms', overdue_looks = 0
-    where id = $1 and attempt = $2 and process_id = $3 and state = 'running'
-      and exists (select from rafiki.study s where s.id = t.study_id and s.state in ('queued', 'running'))
-    returning stop_requested as stop, (select s.paused_at is not null from rafiki.study s where s.id = t.study_id) as paused`;
-  const [row] = await on.query<{ stop: boolean; paused: boolean }>(sql, [trialId, attempt, processId, LEASE_MS]);
+    from rafiki.study s
+    where t.id = $1 and t.attempt = $2 and t.process_id = $3 and t.state = 'running'
+      and s.id = t.study_id and s.state in ('queued', 'running')
+    returning t.stop_requested as stop, s.paused_at is not null as paused,
+      extract(epoch from s.max_time - rafiki._study_time(
+        (select min(b.started_at) from rafiki.trial b where b.study_id = s.id), s.paused_at, s.paused_for))::float8 as "secondsLeft"`;
+  const [row] = await on.query<Lease>(sql, [trialId, attempt, processId, LEASE_MS]);
   return row;
 }
 
@@ -139,7 +166,7 @@ const checkpoint = `
   ), replaced as (
     delete from rafiki.params p using before b where p.id = b.checkpoint_id and p.id <> $4
   )
-  update rafiki.trial t set checkpoint_id = $4, checkpoint_attempt = $2 from before b where t.id = b.id returning t.id`;
+  update rafiki.trial t set checkpoint_id = $4, checkpoint_attempt = $2, checkpoint_epoch = epoch from before b where t.id = b.id returning t.id`;
 
 /** Sets the newest checkpoint and deletes the previous one; false if the process no longer owns the trial. */
 export async function setCheckpoint(
@@ -178,14 +205,17 @@ export interface OverdueTrial {
   processId: number | null;
   /** Number of checks at which the lease had expired, including this one. */
   checks: number;
+  /** Whether it ends later than any lease that is given now: the clock of the database was set back. Its worker may be alive. */
+  isAhead: boolean;
 }
 
-/** Running trials whose lease has expired; counts this check for each. */
+/** Running trials whose lease has expired, or was given before the clock was set back; counts this check for each. */
 export function countOverdue(on: Queryable): Promise<OverdueTrial[]> {
   const sql = `
-    update rafiki.trial set overdue_looks = overdue_looks + 1 where state = 'running' and lease_until < now()
-    returning id, attempt, process_id as "processId", overdue_looks as checks`;
-  return on.query(sql);
+    update rafiki.trial set overdue_looks = overdue_looks + 1
+    where state = 'running' and lease_until not between now() and now() + 2 * $1 * interval '1 ms'
+    returning id, attempt, process_id as "processId", overdue_looks as checks, lease_until > now() as "isAhead"`;
+  return on.query(sql, [LEASE_MS]);
 }
 
 /** Trials that wait or run although their study has ended; each state has its own index. */

@@ -1,8 +1,8 @@
 import { greedyWeights, type Uniform } from './greedy-weights.ts';
-import { type JudgedPart, type Panel, type PanelEnsemble, type PanelMember, spread } from './panel.ts';
+import { type Panel, type PanelEnsemble, type PanelMember, type ScoredPart, spread } from './panel.ts';
 import { type EnsembleRule, MAX_MEMBERS, unweighted } from './rule.ts';
 
-/** Parts of the validation rows: an ensemble is fitted to all but one, and judged on that one. */
+/** Parts of the validation rows: an ensemble is fitted to all but one, and scored on that one. */
 const FOLDS = 5;
 
 /** Fewer validation rows say nothing about weights. */
@@ -35,30 +35,30 @@ export interface ChosenEnsemble extends PanelEnsemble {
 export function chooseEnsemble(panel: Panel, options: ChoiceOptions): ChosenEnsemble {
   const { rules, uniform } = options;
   const folds = foldsOf(panel.rows, uniform);
-  const judged = rules.map((rule) => judge(panel, { rule, folds, ...options }));
-  const chosen = judged.reduce((first, other) => (isPreferred(other, first) ? other : first));
+  const scored = rules.map((rule) => scoreRule(panel, { rule, folds, ...options }));
+  const chosen = scored.reduce((first, other) => (isPreferred(other, first) ? other : first));
   return { ...fitEnsemble(panel, chosen.rule, { ...options, rows: allRows(panel) }), score: chosen.score };
 }
 
-interface JudgedRule {
+interface ScoredRule {
   rule: EnsembleRule;
   score: number;
   /** On each part. */
   scores: number[];
 }
 
-function judge(
+function scoreRule(
   panel: Panel,
   { rule, folds, ...options }: ChoiceOptions & { rule: EnsembleRule; folds: readonly Int32Array[] },
-): JudgedRule {
-  const parts = folds.map((rows, held): JudgedPart => {
+): ScoredRule {
+  const parts = folds.map((rows, held): ScoredPart => {
     const others = Int32Array.from(folds.flatMap((fold, f) => (f === held ? [] : Array.from(fold)))).sort();
     return { rows, ensemble: fitEnsemble(panel, rule, { ...options, rows: others }) };
   });
   return { rule, score: panel.score(parts), scores: parts.map((part) => panel.score([part])) };
 }
 
-function isPreferred(one: JudgedRule, other: JudgedRule): boolean {
+function isPreferred(one: ScoredRule, other: ScoredRule): boolean {
   if (one.rule === 'best' && one.score === other.score) return true;
   const differences = one.scores.map((score, f) => score - (other.scores[f] as number));
   const mean = differences.reduce((sum, value) => sum + value, 0) / FOLDS;

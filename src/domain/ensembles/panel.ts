@@ -1,10 +1,10 @@
 import type { Metric } from '../metrics.ts';
 import type { EnsembleRule, MemberWeight } from './rule.ts';
 
-/** What candidates for an ensemble answered on the same validation rows, and what is true of them: ensembles are fitted to it and judged by it. */
+/** What candidates for an ensemble answered on the same validation rows, and what is true of them: ensembles are fitted to it and scored by it. */
 export interface Panel {
   readonly candidates: number;
-  /** Validation rows that can be judged. */
+  /** Validation rows that can be scored. */
   readonly rows: number;
   readonly effort: FitEffort;
   /** By which a candidate's probabilities are calibrated on these rows; 1 for what has none. */
@@ -12,7 +12,7 @@ export interface Panel {
   /** The function that weights are fitted by. */
   lossOf(temperatures: readonly number[]): EnsembleLoss;
   /** The score of answers that come from several ensembles, each for its rows, in [0, 1], larger is better; `metric`: default the task's. */
-  score(parts: readonly JudgedPart[], metric?: Metric): number;
+  score(parts: readonly ScoredPart[], metric?: Metric): number;
 }
 
 /** The loss of a weighted ensemble on some rows, which may repeat; a candidate counts as often as `counts` says. */
@@ -38,7 +38,7 @@ export interface PanelEnsemble {
   members: readonly PanelMember[];
 }
 
-export interface JudgedPart {
+export interface ScoredPart {
   rows: Int32Array;
   ensemble: PanelEnsemble;
 }

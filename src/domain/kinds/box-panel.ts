@@ -1,7 +1,7 @@
 import { type Detection, hitsInImage, type ImageHits, meanPrecision } from '../average-precision.ts';
 import { fuseBoxes } from '../ensembles/box-fusion.ts';
 import { keptRows } from '../ensembles/kept-answers.ts';
-import type { EnsembleLoss, FitEffort, JudgedPart, Panel, PanelEnsemble } from '../ensembles/panel.ts';
+import type { EnsembleLoss, FitEffort, Panel, PanelEnsemble, ScoredPart } from '../ensembles/panel.ts';
 import type { Box } from '../task.ts';
 
 /** Fusing the boxes of 256 images takes some ten milliseconds, and each of some hundred combinations is fused once. */
@@ -104,7 +104,7 @@ export class BoxPanel implements Panel {
     };
   }
 
-  score(parts: readonly JudgedPart[]): number {
+  score(parts: readonly ScoredPart[]): number {
     return this.#precision(
       parts.flatMap(({ rows, ensemble }) => {
         const members = membersOf(ensemble);

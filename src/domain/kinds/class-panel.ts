@@ -1,5 +1,5 @@
 import { KeptProbabilities, keptRows } from '../ensembles/kept-answers.ts';
-import type { EnsembleLoss, FitEffort, JudgedPart, Panel, PanelEnsemble, PanelMember } from '../ensembles/panel.ts';
+import type { EnsembleLoss, FitEffort, Panel, PanelEnsemble, PanelMember, ScoredPart } from '../ensembles/panel.ts';
 import { bestTemperature, MIN_PROBABILITY, power } from '../ensembles/temperature.ts';
 import type { Metric } from '../metrics.ts';
 import { majorityVote } from '../vote.ts';
@@ -11,7 +11,7 @@ const effort: FitEffort = { steps: 20, bags: 10, rows: 2000 };
 const MAX_PROBABILITIES = 2 ** 23;
 
 /** What an ensemble says of rows. */
-export interface JudgedClasses {
+export interface ScoredClasses {
   predicted: Uint16Array;
   /** What is true of them. */
   actual: Uint16Array;
@@ -23,7 +23,7 @@ interface ClassPanelOptions {
   classes: number;
   /** Whether a metric needs probabilities. */
   needsProbabilities(metric: Metric | undefined): boolean;
-  scoreOf(judged: JudgedClasses, metric: Metric | undefined): number;
+  scoreOf(scored: ScoredClasses, metric: Metric | undefined): number;
   /** The study's; the default of `score`. */
   metric?: Metric | undefined;
 }
@@ -79,19 +79,19 @@ export class ClassPanel implements Panel {
     };
   }
 
-  score(parts: readonly JudgedPart[], metric = this.#options.metric): number {
+  score(parts: readonly ScoredPart[], metric = this.#options.metric): number {
     const { classes, needsProbabilities, scoreOf } = this.#options;
     const total = parts.reduce((sum, { rows }) => sum + rows.length, 0);
     const isDense = needsProbabilities(metric);
     const every = isDense ? Math.ceil((total * classes) / MAX_PROBABILITIES) : 1;
-    const judged = parts.map(({ rows, ensemble }) => {
+    const scored = parts.map(({ rows, ensemble }) => {
       const some = every <= 1 ? rows : rows.filter((_, place) => place % every === 0);
-      return this.#judge(some, ensemble, isDense);
+      return this.#answersOf(some, ensemble, isDense);
     });
-    return scoreOf(joined(judged), metric);
+    return scoreOf(joined(scored), metric);
   }
 
-  #judge(rows: Int32Array, ensemble: PanelEnsemble, isDense: boolean): JudgedClasses {
+  #answersOf(rows: Int32Array, ensemble: PanelEnsemble, isDense: boolean): ScoredClasses {
     const { classes } = this.#options;
     const actual = Uint16Array.from(rows, (row) => this.#truth[row] as number);
     const predicted = new Uint16Array(rows.length);
@@ -175,10 +175,10 @@ function mostProbable(kept: KeptProbabilities, row: number): number {
   return kept.label(row, best);
 }
 
-function joined(parts: readonly JudgedClasses[]): JudgedClasses {
+function joined(parts: readonly ScoredClasses[]): ScoredClasses {
   const rows = parts.reduce((sum, part) => sum + part.actual.length, 0);
   const numbers = parts.reduce((sum, part) => sum + (part.probabilities?.length ?? 0), 0);
-  const all: JudgedClasses = {
+  const all: ScoredClasses = {
     predicted: new Uint16Array(rows),
     actual: new Uint16Array(rows),
     probabilities: numbers === 0 ? null : new Float32Array(numbers),

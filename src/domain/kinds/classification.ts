@@ -6,7 +6,7 @@ import { accuracy, areaUnderCurve, argmax, logLoss, type Metric, type MetricOf, 
 import type { Labels } from '../task.ts';
 import type { TensorData } from '../tensor.ts';
 import { majorityVote, majorityVotes } from '../vote.ts';
-import { ClassPanel, type JudgedClasses } from './class-panel.ts';
+import { ClassPanel, type ScoredClasses } from './class-panel.ts';
 import {
   type AnsweredBatch,
   type AnswerMaker,
@@ -90,7 +90,7 @@ export const classification: TaskKind = {
     if (members.some(({ kept }) => kept.length === 0)) return undefined;
     const kept = members.map((member) => member.kept);
     const needsProbabilities = (by: Metric = 'accuracy'): boolean => !isOfClasses(by);
-    const scoreOf = ({ predicted, actual, probabilities }: JudgedClasses, by: Metric = 'accuracy'): number =>
+    const scoreOf = ({ predicted, actual, probabilities }: ScoredClasses, by: Metric = 'accuracy'): number =>
       isOfClasses(by)
         ? ofClasses[by]({ predicted, actual, classes })
         : scoreOfProbabilities(by, probabilities ?? new Float32Array(0), actual);

@@ -28,7 +28,7 @@ export const detectionSize = 6;
 export const MAX_DETECTIONS = 100;
 
 /** Of one image: some ten thousand boxes. */
-const mostBoxesBytes = 2 ** 20;
+const MAX_BOXES_BYTES = 2 ** 20;
 
 /** Objects of lower scores are noise, even in details. */
 const leastScore = 0.05;
@@ -41,7 +41,7 @@ export const CLEAR_SCORE = 0.3;
  */
 export const detection: TaskKind = {
   readLabel(text) {
-    if (text.length > mostBoxesBytes) {
+    if (text.length > MAX_BOXES_BYTES) {
       throw new BadData('an image has too many boxes', {
         detail: `They have ${text.length} bytes; the limit is 1 MB.`,
       });

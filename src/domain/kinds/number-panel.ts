@@ -1,4 +1,4 @@
-import type { EnsembleLoss, FitEffort, JudgedPart, Panel } from '../ensembles/panel.ts';
+import type { EnsembleLoss, FitEffort, Panel, ScoredPart } from '../ensembles/panel.ts';
 import { type EnsembleRule, type MemberWeight, unweighted } from '../ensembles/rule.ts';
 import type { Metric } from '../metrics.ts';
 
@@ -53,7 +53,7 @@ export class NumberPanel implements Panel {
     };
   }
 
-  score(parts: readonly JudgedPart[], metric = this.#options.metric): number {
+  score(parts: readonly ScoredPart[], metric = this.#options.metric): number {
     const rows = parts.reduce((sum, part) => sum + part.rows.length, 0);
     const [answers, actual] = [new Float32Array(rows), new Float32Array(rows)];
     let at = 0;

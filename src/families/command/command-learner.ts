@@ -1,4 +1,4 @@
-import type { TensorData } from '../../domain/tensor.ts';
+import { MAX_STORED_TENSOR_BYTES, type TensorData } from '../../domain/tensor.ts';
 import type { FittedFeatures, TrainedModel, TrainedVariant, TrainingSpec } from '../../domain/training.ts';
 import type { PublishedWeights, RequestedTensor } from '../../domain/warm-start.ts';
 import { CorruptParams, FamilyFailed } from '../../errors/errors.ts';
@@ -12,7 +12,9 @@ import { wrong } from './wrong-message.ts';
 
 /** Of a file in the database: a server holds a model in memory on each thread. */
 const MAX_MODEL_BYTES = 2 ** 28;
-const MAX_CHECKPOINT_BYTES = 2 ** 30;
+/** It is stored as one tensor. */
+const MAX_CHECKPOINT_BYTES = MAX_STORED_TENSOR_BYTES;
+const MAX_WEIGHTS_BYTES = 2 ** 30;
 
 /** A command that is ready to train. */
 export interface StartedCommand {
@@ -141,7 +143,7 @@ export class CommandLearner implements Learner {
     const onnx = readWritten(folder, { what: 'model', name: model, maxBytes: MAX_MODEL_BYTES });
     const state = { what: 'checkpoint', name: checkpoint, maxBytes: MAX_CHECKPOINT_BYTES };
     if (hasCheckpoints) checkWritten(folder, state);
-    const file = { what: 'weights', name: weights, maxBytes: MAX_CHECKPOINT_BYTES };
+    const file = { what: 'weights', name: weights, maxBytes: MAX_WEIGHTS_BYTES };
     return {
       onnx,
       ...(hasCheckpoints ? { checkpoint: () => readWritten(folder, state) } : {}), // before the next epoch begins

@@ -1,4 +1,4 @@
-import { CorruptParams } from '../../errors/errors.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
 import { booleanKind } from './boolean.ts';
 import type { ColumnKind } from './column-kind.ts';
 import { intervalKind } from './interval.ts';
@@ -19,11 +19,11 @@ export const columnKinds: readonly ColumnKind[] = [
   listKind,
 ];
 
-/** Throws CorruptParams for an unknown name. */
+/** Throws EnvironmentUnfit for a name that only another version knows. */
 export function columnKind(name: string): ColumnKind {
   const kind = columnKinds.find((known) => known.name === name);
   if (kind !== undefined) return kind;
-  throw new CorruptParams('a column is of a kind that is unknown to this version', {
+  throw new EnvironmentUnfit('a column is of a kind that is unknown to this version', {
     detail: `kind "${name}"`,
     hint: 'Run the version of Rafiki that trained the model, or train it again.',
   });

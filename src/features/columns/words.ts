@@ -12,7 +12,7 @@ import { rememberLast } from './remember-last.ts';
 const MAX_CHARACTERS = 8_000_000;
 const MAX_TOKENS = 256;
 const WORD_CHARACTERS = 6;
-const MAX_COLUMNS = 50_000;
+const MAX_NGRAMS = 50_000;
 const FEW_TEXTS = 1000;
 /** A text's weights are normalised, so that the same regularisation suits most columns; the best of these is chosen. */
 const CANDIDATES = [0.25, 1, 4, 16];
@@ -29,7 +29,7 @@ export function fitWords(column: ColumnValues, rows: Int32Array, targets: Column
   const given = labelled(column, rows, targets);
   const state = fitWeightedNgrams(given.texts, {
     ...{ words: 2, characters: 4, characterNorm: 1, maxTokens: MAX_TOKENS, maxEntries: MAX_TOKENS * 16 },
-    ...{ minTexts: given.texts.length < FEW_TEXTS ? 1 : 2, maxColumns: MAX_COLUMNS },
+    ...{ minTexts: given.texts.length < FEW_TEXTS ? 1 : 2, maxColumns: MAX_NGRAMS },
   });
   const ngrams = new WeightedNgrams(state);
   const sparse = ngrams.rows(given.texts);

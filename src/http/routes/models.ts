@@ -104,6 +104,18 @@ export const modelRoutes = (models: UsableModels): HttpRoute[] => [
     },
   }),
   route({
+    method: 'DELETE',
+    path: '/v1/models/:model/versions/:version',
+    tag,
+    summary: 'Removes a version of a model of yours, as rafiki_drop_version',
+    params: Type.Object({ ...modelParams.properties, version: Type.String({ pattern: '^[0-9]{1,9}$' }) }),
+    answer: doneSchema,
+    async handle({ role, params }) {
+      await role.call('drop_version', params);
+      return { done: true };
+    },
+  }),
+  route({
     method: 'GET',
     path: '/v1/models/:model/file',
     tag,

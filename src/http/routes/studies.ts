@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox';
+import { MAX_TABLE_COLUMNS } from '../../domain/table.ts';
 import { UndefinedObject } from '../../errors/errors.ts';
 import type { HttpLimits } from '../limits.ts';
 import { type HttpRoute, route } from '../route.ts';
@@ -45,7 +46,7 @@ const studySchema = Type.Object(
 
 export type StudyAnswer = Static<typeof studySchema>;
 
-const texts = Type.Array(Type.String({ maxLength: 1000 }), { maxItems: 1600 });
+const texts = Type.Array(Type.String({ maxLength: 1000 }), { maxItems: MAX_TABLE_COLUMNS });
 /** What Postgres has as such. */
 const integer = Type.Integer({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1 });
 const timeSpan = Type.String({ maxLength: 100, description: 'an interval: 10 min' });

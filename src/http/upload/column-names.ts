@@ -1,13 +1,13 @@
 import { BadData } from '../../errors/errors.ts';
 
-/** Of a table in Postgres; rows are wide long before. */
-export const MAX_COLUMNS = 1000;
+/** A table of Postgres may have more, but rows are too wide long before. */
+export const MAX_UPLOADED_COLUMNS = 1000;
 const MAX_NAME_BYTES = 63;
 
 /** Throws {@link BadData}. The number is checked first: a header may have millions of names. */
 export function checkNames(names: string[]): string[] {
   if (names.length === 0) throw unusable('It has no columns.');
-  if (names.length > MAX_COLUMNS) throw unusable(`It has more than ${MAX_COLUMNS} columns.`);
+  if (names.length > MAX_UPLOADED_COLUMNS) throw unusable(`It has more than ${MAX_UPLOADED_COLUMNS} columns.`);
   const seen = new Set<string>();
   for (const name of names) {
     const isValid = name !== '' && !name.includes('\0') && Buffer.byteLength(name) <= MAX_NAME_BYTES;

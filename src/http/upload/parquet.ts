@@ -1,6 +1,7 @@
 import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { BadData, Cancelled, RequestTooLarge } from '../../errors/errors.ts';
+import { ownFile } from '../../runtime/disk/own-file.ts';
 import { LimitedProcess } from '../../runtime/limited/limited-process.ts';
 import { FairGate } from '../fair-gate.ts';
 import { checkNames } from './column-names.ts';
@@ -15,9 +16,7 @@ export interface ParquetFile {
   signal: AbortSignal | undefined;
 }
 
-/** Source files run through tsx, the build directly. */
-const isSource = import.meta.url.endsWith('.ts');
-const entry = new URL(isSource ? './parquet-child.ts' : './parquet-child.js', import.meta.url);
+const entry = ownFile(import.meta.url, './parquet-child');
 
 /** Of a process that reads a file: besides JavaScript's objects the file and a page that is unpacked; its priority, and its time for one part. */
 const MEMORY_BYTES = 1.5 * 2 ** 30;

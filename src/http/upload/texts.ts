@@ -10,7 +10,7 @@ import { BadData } from '../../errors/errors.ts';
 import { jsonExcess } from '../../runtime/frames/json-excess.ts';
 import { HttpRefusal } from '../error-answer.ts';
 import { boundedRows } from './bounded-rows.ts';
-import { checkNames, MAX_COLUMNS } from './column-names.ts';
+import { checkNames, MAX_UPLOADED_COLUMNS } from './column-names.ts';
 import { copyText } from './copy-text.ts';
 
 /** Of a row of CSV or a line of JSON: it is kept while it arrives. */
@@ -104,7 +104,7 @@ async function stageJsonLines(on: RoleTransaction, bytes: AsyncGenerator<Buffer>
   await on.copyIn('copy pg_temp._lines (line) from stdin', splitLines(bytes));
   const found = await on.query<{ name: string }>(
     `select k.key as name from (select n, line::json as doc from pg_temp._lines) l, json_each(l.doc) with ordinality k (key, value, place)
-     group by k.key order by min(l.n), min(k.place) limit ${MAX_COLUMNS + 1}`,
+     group by k.key order by min(l.n), min(k.place) limit ${MAX_UPLOADED_COLUMNS + 1}`,
   );
   const names = checkNames(found.map(({ name }) => name));
   await createStage(on, names.length);

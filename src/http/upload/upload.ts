@@ -12,7 +12,7 @@ import { loadImages } from './zipped-images.ts';
 export type UploadFormat = 'csv' | 'json-lines' | 'parquet' | 'zip';
 
 export interface UploadOptions {
-  /** Default: that of the role's name if there is one, else "public", as Postgres's default search path has it. */
+  /** Default: the role's own schema if it has one, else "public", as Postgres's default search path has it. */
   schema: string | undefined;
   table: string;
   format: UploadFormat;
@@ -59,8 +59,7 @@ const DUPLICATE_TABLE = '42P07';
 
 /** As rafiki._relation_named looks for names, so that a name means the table that was uploaded. */
 async function usualSchema(on: Queryable): Promise<string> {
-  const sql = `select coalesce((select n.nspname from pg_namespace n where n.nspname = current_user), 'public')::text as schema`;
-  const [row] = await on.query<{ schema: string }>(sql);
+  const [row] = await on.query<{ schema: string }>(`select coalesce(rafiki._own_schema(), 'public')::text as schema`);
   return row?.schema ?? 'public';
 }
 

@@ -24,9 +24,10 @@ export async function withFileLock<T>(
   file: string,
   signal: AbortSignal,
   work: () => Promise<T>,
-  times: LockTimes = DEFAULT_TIMES,
+  given: Partial<LockTimes> = {},
 ): Promise<T> {
   const mark = randomUUID();
+  const times = { ...DEFAULT_TIMES, ...given };
   await acquire(file, mark, { signal, ...times });
   const renewing = setInterval(() => void touch(file), times.renewMs);
   try {

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isSource } from '../disk/own-file.ts';
 import { fenceOf } from './fence.ts';
 
 /** Found from here, not from where the process works. */
@@ -54,13 +55,13 @@ export async function spawnLimited({
   cwd = '/',
   nice,
 }: SpawnLimits): Promise<SpawnedProcess> {
-  const isSource = entry.pathname.endsWith('.ts'); // runs through tsx, the build directly
-  const addresses = memoryBytes + BASE_ADDRESS_BYTES + (isSource ? SOURCE_ADDRESS_BYTES : 0);
+  const needsTsx = isSource(entry);
+  const addresses = memoryBytes + BASE_ADDRESS_BYTES + (needsTsx ? SOURCE_ADDRESS_BYTES : 0);
   // WebAssembly would reserve 10 GB of addresses to find accesses outside of its memory
   const options = [`--max-old-space-size=${HEAP_MB}`, '--disable-wasm-trap-handler'];
-  const node = [process.execPath, ...options, ...(isSource ? ['--import', tsx()] : [])];
+  const node = [process.execPath, ...options, ...(needsTsx ? ['--import', tsx()] : [])];
   const kilobytes = String(Math.ceil(addresses / 1024));
-  const limited = ['/bin/sh', '-c', LAUNCHER, 'sh', kilobytes, isSource ? '0' : '1', String(nice)];
+  const limited = ['/bin/sh', '-c', LAUNCHER, 'sh', kilobytes, needsTsx ? '0' : '1', String(nice)];
   const [file = '', ...args] = [...limited, ...(await fenceOf(reads)), ...node, fileURLToPath(entry)];
   const child = spawn(file, args, {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
 import { createVectorMemory } from '../../encoders/vector-cache.ts';
-import { ShuttingDown } from '../../errors/errors.ts';
+import { serverStopping } from '../../errors/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import type { Subset } from '../policies/policy.ts';
@@ -50,7 +50,7 @@ export class InferenceThreads implements Service {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    const stopping = new ShuttingDown('the prediction server is stopping');
+    const stopping = serverStopping();
     for (const batch of this.#waiting.splice(0)) batch.reject(stopping);
     await Promise.all(this.#threads.map((thread) => thread.stop(stopping)));
     this.#threads = [];
@@ -80,7 +80,7 @@ export class InferenceThreads implements Service {
     try {
       if (first !== undefined) await this.#loadOn(first, id, files);
     } catch (error) {
-      this.#models.delete(id);
+      await this.unload(id); // if the thread died, its heir loads it
       throw error;
     }
     return id;
@@ -166,14 +166,26 @@ export class InferenceThreads implements Service {
     return thread;
   }
 
-  /** Loads a dead thread's models on another thread; if one cannot be loaded, its batches fail with the reason. */
+  /** Loads a dead thread's models on another thread. Where one cannot be loaded, its waiting batches fail with the reason, and later ones without it. */
   #moveModels(target: ThreadHandle, ids: ReadonlySet<number>): void {
     for (const id of ids) {
       const files = this.#models.get(id);
       if (files === undefined || target.loaded.has(id)) continue;
       target.loaded.add(id);
-      target.order({ kind: 'load', id, files }).catch(() => undefined);
+      target
+        .order({ kind: 'load', id, files })
+        .catch((error: unknown) => {
+          if (this.#threads.includes(target)) this.#failWaiting(id, error); // else its own heir has them
+        })
+        .finally(() => this.#next());
     }
-    target.whenIdle(() => this.#next());
+    this.#next();
+  }
+
+  #failWaiting(model: number, error: unknown): void {
+    if (this.#stopped) return;
+    this.#logger.warn({ err: String(error) }, 'a model of a dead thread cannot be loaded on another one');
+    for (const { id, reject } of this.#waiting) if (id === model) reject(error);
+    this.#waiting = this.#waiting.filter(({ id }) => id !== model);
   }
 }

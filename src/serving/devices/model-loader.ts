@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { DeploymentRow } from '../../db/statements/serving/deployments.ts';
 import { inputOf, outputOf } from '../../domain/task.ts';
 import type { ModelFiles } from '../../params/model-files.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import { ForeignDevice } from '../foreign/foreign-device.ts';
 import type { OwnerProcesses } from '../foreign/owner-processes.ts';
 import type { ServedFleet } from '../policies/fleet.ts';
@@ -23,6 +24,7 @@ export interface ModelLoaderOptions {
   processes: OwnerProcesses;
   /** For measurements only. */
   synthetic: SyntheticTiming | null;
+  logger: Logger;
 }
 
 export interface LoadTarget {
@@ -63,6 +65,7 @@ export class ModelLoader {
       onBytes: (more) => {
         stat.bytes += more;
       },
+      logger: this.#options.logger,
     });
   }
 

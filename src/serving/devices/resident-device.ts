@@ -1,6 +1,7 @@
 import { InvalidState } from '../../errors/errors.ts';
 import { isMachineFault } from '../../errors/machine-fault.ts';
 import { backoffMs } from '../../runtime/backoff.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import { createRng } from '../../runtime/rng.ts';
 import type { Subset } from '../policies/policy.ts';
 import type { BatchResult, Device, ExplainedEnsemble } from './device.ts';
@@ -42,6 +43,7 @@ export interface ResidentDeviceOptions {
   onLoad(): void;
   /** The memory of the model has changed by `more` bytes, which may be negative. */
   onBytes(more: number): void;
+  logger: Logger;
 }
 
 /** Rows after which a model grows: models that are rarely used take little memory and load quickly. */
@@ -163,9 +165,9 @@ export class ResidentDevice implements Device, MemoryEntry {
     await this.#options.memory.remove(this);
   }
 
-  /** Stays as it is if other models have more value, or on an error. */
+  /** Stays as it is if other models have more value; on an error until it is loaded again. */
   #grow(loaded: LoadedDevice): void {
-    const { memory, onBytes } = this.#options;
+    const { memory, onBytes, logger } = this.#options;
     this.#rowsSinceLoad = Number.NEGATIVE_INFINITY;
     const more = this.#grownBytes - this.bytes;
     const grow = async (): Promise<void> => {
@@ -179,7 +181,7 @@ export class ResidentDevice implements Device, MemoryEntry {
       (hasGrown) => {
         if (!hasGrown) this.#rowsSinceLoad = 0;
       },
-      () => undefined,
+      (error: unknown) => logger.warn({ err: String(error) }, `${this.name} cannot use more threads`),
     );
   }
 

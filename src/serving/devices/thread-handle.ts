@@ -1,20 +1,20 @@
 import { Worker } from 'node:worker_threads';
 import { computing } from '../../engine/computing.ts';
-import { BadData, EnvironmentUnfit, NotSupported } from '../../errors/errors.ts';
+import { EnvironmentUnfit } from '../../errors/errors.ts';
 import type { ErrorReport, RafikiError } from '../../errors/rafiki-error.ts';
+import { reportedError } from '../../errors/reported.ts';
+import { isSource, ownFile } from '../../runtime/disk/own-file.ts';
 import type { MemberOutput } from './device.ts';
 import type { Report, ThreadData, ThreadOrder } from './thread-orders.ts';
 
+const threadFile = ownFile(import.meta.url, './inference-thread');
 /** Node 20 cannot start a thread from TypeScript: without the build, batches run on the main thread. */
-const threadFile = new URL('./inference-thread.js', import.meta.url);
-/** Whether this is the build. */
-export const built = !import.meta.url.endsWith('.ts');
+export const built = !isSource(threadFile);
 
 /** One worker thread; it executes its orders in sequence. */
 export class ThreadHandle {
   readonly #worker: Worker;
   readonly #orders: { resolve(outputs: MemberOutput[]): void; reject(error: unknown): void }[] = [];
-  #onIdle: (() => void) | undefined;
   /** Models that it has, or will have after its pending orders. */
   readonly loaded = new Set<number>();
   answered = 0;
@@ -42,11 +42,6 @@ export class ThreadHandle {
     return this.#orders.length === 0;
   }
 
-  whenIdle(callback: () => void): void {
-    if (this.idle) callback();
-    else this.#onIdle = callback;
-  }
-
   order(order: ThreadOrder): Promise<MemberOutput[]> {
     return new Promise((resolve, reject) => {
       if (this.idle) this.#worker.ref(); // otherwise the process could exit before the reply
@@ -64,20 +59,19 @@ export class ThreadHandle {
     const order = this.#orders.shift();
     this.answered++;
     if (report.ok) order?.resolve(report.outputs);
-    else order?.reject(errorOf(report.error));
-    if (this.idle) {
-      this.#worker.unref();
-      this.#onIdle?.();
-      this.#onIdle = undefined;
-    }
+    else order?.reject(orderError(report.error));
+    if (this.idle) this.#worker.unref();
   }
 }
 
-/** Converts the error of an order: the input's fault, the model's, or the thread's. */
-function errorOf({ sqlstate, message, detail, hint }: ErrorReport): RafikiError {
-  const options = { ...(detail === undefined ? {} : { detail }), ...(hint === undefined ? {} : { hint }) };
-  if (sqlstate === '0A000') return new NotSupported(message, options);
-  return sqlstate === '22000' ? new BadData(message, options) : new EnvironmentUnfit(message, options);
+/** What the input or the model is at fault for, on any machine: bad data, parameters, what is not supported, corrupt parameters. */
+const sameElsewhere = new Set(['22000', '22023', '0A000', 'XX001']);
+
+/** The error of an order that a thread has reported; any other than the input's or the model's is this machine's. */
+export function orderError(report: ErrorReport): RafikiError {
+  if (sameElsewhere.has(report.sqlstate)) return reportedError(report);
+  const { message, ...options } = report;
+  return new EnvironmentUnfit(message, options);
 }
 
 export const died = (cause: Error): EnvironmentUnfit =>

@@ -1,3 +1,5 @@
+import { checkedModelBytes } from '../../engine/model-file.ts';
+import { ShuttingDown } from '../../errors/errors.ts';
 import type { BatchResult, ExplainedEnsemble } from '../devices/device.ts';
 import type { EnsembleFiles } from '../devices/replica.ts';
 import type { LoadedDevice } from '../devices/resident-device.ts';
@@ -27,7 +29,15 @@ export class ForeignDevice implements LoadedDevice {
   }
 
   static async load(process: OwnerProcess, files: EnsembleFiles, form: AnswerForm): Promise<ForeignDevice> {
-    return new ForeignDevice(process, form, await process.load(files));
+    try {
+      return new ForeignDevice(process, form, await process.load(files));
+    } catch (error) {
+      if (error instanceof ShuttingDown) throw error;
+      // the process, whose word is not taken, could neither delete a damaged file nor blame this machine
+      for (const { encoder, ...file } of files.models)
+        for (const read of [file, encoder]) if (read !== undefined) await checkedModelBytes(read);
+      throw error;
+    }
   }
 
   get isFree(): boolean {

@@ -1,5 +1,6 @@
 import { MAX_SPEC_BYTES } from '../../domain/import-limits.ts';
 import { detectionSize, MAX_DETECTIONS } from '../../domain/kinds/detection.ts';
+import { MAX_TABLE_COLUMNS } from '../../domain/table.ts';
 import type { OutputKind } from '../../domain/task.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import { readReport } from '../../errors/reported.ts';
@@ -30,8 +31,6 @@ export interface OwnerAnswer {
   sample?: string;
 }
 
-/** Parts of an explanation: columns of a table of Postgres, or else words, of which a text has fewer than characters. */
-const MAX_COLUMNS = 1600;
 /** Of an error, or of the JSON around outputs. */
 const WORD_BYTES = 2 ** 17;
 /** Long texts of an error. */
@@ -53,10 +52,10 @@ export function answersOfMembers({ kind, classes }: AnswerForm, subset: Subset, 
     : { outputs, maxNumbers: numbers, fits: (given) => given === numbers };
 }
 
-/** Of each order of an explanation. */
+/** Of each order of an explanation, whose parts are columns, or else words, of which a text has fewer than characters. */
 export const explanationsOf = (orders: readonly string[]): ExpectedAnswer => ({
   outputs: orders.length,
-  maxNumbers: orders.reduce((most, { length }) => Math.max(most, length), EXPLANATION_HEAD + MAX_COLUMNS),
+  maxNumbers: orders.reduce((most, { length }) => Math.max(most, length), EXPLANATION_HEAD + MAX_TABLE_COLUMNS),
   fits: (numbers) => numbers >= EXPLANATION_HEAD,
 });
 

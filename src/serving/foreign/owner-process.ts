@@ -1,8 +1,9 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ExternalFailure, ShuttingDown } from '../../errors/errors.ts';
+import { ExternalFailure, serverStopping } from '../../errors/errors.ts';
 import { reportedError } from '../../errors/reported.ts';
 import { endError } from '../../foreign/process-end.ts';
+import { ownFile } from '../../runtime/disk/own-file.ts';
 import { LimitedProcess } from '../../runtime/limited/limited-process.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { BatchResult } from '../devices/device.ts';
@@ -18,8 +19,7 @@ import {
 } from './owner-answers.ts';
 import { OwnerFolder } from './owner-folder.ts';
 
-const isSource = import.meta.url.endsWith('.ts');
-const ownerChild = new URL(isSource ? './owner-child.ts' : './owner-child.js', import.meta.url);
+const ownerChild = ownFile(import.meta.url, './owner-child');
 
 /** A graph that takes longer to load would make calls after a restart wait for as long. */
 const LOAD_MS = 60_000;
@@ -191,17 +191,22 @@ export class OwnerProcess {
     const done = this.#last.then(work).finally(() => {
       this.usedMs = performance.now();
       if (--this.#pending > 0) return;
-      this.#idle = setTimeout(() => void this.end(), IDLE_MS);
+      this.#idle = setTimeout(() => this.#endIdle(), IDLE_MS);
       this.#idle.unref();
     });
     this.#last = done.catch(() => undefined);
     return done;
   }
 
+  #endIdle(): void {
+    const { owner, logger } = this.#options;
+    this.end().catch((error: unknown) => logger.warn({ owner, err: String(error) }, 'an idle process was not ended'));
+  }
+
   async #order(order: ThreadOrder, { limitMs, expected, files }: OrderBounds): Promise<OwnerAnswer> {
-    if (this.#isStopped) throw stopping();
+    if (this.#isStopped) throw serverStopping();
     const { process, folder } = this.#running ?? (await this.#options.admit(this, () => this.#start()));
-    if (this.#isStopped) throw stopping();
+    if (this.#isStopped) throw serverStopping();
     const limits = {
       limitMs,
       ...answerBounds(expected),
@@ -215,7 +220,7 @@ export class OwnerProcess {
       if ('outputs' in report) return report;
       throw reportedError(report.error);
     } catch (error) {
-      throw this.#isStopped ? stopping() : endError(error);
+      throw this.#isStopped ? serverStopping() : endError(error);
     }
   }
 
@@ -243,6 +248,3 @@ export class OwnerProcess {
     return this.#running;
   }
 }
-
-export const stopping = (): ShuttingDown =>
-  new ShuttingDown('the prediction server is stopping', { hint: 'Repeat the call: the next server will answer.' });

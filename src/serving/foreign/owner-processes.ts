@@ -1,11 +1,11 @@
-import { LimitReached } from '../../errors/errors.ts';
+import { LimitReached, serverStopping } from '../../errors/errors.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { fenceParts } from '../../runtime/limited/fence.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Service } from '../../runtime/service.ts';
 import { Machine } from '../machine/machine.ts';
 import { removeAbandonedFolders } from './owner-folder.ts';
-import { OwnerProcess, stopping } from './owner-process.ts';
+import { OwnerProcess } from './owner-process.ts';
 
 /** Processes that run at a time: one that is idle is ended for another owner's. */
 const MAX_PROCESSES = 8;
@@ -69,7 +69,7 @@ export class OwnerProcesses implements Service {
     this.#starting.add(process); // at once: others are admitted meanwhile
     try {
       await ended?.end();
-      if (this.#isStopped) throw stopping();
+      if (this.#isStopped) throw serverStopping();
       return await start();
     } finally {
       this.#starting.delete(process);

@@ -52,7 +52,7 @@ export class SpareTime {
     const { requests } = this.#options.queue;
     const most = Math.min(largestBatch - batch.rows, requests.deferred + requests.speculative);
     if (most <= 0) return 0;
-    const isHarmless = this.#judge(batch);
+    const isHarmless = this.#mayAdd(batch);
     let low = 0;
     let high = most;
     for (let more = most; low < high; more = (low + high + 1) >>> 1) {
@@ -100,7 +100,7 @@ export class SpareTime {
   }
 
   /** Whether so many rows may be added. */
-  #judge({ subset, rows, firstMs }: TimelyBatch): (more: number) => boolean {
+  #mayAdd({ subset, rows, firstMs }: TimelyBatch): (more: number) => boolean {
     const { queue: own, machine, fleet, clock, budgetMs } = this.#options;
     const nowMs = clock.nowMs();
     const rate = own.rate.at(nowMs);

@@ -3,10 +3,10 @@ import type { ModelRequest } from '../../protocol/request.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { RequestOutcome } from '../queue/queued-request.ts';
 import { DEFAULT_BUDGET_MS, type ServedModel } from '../served-model.ts';
-import { ArrayRequest, type ArrayRequestOptions } from './array-request.ts';
 import { checkInput } from './check-input.ts';
 import type { Deadline, TracedTerms } from './deadline.ts';
 import type { ClientOptions, ModelDirectory } from './model-directory.ts';
+import { RowsRequest, type RowsRequestOptions } from './rows-request.ts';
 
 /** The calls of one session, which can be cancelled. */
 export class SessionCalls {
@@ -42,9 +42,9 @@ export class SessionCalls {
     {
       signal,
       ...asked
-    }: Pick<ArrayRequestOptions, 'inputs' | 'wantsDetail' | 'role' | 'deadline'> & { signal?: AbortSignal },
+    }: Pick<RowsRequestOptions, 'inputs' | 'wantsDetail' | 'role' | 'deadline'> & { signal?: AbortSignal },
   ): Promise<(RequestOutcome | null)[]> {
-    const rows = new ArrayRequest(batcher, { ...asked, session: this, clock: this.#clock });
+    const rows = new RowsRequest(batcher, { ...asked, session: this, clock: this.#clock });
     const giveUp = (error: Cancelled): void => rows.abort(error);
     const onAbort = (): void => rows.abort(signal?.reason);
     this.#waiting.add(giveUp);

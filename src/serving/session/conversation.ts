@@ -198,11 +198,8 @@ export class PredictConversation implements Conversation {
   /** The reply, or after LONG_POLL_MS a ticket for it. */
   #replyOrTicket(reply: Promise<Reply>): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        reply.catch(() => undefined); // a ticket that is never redeemed fails silently
-        resolve(ticketReply(this.#keep(reply)));
-      }, LONG_POLL_MS);
-      reply.then(resolve, reject).finally(() => clearTimeout(timer));
+      const timer = setTimeout(() => resolve(ticketReply(this.#keep(reply))), LONG_POLL_MS);
+      reply.then(resolve, reject).finally(() => clearTimeout(timer)); // after the ticket, silently: it may never be redeemed
     });
   }
 

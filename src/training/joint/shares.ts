@@ -2,6 +2,7 @@ import { type JoinedRound, type Lead, rowsOfBasis, shareOf } from '../../domain/
 import type { TrainingSpec } from '../../domain/training.ts';
 import { Trainer } from '../../engine/trainer.ts';
 import { BadData } from '../../errors/errors.ts';
+import { allKnobs } from '../../models/knobs.ts';
 import { familyByName, isNetwork } from '../../models/registry.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { orderOf, trainShare } from '../epoch.ts';
@@ -53,8 +54,7 @@ export async function joinTraining(spec: TrainingSpec, lead: Lead, basis: string
   if (isNetwork(family)) return trainShares(spec, lead, basis);
   if (family.joins === undefined) throw new RangeError(`${family.name} is trained by one worker`);
   checkRows(spec.data);
-  const knobs = { ...family.space(spec.task).initial(), ...spec.knobs };
-  await family.joins({ ...spec, knobs }, new SameRows(lead, basis));
+  await family.joins({ ...spec, knobs: allKnobs(family, spec) }, new SameRows(lead, basis));
 }
 
 /** A leading worker whose rows are the same. */

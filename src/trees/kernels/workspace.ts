@@ -21,10 +21,10 @@ export interface WorkspaceOptions {
 
 const pageBytes = 65_536;
 /** What 32-bit addresses reach. */
-const mostPages = 65_536;
+const MAX_WASM_PAGES = 65_536;
 
 /** With less to do, a leaf is done before another thread is awake (20 to 50 µs): sums, and rows. */
-const leastShared = { sums: 100_000, rows: 50_000 };
+const MIN_SHARED = { sums: 100_000, rows: 50_000 };
 
 const [histogramNumber, partitionNumber] = [0, 1] as const;
 
@@ -65,7 +65,7 @@ export class Workspace {
     const bins = places.take(width * count);
     const first = places.take(histograms * entries * entryBytes);
     const pages = Math.ceil(places.end / pageBytes);
-    if (pages > mostPages) throw tooLarge(count, width, places.end);
+    if (pages > MAX_WASM_PAGES) throw tooLarge(count, width, places.end);
     const memory = sharedMemory(pages);
     const kernelPlaces = { derivatives, bins, goesLeft };
     const kernels = [histogramKernel(kernelPlaces, offsets), partitionKernel(kernelPlaces, width)];
@@ -95,7 +95,7 @@ export class Workspace {
   build(jobs: readonly HistogramJob[]): void {
     for (const { from, to, slot } of jobs) {
       const own = this.histogram(slot);
-      const parts = this.#parts(from, to, (to - from) * this.table.features.length >= leastShared.sums);
+      const parts = this.#parts(from, to, (to - from) * this.table.features.length >= MIN_SHARED.sums);
       const sums = parts.map((_, part) => (part === 0 ? own : (this.#histograms.at(-part) as Float64Array)).fill(0));
       this.#run(
         parts.map(([first, end], part) => {
@@ -111,7 +111,7 @@ export class Workspace {
   /** Puts the rows that go left before the others, keeping their order; returns where the others begin. */
   partition(from: number, to: number, feature: number, goesLeft: Uint8Array): number {
     this.#goesLeft.set(goesLeft);
-    const parts = this.#parts(from, to, to - from >= leastShared.rows);
+    const parts = this.#parts(from, to, to - from >= MIN_SHARED.rows);
     this.#run(
       parts.map(([first, end], part) => {
         const [rows, others] = [addressOf(this.rows, first), addressOf(this.#scratch, first)];

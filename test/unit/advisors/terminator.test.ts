@@ -56,6 +56,13 @@ describe('the bound on what more trials can gain', () => {
     ).toBe(0);
   });
 
+  test('is about the families that are searched, if others were better', () => {
+    const given = study(MIN_TRIALS, () => 0.99).map((trial) => ({ ...trial, family: 'given_up' }));
+    const tried = study(MIN_TRIALS, hill);
+    expect(regretBound(search, [...given, ...tried], error)).toBeGreaterThan(0); // not NaN
+    expect(regretBound(search, [...given, ...tried.slice(1)], error)).toBeNull();
+  });
+
   test('is unknown after few trials, and with nothing to tune', () => {
     expect(regretBound(search, study(MIN_TRIALS - 1, hill), error)).toBeNull();
     expect(regretBound({ ...search, overrides: { x: 0.5, y: 0.5 } }, study(30, hill), error)).toBeNull();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { BusyPoll } from '../../../src/bridge/busy-poll.ts';
-import { ManualClock } from '../../../src/runtime/clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

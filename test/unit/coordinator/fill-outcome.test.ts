@@ -10,9 +10,17 @@ const row = { place: '(0,1)', version: '7', error: { sqlstate: '22023', message:
 describe('the result of a fill function', () => {
   it('is parsed', () => {
     const error = { sqlstate: '42501', message: 'm', detail: 'd', hint: 'h' };
-    const said = { filled: 2, left: 1, to_come: 3, place: '16384;(0,1)', relation: 16384, error, unanswered: [row] };
+    const said = {
+      filled: 2,
+      left: 1,
+      to_come: 3,
+      place: '16384;16390;(0,1)',
+      relation: 16384,
+      error,
+      unanswered: [row],
+    };
     expect(read(said)).toEqual({
-      ...{ filled: 2, left: 1, remaining: 3, place: '16384;(0,1)', error },
+      ...{ filled: 2, left: 1, remaining: 3, place: '16384;16390;(0,1)', error },
       unanswered: [{ relation: 16384, ...row }],
     });
     expect(read({})).toEqual(nothing);
@@ -42,7 +50,7 @@ describe('the result of a fill function', () => {
     expect(read({ unanswered: [{ ...row, ...changed }, row] }).unanswered).toHaveLength(1);
   });
 
-  it.each(['1;(0,1) ', 'x;(0,1)', '12345678901;(0,1)', '1;(0,123456)', '(0,1)'])(
+  it.each(['1;2;(0,1) ', 'x;2;(0,1)', '12345678901;2;(0,1)', '1;2;(0,123456)', '1;(0,1)'])(
     'goes on at no place "%s"',
     (place) => {
       expect(read({ place }).place).toBeNull();

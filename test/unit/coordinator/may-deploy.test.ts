@@ -6,12 +6,15 @@ import {
   type ScoredVersion,
 } from '../../../src/coordinator/may-deploy.ts';
 
+const rows = Buffer.of(1);
 const aim = (changes: Partial<DeploymentGoal> = {}): DeploymentGoal => ({
   ...{ id: 7, deploy: true, replace: false, incumbentId: 1, incumbentScore: 0.8, incumbentTrained: null },
+  incumbentHash: rows,
   ...changes,
 });
 const made = (changes: Partial<ScoredVersion> = {}): ScoredVersion => ({
-  ...{ version: 2, score: 0.9, validationRows: 40, baselineScore: 0.5, deployedId: 1, furtherColumns: [] },
+  ...{ version: 2, score: 0.9, scoredRows: 40, baselineScore: 0.5, deployedId: 1, furtherColumns: [] },
+  validationHash: rows,
   ...changes,
 });
 
@@ -55,6 +58,12 @@ describe('a version does not replace', () => {
       /worse \(0\.9000 against 1\.0000\) than the deployed one, which was trained on 32 of these 40 rows;/,
     ],
     ['one that could not be scored', aim({ incumbentScore: null }), made(), /could not be scored/],
+    [
+      'one that was scored on other rows',
+      aim(),
+      made({ validationHash: Buffer.of(2) }),
+      /could not be scored on the same/,
+    ],
     ['one that was deployed meanwhile', aim(), made({ deployedId: 3 }), /another version/],
     ['one that was deployed first meanwhile', aim({ incumbentId: null }), made(), /another version/],
     ['one as good, where neither has learnt anything', aim({ incumbentScore: 0.5 }), made({ score: 0.5 }), /no better/],

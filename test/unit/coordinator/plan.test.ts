@@ -2,29 +2,22 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Advisor } from '../../../src/advisors/advisor.ts';
 import { random } from '../../../src/advisors/random.ts';
-import { type Action, MAX_PAUSE_MS, OVERTIME_MS, planStudy, QUEUE_MS } from '../../../src/coordinator/plan.ts';
+import {
+  type Action,
+  MAX_PAUSE_MS,
+  OVERTIME_MS,
+  planStudy,
+  QUEUE_MS,
+  STORING_MS,
+} from '../../../src/coordinator/plan.ts';
 import type { Study } from '../../../src/db/statements/studies.ts';
 import type { TrialRow } from '../../../src/db/statements/trials.ts';
 import type { TrialState } from '../../../src/domain/state.ts';
-import { MAX_FAILURES } from '../../../src/domain/study-limits.ts';
-import { familiesFor } from '../../../src/models/registry.ts';
+import { failed, kinds, plan, scored, search } from './planned.ts';
 import { newStudy, newTrial } from './study-rows.ts';
 
 const study = newStudy;
 const trial = newTrial;
-
-const scored = (score = 0.8): TrialRow =>
-  trial('completed', { score, hasParams: true, validationHash: Buffer.of(1), epoch: 4 });
-const failed = (sqlstate: string, message = 'no'): TrialRow => trial('failed', { error: { sqlstate, message } });
-
-const search = {
-  families: familiesFor('sentiment').map(({ name, space }) => ({ name, space: space('sentiment') })),
-  overrides: {},
-  seed: 1,
-};
-const plan = (trials: TrialRow[], changes: Partial<Study> = {}, idleWorkers = 1): Action[] =>
-  planStudy({ study: study(changes), trials, search, isSlow: false, idleWorkers }, random);
-const kinds = (actions: Action[]): string[] => actions.map(({ kind }) => kind);
 
 describe('the next actions of a study', () => {
   test('start it, unless it was cancelled before', () => {
@@ -164,7 +157,7 @@ describe('the next actions of a study', () => {
       expect(kinds(plan([left, scored(0.7)], over))).toEqual(['stop-trial']);
       expect(kinds(plan([left, scored(0.7)], over, 0))).toEqual(['cancel-trial']); // there is no worker
     }
-    expect(kinds(plan([left], { elapsedMs: 60_000 + OVERTIME_MS }))).toEqual(['cancel-trial']);
+    expect(kinds(plan([left], { elapsedMs: 60_000 + OVERTIME_MS }))).toEqual(['stop-trial']); // nobody was there to see it before
     expect(plan([left], { elapsedMs: 60_000, pausedMs: 1_000 })).toEqual([]); // nobody could take it
   });
 
@@ -176,10 +169,17 @@ describe('the next actions of a study', () => {
     ]);
   });
 
-  test('cut off a trial that goes on long after the time', () => {
-    expect(kinds(plan([trial('running', { stopRequested: true })], { elapsedMs: 60_000 + OVERTIME_MS }))).toEqual([
-      'cancel-trial',
-    ]);
+  test('cut off a trial that goes on long after the time, and after it was to stop', () => {
+    const late = { elapsedMs: 60_000 + OVERTIME_MS };
+    const stopping = (stoppingMs: number, changes: Partial<TrialRow> = {}): TrialRow =>
+      trial('running', { stopRequested: true, stoppingMs, ...changes });
+    expect(kinds(plan([stopping(OVERTIME_MS)], late))).toEqual(['cancel-trial']);
+    expect(plan([stopping(OVERTIME_MS - 1)], late)).toEqual([]);
+    expect(kinds(plan([trial('running')], late))).toEqual(['stop-trial']); // Postgres or the coordinator was away
+    const storing = stopping(OVERTIME_MS, { epoch: 4, score: 0.8 });
+    expect(plan([storing, scored(0.7)], late)).toEqual([]);
+    expect(kinds(plan([storing, scored(0.8)], late))).toEqual(['cancel-trial']);
+    expect(kinds(plan([{ ...storing, stoppingMs: STORING_MS }, scored(0.7)], late))).toEqual(['cancel-trial']);
   });
 
   test('fail it when no trial ended in time', () => {
@@ -194,25 +194,9 @@ describe('the next actions of a study', () => {
       'cancel-trial',
     ]);
     expect(kinds(plan([scored(0.89)], { targetScore: 0.9 }))).toEqual(['propose']);
-  });
-
-  test('fail it at once when the data is at fault, and take along what is open', () => {
-    expect(plan([failed('42501'), trial('running'), trial('waiting')])).toMatchObject([
-      { kind: 'cancel-trial' },
-      { kind: 'cancel-trial' },
-      { kind: 'fail', error: { sqlstate: '42501' } },
-    ]);
-  });
-
-  test.each(['08006', '53100', '58030'])('go on when a worker was at fault (%s)', (sqlstate) => {
-    expect(kinds(plan([failed(sqlstate)]))).toEqual(['propose']);
-  });
-
-  test('try other knobs when one trial diverged, and give up after a few without a score', () => {
-    const diverged = Array.from({ length: MAX_FAILURES }, () => failed('22003'));
-    expect(kinds(plan(diverged.slice(1)))).toEqual(['propose']);
-    expect(kinds(plan(diverged, { maxTrials: 9 }))).toEqual(['fail']);
-    expect(kinds(plan([...diverged, scored()], { maxTrials: 9 }))).toEqual(['propose']);
+    expect(kinds(plan([trial('running', { epoch: 1, score: 0.9 })], { targetScore: 0.9 }))).toEqual(['stop-trial']);
+    for (const state of ['failed', 'cancelled'] as const)
+      expect(kinds(plan([trial(state, { score: 0.95 })], { targetScore: 0.9 }))).toEqual(['propose']);
   });
 
   test('begin trials of a collaborative study from published weights, but for the share α', () => {
@@ -308,11 +292,6 @@ describe('the next actions of a study', () => {
     expect(kinds(plan(equal, closed))).toEqual(['conclude']);
   });
 
-  test('report the error that most trials had', () => {
-    const trials = [failed('22003', 'rare'), failed('XX000', 'common'), failed('XX000', 'common')];
-    expect(plan(trials, { maxTrials: 3 })).toMatchObject([{ kind: 'fail', error: { message: 'common' } }]);
-  });
-
   test('cancel it with its open trials', () => {
     expect(kinds(plan([scored(), trial('running'), trial('waiting')], { cancelRequested: true }))).toEqual([
       'cancel-trial',
@@ -378,6 +357,7 @@ describe('a study that is paused', () => {
   });
 
   test('ends with what it has after so long, and at once where it is cancelled', () => {
+    expect(kinds(plan([], { state: 'queued', pausedMs: MAX_PAUSE_MS }))).toEqual(['cancel']);
     expect(plan([scored()], { pausedMs: MAX_PAUSE_MS })).toEqual([{ kind: 'conclude' }]);
     expect(plan([scored()], { pausedMs: 1, cancelRequested: true })).toEqual([{ kind: 'cancel' }]);
   });

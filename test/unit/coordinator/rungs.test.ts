@@ -190,8 +190,11 @@ describe('a study whose trials take long', () => {
   });
 
   test('continues no trial that has failed to continue three times', () => {
+    const diverged = { sqlstate: '22003', message: 'the loss is not a number' };
     const failures = (count: number): TrialRow[] =>
-      Array.from({ length: count }, (_, i) => newTrial('failed', { id: 9 + i, number: 3 + i, rung: 2 }));
+      Array.from({ length: count }, (_, i) =>
+        newTrial('failed', { id: 9 + i, number: 3 + i, rung: 2, error: diverged }),
+      );
     expect(idle([inRung(1), inRung(2), ...failures(2)], 2)).toMatchObject([
       { kind: 'propose', trial: { rung: { number: 2 } } },
     ]);

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { imageRecord, readDataFile, readShard } from '../../../src/datasets/data-file.ts';
+import { imageRecord, readShard } from '../../../src/datasets/data-file.ts';
 import { shardsOf } from '../../../src/datasets/shard.ts';
 import { splitRows } from '../../../src/datasets/split.ts';
 import { CorruptParams } from '../../../src/errors/errors.ts';
+import { readDataFile } from '../../support/read-data-file.ts';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'rafiki-file-'));
 const file = path.join(dir, 'rows.jsonl');
@@ -62,6 +63,14 @@ test.each(['image_classification', 'object_detection'] as const)('reads back ima
     }),
     { numRuns: 50 },
   );
+});
+
+test('reads images that lie in several parts of the file', async () => {
+  const images = [1, 2, 3].map((byte) => ({ input: new Uint8Array(100_000).fill(byte), label: `class ${byte}` }));
+  writeSealed(Buffer.concat(images.map(imageRecord)));
+  const read = await readDataFile(file, 'image_classification');
+  expect(read.map(({ label }) => label)).toEqual(images.map(({ label }) => label));
+  for (const [i, { input }] of images.entries()) expect(Buffer.compare(read[i]?.input as Uint8Array, input)).toBe(0);
 });
 
 test('refuses labels of another kind', async () => {

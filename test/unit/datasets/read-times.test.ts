@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { checkEvery, reasonToEnd } from '../../../src/datasets/read-times.ts';
+import { checkEvery, reasonToEndRead } from '../../../src/datasets/read-times.ts';
 
 describe('a read that takes long', () => {
   const times = { maxMs: 6 * 3_600_000, contendedMs: 600_000, checkIntervalMs: 5 };
-  const reason = (elapsedMs: number, isWanted: boolean) => reasonToEnd(elapsedMs, times, async () => isWanted);
+  const reason = (elapsedMs: number, isWanted: boolean) => reasonToEndRead(elapsedMs, times, async () => isWanted);
 
   it('ends where others wait for the worker, after the time for that', async () => {
     expect(await reason(600_000, true)).toBeUndefined();

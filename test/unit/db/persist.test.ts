@@ -11,17 +11,22 @@ function databaseError(code: string): pg.DatabaseError {
   return error;
 }
 
+const refused = (): Error => Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' });
+
 describe('an error of the database', () => {
   test.each([
     ['a restart', databaseError('57P01')],
     ['too many connections', databaseError('53300')],
     ['a deadlock', databaseError('40P01')],
     ['a restart while the source was read', new StatementRefused('57P01', 'terminating connection')],
-    ['a refused connection', Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' })],
+    ['a refused connection', refused()],
     ['a missing socket', Object.assign(new Error('no'), { code: 'ENOENT', syscall: 'connect' })],
     ['a store of parameters that does not answer', new StoreUnreachable('S3 does not answer')],
     ['a connection that ended in a transaction', withReason(new Error('Connection terminated unexpectedly'))],
     ['a connection that ended', new Error('Connection terminated unexpectedly')],
+    ['a statement on one', new Error('Client has encountered a connection error and is not queryable')],
+    ['a standby that is not yet promoted', databaseError('25006')],
+    ['a host none of whose addresses answers', new AggregateError([refused(), refused()])],
   ])('is worth another try after %s', (_, error) => {
     expect(isTransient(error)).toBe(true);
   });
@@ -33,6 +38,9 @@ describe('an error of the database', () => {
     ['a full disk', Object.assign(new Error('no'), { code: 'ENOSPC', syscall: 'write' })],
     ['a missing file', Object.assign(new Error('no'), { code: 'ENOENT', syscall: 'open' })],
     ['a mistake of ours', new TypeError('x is not a function')],
+    ['an error of a library', new Error('Load model failed: no such op')],
+    ['a host of which one address is wrong', new AggregateError([refused(), new Error('no such port')])],
+    ['a source that writes', new StatementRefused('25006', 'cannot execute INSERT in a read-only transaction')],
   ])('is not, after %s', (_, error) => {
     expect(isTransient(error)).toBe(false);
   });
@@ -42,6 +50,7 @@ test.each([
   'timeout expired',
   'timeout exceeded when trying to connect',
   'Connection terminated due to connection timeout',
+  'Client was closed and is not queryable',
 ])('pg says "%s": the report says what to do', (message) => {
   expect(translatePostgresError(new Error(message))).toMatchObject({
     sqlstate: '08006',

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { Job } from 'kubernetes-models/batch/v1/Job';
@@ -9,7 +9,7 @@ import { ConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import { Service } from 'kubernetes-models/v1/Service';
 import { ServiceAccount } from 'kubernetes-models/v1/ServiceAccount';
 import { describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { commandNames } from '../../../src/cli/commands/registry.ts';
 import { type SettingSpec, settingsTable } from '../../../src/cli/settings/table.ts';
 
@@ -135,3 +135,12 @@ test.skipIf(!hasKubectl)(
     });
   },
 );
+
+const parsed = <T>(file: string): T => parse(readFileSync(path.join(root, file), 'utf8')) as T;
+
+test('the job that installs has the tag of what it installs for, and does not stay in the way of the next one', () => {
+  const tagOf = (place: string): unknown => parsed<{ images: unknown }>(`${place}/kustomization.yaml`).images;
+  expect(tagOf('examples/cloudnative-pg')).toEqual(tagOf('base'));
+  const job = parsed<{ spec: { ttlSecondsAfterFinished?: number } }>('examples/cloudnative-pg/install.yaml');
+  expect(job.spec.ttlSecondsAfterFinished).toBeLessThanOrEqual(3600);
+});

@@ -9,8 +9,9 @@ const files = ['src', 'sql/idempotent', 'scripts', '.ci'].flatMap((folder) =>
     .map((entry) => path.join(entry.parentPath, entry.name)),
 );
 
-/** Words of CONTRIBUTING.md that have no other meaning; as names, also "look". The column overdue_looks and YOLO keep theirs. */
+/** Words of CONTRIBUTING.md that have no other meaning; as names, also "look". The columns overdue_looks and judged_rows and YOLO keep theirs. */
 const replaced = [
+  /[Jj]udg(?!ed_rows)|\bMOST_/,
   /\b(?:anew|backstop|beside|stranger|whoever|side by side|heard of)\b/i,
   /\b(?:const|let|constant) look\b|\b(?!overdue)[a-z]+_looks?\b|\blooks?_\w|#look|[a-z]Looks?(?!Ahead)\b|[a-z]LookMs/,
 ];

@@ -3,7 +3,7 @@ import { AuthenticationFailed } from '../../../src/errors/errors.ts';
 import { FairGate } from '../../../src/http/fair-gate.ts';
 import { KeptSignIns } from '../../../src/http/sign-in/kept-sign-ins.ts';
 import { SignedIn } from '../../../src/http/sign-in/signed-in.ts';
-import { ManualClock } from '../../../src/runtime/clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const statements = new FairGate({ what: 'requests', places: 1, placesOfRole: 1, waitingOfRole: 1 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { PageSessions } from '../../../src/http/sign-in/sessions.ts';
-import { ManualClock } from '../../../src/runtime/clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const limits = { sessions: 5, sessionsOfRole: 2, sessionIdleMs: 1_000, sessionMaxMs: 10_000 };
 const start = () => {

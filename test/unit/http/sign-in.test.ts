@@ -6,8 +6,8 @@ import { defaultHttpLimits } from '../../../src/http/limits.ts';
 import { credentialsOf } from '../../../src/http/sign-in/credentials.ts';
 import { Failures, networkOf } from '../../../src/http/sign-in/failures.ts';
 import { SignIns } from '../../../src/http/sign-in/sign-ins.ts';
-import { ManualClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const header = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`;
 

@@ -8,8 +8,8 @@ import { defaultHttpLimits, type HttpLimits } from '../../../src/http/limits.ts'
 import { route } from '../../../src/http/route.ts';
 import { SignedIn } from '../../../src/http/sign-in/signed-in.ts';
 import { UnreadAnswers } from '../../../src/http/unread-answers.ts';
-import { ManualClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 /** More than a system takes for a socket that nobody reads. */
 const LONG = 64 * 2 ** 20;

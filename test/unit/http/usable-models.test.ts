@@ -3,7 +3,7 @@ import { UndefinedObject } from '../../../src/errors/errors.ts';
 import { FairGate } from '../../../src/http/fair-gate.ts';
 import { UsableModels } from '../../../src/http/predict/usable-models.ts';
 import { SignedIn } from '../../../src/http/sign-in/signed-in.ts';
-import { ManualClock } from '../../../src/runtime/clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const statements = new FairGate({ what: 'requests', places: 1, placesOfRole: 1, waitingOfRole: 1 });
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ManualClock } from '../../../src/runtime/clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 it('a manual clock calls what is due, each at its time and in the order in which it was set, unless it was cancelled', () => {
   const clock = new ManualClock();

@@ -140,7 +140,10 @@ it('a damaged file is refused once, and then fetched again', async () => {
   await files.fetch(1);
   expect(fetched).toBe(before);
   writeFileSync(path.join(file.dir, file.name), 'damaged');
-  await expect(readModel(file)).rejects.toThrow('damaged');
+  await expect(readModel(file)).rejects.toMatchObject({
+    sqlstate: '58000',
+    message: expect.stringContaining('damaged'),
+  });
   expect(readdirSync(file.dir)).toEqual([]);
   expect((await readModel(await files.fetch(1))).features.classes).toEqual(['neg', 'pos']);
   expect(fetched).toBe(before + 1);

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ManualClock } from '../../../src/runtime/clock.ts';
 import { Machine } from '../../../src/serving/machine/machine.ts';
 import { policies, policyByName } from '../../../src/serving/policies/registry.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { type SetUp, setUp } from './manual-batcher.ts';
 
 /** One row may take longer than its own budget, and than that of the other model. */

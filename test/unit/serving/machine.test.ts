@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { ManualClock } from '../../../src/runtime/clock.ts';
 import { Machine } from '../../../src/serving/machine/machine.ts';
 import { policyByName } from '../../../src/serving/policies/registry.ts';
 import { PATIENCE_MS } from '../../../src/serving/queue/limits.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { type SetUp, setUp, turn } from './manual-batcher.ts';
 
 const SHORT: SetUp = { rowMs: [1], budgetMs: 100 };

@@ -2,7 +2,6 @@ import type { Member } from '../../../src/db/statements/serving/deployments.ts';
 import { unweighted } from '../../../src/domain/ensembles/rule.ts';
 import { classification } from '../../../src/domain/kinds/classification.ts';
 import type { AnswerMaker } from '../../../src/domain/kinds/kind.ts';
-import { ManualClock } from '../../../src/runtime/clock.ts';
 import type { BatchResult, Device } from '../../../src/serving/devices/device.ts';
 import { Machine } from '../../../src/serving/machine/machine.ts';
 import { ServedFleet } from '../../../src/serving/policies/fleet.ts';
@@ -11,6 +10,7 @@ import type { Policy } from '../../../src/serving/policies/policy.ts';
 import { type PolicyKind, policyByName } from '../../../src/serving/policies/registry.ts';
 import { Batcher } from '../../../src/serving/queue/batcher.ts';
 import type { RequestOptions, RequestOutcome, RequestWaiter } from '../../../src/serving/queue/queued-request.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 /** A device whose batches end when the test says so; class 1 for texts that begin with "y". */
 export class ManualDevice implements Device {

@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { defaultModelMemory } from '../../../src/serving/devices/memory-budget.ts';
+import { defaultModelMemory } from '../../../src/runtime/limited/default-memory.ts';
 import { type MemoryEntry, ModelMemory } from '../../../src/serving/devices/model-memory.ts';
 
 /** A tenant that is unloaded immediately, or when the test releases it. */

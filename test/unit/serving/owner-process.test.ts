@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { ModelFile } from '../../../src/domain/training.ts';
 import { packModel } from '../../../src/params/model-codec.ts';
 import { ModelFiles } from '../../../src/params/model-files.ts';
 import type { ParamStore } from '../../../src/params/param-store.ts';
@@ -25,9 +26,11 @@ async function load(name: string, spec: Record<string, unknown>): Promise<Foreig
   const found = await checked(onnxFile(name), 'tabular_classification', spec);
   const params = packModel(found.members[0]!.model);
   const file = await new ModelFiles({ load: async () => params } as Partial<ParamStore> as ParamStore, dir).fetch(1);
-  const form = { kind: 'label', classes: found.classes.length } as const;
-  return ForeignDevice.load(owner, { models: [file], inputKind: 'columns', threads: 1 }, form);
+  return loadFile(file, found.classes.length);
 }
+
+const loadFile = (file: ModelFile, classes: number): Promise<ForeignDevice> =>
+  ForeignDevice.load(owner, { models: [file], inputKind: 'columns', threads: 1 }, { kind: 'label', classes });
 
 beforeAll(async () => {
   dir = mkdtempSync(path.join(tmpdir(), 'rafiki-owner-'));
@@ -96,10 +99,38 @@ test('a model that ends it again and again is refused for a while', async () => 
   expectGood(await devices.good.run(goodRows, 1));
 });
 
+test('a damaged copy of a model is the fault of this machine, and deleted', async () => {
+  const file = { dir: path.join(dir, 'models'), name: 'a'.repeat(64), bytes: 7 };
+  writeFileSync(path.join(file.dir, file.name), 'damaged');
+  await expect(loadFile(file, 2)).rejects.toMatchObject({ sqlstate: '58000' });
+  expect(existsSync(path.join(file.dir, file.name))).toBe(false);
+});
+
 test('it ends with its last model', async () => {
   await devices.good.release();
   await devices.endless.release();
   expect(owner.isRunning).toBe(true);
   await devices.huge.release();
   expect(owner.isRunning).toBe(false);
+});
+
+test('a failure to end it when it is idle is only logged', async () => {
+  const warnings: object[] = [];
+  const idle = new OwnerProcess({
+    ...{ owner: 1, memoryBytes: 2 ** 30, parentDir: dir },
+    admit: (_, start) => start(),
+    logger: { ...logger, warn: (about: object) => warnings.push(about) } as unknown as typeof logger,
+  });
+  idle.end = () => Promise.reject(new Error('the folder is in use'));
+  vi.useFakeTimers();
+  try {
+    const order = { kind: 'run', id: 1, inputs: '', subset: 1 } as const;
+    await expect(
+      idle.run(order, { rows: 1, expected: { outputs: 1, maxNumbers: 1, fits: () => true } }),
+    ).rejects.toThrow('not loaded');
+    await vi.runAllTimersAsync();
+    expect(warnings).toEqual([{ owner: 1, err: 'Error: the folder is in use' }]);
+  } finally {
+    vi.useRealTimers();
+  }
 });

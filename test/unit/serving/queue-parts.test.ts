@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ManualClock } from '../../../src/runtime/clock.ts';
 import { ACTIVE_MS, ActiveUsers } from '../../../src/serving/machine/active-users.ts';
 import { FairClock } from '../../../src/serving/machine/fair-clock.ts';
 import { Slots } from '../../../src/serving/machine/slots.ts';
@@ -10,6 +9,7 @@ import { fill, hasRoom, largest } from '../../../src/serving/queue/fullness.ts';
 import { MAX_QUEUED, MAX_QUEUED_CHARS } from '../../../src/serving/queue/limits.ts';
 import { QueueLoad } from '../../../src/serving/queue/queued-request.ts';
 import { checkReplySize } from '../../../src/serving/session/detail.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 describe('Fifo', () => {
   it('behaves as an array whatever is pushed, shifted and kept', () => {

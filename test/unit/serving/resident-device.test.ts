@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
 import { EnvironmentUnfit } from '../../../src/errors/errors.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
 import { ModelMemory } from '../../../src/serving/devices/model-memory.ts';
 import { ResidentDevice } from '../../../src/serving/devices/resident-device.ts';
 
 /** A device that notes what becomes of it; its batches end when the test says so. */
 function setUp(
   memory: ModelMemory,
-  { bytes = 40, grownBytes = 100, isBroken = false, fault = undefined as Error | undefined } = {},
+  { bytes = 40, grownBytes = 100, isBroken = false, cannotGrow = false, fault = undefined as Error | undefined } = {},
 ) {
   const log: string[] = [];
   const ends: (() => void)[] = [];
@@ -19,7 +20,10 @@ function setUp(
       await new Promise<void>((resolve) => ends.push(resolve));
       return { outputs: [], ms: 1 };
     },
-    grow: async () => void log.push('grow'),
+    grow: async () => {
+      log.push('grow');
+      if (cannotGrow) throw new Error('no memory');
+    },
     release: async () => void log.push('release'),
   };
   const load = async () => {
@@ -41,6 +45,7 @@ function setUp(
     onBytes: (more) => {
       taken += more;
     },
+    logger: { ...silentLogger, warn: (...entry: unknown[]) => log.push(JSON.stringify(entry)) } as typeof silentLogger,
   });
   return { device, log, ends, taken: () => taken };
 }
@@ -126,6 +131,16 @@ it('stays as it is if its grown form does not fit', async () => {
   for (let i = 0; i < 3; i++) void device.run(inputs(64), 1);
   await turn();
   expect([log.includes('grow'), device.isReady, memory.usedBytes]).toEqual([false, true, 40]);
+  for (const end of ends) end();
+});
+
+it('answers on if it cannot grow, and says so', async () => {
+  const { device, log, ends } = setUp(new ModelMemory(120), { cannotGrow: true });
+  await device.open();
+  for (let i = 0; i < 2; i++) void device.run(inputs(64), 1);
+  await turn();
+  expect(log.filter((entry) => entry.includes('no memory'))).toHaveLength(1);
+  expect([log.filter((entry) => entry === 'grow').length, device.isReady]).toEqual([1, true]);
   for (const end of ends) end();
 });
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createRng } from '../../../src/runtime/rng.ts';
 import { binTable } from '../../../src/trees/binned-table.ts';
-import { type Forest, forestAnswers, forestScores } from '../../../src/trees/forest.ts';
+import { type Forest, forestScores } from '../../../src/trees/forest.ts';
 import type { ForestRows } from '../../../src/trees/objective.ts';
 import { boostingSettings } from '../../../src/trees/settings.ts';
+import { forestAnswers } from '../../support/forest-answers.ts';
 import { trainForest } from '../../support/train-forest.ts';
 import { mixedTable } from './tables.ts';
 

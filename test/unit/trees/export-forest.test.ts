@@ -3,9 +3,10 @@ import { createSession } from '../../../src/engine/session.ts';
 import { binTable } from '../../../src/trees/binned-table.ts';
 import { exportForest } from '../../../src/trees/export-forest.ts';
 import type { FeatureColumn } from '../../../src/trees/feature-bins.ts';
-import { type Forest, forestAnswers } from '../../../src/trees/forest.ts';
+import type { Forest } from '../../../src/trees/forest.ts';
 import { boostingSettings } from '../../../src/trees/settings.ts';
 import { divisionAt, exportedNodes, namedCategories } from '../../../src/trees/tree.ts';
+import { forestAnswers } from '../../support/forest-answers.ts';
 import { trainForest } from '../../support/train-forest.ts';
 import { mixedTable } from './tables.ts';
 

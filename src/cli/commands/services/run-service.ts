@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Database } from '../../../db/database.ts';
-import { EnvironmentUnfit } from '../../../errors/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { MeasuredService } from '../../../runtime/measured.ts';
 import { recent } from '../../../runtime/recent.ts';
 import { type Service, startAll, stopAll } from '../../../runtime/service.ts';
-import { loginRefused, SERVICE } from '../../logins.ts';
+import { loginRefused } from '../../logins.ts';
 import type { SettingValues } from '../../settings/read.ts';
 import { notifySupervisor, startAliveMessages } from '../../up/supervisor.ts';
 import { loggerOf } from '../command.ts';
 import { requireUrl } from '../database-url.ts';
 import { untilSignal } from '../signals.ts';
+import { checkDatabase } from './check-database.ts';
 
 /** Of every process. */
 export const metricsSettings = ['metricsPort', 'metricsHost', 'metricsToken'] as const;
@@ -60,7 +60,7 @@ export async function runService(
     tracesShare: share = 0,
   } = settings;
   if (port !== undefined) {
-    const isReady = recent(() => reaches(database), READY_MS);
+    const isReady = recent(() => reaches(database), READY_MS, false);
     const { MetricsServer } = await import('../../../metrics/metrics-server.ts');
     services.push(new MetricsServer({ process: name, service, host, port, token, isReady, logger }));
   }
@@ -77,41 +77,4 @@ export async function runService(
   logger.info('stopping');
   await Promise.race([stopAll(services), sleep(STOP_MS, undefined, { ref: false })]);
   if (process.connected) process.disconnect();
-}
-
-interface CheckedLogin {
-  name: string;
-  super: boolean;
-  database: string;
-  installed: boolean;
-  /** Whether it has the rights of the service. */
-  works: boolean;
-}
-
-/** A process that reads other users' data must not have more rights than it needs. */
-async function checkDatabase(database: Database): Promise<void> {
-  const [row] = await database.query<CheckedLogin>(
-    `
-    select rolname as name, rolsuper or rolbypassrls as super, current_database() as database,
-      to_regclass('rafiki.migration') is not null as installed,
-      exists (select from pg_roles s where s.rolname = $1 and pg_has_role(s.oid, 'usage')) as works
-    from pg_roles where rolname = current_user`,
-    [SERVICE],
-  );
-  if (row !== undefined && !row.super && row.installed && row.works) return;
-  if (row?.super) {
-    throw new EnvironmentUnfit(`rafiki does not run as role ${row.name}, which has unrestricted rights`, {
-      detail: 'It is a superuser, or exempt from row-level security.',
-      hint: 'Use the URL of rafiki_service, which "rafiki install" creates.',
-    });
-  }
-  if (row?.installed) {
-    throw new EnvironmentUnfit(`rafiki does not run as role ${row.name}, which lacks the required rights`, {
-      detail: `It does not have the rights of ${SERVICE}, which writes studies, trials and models.`,
-      hint: `Use that role's URL: DATABASE_URL=postgres://${SERVICE}:…@HOST/${row.database}; "RAFIKI_SERVICE_PASSWORD=… rafiki install" sets its password.`,
-    });
-  }
-  throw new EnvironmentUnfit(`rafiki is not installed in database ${row?.database}`, {
-    hint: 'Install it with: rafiki install --database-url URL, as a superuser, or after docs/install-managed.sql.',
-  });
 }

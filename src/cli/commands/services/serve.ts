@@ -11,6 +11,7 @@ export const serveCommand = command({
     'databaseUrl',
     'bridgeHost',
     'bridgePort',
+    'bridgeSessions',
     'bridgeSocketDir',
     'policy',
     'modelMemory',
@@ -28,12 +29,14 @@ export const serveCommand = command({
       policy,
       modelMemory: modelMemoryBytes,
       importMemory: importMemoryBytes,
+      bridgeSessions: maxSessions,
       syntheticDevice: synthetic,
     } = settings;
     const own = {
       host,
       port,
       socketDir,
+      maxSessions,
       policy,
       modelMemoryBytes,
       importMemoryBytes,

@@ -4,7 +4,7 @@ import { Empty } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { Scroll } from '../../parts/scroll.tsx';
 
-const MAX_COLUMNS = 8;
+const SHOWN_COLUMNS = 8;
 
 export interface MistakesProps {
   found: MistakesAnswer;
@@ -18,7 +18,7 @@ export function Mistakes({ found, target, isNumber, isOfImages }: MistakesProps)
   const { rows, hits, mistakes } = found;
   const names = [...new Set(mistakes.flatMap(({ row }) => Object.keys(row)))]
     .filter((name) => name !== target)
-    .slice(0, MAX_COLUMNS);
+    .slice(0, SHOWN_COLUMNS);
   const note = isNumber
     ? `the largest errors of ${counted(rows)} rows`
     : `${counted(rows - hits)} of ${counted(rows)} rows wrong`;

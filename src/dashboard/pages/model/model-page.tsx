@@ -5,7 +5,7 @@ import { Failure, Loading } from '../../parts/messages.tsx';
 import { Panel } from '../../parts/panel.tsx';
 import { useLoaded } from '../../state/loading.ts';
 import { Link } from '../../state/router.tsx';
-import { Judged } from './judged.tsx';
+import { Evaluated } from './evaluated.tsx';
 import { statementsOf } from './statements.ts';
 import { TryIt } from './try-it.tsx';
 import { ModelFacts, Versions } from './versions.tsx';
@@ -33,7 +33,7 @@ export function ModelPage({ model }: { model: string }) {
           <div class="grid">
             <TryIt model={model} inputs={inputs.value} />
             <Versions model={found.value} inputs={inputs.value} onChange={found.reload} />
-            <Judged model={model} inputs={inputs.value} />
+            <Evaluated model={model} inputs={inputs.value} />
             <Panel title="SQL">
               <div class="stack">
                 {statementsOf(model, inputs.value).map(({ what, sql }) => (

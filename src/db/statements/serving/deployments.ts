@@ -24,7 +24,7 @@ export interface DeploymentHead {
   foreignOwner: number | null;
   /** The columns that it reads, if several are one input; otherwise null. */
   columns: string[] | null;
-  /** How its members decide together; versions of before vote. */
+  /** How its members decide together. */
   rule: EnsembleRule;
   /** Of the whole ensemble, on validation rows. */
   score: number;
@@ -55,12 +55,12 @@ export function selectDeployments(on: Queryable): Promise<DeploymentHead[]> {
     select d.id, d.state, m.id as "modelId", m.name as model, m.task, k.key::text as key,
       (extract(epoch from m.latency_budget) * 1000)::float8 as "budgetMs",
       v.id as "versionId", v.version, case when v.imported_as is not null then m.owner::oid::bigint end as "foreignOwner", case when v.kinds is not null then v.features::text[] end as columns, coalesce(v.score, 0) as score, v.accuracies,
-      coalesce(v.rule, 'vote') as rule,
+      v.rule,
       (select coalesce(json_agg(
         json_build_object('family', b.family, 'precision', b.precision, 'score', coalesce(b.score, 0), 'paramsId', p.id, 'encoderId', p.stands_on,
-          'weight', coalesce(b.weight, 1), 'temperature', coalesce(b.temperature, 1), 'variantOf', b.variant_of)
+          'weight', b.weight, 'temperature', b.temperature, 'variantOf', b.variant_of)
         order by b.rank), '[]')
-       from rafiki.model_member b join rafiki.params p on p.id = coalesce(b.refit_params_id, b.params_id) where b.version_id = v.id) as members
+       from rafiki.model_member b join rafiki.params p on p.id = b.answering_params_id where b.version_id = v.id) as members
     from rafiki.deployment d
       join rafiki.model m on m.id = d.model_id
       join rafiki.model_key k on k.model_id = m.id

@@ -1,6 +1,6 @@
 import type { Queryable } from '../../database.ts';
 
-/** A role that models, open studies or tokens belong to, or that models were granted to, and all roles that have its rights, including itself. */
+/** A role that models, studies or tokens belong to, or that models were granted to, and all roles that have its rights, including itself. */
 export interface RoleMembers {
   /** Its oid; 0 for the roles that bypass row-level security. */
   role: number;
@@ -21,7 +21,7 @@ export function selectRoleMembers(on: Queryable): Promise<RoleMembers[]> {
     ), holder as (
       select r.role, r.role as member
       from (select m.owner::oid as role from rafiki.model m union select g.role::oid from rafiki.model_grant g
-            union select s.owner::oid from rafiki.study s where s.state in ('queued', 'running') union select t.owner::oid from rafiki.token t) r
+            union select s.owner::oid from rafiki.study s union select t.owner::oid from rafiki.token t) r
       join pg_roles known on known.oid = r.role
       union
       select h.role, m.member from holder h join membership m on m.roleid = h.member
@@ -33,7 +33,7 @@ export function selectRoleMembers(on: Queryable): Promise<RoleMembers[]> {
 }
 
 /**
- * Sets new access keys for the models that belong or were granted to these roles, and for their open studies and tokens; for all if the
+ * Sets new access keys for the models that belong or were granted to these roles, and for their studies and tokens; for all if the
  * role is 0. Skips those that another session is changing, and returns their number.
  */
 export async function renewKeys(on: Queryable, roles: readonly number[]): Promise<number> {
@@ -47,10 +47,10 @@ export async function renewKeys(on: Queryable, roles: readonly number[]): Promis
     ), renewed as (
       update rafiki.model_key k set key = gen_random_uuid(), owner_key = gen_random_uuid()
       from free where free.id = k.model_id returning k.model_id
-    ), open as (
-      select s.id from rafiki.study s where s.state in ('queued', 'running') and (0 = any($1::oid[]) or s.owner::oid = any($1::oid[]))
+    ), study as (
+      select s.id from rafiki.study s where 0 = any($1::oid[]) or s.owner::oid = any($1::oid[])
     ), unlocked as (
-      select s.id from rafiki.study s where s.id in (select id from open) for no key update skip locked
+      select s.id from rafiki.study s where s.id in (select id from study) for no key update skip locked
     ), rekeyed as (
       update rafiki.study_key k set key = gen_random_uuid() from unlocked where unlocked.id = k.study_id returning k.study_id
     ), token as (
@@ -61,7 +61,7 @@ export async function renewKeys(on: Queryable, roles: readonly number[]): Promis
       update rafiki.token t set key = gen_random_uuid() from unused where unused.id = t.id returning t.id
     )
     select ((select count(*) from concerned) - (select count(*) from renewed)
-            + (select count(*) from open) - (select count(*) from rekeyed)
+            + (select count(*) from study) - (select count(*) from rekeyed)
             + (select count(*) from token) - (select count(*) from reissued))::int as left`;
   const [row] = await on.query<{ left: number }>(sql, [roles]);
   return row?.left ?? 0;

@@ -23,9 +23,9 @@ const PER_ACCURACY = 10;
  * Of each subset only the largest batches that have a request in time, and fewer if there are many subsets: with more there
  * is little more to choose, at more cost.
  */
-const MOST_SIZES = 6;
-const MOST_BATCHES = 18;
-const FEWEST_SIZES = 2;
+const MAX_SIZES = 6;
+const MAX_BATCHES = 18;
+const MIN_SIZES = 2;
 
 /** What can be done now: a batch for free devices or, with no rows, waiting for the next device. */
 export interface Prospect {
@@ -87,7 +87,7 @@ export function outlookOf({ fleet, leavesOut = lateAt }: PolicyOptions, state: P
   const { nextFreeMs } = sight;
   if (Number.isFinite(nextFreeMs)) prospects.push(waiting);
   const subsets = usefulSubsets(fleet);
-  const most = Math.max(FEWEST_SIZES, Math.min(MOST_SIZES, Math.floor(MOST_BATCHES / subsets.length)));
+  const most = Math.max(MIN_SIZES, Math.min(MAX_SIZES, Math.floor(MAX_BATCHES / subsets.length)));
   for (const subset of subsets) {
     if (startMs(fleet, state, subset) > nowMs) continue;
     const first = prospects.length;
@@ -101,7 +101,7 @@ export function outlookOf({ fleet, leavesOut = lateAt }: PolicyOptions, state: P
       const rows = Math.min(filled, queue.length - from);
       if (rows <= 0) continue;
       const overdue = Math.min(rows, Math.max(0, lateAt(queue, endMs) - from));
-      const reward = ((fleet.accuracy[subset] ?? 0) * (rows - BETA * overdue)) / sight.mostRows;
+      const reward = ((fleet.accuracy[subset] ?? 0) * (rows - BETA * overdue)) / sight.maxRows;
       prospects.push({ subset, from, rows, reward, overdue, endMs });
     }
     reverse(prospects, first);
@@ -136,7 +136,7 @@ class Sight {
   /** [STATE_FEATURES] */
   readonly state: Float64Array;
   /** Rows that the fleet can answer within τ. */
-  readonly mostRows: number;
+  readonly maxRows: number;
   /** When the next device that is busy will be free. */
   readonly nextFreeMs: number;
   readonly #fleet: Fleet;
@@ -161,10 +161,10 @@ class Sight {
     }
     this.#servers = servers;
     this.nextFreeMs = nextFreeMs;
-    this.mostRows = budgetMs * throughputOf(fleet);
+    this.maxRows = budgetMs * throughputOf(fleet);
     const seen = new Float64Array(STATE_FEATURES);
     // the load: of what all devices can answer, and of what the best subset can
-    seen[0] = Math.min(2, (rate * budgetMs) / this.mostRows);
+    seen[0] = Math.min(2, (rate * budgetMs) / this.maxRows);
     seen[1] = Math.min(2, rate / throughputOfSubset(fleet, this.#best));
     // the queue, and how long its first and its middle request have waited
     seen[2] = this.#backlog(queue.length);
@@ -211,7 +211,7 @@ class Sight {
     seen[to + SEEN.overdue] = overdue / largestOf(fleet);
     seen[to + SEEN.takes] = this.#time(endMs - nowMs);
     seen[to + SEEN.work] = work;
-    seen[to + SEEN.efficiency] = work > 0 ? Math.min(1, rows / this.mostRows / work) : 1;
+    seen[to + SEEN.efficiency] = work > 0 ? Math.min(1, rows / this.maxRows / work) : 1;
     seen[to + SEEN.remaining] = this.#backlog(queue.length - rows);
     seen[to + SEEN.skipped] = this.#batches(from);
     seen[to + SEEN.endangered] = this.#batches(Math.max(0, endangered));
@@ -225,7 +225,7 @@ class Sight {
 
   /** In τ at full throughput, on a logarithmic scale. */
   #backlog(rows: number): number {
-    return Math.log1p(Math.min(FAR, rows / this.mostRows));
+    return Math.log1p(Math.min(FAR, rows / this.maxRows));
   }
 
   #batches(rows: number): number {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ArrayRequest } from '../../../src/serving/session/array-request.ts';
+import { RowsRequest } from '../../../src/serving/session/rows-request.ts';
 import { setUp } from './manual-batcher.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
@@ -15,7 +15,7 @@ it.each([
   async (onOverdue, heard) => {
     const { batcher, clock } = setUp();
     const deadline = { budgetMs: 1000, startedMs: 0, onOverdue };
-    const { outcomes } = new ArrayRequest(batcher, {
+    const { outcomes } = new RowsRequest(batcher, {
       ...{ inputs: ['never'], wantsDetail: false, role: 'a', session, deadline, clock },
     });
     const settled = vi.fn();
@@ -33,7 +33,7 @@ it.each([
 it('waits for a late answer if on_overdue is answer', async () => {
   const { batcher, clock, device } = setUp();
   const deadline = { budgetMs: 1000, startedMs: 0, onOverdue: 'answer' } as const;
-  const { outcomes } = new ArrayRequest(batcher, {
+  const { outcomes } = new RowsRequest(batcher, {
     ...{ inputs: ['yes', 'no'], wantsDetail: false, role: 'a', session, deadline, clock },
   });
   await vi.advanceTimersByTimeAsync(5000);
@@ -49,7 +49,7 @@ it('has null in the place of a row that cannot be in time, and the others in the
   for (let i = 0; i < 600; i++) ask(`no ${i}`); // 60 ms of work within 50 ms
   ask('yes');
   const deadline = { budgetMs: 50, startedMs: 0, onOverdue: 'null' } as const;
-  const { outcomes } = new ArrayRequest(batcher, {
+  const { outcomes } = new RowsRequest(batcher, {
     ...{
       inputs: ['new', 'yes', 'no 7', 'new as well'],
       wantsDetail: false,

@@ -14,12 +14,12 @@ import { Panel } from '../../parts/panel.tsx';
 import { useAttempt, useLoaded } from '../../state/loading.ts';
 import { Mistakes } from './mistakes.tsx';
 
-export interface JudgedProps {
+export interface EvaluatedProps {
   model: string;
   inputs: ModelInputsAnswer;
 }
 
-interface Judgement {
+interface Measures {
   source: string;
   metrics: MetricAnswer[];
   cells: ConfusionAnswer[];
@@ -27,15 +27,15 @@ interface Judgement {
 }
 
 /** Measures the model on labelled rows that the role may read: nothing is measured before it is asked for, because all rows are read. */
-export function Judged({ model, inputs }: JudgedProps) {
+export function Evaluated({ model, inputs }: EvaluatedProps) {
   const datasets = useLoaded<{ datasets: DatasetAnswer[] }>('/v1/datasets?limit=1000');
-  const [judgement, setJudgement] = useState<Judgement>();
+  const [measures, setMeasures] = useState<Measures>();
   const { isBusy, error, attempt } = useAttempt();
   const measure = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const source = String(new FormData(event.currentTarget as HTMLFormElement).get('source'));
-    setJudgement(undefined);
-    await attempt(async () => setJudgement(await judge(model, inputs, source)));
+    setMeasures(undefined);
+    await attempt(async () => setMeasures(await measuresOf(model, inputs, source)));
   };
   const names = datasets.value?.datasets.map(({ name }) => name) ?? [];
   // what it was trained on is not offered: it knows the answers
@@ -70,27 +70,27 @@ export function Judged({ model, inputs }: JudgedProps) {
         )}
         {isBusy && <Loading what="rows, and predicting each" />}
         {error !== undefined && <Failure error={error} />}
-        {judgement !== undefined && <Metrics metrics={judgement.metrics} />}
-        {judgement !== undefined && <WhichRows judgement={judgement} isOfImages={inputs.input === 'image'} />}
+        {measures !== undefined && <Metrics metrics={measures.metrics} />}
+        {measures !== undefined && <WhichRows measures={measures} isOfImages={inputs.input === 'image'} />}
       </Panel>
-      {judgement !== undefined && judgement.cells.length > 0 && (
-        <Panel title="Confusion matrix" size="half" note={judgement.source}>
-          <ConfusionMatrix cells={judgement.cells} />
+      {measures !== undefined && measures.cells.length > 0 && (
+        <Panel title="Confusion matrix" size="half" note={measures.source}>
+          <ConfusionMatrix cells={measures.cells} />
         </Panel>
       )}
-      {judgement?.mistakes !== undefined && judgement.mistakes.bins.length > 0 && (
-        <Panel title="Calibration" size="half" note={`${counted(judgement.mistakes.rows)} rows`}>
-          <CalibrationPlot bins={judgement.mistakes.bins} />
+      {measures?.mistakes !== undefined && measures.mistakes.bins.length > 0 && (
+        <Panel title="Calibration" size="half" note={`${counted(measures.mistakes.rows)} rows`}>
+          <CalibrationPlot bins={measures.mistakes.bins} />
         </Panel>
       )}
-      {judgement?.mistakes !== undefined && judgement.mistakes.pairs.length > 0 && (
-        <Panel title="Predicted against actual" size="half" note={`${counted(judgement.mistakes.rows)} rows`}>
-          <PairsPlot pairs={judgement.mistakes.pairs} />
+      {measures?.mistakes !== undefined && measures.mistakes.pairs.length > 0 && (
+        <Panel title="Predicted against actual" size="half" note={`${counted(measures.mistakes.rows)} rows`}>
+          <PairsPlot pairs={measures.mistakes.pairs} />
         </Panel>
       )}
-      {judgement?.mistakes !== undefined && (
+      {measures?.mistakes !== undefined && (
         <Mistakes
-          found={judgement.mistakes}
+          found={measures.mistakes}
           target={inputs.target}
           isNumber={inputs.output === 'number'}
           isOfImages={inputs.input === 'image'}
@@ -100,7 +100,7 @@ export function Judged({ model, inputs }: JudgedProps) {
   );
 }
 
-async function judge(model: string, { output }: ModelInputsAnswer, source: string): Promise<Judgement> {
+async function measuresOf(model: string, { output }: ModelInputsAnswer, source: string): Promise<Measures> {
   const path = `/v1/models/${encodeURIComponent(model)}`;
   const [{ metrics }, { cells }, mistakes] = await Promise.all([
     post<{ metrics: MetricAnswer[] }>(`${path}/evaluate`, { source }),
@@ -111,7 +111,7 @@ async function judge(model: string, { output }: ModelInputsAnswer, source: strin
 }
 
 /** Of which rows the figures are, and which of them are none to go by. */
-function WhichRows({ judgement: { metrics, mistakes }, isOfImages }: { judgement: Judgement; isOfImages: boolean }) {
+function WhichRows({ measures: { metrics, mistakes }, isOfImages }: { measures: Measures; isOfImages: boolean }) {
   const trained = metrics.find(({ metric }) => metric === 'rows_trained_on')?.value ?? 0;
   const all = metrics.find(({ metric }) => metric === 'rows')?.value ?? 0;
   return (

@@ -5,7 +5,7 @@ import type { Batcher } from '../queue/batcher.ts';
 import type { QueuedRequest, RequestOptions, RequestOutcome, RequestWaiter } from '../queue/queued-request.ts';
 import { type Deadline, overdueError, termsOf } from './deadline.ts';
 
-export interface ArrayRequestOptions {
+export interface RowsRequestOptions {
   inputs: readonly string[];
   wantsDetail: boolean;
   role: string;
@@ -18,20 +18,20 @@ export interface ArrayRequestOptions {
 const REPLY_SHARE = 0.01;
 
 /** Rows of one call: queued separately, awaited and cancelled together. */
-export class ArrayRequest {
+export class RowsRequest {
   /** In the order of the inputs; null for overdue ones, if the caller wants null. */
   readonly outcomes: Promise<(RequestOutcome | null)[]>;
   readonly #batcher: Batcher;
   readonly #deadline: Deadline;
   readonly #found: (RequestOutcome | null)[];
   /** By row; undefined for rows that have their outcome. */
-  readonly #rows: (ArrayRow | undefined)[] = [];
+  readonly #rows: (RowWaiter | undefined)[] = [];
   #open = 0;
   #settle: { resolve(outcomes: (RequestOutcome | null)[]): void; reject(error: unknown): void } | undefined;
   #clock: Clock;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(batcher: Batcher, { inputs, wantsDetail, role, session, deadline, clock }: ArrayRequestOptions) {
+  constructor(batcher: Batcher, { inputs, wantsDetail, role, session, deadline, clock }: RowsRequestOptions) {
     this.#batcher = batcher;
     this.#clock = clock;
     this.#deadline = deadline;
@@ -75,7 +75,7 @@ export class ArrayRequest {
 
   #ask(input: string, options: RequestOptions): void {
     if (this.#settle === undefined) return; // an earlier row was refused
-    const row = new ArrayRow(this, this.#rows.length);
+    const row = new RowWaiter(this, this.#rows.length);
     this.#rows.push(undefined);
     try {
       row.request = this.#batcher.ask(input, options, row);
@@ -111,12 +111,12 @@ export class ArrayRequest {
 }
 
 /** A class instead of closures, since one is created per row. */
-class ArrayRow implements RequestWaiter {
+class RowWaiter implements RequestWaiter {
   readonly place: number;
-  readonly #call: ArrayRequest;
+  readonly #call: RowsRequest;
   request: QueuedRequest | undefined;
 
-  constructor(call: ArrayRequest, place: number) {
+  constructor(call: RowsRequest, place: number) {
     this.#call = call;
     this.place = place;
   }
