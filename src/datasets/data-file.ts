@@ -108,12 +108,14 @@ async function* intactChunks(file: string): AsyncGenerator<Buffer> {
 async function textsOf(file: string, kind: TaskKind, shard: Shard): Promise<ShardRows> {
   const rows: LabelledRow[] = [];
   const known = new Set<string>();
-  for await (const line of linesOf(intactChunks(file))) {
-    if (line === null) continue;
-    const row = parseRow(line);
-    const label = kind.isLabel(row.label) ? row.label : labelOf(kind, row.label);
-    if (shard.count > 1) for (const name of kind.classesOf(label)) known.add(name);
-    if (isOfShard(row.input, shard)) rows.push(label === row.label ? row : { ...row, label });
+  for await (const lines of linesOf(intactChunks(file))) {
+    for (const line of lines) {
+      if (line === null) continue;
+      const row = parseRow(line);
+      const label = kind.isLabel(row.label) ? row.label : labelOf(kind, row.label);
+      if (shard.count > 1) for (const name of kind.classesOf(label)) known.add(name);
+      if (isOfShard(row.input, shard)) rows.push(label === row.label ? row : { ...row, label });
+    }
   }
   return shard.count === 1 ? { rows } : { rows, known: [...known] };
 }

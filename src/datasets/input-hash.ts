@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { TableRow } from '../domain/table.ts';
 import type { RawInput } from '../domain/task.ts';
 
@@ -6,4 +6,4 @@ import type { RawInput } from '../domain/task.ts';
 export const inputHash = (input: RawInput): bigint =>
   input instanceof TableRow
     ? (input.table.hashes[input.row] as bigint)
-    : createHash('sha256').update(input).digest().readBigInt64BE(0);
+    : hash('sha256', input, 'buffer').readBigInt64BE(0);

@@ -25,18 +25,20 @@ export interface TableRule extends BadRowRule {
 export async function* tableBlocks(chunks: AsyncIterable<Buffer>, rule: TableRule): AsyncGenerator<Buffer> {
   const block = new BlockBuilder(rule);
   let number = 1;
-  for await (const line of linesOf(chunks, MAX_ROW_CHARS)) {
-    let name = `Row ${number} as read`;
-    try {
-      if (line === null) throw rowTooLong();
-      const row = parseRow(line);
-      name = row.name ?? name;
-      block.add(row);
-    } catch (error) {
-      skipRow({ name, error }, rule);
+  for await (const lines of linesOf(chunks, MAX_ROW_CHARS)) {
+    for (const line of lines) {
+      let name = `Row ${number} as read`;
+      try {
+        if (line === null) throw rowTooLong();
+        const row = parseRow(line);
+        name = row.name ?? name;
+        block.add(row);
+      } catch (error) {
+        skipRow({ name, error }, rule);
+      }
+      if (block.isFull) yield block.take();
+      number++;
     }
-    if (block.isFull) yield block.take();
-    number++;
   }
   if (!block.isEmpty) yield block.take();
 }
