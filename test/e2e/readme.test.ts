@@ -33,7 +33,7 @@ test.skipIf(noPsql).each(examples)('$language: $code', async (example) => {
 test.skipIf(noPsql)(
   'managed PostgreSQL: the statements of the administrator, then of the installing role',
   async () => {
-    const [managed, ...others] = examplesOf('Operate');
+    const [managed, ...others] = examplesOf('On a managed PostgreSQL', 'docs/deploying.md');
     expect(others).toEqual([]);
     const dataDir = mkdtempSync(path.join(tmpdir(), 'rafiki-managed-'));
     chmodSync(dataDir, 0o755);

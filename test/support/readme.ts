@@ -2,16 +2,17 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
-/** What the README tells to type, and what it says is printed. */
+/** What a document tells to type, and what it says is printed. */
 export interface Example {
   language: string;
   code: string;
   printed: string;
 }
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-export function examplesOf(title: string): Example[] {
-  const section = new RegExp(`## ${title}\\n([\\s\\S]*?)\\n## `).exec(readme)?.[1] ?? '';
+/** Of a section of the README, or of another document. */
+export function examplesOf(title: string, file = 'README.md'): Example[] {
+  const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+  const section = new RegExp(`## ${title}\\n([\\s\\S]*?)\\n## `).exec(text)?.[1] ?? '';
   const found = section.matchAll(/^( *)```(sql|sh)\n([\s\S]*?)```\n *```text\n([\s\S]*?)```/gm);
   return [...found].map(([, indent = '', language = '', code = '', printed = '']) => {
     const own = new RegExp(`^ {${indent.length}}`, 'gm'); // of the list that contains it

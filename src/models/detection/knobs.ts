@@ -9,8 +9,9 @@ import { countKnob, narrower, trainingKnobs } from '../knobs.ts';
 import { type BackboneSize, strides } from './backbone.ts';
 import { sceneRows } from './scenes/scene-rows.ts';
 
-/** Bounds of the maximum objects of an image in training; mosaics have those of four images. */
-const [minObjects, maxObjects] = [8, 64];
+/** Objects of an image that are learnt from, at most; mosaics have those of four images. */
+export const MAX_OBJECTS = 64;
+const MIN_OBJECTS = 8;
 
 const coarsest = Math.max(...strides);
 
@@ -72,7 +73,7 @@ async function fitScenes({ inputs, labels, classes }: FitData, knobs: Knobs): Pr
 
 function objectsOf(labels: Labels): number {
   const max = Math.max(...boxLabels(labels).map((boxes) => boxes.length));
-  return Math.min(maxObjects, Math.max(minObjects, 2 * max));
+  return Math.min(MAX_OBJECTS, Math.max(MIN_OBJECTS, 2 * max));
 }
 
 /** What all detectors share. */

@@ -5,9 +5,11 @@ import { expect, test } from 'vitest';
 import { defaultLimits } from '../../../src/bridge/limits.ts';
 import { registryRows } from '../../../src/cli/install/registries.ts';
 import { settingsTable } from '../../../src/cli/settings/table.ts';
+import { MAX_DETECTIONS } from '../../../src/domain/kinds/detection.ts';
 import { DECODE_BYTES } from '../../../src/features/decode-budget.ts';
 import { MAX_AVIF_PIXELS, MAX_PIXELS, MAX_SIDE } from '../../../src/features/image-limits.ts';
 import { MAX_JPEG_SCANS } from '../../../src/features/jpeg-scans.ts';
+import { MAX_OBJECTS } from '../../../src/models/detection/knobs.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
@@ -56,17 +58,20 @@ test('docs/architecture.md has the import rules that `npm run rooms` checks', ()
 const MB = 2 ** 20;
 const oneLine = (file: string): string => read(file).replace(/\s+/g, ' ');
 
-test('README.md has the limits of images and the defaults of sizes', () => {
-  const text = oneLine('README.md');
+test('docs/limits.md has the limits of images', () => {
+  const text = oneLine('docs/limits.md');
   for (const limit of [
-    `at most ${MAX_PIXELS / 1e6} million pixels (AVIF ${MAX_AVIF_PIXELS / 1e6} million)`,
+    `${MAX_PIXELS / 1e6} million pixels (AVIF ${MAX_AVIF_PIXELS / 1e6} million)`,
     `${MAX_SIDE.toLocaleString('en')} on a side, a JPEG ${MAX_JPEG_SCANS} scans`,
     `a process decodes ${DECODE_BYTES / MB} MB of them at once`,
     `\`RAFIKI_DATA_LIMIT=${settingsTable.dataLimit.default}\``,
-    `\`RAFIKI_CACHE_LIMIT=${settingsTable.cacheLimit.default}\``,
+    `${MAX_OBJECTS}, the largest ones; ${MAX_DETECTIONS} |`,
   ])
     expect(text).toContain(limit);
 });
+
+test('docs/deploying.md has the default of the cache', () =>
+  expect(oneLine('docs/deploying.md')).toContain(`\`RAFIKI_CACHE_LIMIT=${settingsTable.cacheLimit.default}\``));
 
 test('docs/architecture.md has the limits of the bridge', () => {
   const text = oneLine('docs/architecture.md');

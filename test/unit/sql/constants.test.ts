@@ -71,12 +71,12 @@ describe('comments and documents repeat the constants', () => {
   const inWords = (value: number): string => value.toLocaleString('en');
   const { max_text_bytes, max_image_bytes, max_label_chars, max_classes, max_knob_values } = sqlConstants;
 
-  test('README.md', () => {
-    const text = read('README.md').replace(/\s+/g, ' ');
+  test('docs/limits.md', () => {
+    const text = read('docs/limits.md');
     for (const limit of [
-      `a text has at most ${inWords(max_text_bytes)} bytes, an image file ${inWords(max_image_bytes)};`,
-      `A label has at most ${inWords(max_label_chars)} characters, a study ${inWords(max_classes)} classes`,
-      `the list of a knob ${max_knob_values} values`,
+      `| a text; an image file | ${inWords(max_text_bytes)} bytes; ${inWords(max_image_bytes)} |`,
+      `| a label; the classes of a study | ${inWords(max_label_chars)} characters; ${inWords(max_classes)},`,
+      `| the list of a knob | ${max_knob_values} values |`,
     ])
       expect(text).toContain(limit);
   });
