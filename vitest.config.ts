@@ -32,7 +32,7 @@ const dependsOnProcesses = [
   'forged-imports',
   'gradient-boosting',
   'http-disconnect',
-  'http-uploads',
+  'http-uploads*',
   'listener',
   'model-memory',
   'own-families*',

@@ -17,7 +17,7 @@ export {
   TooMany,
   Unavailable,
 } from './http-errors.ts';
-export type { ListOptions, UploadFile } from './study-requests.ts';
+export type { FileOptions, ListOptions, UploadFile } from './study-requests.ts';
 
 /** A text; the bytes of an image file; or a row, by the names of its columns. */
 export type QueryInput = string | Uint8Array | ArrayBuffer | Blob | { readonly [column: string]: unknown };

@@ -17,6 +17,10 @@ const fileTypes = {
   zip: 'application/zip',
 } as const;
 
+export interface FileOptions extends ClientRequestOptions {
+  format?: keyof typeof fileTypes;
+}
+
 /** A path whose parts may be any names. */
 export const pathOf = (strings: TemplateStringsArray, ...names: (string | number)[]): string =>
   strings.map((text, i) => text + (i < names.length ? encodeURIComponent(String(names[i])) : '')).join('');
@@ -35,16 +39,14 @@ export class StudyRequests {
   upload(
     dataset: string,
     file: UploadFile,
-    {
-      format = 'csv',
-      schema,
-      ...options
-    }: ClientRequestOptions & { format?: keyof typeof fileTypes; schema?: string } = {},
+    { schema, ...options }: FileOptions & { schema?: string } = {},
   ): Promise<RafikiApi['Upload']> {
-    return this.http.json(pathOf`/v1/datasets/${dataset}`, {
-      ...{ body: file, type: fileTypes[format], query: { schema }, isLong: true },
-      ...options,
-    });
+    return this.#send(pathOf`/v1/datasets/${dataset}`, file, options, { schema });
+  }
+
+  /** Appends the rows of a file to a table, all or none. Needs the role's password. */
+  append(dataset: string, file: UploadFile, options: FileOptions = {}): Promise<RafikiApi['Upload']> {
+    return this.#send(pathOf`/v1/datasets/${dataset}/rows`, file, options);
   }
 
   async datasets(options: ListOptions = {}): Promise<RafikiApi['Dataset'][]> {
@@ -133,6 +135,15 @@ export class StudyRequests {
 
   protected change<Answer>(path: string, options?: SentRequest): Promise<Answer> {
     return this.http.json(path, { method: 'POST', ...options });
+  }
+
+  #send(
+    path: string,
+    body: UploadFile,
+    { format = 'csv', ...options }: FileOptions,
+    query: { schema?: string | undefined } = {},
+  ): Promise<RafikiApi['Upload']> {
+    return this.http.json(path, { body, type: fileTypes[format], query, isLong: true, ...options });
   }
 
   async #steer(study: number, step: string, options?: SentRequest): Promise<boolean> {

@@ -54,3 +54,17 @@ export function translatePostgresError(error: unknown): unknown {
     cause: error,
   });
 }
+
+/** An error of COPY … FROM with the row and the column, which Postgres says in its context alone; of another one, the same. */
+export function withRow(error: unknown): unknown {
+  if (!(error instanceof pg.DatabaseError)) return error;
+  const [, row, column] = /^COPY \S+, \D+(\d+)(?:, \S+ (.+?))?(?::|$)/m.exec(error.where ?? '') ?? [];
+  if (row === undefined) return error;
+  const { code = 'XX000', message, detail, hint } = error;
+  const place = `It is in row ${row}${column === undefined ? '' : `, column "${column}"`}.`;
+  return new StatementRefused(code, message, {
+    detail: detail === undefined ? place : `${place} ${detail}`,
+    hint: hint ?? 'Correct the row, and send all of them again.',
+    cause: error,
+  });
+}

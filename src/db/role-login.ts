@@ -6,6 +6,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { CONNECT_TIMEOUT_MS, type Queryable, queryable, startupOptions, types } from './database.ts';
 import { inTransaction, onConnection } from './in-transaction.ts';
 import { limitMessages } from './message-limit.ts';
+import { withRow } from './postgres-error.ts';
 import { endBackendWithClient } from './reader-login.ts';
 
 export interface RoleLoginOptions {
@@ -40,7 +41,7 @@ export interface RoleCalls {
 
 /** One transaction of a role. */
 export interface RoleTransaction extends Queryable {
-  /** COPY … FROM STDIN, of these bytes. */
+  /** COPY … FROM STDIN, of these bytes. An error says the row. */
   copyIn(sql: string, rows: AsyncIterable<Buffer | string>): Promise<void>;
 }
 
@@ -123,7 +124,13 @@ export class RoleLogin implements RoleCalls {
       'begin',
       async (client) => {
         await client.query(`set local statement_timeout = ${statementMs}`);
-        return work({ ...queryable(client), copyIn: (sql, rows) => pipeline(rows, client.query(from(sql))) });
+        return work({
+          ...queryable(client),
+          copyIn: (sql, rows) =>
+            pipeline(rows, client.query(from(sql))).catch((error: unknown) => {
+              throw withRow(error);
+            }),
+        });
       },
       signal,
     );

@@ -16,6 +16,9 @@ const whole = [
   'application/x-zip-compressed',
 ];
 
+/** How long a client may go on sending a file that was refused. */
+const DROP_MS = 10_000;
+
 /** Files arrive as streams, or, images, archives and Parquet, as bytes. */
 export function acceptFiles(app: FastifyInstance, { imageBytes, uploadBytes }: HttpLimits): void {
   app.addContentTypeParser(
@@ -27,11 +30,22 @@ export function acceptFiles(app: FastifyInstance, { imageBytes, uploadBytes }: H
       done(null, body);
     },
   );
+  app.addHook('onResponse', ({ body, raw }, _, done) => {
+    if (body === raw && !raw.readableEnded && !raw.destroyed) dropRest(raw);
+    done();
+  });
   const accept = (types: string | RegExp | string[], bodyLimit: number): void =>
     app.addContentTypeParser(types, { parseAs: 'buffer', bodyLimit }, async (_: FastifyRequest, body: Buffer) => body);
   accept(/^image\//, imageBytes);
   accept('application/octet-stream', imageBytes);
   accept(whole, uploadBytes);
+}
+
+/** Of a file that was refused before its end. Unread it would block the next request of the connection; if that were closed at once, the client might not see why. */
+function dropRest(body: IncomingMessage): void {
+  const timer = setTimeout(() => body.socket.destroy(), DROP_MS);
+  body.once('close', () => clearTimeout(timer));
+  body.removeAllListeners('readable').resume(); // who iterated over it has stopped
 }
 
 const mediaTypeOf = (request: FastifyRequest): string =>

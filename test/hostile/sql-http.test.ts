@@ -157,11 +157,15 @@ test('a schema of the role’s name that another role made is not the role’s',
   );
   const schemaOfNews = async () => (await victim<{ schema: string }>('GET', '/v1/datasets/news')).body.schema;
   const upload = () => victim('POST', '/v1/datasets/sent', 'a\n1\n', { 'content-type': 'text/csv' });
+  const append = () => victim('POST', '/v1/datasets/news/rows', 'trap\n1\n', { 'content-type': 'text/csv' });
+  await session.query(`grant insert on ${victimRole}.news to public`);
   expect(await schemaOfNews()).toBe('public');
   expect((await upload()).status).toBe(403); // to "public", where it may not
+  expect((await append()).status).toBe(403);
   await db.query(`alter schema ${victimRole} owner to ${victimRole}`);
   expect(await schemaOfNews()).toBe(victimRole);
   expect((await upload()).status).toBe(201);
+  expect((await append()).status).toBe(201);
   await db.query(`drop schema ${victimRole} cascade; drop table public.news`);
   await db.query(`revoke create on database ${here!.name} from ${malloryRole}`);
 });

@@ -114,6 +114,7 @@ describe('errors', () => {
   test.each([
     ['a model that does not exist', () => ann.predict('none', 'x'), NotFound, '42704'],
     ['wrong arguments', () => ann.train({ task: 'sentiment', source: 'reviews; --' }), InvalidRequest, '42602'],
+    ['a table that does not exist', () => ann.append('none', 'a\n1'), NotFound, '42P01'],
     ['a name that is taken', () => ann.upload('reviews', csv.join('\n')), Conflict, '42P07'],
     ['a wrong password', () => new Rafiki({ url: http.url, role, password: 'x' }).me(), NotSignedIn, '28P01'],
     ['no server', () => new Rafiki({ url: 'http://127.0.0.1:1', role }).me(), Unavailable, '08001'],
@@ -137,6 +138,11 @@ describe('errors', () => {
   test('a file may be a stream', async () => {
     const parts = new Blob(['a,b\n', '1,x\n', '2,y\n']);
     expect(await ann.upload('streamed', parts.stream())).toMatchObject({ dataset: 'public.streamed', rows: 2 });
+    expect(await ann.append('streamed', new Blob(['{"b": "z"}']).stream(), { format: 'jsonl' })).toEqual({
+      dataset: 'public.streamed',
+      rows: 1,
+      columns: [{ name: 'b', type: 'text' }],
+    });
     const bytes = new Uint8Array(
       parquetWriteBuffer({ columnData: [{ name: 'id', data: [1n, 2n, 3n], type: 'INT64' }] }),
     );

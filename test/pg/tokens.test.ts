@@ -235,12 +235,13 @@ describe('over HTTP', () => {
     expect(said.sort()).toEqual([
       'delete /v1/datasets/{dataset}',
       'post /v1/datasets/{dataset}',
+      'post /v1/datasets/{dataset}/rows',
       'post /v1/session',
       'post /v1/tokens',
     ]);
   });
 
-  test('it reads data sets, but makes and drops none', async () => {
+  test('it reads data sets, but makes, fills and drops none', async () => {
     expect((await client('GET', '/v1/datasets')).body).toMatchObject({ datasets: [{ name: 'public.reviews' }] });
     expect((await client('GET', '/v1/datasets/reviews')).body).toMatchObject({ owned: true });
     expect((await client('GET', '/v1/datasets/none')).status).toBe(404);

@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream';
+import type { FastifyRequest } from 'fastify';
 import Type, { type Static } from 'typebox';
 import { InvalidParameter, UndefinedObject } from '../../errors/errors.ts';
 import type { HttpLimits } from '../limits.ts';
 import { type HttpRoute, route } from '../route.ts';
 import { DEFAULT_PAGE, doneSchema, nullableText, pageQuery } from '../schemas.ts';
-import { type UploadFormat, upload } from '../upload/upload.ts';
+import { append, type UploadedFile, type UploadFormat, upload } from '../upload/upload.ts';
 
 const tag = 'data sets';
 
@@ -37,6 +38,35 @@ const formats: Readonly<Record<string, UploadFormat>> = {
   'application/zip': 'zip',
   'application/x-zip-compressed': 'zip',
 };
+
+/** Of the routes that take a file. */
+const filePart = ({ uploadBytes }: HttpLimits) => ({
+  body: Type.Unsafe<Readable | Buffer>({}),
+  bodyTypes: Object.keys(formats),
+  bodyLimit: uploadBytes,
+  answer: Type.Object(
+    { dataset: Type.String(), rows: Type.Integer(), columns: datasetSchema.properties.columns },
+    { $id: 'Upload' },
+  ),
+  status: 201,
+});
+
+function fileOf(body: Readable | Buffer, { headers }: FastifyRequest, limits: HttpLimits): UploadedFile {
+  if (!(body instanceof Readable || Buffer.isBuffer(body))) {
+    throw new InvalidParameter('the request has no file', {
+      hint: `Send the file as the body, with its content type: ${Object.keys(formats).join(', ')}.`,
+    });
+  }
+  const [type = ''] = (headers['content-type'] ?? '').split(';');
+  return {
+    body,
+    format: formats[type.trim().toLowerCase()] ?? 'csv',
+    maxBytes: limits.uploadBytes,
+    maxIdleMs: limits.requestMs,
+    maxImageBytes: limits.imageBytes,
+    statementMs: limits.longStatementMs,
+  };
+}
 
 export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
   route({
@@ -74,31 +104,19 @@ export const datasetRoutes = (limits: HttpLimits): HttpRoute[] => [
     needsPassword: true,
     params: Type.Object({ dataset: Type.String({ pattern: newName }) }),
     query: Type.Object({ schema: Type.Optional(Type.String({ pattern: newName })) }, { additionalProperties: false }),
-    body: Type.Unsafe<Readable | Buffer>({}),
-    bodyTypes: Object.keys(formats),
-    bodyLimit: limits.uploadBytes,
-    answer: Type.Object(
-      { dataset: Type.String(), rows: Type.Integer(), columns: datasetSchema.properties.columns },
-      { $id: 'Upload' },
-    ),
-    status: 201,
-    handle({ role, params: { dataset }, query: { schema }, body, request }) {
-      if (!(body instanceof Readable || Buffer.isBuffer(body))) {
-        throw new InvalidParameter('the request has no file', {
-          hint: `Send the file as the body, with its content type: ${Object.keys(formats).join(', ')}.`,
-        });
-      }
-      const [type = ''] = (request.headers['content-type'] ?? '').split(';');
-      const format = formats[type.trim().toLowerCase()] ?? 'csv';
-      const {
-        uploadBytes: maxBytes,
-        imageBytes: maxImageBytes,
-        requestMs: maxIdleMs,
-        longStatementMs: statementMs,
-      } = limits;
-      const bounds = { maxBytes, maxIdleMs, maxImageBytes, statementMs };
-      return upload(role, { schema, table: dataset, format, body, ...bounds });
-    },
+    ...filePart(limits),
+    handle: ({ role, params: { dataset: table }, query: { schema }, body, request }) =>
+      upload(role, { schema, table }, fileOf(body, request, limits)),
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/datasets/:dataset/rows',
+    tag,
+    summary: 'Appends the rows of such a file to a table, all or none; its columns have the names of the table’s',
+    needsPassword: true,
+    params: datasetParams,
+    ...filePart(limits),
+    handle: ({ role, params: { dataset }, body, request }) => append(role, dataset, fileOf(body, request, limits)),
   }),
   route({
     method: 'DELETE',

@@ -62,7 +62,7 @@ export class SignedIn {
     const { sessions } = this.#options;
     if (sessions instanceof RoleLogin) return sessions;
     throw new HttpRefusal({ status: 403, sqlstate: '42501' }, 'this path needs the password of the role', {
-      detail: 'A token creates and drops no tables, and begins no sessions and creates no tokens.',
+      detail: 'A token creates, fills and drops no tables, and begins no sessions and creates no tokens.',
       hint: 'Sign in by HTTP Basic, with the role and its password.',
     });
   }

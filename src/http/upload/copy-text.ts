@@ -1,5 +1,8 @@
 import { BadData } from '../../errors/errors.ts';
 
+/** In the text format of COPY. */
+export const NULL = '\\N';
+
 /** A value in the text format of COPY. Throws BadData for what no text of Postgres has. */
 export function copyText(value: string): string {
   if (value.includes('\0')) throw new BadData('a value of the uploaded file contains NUL', { hint: 'Remove it.' });

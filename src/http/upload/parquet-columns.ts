@@ -1,7 +1,7 @@
 import type { SchemaElement, SchemaTree } from 'hyparquet';
-import { copyBytea, copyText } from './copy-text.ts';
+import { copyBytea, copyText, NULL } from './copy-text.ts';
+import type { UploadedColumn } from './destination.ts';
 import { columnText, isPlain, timeUnit } from './parquet-texts.ts';
-import type { UploadedColumn } from './texts.ts';
 
 /** A column of a Parquet file, and its type in Postgres. */
 export interface ParquetColumn extends UploadedColumn {
@@ -61,7 +61,7 @@ const logicalTypes: Readonly<Record<string, string>> = {
 /** A value in the text format of COPY. Throws for what Postgres has not. */
 export function copyValue({ type, isFile, textOf: text }: ParquetColumn, given: unknown): string {
   const value = isFile ? (given as { bytes?: unknown } | null | undefined)?.bytes : given;
-  if (value === null || value === undefined) return '\\N';
+  if (value === null || value === undefined) return NULL;
   if (text !== undefined) return copyText(text(value));
   if (type === 'jsonb') return copyText(JSON.stringify(value, asJson));
   if (value instanceof Uint8Array)

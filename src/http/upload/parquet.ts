@@ -1,16 +1,13 @@
-import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { BadData, Cancelled, RequestTooLarge } from '../../errors/errors.ts';
 import { ownFile } from '../../runtime/disk/own-file.ts';
 import { LimitedProcess } from '../../runtime/limited/limited-process.ts';
 import { FairGate } from '../fair-gate.ts';
 import { checkNames } from './column-names.ts';
+import type { Destination, Uploaded } from './destination.ts';
 import type { ParquetOrder, ParquetReply } from './parquet-child.ts';
-import type { UploadedColumn } from './texts.ts';
 
 export interface ParquetFile {
-  /** Of the new table, quoted. */
-  name: string;
   file: Buffer;
   maxMs: number;
   signal: AbortSignal | undefined;
@@ -50,13 +47,14 @@ export function parquetTurn<T>(
 }
 
 /**
- * Makes a table of a Parquet file, with its types. A process of its own reads it, with the limits of those for imported models: a few bytes of a file
+ * Brings the rows of a Parquet file to their destination. A process of its own reads it, with the limits of those for imported models: a few bytes of a file
  * can claim any number of values. Throws {@link BadData}.
  */
 export async function loadParquet(
   on: RoleTransaction,
-  { name, file, maxMs, signal }: ParquetFile,
-): Promise<{ columns: UploadedColumn[]; rows: number }> {
+  { file, maxMs, signal }: ParquetFile,
+  destination: Destination,
+): Promise<Uploaded> {
   const reader = await LimitedProcess.start({
     ...{ entry, memoryBytes: MEMORY_BYTES, reads: [], nice: NICE },
     onEnd: () => undefined,
@@ -69,12 +67,9 @@ export async function loadParquet(
     const { columns = [] } = await ask(reader, { file }, signal);
     if (columns.some(({ type }) => !types.includes(type))) throw unreadable('It has columns of unknown types.');
     checkNames(columns.map((column) => column.name));
-    await on.query(
-      `create table ${name} (${columns.map((column) => `${quoted(column.name)} ${column.type}`).join(', ')})`,
-    );
-    await on.copyIn(`copy ${name} from stdin`, rowsOf(reader, signal));
-    const [count] = await on.query<{ rows: number }>(`select count(*) as rows from ${name}`);
-    return { columns, rows: count?.rows ?? 0 };
+    const { table, finish } = await destination(columns);
+    await on.copyIn(`copy ${table} from stdin`, rowsOf(reader, signal));
+    return await finish();
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', stop);

@@ -1,17 +1,15 @@
 import { pipeline } from 'node:stream/promises';
 import { TextDecoder } from 'node:util';
 import { CsvError, parse } from 'csv-parse';
-import type { Queryable } from '../../db/database.ts';
-import { quoted } from '../../db/quoted.ts';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { withCommas } from '../../domain/csv-separator.ts';
-import { PLAIN_TEXT, textTypes } from '../../domain/text-types.ts';
 import { BadData } from '../../errors/errors.ts';
 import { jsonExcess } from '../../runtime/frames/json-excess.ts';
 import { HttpRefusal } from '../error-answer.ts';
 import { boundedRows } from './bounded-rows.ts';
 import { checkNames, MAX_UPLOADED_COLUMNS } from './column-names.ts';
-import { copyText } from './copy-text.ts';
+import { copyText, NULL } from './copy-text.ts';
+import type { Destination, Uploaded } from './destination.ts';
 
 /** Of a row of CSV or a line of JSON: it is kept while it arrives. */
 const MAX_LINE_CHARS = 16_000_000;
@@ -21,30 +19,23 @@ const lineLimits = { depth: 64, values: 250_000 };
 /** Of lines of JSON that have no end yet, in all uploads: those that are longer than the first number, together. */
 const [SHORT_CHARS, MAX_BEGUN_CHARS] = [64_000, 64_000_000];
 
-export interface UploadedColumn {
-  name: string;
-  type: string;
+export interface TextFile {
+  format: 'csv' | 'json-lines';
+  bytes: AsyncGenerator<Buffer>;
 }
 
-/**
- * Makes a table of a file of texts. The rows go into a temporary table first, as they come: so memory does not grow with the file, and all of a
- * column's values decide its type. An empty text is NULL. Returns the columns and the number of rows.
- */
-export async function loadTexts(
+/** Brings the rows of a file of texts to their destination as they come: memory does not grow with the file. An empty text is NULL. */
+export const loadTexts = (
   on: RoleTransaction,
-  { name, format, bytes }: { name: string; format: 'csv' | 'json-lines'; bytes: AsyncGenerator<Buffer> },
-): Promise<{ columns: UploadedColumn[]; rows: number }> {
-  const names = format === 'csv' ? await stageCsv(on, bytes) : await stageJsonLines(on, bytes);
-  const columns = await typesOf(on, names);
-  const list = columns.map(({ type }, i) => `nullif(c${i}, '')::${type} as ${quoted(names[i] ?? '')}`).join(', ');
-  await on.query(`create table ${name} as select ${list} from pg_temp._uploaded order by _row`);
-  const [count] = await on.query<{ rows: number }>('select count(*) as rows from pg_temp._uploaded');
-  await on.query('drop table pg_temp._uploaded');
-  return { columns, rows: count?.rows ?? 0 };
-}
+  { format, bytes }: TextFile,
+  destination: Destination,
+): Promise<Uploaded> => (format === 'csv' ? loadCsv(on, bytes, destination) : loadJsonLines(on, bytes, destination));
 
-/** Columns c0, c1, … of texts; returns the names in the header. */
-async function stageCsv(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Promise<string[]> {
+async function loadCsv(
+  on: RoleTransaction,
+  bytes: AsyncGenerator<Buffer>,
+  destination: Destination,
+): Promise<Uploaded> {
   const parser = parse({ bom: true, skip_empty_lines: true });
   const texts = boundedRows(withCommas(decoded(bytes)), parser, MAX_LINE_CHARS, rowTooLong);
   const fed = pipeline(texts, parser);
@@ -52,10 +43,10 @@ async function stageCsv(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Pro
   try {
     const records = (parser as AsyncIterable<string[]>)[Symbol.asyncIterator]();
     const names = checkNames(((await next(records)) ?? []).map((name) => name.trim()));
-    await createStage(on, names.length);
-    await on.copyIn(copyInto(names.length), linesOf(records));
+    const { table, finish } = await destination(names.map((name) => ({ name })));
+    await on.copyIn(`copy ${table} from stdin`, linesOf(records));
     await fed;
-    return names;
+    return await finish();
   } finally {
     parser.destroy();
   }
@@ -83,23 +74,16 @@ async function next(records: AsyncIterator<string[]>): Promise<string[] | undefi
 
 async function* linesOf(records: AsyncIterator<string[]>): AsyncGenerator<string> {
   for (let record = await next(records); record !== undefined; record = await next(records)) {
-    yield `${record.map(copyText).join('\t')}\n`;
+    yield `${record.map((field) => (field === '' ? NULL : copyText(field))).join('\t')}\n`;
   }
 }
 
-const columnsOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `c${i}`);
-
-const copyInto = (count: number): string => `copy pg_temp._uploaded (${columnsOf(count).join()}) from stdin`;
-
-async function createStage(on: Queryable, count: number): Promise<void> {
-  const columns = columnsOf(count).map((name) => `${name} text`);
-  await on.query(
-    `create temporary table _uploaded (_row bigint generated always as identity, ${columns.join()}) on commit drop`,
-  );
-}
-
-/** As {@link stageCsv}: the names are the keys of the objects, in the order of their first appearance. */
-async function stageJsonLines(on: RoleTransaction, bytes: AsyncGenerator<Buffer>): Promise<string[]> {
+/** As {@link loadCsv}: the columns are the keys of the objects, in the order of their first appearance, and are known after the last line. */
+async function loadJsonLines(
+  on: RoleTransaction,
+  bytes: AsyncGenerator<Buffer>,
+  destination: Destination,
+): Promise<Uploaded> {
   await on.query('create temporary table _lines (n bigint generated always as identity, line text) on commit drop');
   await on.copyIn('copy pg_temp._lines (line) from stdin', splitLines(bytes));
   const found = await on.query<{ name: string }>(
@@ -107,13 +91,13 @@ async function stageJsonLines(on: RoleTransaction, bytes: AsyncGenerator<Buffer>
      group by k.key order by min(l.n), min(k.place) limit ${MAX_UPLOADED_COLUMNS + 1}`,
   );
   const names = checkNames(found.map(({ name }) => name));
-  await createStage(on, names.length);
-  const values = names.map((_, i) => `line::json ->> $${i + 1}::text`);
+  const { table, finish } = await destination(names.map((name) => ({ name })));
   await on.query(
-    `insert into pg_temp._uploaded (${columnsOf(names.length).join()}) select ${values.join()} from pg_temp._lines order by n`,
-    names,
+    `insert into ${table} select r.* from pg_temp._lines l,
+       json_populate_record(null::${table}, (select json_object_agg(e.key, e.value) from json_each(l.line::json) e where e.value::text <> '""')) r
+     order by l.n`,
   );
-  return names;
+  return finish();
 }
 
 /** Each chunk is searched once, and a line is put together at its end: a long one must not cost the square of its length. */
@@ -200,16 +184,4 @@ async function* decoded(bytes: AsyncGenerator<Buffer>): AsyncGenerator<string> {
     if ((cause as { code?: unknown }).code !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw cause;
     throw new BadData('the uploaded file is not valid UTF-8', { hint: 'Convert it to UTF-8.', cause });
   }
-}
-
-/** The first type that all values of a column have. */
-async function typesOf(on: Queryable, names: readonly string[]): Promise<UploadedColumn[]> {
-  const columns = columnsOf(names.length).map((c) => {
-    const choices = textTypes.map(
-      ({ type, pattern }) => `when bool_and(${c} ~ '${pattern}') filter (where ${c} <> '') then '${type}'`,
-    );
-    return `case ${choices.join(' ')} else '${PLAIN_TEXT}' end`;
-  });
-  const [row] = await on.query<{ types: string[] }>(`select array[${columns.join()}] as types from pg_temp._uploaded`);
-  return names.map((name, i) => ({ name, type: row?.types[i] ?? PLAIN_TEXT }));
 }

@@ -3,13 +3,11 @@ import { type Entry, fromBuffer, type ZipFile } from 'yauzl';
 import type { RoleTransaction } from '../../db/role-login.ts';
 import { BadData } from '../../errors/errors.ts';
 import { shortened, tooMuch, unreadable } from './archive-errors.ts';
-import { copyBytea, copyText } from './copy-text.ts';
+import { copyBytea, copyText, NULL } from './copy-text.ts';
+import type { Destination, Uploaded } from './destination.ts';
 import { LABELS, MAX_LABELS, readLabels } from './image-labels.ts';
-import type { UploadedColumn } from './texts.ts';
 
 export interface ZippedImages {
-  /** Of the new table, quoted. */
-  name: string;
   archive: Buffer;
   maxImageBytes: number;
 }
@@ -24,20 +22,21 @@ const images = /\.(jpe?g|png|webp|gif|avif|tiff?)$/i;
 /** What systems add to folders. */
 const ignored = /(^|\/)(__MACOSX\/|\.|Thumbs\.db$|desktop\.ini$)/i;
 
-const columns: UploadedColumn[] = [
+const columns = [
   { name: 'name', type: 'text' },
   { name: 'label', type: 'text' },
   { name: 'image', type: 'bytea' },
 ];
 
 /**
- * Makes a table (name, label, image) of a zip of image files. The label is the folder of each, or what a file labels.csv in the archive has for it; NULL
+ * Brings rows (name, label, image) of a zip of image files to their destination. The label is the folder of each, or what a file labels.csv in the archive has for it; NULL
  * for an image without one. Throws {@link BadData}.
  */
 export async function loadImages(
   on: RoleTransaction,
-  { name, archive, maxImageBytes }: ZippedImages,
-): Promise<{ columns: UploadedColumn[]; rows: number }> {
+  { archive, maxImageBytes }: ZippedImages,
+  destination: Destination,
+): Promise<Uploaded> {
   const file = await opened(archive);
   try {
     const entries = await entriesOf(file, maxImageBytes);
@@ -46,9 +45,9 @@ export async function loadImages(
     if (files.length === 0)
       throw new BadData('the archive has no images', { hint: 'Zip image files in a folder for each class.' });
     const labelOf = labels === undefined ? folderOf : await labelledBy(file, labels, files);
-    await on.query(`create table ${name} (name text, label text, image bytea)`);
-    await on.copyIn(`copy ${name} (name, label, image) from stdin`, rowsOf(file, files, labelOf));
-    return { columns, rows: files.length };
+    const { table, finish } = await destination(columns);
+    await on.copyIn(`copy ${table} from stdin`, rowsOf(file, files, labelOf));
+    return await finish();
   } finally {
     file.close();
   }
@@ -62,7 +61,7 @@ async function* rowsOf(file: ZipFile, files: readonly Entry[], labelOf: LabelOf)
   for (const entry of files) {
     const label = labelOf(entry.fileName);
     const bytes = await bytesOf(file, entry);
-    yield `${copyText(entry.fileName)}\t${label === null ? '\\N' : copyText(label)}\t${copyBytea(bytes)}\n`;
+    yield `${copyText(entry.fileName)}\t${label === null ? NULL : copyText(label)}\t${copyBytea(bytes)}\n`;
   }
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { RoleTransaction } from '../../../src/db/role-login.ts';
 import { loadTexts } from '../../../src/http/upload/texts.ts';
+import { noDestination } from '../../support/no-destination.ts';
 
 const MEGABYTE = 1_000_000;
 
@@ -8,7 +9,7 @@ const MEGABYTE = 1_000_000;
 async function uploaded(parts: Iterable<string>): Promise<{ rows: number; read: number; refusal: unknown }> {
   const seen = { rows: 0, read: 0, refusal: undefined as unknown };
   const on: RoleTransaction = {
-    query: async <Row>() => [{ types: ['text'], rows: 1 }] as Row[],
+    query: async <Row>() => [{ rows: 1 }] as Row[],
     async copyIn(_, rows) {
       for await (const _row of rows) seen.rows++;
     },
@@ -19,7 +20,7 @@ async function uploaded(parts: Iterable<string>): Promise<{ rows: number; read: 
       yield Buffer.from(part);
     }
   }
-  await loadTexts(on, { name: 'public.t', format: 'csv', bytes: bytes() }).catch((error) => {
+  await loadTexts(on, { format: 'csv', bytes: bytes() }, noDestination).catch((error) => {
     seen.refusal = error;
   });
   return seen;

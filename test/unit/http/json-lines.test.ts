@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import type { RoleTransaction } from '../../../src/db/role-login.ts';
 import { loadTexts } from '../../../src/http/upload/texts.ts';
+import { noDestination } from '../../support/no-destination.ts';
 
 /** A database that notes the lines which are copied, in the text format of COPY. */
 async function copied(chunks: () => Generator<string> | AsyncGenerator<string>): Promise<string> {
   let text = '';
   const on: RoleTransaction = {
-    query: async <Row>() => [{ name: 'a', types: ['text'], rows: 1 }] as Row[],
+    query: async <Row>() => [{ name: 'a' }] as Row[],
     async copyIn(_, rows) {
       for await (const row of rows) text += String(row);
     },
@@ -14,7 +15,7 @@ async function copied(chunks: () => Generator<string> | AsyncGenerator<string>):
   async function* bytes() {
     for await (const chunk of chunks()) yield Buffer.from(chunk);
   }
-  await loadTexts(on, { name: 'public.t', format: 'json-lines', bytes: bytes() });
+  await loadTexts(on, { format: 'json-lines', bytes: bytes() }, noDestination);
   return text;
 }
 

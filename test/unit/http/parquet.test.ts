@@ -4,9 +4,11 @@ import { type FileMetaData, parquetSchema } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { expect, test } from 'vitest';
 import type { RoleTransaction } from '../../../src/db/role-login.ts';
+import type { Uploaded } from '../../../src/http/upload/destination.ts';
 import { loadParquet } from '../../../src/http/upload/parquet.ts';
 import { asWritten } from '../../../src/http/upload/parquet-texts.ts';
-import { type Uploaded, upload } from '../../../src/http/upload/upload.ts';
+import { upload } from '../../../src/http/upload/upload.ts';
+import { noDestination } from '../../support/no-destination.ts';
 
 const file = Buffer.from(parquetWriteBuffer({ columnData: [{ name: 'id', data: [1n, 2n], type: 'INT64' }] }));
 
@@ -48,7 +50,8 @@ function uploaded({ role, on, signal }: Role, begun = (): void => undefined): Pr
   const limits = { maxBytes: 2 ** 20, maxIdleMs: 60_000, maxImageBytes: 2 ** 20, statementMs: 60_000 };
   return upload(
     { role, signal, transaction },
-    { ...limits, schema: 'public', table: 't', format: 'parquet', body: file },
+    { schema: 'public', table: 't' },
+    { ...limits, format: 'parquet', body: file },
   );
 }
 
@@ -104,7 +107,9 @@ test.runIf(process.platform === 'linux')(
   { timeout: 60_000 },
   async () => {
     const { on, asked, release } = held();
-    const loading = loadParquet(on, { name: 'public.t', file, maxMs: 60_000, signal: undefined });
+    const loading = loadParquet(on, { file, maxMs: 60_000, signal: undefined }, (columns) =>
+      on.query('').then(() => noDestination(columns)),
+    );
     await asked;
     const [pid = ''] = readers();
     const limits = readFileSync(`/proc/${pid}/limits`, 'utf8');
