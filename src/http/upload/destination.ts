@@ -22,7 +22,7 @@ export interface Uploaded {
 /** Makes ready for the rows of a file with these columns. */
 export type Destination = (columns: readonly FileColumn[]) => Promise<Receiver>;
 
-export interface Receiver {
+interface Receiver {
   /** The table whose columns are those of the file, for COPY. */
   table: string;
   /** After the last row. */
