@@ -127,3 +127,21 @@ begin
 exception when sqlstate 'UNDO0' then
   return holder;
 end $$;
+
+-- Whether a transaction that is not committed has queued a study under the name: nothing shows its row, but inserting one waits for it, at the unique
+-- index of open studies. The insert is undone immediately. A study that is queued later meets the model that the caller has inserted (_name_owner).
+create or replace function rafiki._has_uncommitted_study(model text) returns boolean
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms' -- below deadlock_timeout: that transaction may wait for the caller
+as $$
+begin
+  insert into rafiki.study (id, owner, task, source, model, target, features, max_trials, max_time, validation, seed) overriding system value
+  select -pg_backend_pid(), 'rafiki_owner'::regrole, t.name, 'rafiki.study'::regclass, _has_uncommitted_study.model, 'x', '{x}', 1, '1 min', 0.5, 1
+  from rafiki.task t limit 1
+  on conflict do nothing;
+  raise exception using errcode = 'UNDO0';
+exception
+  when sqlstate 'UNDO0' then return false;
+  when lock_not_available then return true;
+end $$;

@@ -41,6 +41,8 @@ begin
       hint = 'Wait for some of them: rafiki.imports lists them. An administrator sets the number in rafiki.quota.';
   elsif not pg_has_role(asker, rafiki._name_owner(request.model, request.task, asker), 'usage') then
     perform rafiki._raise_name_taken(request.model);
+  elsif rafiki._has_uncommitted_study(request.model) then
+    raise lock_not_available;
   end if;
   insert into rafiki.import (owner, model, task, spec, bytes, deploy, ticket)
   values (asker, request.model, request.task, request.spec, request.bytes, request.deploy, rafiki._ticket_hash(ticket)) returning id into begun;

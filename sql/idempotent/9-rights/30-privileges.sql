@@ -57,7 +57,8 @@ begin
   end loop;
 end $$;
 revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
-  rafiki._hold_model(uuid), rafiki._name_owner(text, text, regrole), rafiki._uploading(bigint, text), rafiki._version_params(bigint), rafiki._version_description(bigint), rafiki._dblink_open(), rafiki._dblink_is_open(),
+  rafiki._hold_model(uuid), rafiki._name_owner(text, text, regrole), rafiki._has_uncommitted_study(text),
+  rafiki._uploading(bigint, text), rafiki._version_params(bigint), rafiki._version_description(bigint), rafiki._dblink_open(), rafiki._dblink_is_open(),
   rafiki._dblink_send(text), rafiki._dblink_fetch(), rafiki._dblink_is_busy(), rafiki._dblink_close(),
   rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz) from public;
 
@@ -138,7 +139,7 @@ grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
   rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers(), rafiki._forget_roles(),
-  rafiki._tell_family(bigint, text, text, int, boolean, jsonb), rafiki._choose_encoders(bigint) to rafiki_service;
+  rafiki._tell_family(bigint, text, text, int, boolean, jsonb), rafiki._choose_encoders(bigint), rafiki._has_uncommitted_study(text) to rafiki_service;
 
 grant create on schema rafiki_reader to public;
 grant usage on schema rafiki_reader to rafiki_reader;
