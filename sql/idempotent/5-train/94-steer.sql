@@ -12,6 +12,20 @@ begin
       from (select id, model from rafiki.study order by id desc limit 5) s));
 end $$;
 
+-- A study of the caller, and its key: only roles with its owner's rights can see that key, so it proves the right to change it.
+create or replace function rafiki._own_study(study bigint, out state text, out version int, out max_time interval, out key uuid)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_given('study', study is not null);
+  select s.state, s.version, s.max_time, o.key #>> '{}' into state, version, max_time, key
+  from rafiki.study s join rafiki.study_ownership o on o.id = s.id where s.id = study;
+  if not found then
+    perform rafiki._raise_no_study(study);
+  end if;
+end $$;
+
 -- Raises an error if this transaction keeps seeing the study as it was, which has changed since.
 create or replace function rafiki._refuse_old_snapshot(study bigint) returns void
 language plpgsql stable strict parallel unsafe
@@ -68,14 +82,9 @@ as $$
 declare
   own record;
 begin
-  perform rafiki._check_given('study', study is not null);
   loop -- repeated with a fresh snapshot if the key has changed or the study has ended since it was read
-    select s.state, s.version, s.max_time, (k.key #>> '{}')::uuid as key into own
-    from rafiki.study s join rafiki.study_ownership k on k.id = s.id where s.id = study;
-    if not found then
-      perform rafiki._raise_no_study(study);
-      return false; -- study is null
-    elsif own.state not in ('queued', 'running') or own.version is not null then
+    own := rafiki._own_study(study);
+    if own.state not in ('queued', 'running') or own.version is not null then
       return false;
     elsif extract(epoch from own.max_time) + extract(epoch from more) > @max_study_days@ * 86400 then
       raise exception using errcode = 'invalid_parameter_value', message = 'a study may take @max_study_days@ days at most',
