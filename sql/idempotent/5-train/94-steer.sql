@@ -12,7 +12,8 @@ begin
       from (select id, model from rafiki.study order by id desc limit 5) s));
 end $$;
 
--- A study of the caller, and its key: only roles with its owner's rights can see that key, so it proves the right to change it.
+-- A study of the caller, and its key: only roles with its owner's
+-- rights can see that key, so it proves the right to change it.
 create or replace function rafiki._own_study(study bigint, out state text, out version int, out max_time interval, out key uuid)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -44,14 +45,15 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select exists (select from rafiki.trial t where t.study_id = study and t.started_at is not null) $$;
 
--- How long a study has run since its first trial began at `began`, without its pauses: what max_time bounds. NULL if none has begun.
+-- How long a study has run since its first trial began at `began`,
+-- without its pauses: what max_time bounds. NULL if none has begun.
 create or replace function rafiki._study_time(began timestamptz, paused_at timestamptz, paused_for interval) returns interval
 language sql volatile parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select coalesce(paused_at, clock_timestamp()) - began - paused_for $$;
 
--- Applies a change to the open study with that key; the key proves the caller's right to it. False if no open study has that key, or its model is
--- made. Time counts from its first trial on: a pause before that moves its start.
+-- Applies a change to the open study with that key; the key proves the caller's right to it. False if no open study
+-- has that key, or its model is made. Time counts from its first trial on: a pause before that moves its start.
 create or replace function rafiki._steer_study(study_key uuid, steer text, more interval) returns boolean
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

@@ -1,7 +1,7 @@
 -- Dropping studies that have ended.
 
--- Deletes the ended study with that key, which proves the caller's right to it; false if there is none. Versions keep its task: they can be deployed
--- as long as their model has it.
+-- Deletes the ended study with that key, which proves the caller's right to it; false if
+-- there is none. Versions keep its task: they can be deployed as long as their model has it.
 create or replace function rafiki._delete_study(study_key uuid) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
