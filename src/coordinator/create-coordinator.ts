@@ -3,6 +3,7 @@ import { Heartbeat } from '../db/heartbeat.ts';
 import { Listener } from '../db/listener.ts';
 import { translatePostgresError } from '../db/postgres-error.ts';
 import { acquireLeadership, releaseLeadership } from '../db/statements/leadership.ts';
+import { LEADERSHIP_MS } from '../domain/leases.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { createParamStore, type StorageOptions } from '../params/create-param-store.ts';
 import type { ParamStore } from '../params/param-store.ts';
@@ -33,8 +34,8 @@ export interface CoordinatorOptions extends StorageOptions {
 const TICK_MS = 1_000;
 /** Any role may send any number of NOTIFYs: this bounds the number of queries. */
 const MIN_TICK_MS = 50;
-/** A tenth of the lease of the lead, which other coordinators wait for. */
-const RENEW_EVERY_MS = 1_000;
+/** Of the lease of the lead, which other coordinators wait for. */
+const RENEW_EVERY_MS = LEADERSHIP_MS / 10;
 
 export const createCoordinator = (options: CoordinatorOptions): Service & MeasuredService => new Coordinator(options);
 

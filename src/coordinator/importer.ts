@@ -9,6 +9,7 @@ import {
   completeImport,
   deleteImportParts,
   failImport,
+  hasUncommittedStudy,
   insertImportedMember,
   insertImportedVersion,
   isTrainedByOther,
@@ -18,7 +19,14 @@ import {
   selectUsableEncoder,
 } from '../db/statements/imports.ts';
 import { lockModel } from '../db/statements/models.ts';
-import { CorruptParams, ExternalFailure, InvalidState, NameTaken, UndefinedObject } from '../errors/errors.ts';
+import {
+  CorruptParams,
+  ExternalFailure,
+  InvalidState,
+  NameTaken,
+  RowLocked,
+  UndefinedObject,
+} from '../errors/errors.ts';
 import { reportError } from '../errors/rafiki-error.ts';
 import { checkInProcess } from '../foreign/check-process.ts';
 import type { CheckedImport, ImportedMember, NamedEncoder } from '../foreign/messages.ts';
@@ -186,6 +194,7 @@ export class Importer {
     const { model: name, owner, task, deploy } = claimed;
     await database.transaction(async (on) => {
       const model = await lockModel(on, { name, owner, task });
+      if (await hasUncommittedStudy(on, name)) throw beingTaken(name);
       if (!model.own || (await isTrainedByOther(on, { name, role: owner }))) throw nameTaken(name);
       if (model.task !== task) throw otherTask(name, model.task);
       const { id, version } = await insertImportedVersion(on, { ...found, modelId: model.id, task });
@@ -215,6 +224,13 @@ const noEncoder = ({ name }: NamedEncoder): UndefinedObject =>
 const nameTaken = (model: string): NameTaken =>
   new NameTaken(`the model name "${model}" was taken while the file was checked`, {
     hint: 'Import it under another name.',
+  });
+
+/** Tried again for a while: if the transaction is committed, the name is its role's. */
+const beingTaken = (model: string): RowLocked =>
+  new RowLocked(`model "${model}" is being trained already`, {
+    detail: 'By a transaction that has not been committed yet.',
+    hint: 'Import the file again when it has ended.',
   });
 
 const otherTask = (model: string, task: string): InvalidState =>

@@ -4,7 +4,7 @@ import { DatabaseUnreachable, RowLocked, StatementRefused, StoreUnreachable } fr
 import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRng } from '../runtime/rng.ts';
-import { isConnectionLost } from './postgres-error.ts';
+import { isConnectionLost, isLoginRefused } from './postgres-error.ts';
 
 const PAUSE = { firstMs: 200, maxMs: 5_000 };
 /** Long enough for a restart of Postgres. */
@@ -32,11 +32,12 @@ const networkCodes = new Set([
 ]);
 
 /**
- * Whether an error means that the database, or the parameter store, is unreachable or busy, independent of the request.
+ * Whether an error means that the database, or the parameter store, is unreachable or busy, or refuses logins for now, independent of the request.
  */
 export function isTransient(error: unknown): boolean {
   if (error instanceof StoreUnreachable || error instanceof DatabaseUnreachable || error instanceof RowLocked)
     return true;
+  if (isLoginRefused(error)) return true;
   if (error instanceof StatementRefused) return isTransientState(error.sqlstate);
   if (error instanceof pg.DatabaseError) return isTransientState(error.code ?? '') || error.code === READ_ONLY;
   if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isTransient); // each address of a host
@@ -45,7 +46,7 @@ export function isTransient(error: unknown): boolean {
   return ('code' in error && networkCodes.has(String(error.code))) || isConnectionLost(error);
 }
 
-/** Calls `work`, which must be idempotent, and repeats it while the database is unreachable, for `maxMs` at most. */
+/** Calls `work`, which must be idempotent, and repeats it while the error is transient, for `maxMs` at most. */
 export async function persist<T>(
   work: () => Promise<T>,
   logger: Logger,
@@ -61,7 +62,9 @@ export async function persist<T>(
       if (!isTransient(error) || signal.aborted || performance.now() - startedMs > maxMs) throw error;
       logger.warn(
         { err: error instanceof Error ? error.message : error, attempt },
-        'the database or the parameter store is unreachable, trying again',
+        isLoginRefused(error)
+          ? 'the database refuses the login, trying again'
+          : 'the database or the parameter store is unreachable, trying again',
       );
       await sleep(backoffMs(attempt, PAUSE, rng), undefined, { signal }).catch(() => undefined);
     }

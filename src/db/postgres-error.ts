@@ -19,6 +19,17 @@ const lost = new RegExp(
 export const isConnectionLost = (error: unknown): error is Error =>
   error instanceof Error && !(error instanceof RafikiError) && !('code' in error) && lost.test(error.message);
 
+/** Of roles and passwords; no statement of the service fails with them. */
+const ofLogins = new Set(['28000', '28P01']);
+/** pg's own error if PGPASSFILE has no password for the role, as while its lines are replaced. */
+const NO_PASSWORD = 'SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string';
+
+/** Whether Postgres refused a login of ours. After a process has started, its password is being changed: the next session may have the new one. */
+export const isLoginRefused = (error: unknown): boolean =>
+  error instanceof pg.DatabaseError
+    ? ofLogins.has(error.code ?? '')
+    : error instanceof Error && !(error instanceof RafikiError) && error.message === NO_PASSWORD;
+
 /** Names that a schema of another version does not have, or has twice. */
 const ofOtherSchema = new Set([
   '3F000', // invalid_schema_name

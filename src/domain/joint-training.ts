@@ -30,13 +30,13 @@ export interface RowRange {
   to: number;
 }
 
-/** The rows of a seat, of batches of `batch` rows: all seats have the same number, or one more. */
+/** The share of a seat, the rows that its worker trains, of batches of `batch` rows: all seats have the same number, or one more. */
 export const shareOf = ({ step, batches, seats }: Round, seat: number, batch: number): RowRange => ({
   from: step * batch + Math.floor((seat * batches * batch) / seats),
   to: step * batch + Math.floor(((seat + 1) * batches * batch) / seats),
 });
 
-/** Those of a seat of a forest, of `rows` in all. */
+/** The same of a forest, of `rows` in all. */
 export const rowsOfSeat = (rows: number, seat: number, seats: number): RowRange => ({
   from: Math.floor((seat * rows) / seats),
   to: Math.floor(((seat + 1) * rows) / seats),
@@ -45,7 +45,7 @@ export const rowsOfSeat = (rows: number, seat: number, seats: number): RowRange 
 /** How the leading worker fared in a round. */
 export interface RoundPace {
   rowsPerSecond: number;
-  /** Share of its time that was not spent on training, in [0, 1]. */
+  /** Fraction of its time that was not spent on training, in [0, 1]; named as its column. */
   exchangeShare: number;
 }
 

@@ -10,7 +10,7 @@ export interface FairGateOptions {
   waitingOfRole: number;
 }
 
-interface RoleQueue {
+interface RoleAtGate {
   inside: number;
   waiting: (() => void)[];
 }
@@ -19,7 +19,7 @@ interface RoleQueue {
 export class FairGate {
   readonly #options: FairGateOptions;
   /** In the order of their next turns. */
-  readonly #roles = new Map<string, RoleQueue>();
+  readonly #roles = new Map<string, RoleAtGate>();
   #inside = 0;
 
   constructor(options: FairGateOptions) {
@@ -54,13 +54,13 @@ export class FairGate {
     return new Promise((resolve) => queue.waiting.push(resolve));
   }
 
-  #take(queue: RoleQueue): void {
+  #take(queue: RoleAtGate): void {
     queue.inside++;
     this.#inside++;
   }
 
   #leave(role: string): void {
-    const queue = this.#roles.get(role) as RoleQueue;
+    const queue = this.#roles.get(role) as RoleAtGate;
     queue.inside--;
     this.#inside--;
     if (queue.inside === 0 && queue.waiting.length === 0) this.#roles.delete(role);

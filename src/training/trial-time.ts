@@ -1,6 +1,26 @@
 import { type CandidateLimits, candidatesOf, rungSeconds, rungSizes } from '../domain/rungs.ts';
 import { affordableTrials, type CommandLimits, type StudyTime, type TimeLeft } from '../domain/training.ts';
 
+/** A trial's maximum share of max_time, so that slow knobs do not delay the study. */
+const SHARE = 0.25;
+/**
+ * The first trial of a family may take more: as much as allows the workers to train this many families. One completely trained
+ * network is as good as an ensemble of several that are not, and answers faster.
+ */
+const FAMILIES = 2;
+
+/** A trial's share of its study's time: the planned training is not longer, unless that would be too short to learn anything. */
+export const shareSeconds = ({ maxSeconds, workers, isFirst }: ShareOf): number =>
+  maxSeconds * (isFirst ? Math.max(SHARE, 1 / Math.ceil(FAMILIES / workers)) : SHARE);
+
+interface ShareOf {
+  maxSeconds: number;
+  /** Running workers that could take the study's trials. */
+  workers: number;
+  /** Whether it is the first trial of its family. */
+  isFirst: boolean;
+}
+
 /** What a worker knows of a trial's time when it begins, in seconds. */
 export interface GivenTime extends StudyTime {
   /** Of a trial that is trained to its end, like others of its study. */

@@ -12,6 +12,7 @@ import { unpackModel } from '../params/model-codec.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Assignment, Incumbent, TrialInput } from '../training/messages.ts';
+import { shareSeconds } from '../training/trial-time.ts';
 import type { TrialRunOptions } from './run-options.ts';
 
 /** First checkpoint of a trial that has lost its worker: what killed that may soon come again, and each attempt has to get somewhere. */
@@ -26,7 +27,7 @@ export async function prepareAssignment(
   options: TrialRunOptions,
   { claimedMs, signal }: { claimedMs: number; signal: AbortSignal },
 ): Promise<Omit<Assignment, 'folder'>> {
-  const { study, shareSeconds, workers, rung, plannedSeconds } = trial;
+  const { study, isFirst, workers, rung, plannedSeconds } = trial;
   const { machineThreads, checkpointEveryMs } = options;
   const isNeeded = (): Promise<boolean> =>
     isWorkerNeeded(options.database, trial.processId, { families: familyNames() });
@@ -41,7 +42,8 @@ export async function prepareAssignment(
     machineThreads,
     time: {
       studySeconds: study.secondsLeft - (systemClock.nowMs() - claimedMs) / 1000,
-      ...{ shareSeconds, workers, rung, plannedSeconds },
+      shareSeconds: shareSeconds({ maxSeconds: study.maxSeconds, workers, isFirst }),
+      ...{ workers, rung, plannedSeconds },
       limits:
         study.workersPerTrial === null
           ? {

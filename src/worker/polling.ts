@@ -1,4 +1,4 @@
-import { LEASE_MS } from '../db/statements/trials.ts';
+import { LEASE_MS } from '../domain/leases.ts';
 
 /** Three heartbeats fit in a lease: two may fail before it expires. */
 export const HEARTBEAT_MS = Math.floor(LEASE_MS / 3.75);

@@ -1,4 +1,5 @@
-import { yieldRank } from '../db/statements/claims.ts';
+import type { Queryable } from '../db/database.ts';
+import { countRunning, isWorkerNeeded, type WorkerCapabilities } from '../db/statements/claims.ts';
 import { type Ownership, renewLease } from '../db/statements/trials.ts';
 import { LeaseLost } from '../errors/errors.ts';
 import { familyNames } from '../models/registry.ts';
@@ -20,6 +21,8 @@ const OVERDUE_AFTER_SECONDS = 300;
 const YIELD_MS = 600_000;
 /** They are given up one after the other: longer than the last checkpoint of one, and the start of the next, take. */
 const YIELD_STEP_MS = 90_000;
+/** How long a role keeps its only running trial: most end sooner, and going on costs seconds. */
+const TURN_MS = 3600_000;
 
 /** A worker's claim of a trial: what it learns with each heartbeat. */
 export class TrialLease {
@@ -51,6 +54,23 @@ export class TrialLease {
     if (rank === null || this.#neededSinceMs === undefined) return false;
     return nowMs - this.#neededSinceMs >= yieldMs + rank * YIELD_STEP_MS;
   }
+}
+
+/**
+ * After how many others a worker gives up its trial for one of a role without running trials; null if none of those waits for it. A role that has
+ * several gives up the newest first; of roles that have one, the first is the one that has had its worker for longest.
+ */
+export async function yieldRank(
+  on: Queryable,
+  { trialId, processId }: Ownership,
+  capabilities: Pick<WorkerCapabilities, 'families'>,
+): Promise<number | null> {
+  if (!(await isWorkerNeeded(on, processId, capabilities))) return null;
+  const trials = await countRunning(on, trialId);
+  if (trials === undefined) return null;
+  const { own, newer, older, heldMs } = trials;
+  if (own > 1) return newer;
+  return heldMs < TURN_MS ? Number.POSITIVE_INFINITY : older + 1;
 }
 
 export const leaseLost = (trialId: number): LeaseLost => new LeaseLost(`trial ${trialId} is no longer this worker's`);

@@ -3,13 +3,14 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { install } from '../../src/cli/install/install.ts';
-import { SERVICE } from '../../src/cli/logins.ts';
+import { loginRefused, SERVICE, urlAs } from '../../src/cli/logins.ts';
 import { choosePort } from '../../src/cli/up/free-port.ts';
 import { postgresIdentity } from '../../src/cli/up/unprivileged.ts';
 import { Database } from '../../src/db/database.ts';
-import { silentLogger } from '../../src/runtime/logger.ts';
+import { persist } from '../../src/db/persist.ts';
+import { type Logger, silentLogger } from '../../src/runtime/logger.ts';
 import { createTestDatabase, postgresVersion, type TestDatabase } from '../support/postgres.ts';
 import { eventually } from '../support/rafiki-up.ts';
 import { SERVICE_PASSWORD } from '../support/service-password.ts';
@@ -69,6 +70,49 @@ test('rafiki can be installed with any time limits of the database', async () =>
     await installer.stop();
     await empty.drop();
   }
+});
+
+describe('while the password of the role of our processes is changed', () => {
+  let dir: string;
+  let role: string;
+  let session: Database;
+  const write = (password: string): void =>
+    writeFileSync(process.env['PGPASSFILE']!, `*:*:*:${role}:${password}\n`, { mode: 0o600 });
+
+  beforeEach(async () => {
+    const [row] = await (await database.as('renewed')).query<{ role: string }>('select current_user::text as role');
+    role = row!.role;
+    dir = mkdtempSync(path.join(tmpdir(), 'rafiki-passfile-'));
+    vi.stubEnv('PGPASSFILE', path.join(dir, 'pgpass'));
+    session = new Database({ url: urlAs(database.url, role, ''), application: 'test', logger: silentLogger });
+    write('old');
+  });
+  afterEach(async () => {
+    await session.stop();
+    vi.unstubAllEnvs();
+    rmSync(dir, { recursive: true });
+  });
+
+  test('what is tried again succeeds with the new one, which each session reads', async () => {
+    const warnings: string[] = [];
+    const warn = (_: object, message: string): void => {
+      warnings.push(message);
+      if (warnings.length === 2) write('secret');
+    };
+    const work = (): Promise<unknown[]> => session.transaction((tx) => tx.query('select 1 as one'));
+    const logger = { ...silentLogger, warn } as unknown as Logger;
+    expect(await persist(work, logger, new AbortController().signal)).toEqual([{ one: 1 }]);
+    expect(warnings).toEqual(Array(2).fill('the database refuses the login, trying again'));
+  });
+
+  test('a process that starts ends at once, and says what to do', async () => {
+    const error = await session.start().catch(loginRefused);
+    expect(error).toMatchObject({
+      sqlstate: '28P01',
+      message: expect.stringContaining(role),
+      hint: expect.stringContaining('RAFIKI_SERVICE_PASSWORD'),
+    });
+  });
 });
 
 const hasPgbouncer = existsSync('/usr/sbin/pgbouncer');

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PATIENCE_EPOCHS } from '../../src/advisors/stop-rules/stagnation.ts';
 import { createCoordinator } from '../../src/coordinator/create-coordinator.ts';
-import { MAX_ATTEMPTS } from '../../src/db/statements/transitions.ts';
+import { MAX_ATTEMPTS } from '../../src/domain/leases.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { type Service, startAll, stopAll } from '../../src/runtime/service.ts';
 import { createWorker } from '../../src/worker/create-worker.ts';

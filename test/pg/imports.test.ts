@@ -238,6 +238,38 @@ test('a role cannot import under the name that a study of another one has, nor t
   await db.query(`delete from rafiki.import where model = 'theirs'`);
 });
 
+test('nor the name of a study that is not committed yet', async () => {
+  const [mallory, bob] = [await database.as('mallory'), await database.as('bob')];
+  const train = `select rafiki_train('sentiment', 'reviews', 'pending')`;
+  const asked = `select rafiki_import('pending', 'tabular_classification', $1, $2) as id`;
+  const values = [Buffer.from(onnxFile('sklearn_logistic')), JSON.stringify(named)];
+  const begin = async (): Promise<number> => (await mallory.query<{ id: number }>(asked, values))[0]!.id;
+  await bob.transaction(async (on) => {
+    await on.query(train);
+    await expect(begin()).rejects.toMatchObject({
+      code: '55006',
+      message: expect.stringContaining('"pending" is being'),
+    });
+    await on.query('rollback');
+  });
+
+  await mallory.query('begin');
+  const id = await begin();
+  await bob.transaction(async (on) => {
+    await on.query(train); // neither sees the other
+    await mallory.query('commit');
+    const waits = `
+      select case when i.state = 'completed' then 'concluded' when exists (select from pg_locks l where not l.granted) then 'waits' end as does
+      from rafiki.import i where i.id = $1`;
+    await expect.poll(() => db.query(waits, [id]), { interval: 20 }).toEqual([{ does: expect.any(String) }]);
+    expect(await db.query('select from rafiki.model where name = $1', ['pending'])).toEqual([]);
+  });
+  await expect(mallory.query(`select rafiki_wait_import($1, '3 min')`, [id])).rejects.toMatchObject({ code: '42710' });
+  const owners = `select owner::text from rafiki.study where model = 'pending' and state in ('queued', 'running')`;
+  expect(await db.query(owners)).toEqual(await bob.query('select current_user::text as owner'));
+  await bob.query(`select rafiki_cancel(s.study) from rafiki.studies s where s.model = 'pending'`);
+});
+
 test('a role with a grant gets its answers, and nothing else of it', async () => {
   const bob = await database.as('bob');
   const [who] = await bob.query<{ name: string }>('select current_user as name');

@@ -3,9 +3,10 @@ import { type ClaimedTrial, claimTrial } from '../../src/db/statements/claims.ts
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { insertReport } from '../../src/db/statements/reports.ts';
 import { selectOpenStudies } from '../../src/db/statements/studies.ts';
-import { loseTrial, MAX_ATTEMPTS, transitionTrial } from '../../src/db/statements/transitions.ts';
+import { loseTrial, transitionTrial } from '../../src/db/statements/transitions.ts';
 import { countOverdue, insertTrial, renewLease, setCheckpoint, setFitted } from '../../src/db/statements/trials.ts';
 import { setOrigin, setPublished } from '../../src/db/statements/warm-starts.ts';
+import { MAX_ATTEMPTS } from '../../src/domain/leases.ts';
 import { InvalidState } from '../../src/errors/errors.ts';
 import { PostgresParamStore } from '../../src/params/param-store.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -143,23 +144,23 @@ describe('claiming', () => {
   });
 });
 
-test('the first trial of a family gets enough of max_time for two families, later ones a quarter', async () => {
+test('a worker learns whether its trial is the first of a family, and how many workers there are', async () => {
   const families = ['one', 'two', 'three', 'three'];
   for (const [i, family] of families.entries()) {
     await insertTrial(db, { studyId, number: i + 1, family, knobs: {}, seed: i, initialWeights: 'random' });
   }
-  const share = async (processId: number): Promise<number> =>
-    (await claimTrial(db, processId, { families }))!.shareSeconds;
+  const claim = (processId: number): Promise<object | undefined> => claimTrial(db, processId, { families });
   const first = await worker();
-  expect(await share(first)).toBe(60);
+  const study = { maxSeconds: 120, secondsLeft: expect.closeTo(120, -1) };
+  expect(await claim(first)).toMatchObject({ isFirst: true, workers: 1, study });
   const second = await worker();
-  expect(await share(second)).toBe(120);
+  expect(await claim(second)).toMatchObject({ isFirst: true, workers: 2 });
   await worker();
-  expect(await share(first)).toBe(120);
-  expect(await share(second)).toBe(30);
+  expect(await claim(first)).toMatchObject({ isFirst: true, workers: 3 });
+  expect(await claim(second)).toMatchObject({ isFirst: false, workers: 3 });
 });
 
-test('that share counts the workers that could train the trial: none that is gone, or lacks the GPU', async () => {
+test('those are the workers that could train the trial: none that is gone, or lacks the GPU', async () => {
   const families = ['one', 'two'];
   const insert = (family: string, number: number): Promise<unknown> =>
     insertTrial(db, { studyId, number, family, knobs: {}, seed: 1, initialWeights: 'random' });
@@ -167,9 +168,9 @@ test('that share counts the workers that could train the trial: none that is gon
   for (const [i, family] of families.entries()) await insert(family, i + 1);
   const gone = await worker();
   await db.query(`update rafiki.process set seen_at = now() - interval '1 day' where id = $1`, [gone]);
-  expect(await claim(await worker())).toMatchObject({ workers: 1, shareSeconds: 60 });
+  expect(await claim(await worker())).toMatchObject({ workers: 1 });
   await db.query(`update rafiki.study set gpu = true`);
-  expect(await claim(await worker('cuda'))).toMatchObject({ workers: 1, shareSeconds: 60 });
+  expect(await claim(await worker('cuda'))).toMatchObject({ workers: 1 });
 });
 
 describe('a worker that hung and lost its trial', () => {

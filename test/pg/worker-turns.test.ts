@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Queryable } from '../../src/db/database.ts';
-import { type ClaimedTrial, claimTrial, isWorkerNeeded, yieldRank } from '../../src/db/statements/claims.ts';
+import { type ClaimedTrial, claimTrial, isWorkerNeeded } from '../../src/db/statements/claims.ts';
 import { insertProcess } from '../../src/db/statements/processes.ts';
 import { loseTrial, transitionTrial } from '../../src/db/statements/transitions.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { yieldRank } from '../../src/worker/trial-lease.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { failureOf } from '../support/sql-failure.ts';
 import { createReviews, insertStudy } from '../support/studies.ts';

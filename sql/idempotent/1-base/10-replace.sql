@@ -1,6 +1,6 @@
--- Drops the functions of an earlier version that nothing depends on, because arguments and results may have changed. API functions that are in use,
--- for example in views of users, are moved back into schema rafiki and replaced later; see prologue.sql. Objects of other owners in schema
--- rafiki, such as an extension, are left alone.
+-- Drops the functions of an earlier version that nothing depends on, because arguments and results may have
+-- changed. API functions that are in use, for example in views of users, are moved back into schema rafiki and
+-- replaced later; see prologue.sql. Objects of other owners in schema rafiki, such as an extension, are left alone.
 do $$
 declare
   known record;

@@ -1,8 +1,9 @@
--- Notifications are only hints: a process that misses one finds the changed row at its next poll. pg_notify drops duplicates of a channel and
--- payload within a transaction.
+-- Notifications are only hints: a process that misses one finds the changed row at its
+-- next poll. pg_notify drops duplicates of a channel and payload within a transaction.
 
--- The notification queue is shared by the whole server, and any session that listens and then idles in a transaction prevents its cleanup. If it
--- were full, every COMMIT with a notification would fail; so none are sent while it is half full.
+-- The notification queue is shared by the whole server, and any session that listens
+-- and then idles in a transaction prevents its cleanup. If it were full, every
+-- COMMIT with a notification would fail; so none are sent while it is half full.
 create or replace function rafiki._hint(channel text, payload text) returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,6 @@
--- The contents of the registries in src/. The build replaces the names between @ with their rows as JSON (src/cli/install/registries.ts), so that
--- functions can check arguments against them even if no coordinator has ever run.
+-- The contents of the registries in src/. The build replaces the names between
+-- @ with their rows as JSON (src/cli/install/registries.ts), so that functions
+-- can check arguments against them even if no coordinator has ever run.
 insert into rafiki.task (name, input, output, title)
 select w.name, w.input, w.output, w.title
 from jsonb_to_recordset('@task@') w (name text, input text, output text, title text)

@@ -1,4 +1,5 @@
--- Values that an administrator has set are kept on upgrades, and are part of dumps: a restored row replaces the default row.
+-- Values that an administrator has set are kept on upgrades, and
+-- are part of dumps: a restored row replaces the default row.
 create or replace function rafiki._take_quota() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,7 @@
--- Row-level security. A role sees its own studies, with their trials and reports, its own models, and the models granted to it. Users can only
--- read: functions of rafiki_owner change the rows, and take as proof of the right a key that only roles with that right can see. Members of a role
--- have its rights immediately if they inherit them ('usage'), otherwise after SET ROLE. From PostgreSQL 16 on, a membership may give neither.
+-- Row-level security. A role sees its own studies, with their trials and reports, its own models, and the
+-- models granted to it. Users can only read: functions of rafiki_owner change the rows, and take as proof of
+-- the right a key that only roles with that right can see. Members of a role have its rights immediately if
+-- they inherit them ('usage'), otherwise after SET ROLE. From PostgreSQL 16 on, a membership may give neither.
 
 do $$
 declare
@@ -43,10 +44,11 @@ create policy model on rafiki.attachment for select
 create policy seen on rafiki.attachment_mark for select using (exists (select from rafiki.attachment a where a.id = attachment_id));
 create policy seen on rafiki.unanswered for select using (exists (select from rafiki.attachment a where a.id = attachment_id));
 
--- Policies do not protect secrets against comparisons. LEAKPROOF operators, such as those of uuid, text and bytea, and subscripts of arrays, are
--- evaluated before a policy or a view filters the row, and the row counts of EXPLAIN ANALYZE then show whether a hidden value matched. So secrets
--- are in tables or columns that no user may read (9-rights/30-privileges.sql). Roles that may know them see them through these views, as the result
--- of a function that is not leakproof, to_jsonb, or of a volatile CASE. In a view current_user is the querying role.
+-- Policies do not protect secrets against comparisons. LEAKPROOF operators, such as those of uuid, text and
+-- bytea, and subscripts of arrays, are evaluated before a policy or a view filters the row, and the row counts of
+-- EXPLAIN ANALYZE then show whether a hidden value matched. So secrets are in tables or columns that no user may
+-- read (9-rights/30-privileges.sql). Roles that may know them see them through these views, as the result of a
+-- function that is not leakproof, to_jsonb, or of a volatile CASE. In a view current_user is the querying role.
 create or replace view rafiki.model_access with (security_barrier) as
 select m.id, m.name, to_jsonb(k.key) as key
 from rafiki.model m join rafiki.model_key k on k.model_id = m.id
@@ -60,8 +62,8 @@ from rafiki.model m join rafiki.model_key k on k.model_id = m.id
 where pg_has_role(m.owner, 'usage');
 comment on view rafiki.model_ownership is 'The keys of your own models: a role that can see a key may change the model';
 
--- The columns of data depend on a volatile function: otherwise comparisons with leakproof operators could be made before the right is checked, and
--- EXPLAIN ANALYZE would show how many rows they removed.
+-- The columns of data depend on a volatile function: otherwise comparisons with leakproof operators
+-- could be made before the right is checked, and EXPLAIN ANALYZE would show how many rows they removed.
 create or replace view rafiki.trained_inputs with (security_barrier) as
 select m.id as model_id, v.version, case when clock_timestamp() is null then null
        when exists (select from rafiki.model_member a where a.version_id = v.id and a.refit_params_id is not null)

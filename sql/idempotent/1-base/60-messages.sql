@@ -52,7 +52,8 @@ begin
   end if;
 end $$;
 
--- Raises an error if an argument of a function that changes something is null: returning silently would look like success.
+-- Raises an error if an argument of a function that changes
+-- something is null: returning silently would look like success.
 create or replace function rafiki._check_given(what text, is_given boolean) returns void
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp

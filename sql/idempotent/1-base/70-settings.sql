@@ -1,5 +1,6 @@
--- The settings: name, default and meaning. Postgres accepts any name after "rafiki.", so it neither reports misspelt ones nor shows settings that
--- were not set. No catalog lists what a session has set, so misspelt names have to be guessed.
+-- The settings: name, default and meaning. Postgres accepts any name after "rafiki.",
+-- so it neither reports misspelt ones nor shows settings that were not set. No
+-- catalog lists what a session has set, so misspelt names have to be guessed.
 
 create or replace function rafiki._settings() returns table (name text, usual text, meaning text)
 language sql immutable parallel safe
@@ -25,8 +26,9 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select s.usual from rafiki._settings() s where s.name = _default_of.name $$;
 
--- Misspelt settings. Those of a role or a database are in a catalog, so all unknown ones are found. Those of the session are guessed: one letter
--- missing, doubled, or swapped with the next; if `thorough`, also one letter replaced or added.
+-- Misspelt settings. Those of a role or a database are in a catalog, so all unknown
+-- ones are found. Those of the session are guessed: one letter missing, doubled, or
+-- swapped with the next; if `thorough`, also one letter replaced or added.
 create or replace function rafiki._misspelt(thorough boolean) returns table (name text, meant text)
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,6 @@
--- Wrappers of the dblink functions that are used, in whichever schema dblink is. A SQL function with a parsed body is bound to the functions
--- themselves, so renaming a schema or adding functions to it cannot redirect a call. The planner inlines the wrappers, so they cost nothing.
+-- Wrappers of the dblink functions that are used, in whichever schema dblink is. A SQL function
+-- with a parsed body is bound to the functions themselves, so renaming a schema or adding
+-- functions to it cannot redirect a call. The planner inlines the wrappers, so they cost nothing.
 do $$
 declare
   home constant text := (select extnamespace::regnamespace::text from pg_extension where extname = 'dblink');

@@ -1,6 +1,6 @@
--- Checks which other roles can call dblink. Its named connection belongs to the session, not to a role: a role that can call dblink could
--- replace the connection with one to its own server. That server would receive the keys and texts of every SECURITY DEFINER function that
--- predicts in the session, and could forge the answers.
+-- Checks which other roles can call dblink. Its named connection belongs to the session, not to a role: a role
+-- that can call dblink could replace the connection with one to its own server. That server would receive the
+-- keys and texts of every SECURITY DEFINER function that predicts in the session, and could forge the answers.
 
 -- The dblink functions that open, use or show connections.
 create or replace function rafiki._dblink_functions() returns setof regprocedure
@@ -14,8 +14,8 @@ as $$
   where e.extname = 'dblink' and p.proname ~ '^dblink' and p.proname !~ '^dblink_(fdw_validator|build_sql_|get_pkey|current_query)'
 $$;
 
--- Raises an error if a role can call dblink that is not trusted with it anyway. Trusted are superusers, the owners of dblink and of its schema,
--- members of rafiki_owner, and roles that may read all data.
+-- Raises an error if a role can call dblink that is not trusted with it anyway. Trusted are superusers,
+-- the owners of dblink and of its schema, members of rafiki_owner, and roles that may read all data.
 create or replace function rafiki._check_dblink() returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -52,8 +52,8 @@ begin
       format('revoke execute on function %s from %s;', functions, grantees));
 end $$;
 
--- In schema rafiki_dblink, which belongs to rafiki, the rights of other roles are revoked. A dblink elsewhere is left unchanged, and
--- _check_dblink() refuses it if other roles can call it.
+-- In schema rafiki_dblink, which belongs to rafiki, the rights of other roles are revoked. A
+-- dblink elsewhere is left unchanged, and _check_dblink() refuses it if other roles can call it.
 do $$
 declare
   called regprocedure;

@@ -6,8 +6,9 @@ as $$
   select c.system_identifier || '/' || d.oid from pg_control_system() c, pg_database d where d.datname = current_database()
 $$;
 
--- Opens the session's connection to the bridge. Before PostgreSQL 17 an exception block is an error during a parallel query, in the workers and
--- in the leader; and still is if the query fills a table, whose transaction then has an id. There the caller gets the plain error of dblink (08001).
+-- Opens the session's connection to the bridge. Before PostgreSQL 17 an exception block is an error
+-- during a parallel query, in the workers and in the leader; and still is if the query fills a
+-- table, whose transaction then has an id. There the caller gets the plain error of dblink (08001).
 create or replace function rafiki._open_bridge(is_parallel boolean) returns void
 language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
@@ -33,13 +34,15 @@ begin
     perform rafiki._dblink_open();
     return;
   end if;
-  -- libpq tries the next server if one does not listen, but gives up if one fails during the handshake: hence the retries
+  -- libpq tries the next server if one does not listen, but gives
+  -- up if one fails during the handshake: hence the retries
   for attempt in 1..greatest(servers, 1) loop
     begin
       perform rafiki._dblink_open();
       perform rafiki._warn_misspelt(false); -- here, so that it runs once per session
       return;
-    exception when sqlclient_unable_to_establish_sqlconnection or undefined_object then -- undefined while another session recreates the mapping
+    -- undefined while another session recreates the mapping
+    exception when sqlclient_unable_to_establish_sqlconnection or undefined_object then
       get stacked diagnostics reason = pg_exception_detail;
     end;
   end loop;
@@ -53,10 +56,11 @@ begin
     hint = 'Start it with: rafiki up, or rafiki serve. Then call again: this session reconnects by itself.';
 end $$;
 
--- Writes the addresses of the bridges into the foreign server. A new session connects to one of them, at random if libpq can (PostgreSQL 16),
--- and to another one if that is down. Bridges without a recent heartbeat are removed.
--- Connections to other machines are encrypted, with SCRAM channel binding, so that no certificates have to be distributed. libpq has one sslmode
--- for all hosts, and a Unix socket is never encrypted: as soon as one bridge is remote, local ones are reached over loopback.
+-- Writes the addresses of the bridges into the foreign server. A new session connects to one of them, at random if
+-- libpq can (PostgreSQL 16), and to another one if that is down. Bridges without a recent heartbeat are removed.
+-- Connections to other machines are encrypted, with SCRAM channel binding, so that no
+-- certificates have to be distributed. libpq has one sslmode for all hosts, and a Unix socket
+-- is never encrypted: as soon as one bridge is remote, local ones are reached over loopback.
 create or replace function rafiki._list_bridges() returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -77,7 +81,8 @@ begin
     return; -- keeps the last address: callers get the error that it does not answer
   end if;
   -- keepalives: an unreachable machine is noticed within seconds, not after the kernel's two hours
-  -- sslcert, sslrootcert: without these, libpq would look for files in the home directory of the operating system's user
+  -- sslcert, sslrootcert: without these, libpq would look for files in the home directory of the
+  -- operating system's user
   wanted := array['host', hosts, 'port', ports, 'dbname', 'rafiki', 'connect_timeout', '3', 'keepalives_idle', '10',
                   'tcp_user_timeout', '10000', 'gssencmode', 'disable', 'sslcert', 'none', 'sslrootcert', 'none',
                   'sslmode', case when leaves then 'require' else 'disable' end,
@@ -96,8 +101,8 @@ begin
     || ')';
 end $$;
 
--- The secret that the foreign server and all bridges share; the first bridge sets it to `fresh`. In a restored database the stored addresses and
--- secret belong to the original's servers, so they are discarded.
+-- The secret that the foreign server and all bridges share; the first bridge sets it to `fresh`. In a
+-- restored database the stored addresses and secret belong to the original's servers, so they are discarded.
 create or replace function rafiki._keep_secret(fresh text) returns text
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -113,13 +118,15 @@ begin
   return (select b.secret from rafiki.bridge b);
 end $$;
 
--- Registers a bridge, and is its heartbeat. Only rafiki_owner has rights on bridge_address, so no other role can block this by locking the table.
+-- Registers a bridge, and is its heartbeat. Only rafiki_owner has rights
+-- on bridge_address, so no other role can block this by locking the table.
 create or replace function rafiki._connect_bridge(host text, port int, secret text) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  kept text := rafiki._keep_secret(secret); -- which may differ: another bridge was first, or the secret was rotated; it also locks bridge_address
+  -- may differ from `secret`: another bridge was first, or the secret was rotated; it also locks bridge_address
+  kept text := rafiki._keep_secret(secret);
 begin
   update rafiki.bridge_address a set seen_at = now() where a.host = $1 and a.port = $2;
   if found and exists (select from pg_foreign_server where srvname = 'rafiki_bridge')
@@ -137,7 +144,8 @@ language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- recreated, not altered: a dump by a role that is not superuser has the mapping without its options, and SET fails on missing options
+  -- recreated, not altered: a dump by a role that is not superuser has
+  -- the mapping without its options, and SET fails on missing options
   drop user mapping if exists for current_user server rafiki_bridge;
   execute format('create user mapping for current_user server rafiki_bridge options (user %L, password %L)', 'rafiki', secret);
 end $$;

@@ -1,6 +1,7 @@
 -- Requests to the bridge and their replies; docs/architecture.md describes their format.
 
--- Identifies the statement, snapshot and role: within these a model's name means the same model. The planner inlines this function and the next.
+-- Identifies the statement, snapshot and role: within these a model's name
+-- means the same model. The planner inlines this function and the next.
 create or replace function rafiki._statement(caller name) returns text
 language sql stable parallel safe
 as $$
@@ -8,7 +9,8 @@ as $$
                               pg_catalog.translate(caller::text, e'\x1f', ''))
 $$;
 
--- Identifies a request: statement, model, and the text, or its hash if it is long. Must match fingerprintOf() in src/protocol.
+-- Identifies a request: statement, model, and the text, or its
+-- hash if it is long. Must match fingerprintOf() in src/protocol.
 create or replace function rafiki._fingerprint(statement text, model text, input text) returns text
 language sql stable parallel safe
 as $$
@@ -16,11 +18,12 @@ as $$
     else '#' || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(input, 'UTF8')), 'hex') end)
 $$;
 
--- Takes the prefetched answer for a model, input and caller; null if there is none. A reply may carry answers to the next rows of the scan as
--- further results. They wait in libpq, where no other role can plant any. Taking one costs 7 µs; a round trip to the server, 60 µs.
--- Answers to other calls are discarded on the way. STABLE, so that it sees the snapshot of the query.
--- The model's key is not checked, to save a lookup per row. That is safe: the server prefetches only for the session's role, and code that runs
--- in a statement of that role can make requests in its name anyway (docs/decisions/0018).
+-- Takes the prefetched answer for a model, input and caller; null if there is none. A reply may carry
+-- answers to the next rows of the scan as further results. They wait in libpq, where no other role can
+-- plant any. Taking one costs 7 µs; a round trip to the server, 60 µs. Answers to other calls are
+-- discarded on the way. STABLE, so that it sees the snapshot of the query. The model's key is not
+-- checked, to save a lookup per row. That is safe: the server prefetches only for the session's role, and
+-- code that runs in a statement of that role can make requests in its name anyway (docs/decisions/0018).
 create or replace function rafiki._take(model text, input text, caller name) returns text
 language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
@@ -42,13 +45,15 @@ begin
   end loop;
 end $$;
 
--- Raises an error if the text of a request is too large. Applies to requests for one text; arrays are split, and images are checked elsewhere.
+-- Raises an error if the text of a request is too large. Applies to requests
+-- for one text; arrays are split, and images are checked elsewhere.
 create or replace function rafiki._check_text(request text) returns void
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  fields constant int := case left(request, 1) when 'N' then 6 when 'E' then 6 when 'D' then 5 end; -- number of fields before the text
+  -- number of fields before the text
+  fields constant int := case left(request, 1) when 'N' then 6 when 'E' then 6 when 'D' then 5 end;
   input text := request;
 begin
   for field in 1..coalesce(fields, 0) loop
@@ -62,9 +67,9 @@ begin
   end if;
 end $$;
 
--- Sends one request to the bridge and returns the reply. Only the functions below may call it, because a user must not choose the request or
--- the role it is made for. `taken`: _take() has just discarded all prefetched results. Sends and fetches in two steps, because dblink() itself
--- cannot be interrupted.
+-- Sends one request to the bridge and returns the reply. Only the functions below may call it, because a
+-- user must not choose the request or the role it is made for. `taken`: _take() has just discarded all
+-- prefetched results. Sends and fetches in two steps, because dblink() itself cannot be interrupted.
 create or replace function rafiki._exchange(request text, taken boolean) returns rafiki.reply
 language plpgsql stable parallel safe
 as $$
@@ -111,16 +116,17 @@ begin
     hint = 'Check its log, and start it with: rafiki up, or rafiki serve.';
 end $$;
 
--- The role that a request is made for, used for fairness, statistics and prefetching. It does not grant access: the model's key does, which is
--- visible only to roles that may use the model.
+-- The role that a request is made for, used for fairness, statistics and prefetching. It does
+-- not grant access: the model's key does, which is visible only to roles that may use the model.
 create or replace function rafiki._session_role() returns text
 language sql stable parallel safe
 as $$
   select pg_catalog.translate(coalesce(nullif(pg_catalog.current_setting('role'), 'none'), session_user::text), e'\x1f', '')
 $$;
 
--- The permitted requests, one function each. `terms` are the latency budget and the overdue behaviour. STABLE, as all functions that a request
--- passes through: a volatile one would begin a new command, which CREATE TABLE AS with a parallel plan does not allow.
+-- The permitted requests, one function each. `terms` are the latency budget and the overdue
+-- behaviour. STABLE, as all functions that a request passes through: a volatile one would
+-- begin a new command, which CREATE TABLE AS with a parallel plan does not allow.
 create or replace function rafiki._ask_label(key uuid, is_image boolean, terms text, statement text, input text) returns rafiki.reply
 language plpgsql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp

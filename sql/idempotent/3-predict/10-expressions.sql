@@ -1,10 +1,11 @@
--- Read-ahead for inputs that are expressions: "select rafiki_predict(m, title || ' ' || body) from t". Postgres passes only the value, so the
--- expression is parsed here from the text of the query, token by token. Only safe expressions are evaluated: text columns, literals, and functions
--- of pg_catalog that cannot fail and have no side effects, on rows of limited length, because a text must stay below 1 GB. replace() is left out for
--- the same reason. If the expression is misunderstood, its value is not found in the table and nothing is read ahead.
+-- Read-ahead for inputs that are expressions: "select rafiki_predict(m, title || ' ' || body) from t". Postgres
+-- passes only the value, so the expression is parsed here from the text of the query, token by token. Only safe
+-- expressions are evaluated: text columns, literals, and functions of pg_catalog that cannot fail and have no
+-- side effects, on rows of limited length, because a text must stay below 1 GB. replace() is left out for the
+-- same reason. If the expression is misunderstood, its value is not found in the table and nothing is read ahead.
 
--- The text functions that are supported: the number of leading text arguments (the other arguments are numbers), and the minimum and
--- maximum number of arguments. Numbers must be literals without a sign.
+-- The text functions that are supported: the number of leading text arguments (the other arguments are
+-- numbers), and the minimum and maximum number of arguments. Numbers must be literals without a sign.
 create or replace function rafiki._text_functions()
 returns table (name text, texts int, min_arguments int, max_arguments int)
 language sql immutable parallel safe
@@ -15,8 +16,8 @@ as $$
          ('substring', 1, 2, 3), ('concat', 100, 1, 100), ('concat_ws', 100, 2, 100), ('coalesce', 100, 1, 100), ('nullif', 2, 2, 2)
 $$;
 
--- Splits SQL into tokens; keywords and unquoted names are folded to lower case. A literal with a backslash is deliberately split up and so not
--- understood: its meaning depends on settings.
+-- Splits SQL into tokens; keywords and unquoted names are folded to lower case. A literal with
+-- a backslash is deliberately split up and so not understood: its meaning depends on settings.
 create or replace function rafiki._words(sql text) returns text[]
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -26,7 +27,8 @@ as $$
        with ordinality m (word, place)
 $$;
 
--- The first and last token of the second argument of a call whose first argument begins at token `at`; no row if there is no second argument.
+-- The first and last token of the second argument of a call whose first
+-- argument begins at token `at`; no row if there is no second argument.
 create or replace function rafiki._second_argument(words text[], at int)
 returns table (first int, last int)
 language plpgsql immutable strict parallel safe
@@ -51,8 +53,9 @@ begin
   end loop;
 end $$;
 
--- Rebuilds a text expression as safe SQL; null if any token is not understood. `columns` are the text columns of the table. The parser alternates
--- between values and operators, commas or brackets. Every column gets the default collation, so that collations cannot conflict.
+-- Rebuilds a text expression as safe SQL; null if any token is not understood. `columns` are
+-- the text columns of the table. The parser alternates between values and operators, commas
+-- or brackets. Every column gets the default collation, so that collations cannot conflict.
 create or replace function rafiki._text_expression(words text[], columns name[]) returns text
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -120,8 +123,8 @@ begin
   return case when depth = 0 and not wants_value then '(' || result || ')' end;
 end $$;
 
--- The input expressions of the rafiki_predict calls in the running query, as far as they are text expressions over a relation's columns; nth
--- counts the calls in the query's text.
+-- The input expressions of the rafiki_predict calls in the running query, as far as they
+-- are text expressions over a relation's columns; nth counts the calls in the query's text.
 create or replace function rafiki._query_expressions(relation oid) returns table (nth int, expression text)
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp

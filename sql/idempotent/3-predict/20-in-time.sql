@@ -1,7 +1,7 @@
 -- Requests with a hard time limit, for triggers: a server that hangs must not block the statement that writes rows.
 
--- Waits until the reply has arrived; false if the time is up first. Polls without sleeping at first: a fast reply takes half a millisecond,
--- while pg_sleep() takes at least one.
+-- Waits until the reply has arrived; false if the time is up first. Polls without sleeping
+-- at first: a fast reply takes half a millisecond, while pg_sleep() takes at least one.
 create or replace function rafiki._await_answer(until timestamptz) returns boolean
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -22,8 +22,8 @@ begin
   return true;
 end $$;
 
--- One request, like _exchange(); null if there is no reply in time. Does not connect if no server has sent a heartbeat recently: connecting to
--- a server that hangs takes seconds.
+-- One request, like _exchange(); null if there is no reply in time. Does not connect if no
+-- server has sent a heartbeat recently: connecting to a server that hangs takes seconds.
 create or replace function rafiki._exchange_until(request text, until timestamptz) returns rafiki.reply
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -68,8 +68,8 @@ begin
     hint = 'Check its log, and start it with: rafiki up, or rafiki serve.';
 end $$;
 
--- The label of one input; with is_array, the labels of a JSON array of inputs, as an array literal. The call gives up after wait_ms, which is
--- also the server's latency budget; the server still answers overdue requests.
+-- The label of one input; with is_array, the labels of a JSON array of inputs, as an array literal. The call
+-- gives up after wait_ms, which is also the server's latency budget; the server still answers overdue requests.
 create or replace function rafiki._ask_in_time(key uuid, is_image boolean, is_array boolean, wait_ms float8, input text)
 returns rafiki.reply
 language plpgsql volatile strict parallel unsafe security definer

@@ -1,12 +1,14 @@
--- Read-ahead: batches for the plain form "select rafiki_predict(m, body) from t". A prediction is a pure function of model version and
--- input, so filling the server's answer cache cannot change a result. After several cache misses within one statement, the server requests
--- rows: first the rows around the current one, which show the direction of the scan, then the rows that follow. They are read with the
--- caller's rights and the statement's snapshot, so grants and row-level security hold. A place is written relation;column;low;high: the
--- rows read so far lie between the two ctids, and '' stands for an end of the table.
+-- Read-ahead: batches for the plain form "select rafiki_predict(m, body) from t". A prediction is a pure
+-- function of model version and input, so filling the server's answer cache cannot change a result. After
+-- several cache misses within one statement, the server requests rows: first the rows around the current one,
+-- which show the direction of the scan, then the rows that follow. They are read with the caller's rights and
+-- the statement's snapshot, so grants and row-level security hold. A place is written relation;column;low;high:
+-- the rows read so far lie between the two ctids, and '' stands for an end of the table.
 --
--- Reading a table runs code of its owner: row-level security policies, and index predicates at planning time. The user's own scan runs that
--- code too, but read-ahead could be tricked into reading other tables, or into reading as another role. So it reads only if the current
--- role is the session's own, and only tables owned by that role, by a superuser, or by a role that has all its rights anyway.
+-- Reading a table runs code of its owner: row-level security policies, and index predicates at planning
+-- time. The user's own scan runs that code too, but read-ahead could be tricked into reading other
+-- tables, or into reading as another role. So it reads only if the current role is the session's own,
+-- and only tables owned by that role, by a superuser, or by a role that has all its rights anyway.
 
 -- How many blocks a number of rows takes, estimated from the table's statistics.
 create or replace function rafiki._blocks(relation regclass, rows int) returns int
@@ -17,7 +19,8 @@ as $$
   from pg_class where oid = relation
 $$;
 
--- Whether read-ahead may read a relation as the current role: an ordinary table whose owner already has all rights of the role.
+-- Whether read-ahead may read a relation as the current role: an
+-- ordinary table whose owner already has all rights of the role.
 create or replace function rafiki._is_trusted(relation oid) returns boolean
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -29,8 +32,8 @@ as $$
       and has_table_privilege(c.oid, 'select')) -- ctid is not readable with column rights alone
 $$;
 
--- The candidates for read-ahead in a relation for inputs of a type: its columns, and the expressions of the query (with negative attnum); or its
--- rows (with attnum 0), if the input is one of them. The relation has the alias "rafiki row".
+-- The candidates for read-ahead in a relation for inputs of a type: its columns, and the expressions of the query (with
+-- negative attnum); or its rows (with attnum 0), if the input is one of them. The relation has the alias "rafiki row".
 create or replace function rafiki._readable(relation oid, asked regtype) returns table (attnum int2, value text)
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -44,8 +47,8 @@ as $$
     and a.atttypid = any (case asked when 'bytea'::regtype then '{bytea}' when 'text'::regtype then '{text,varchar}' else '{}' end::regtype[])
 $$;
 
--- Finds `input` in the first and last `rows` rows of the tables that this session has locked, which include those of the current statement;
--- no row if it is in none of them.
+-- Finds `input` in the first and last `rows` rows of the tables that this session has
+-- locked, which include those of the current statement; no row if it is in none of them.
 create or replace function rafiki._find_scan(input anyelement, rows int)
 returns table (relation oid, attnum int2, place tid)
 language plpgsql stable strict parallel safe
@@ -77,9 +80,10 @@ begin
   end loop;
 end $$;
 
--- Up to `rows` rows after or before a place, in physical order, fewer if they are long; and the ctid at which to continue. No row if the
--- column cannot be read or no longer exists. A TID range scan returns rows in ctid order already, and sorting 1000 rows would double the
--- time; only with row-level security, where the planner may choose another scan, the rows are sorted.
+-- Up to `rows` rows after or before a place, in physical order, fewer if they are long; and the
+-- ctid at which to continue. No row if the column cannot be read or no longer exists. A TID
+-- range scan returns rows in ctid order already, and sorting 1000 rows would double the time;
+-- only with row-level security, where the planner may choose another scan, the rows are sorted.
 create or replace function rafiki._window(relation oid, attnum int2, place tid, upward boolean, rows int)
 returns table (inputs text[], next text)
 language plpgsql stable strict parallel safe
@@ -126,14 +130,16 @@ begin
   return next;
 end $$;
 
--- Tells the user why a query gets no read-ahead, and how to make it fast; `rows` is how many rows of each table were searched. Once per session;
--- before PostgreSQL 17 once per scan, because a parallel query allows neither set_config() nor an exception block there.
+-- Tells the user why a query gets no read-ahead, and how to make it fast; `rows` is how
+-- many rows of each table were searched. Once per session; before PostgreSQL 17 once per
+-- scan, because a parallel query allows neither set_config() nor an exception block there.
 create or replace function rafiki._notify_unread(rows int, asked regtype) returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  patience_rows constant int := @second_search_rows@; -- reached at the second search: the first may come too early in a scan
+  -- reached at the second search: the first may come too early in a scan
+  patience_rows constant int := @second_search_rows@;
   scanned text;
   untrusted text;
 begin
@@ -141,7 +147,8 @@ begin
     return;
   end if;
   select string_agg(c.oid::regclass::text, ', ' order by c.oid), string_agg(c.oid::regclass::text, ', ' order by c.oid) filter (
-    where not rafiki._is_trusted(c.oid) and (c.relkind <> 'p' or not pg_has_role(c.relowner, current_user, 'usage'))) -- its partitions are scanned
+    -- its partitions are scanned
+    where not rafiki._is_trusted(c.oid) and (c.relkind <> 'p' or not pg_has_role(c.relowner, current_user, 'usage')))
   into scanned, untrusted
   from pg_locks l join pg_class c on c.oid = l.relation and c.relkind in ('r', 'p', 'f')
   join pg_namespace n on n.oid = c.relnamespace and n.nspname not in ('pg_catalog', 'rafiki')
@@ -167,9 +174,9 @@ begin
                       else 'This form is as quick with any rows: rafiki_predict_many(model, array_agg(to_json(row)::text)).' end;
 end $$;
 
--- Sends the rows that the server requested: `?;rows` for those around the current row, which is searched for among that many rows;
--- `+;rows;place` for those after a place; `-;rows;place` for those before it. If the row is not found or cannot be read, sends no rows and no
--- place, which ends the read-ahead.
+-- Sends the rows that the server requested: `?;rows` for those around the current row, which is searched
+-- for among that many rows; `+;rows;place` for those after a place; `-;rows;place` for those before it.
+-- If the row is not found or cannot be read, sends no rows and no place, which ends the read-ahead.
 create or replace function rafiki._read_ahead(model_key uuid, input anyelement, read_request text) returns void
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,6 @@
--- The access key of a model, or an error that explains why there is none. One index lookup: 5 µs for the owner, 11 µs through a grant.
--- Whether the model is deployed is left to the server: checking that here would take 36 µs more under row-level security.
+-- The access key of a model, or an error that explains why there is none. One index
+-- lookup: 5 µs for the owner, 11 µs through a grant. Whether the model is deployed is
+-- left to the server: checking that here would take 36 µs more under row-level security.
 create or replace function rafiki._model_key(model text) returns uuid
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -67,8 +68,8 @@ as $$
   select pg_catalog.left(pg_catalog.translate(coalesce(pg_catalog.current_setting(name, true), ''), e'\x1f', ''), 100)
 $$;
 
--- The latency budget and the overdue behaviour as two fields of a request, the latter with the traceparent if there is one; the server parses the
--- values of the settings.
+-- The latency budget and the overdue behaviour as two fields of a request, the latter
+-- with the traceparent if there is one; the server parses the values of the settings.
 create or replace function rafiki._terms(budget interval) returns text
 language sql stable parallel safe
 as $$
@@ -77,7 +78,8 @@ as $$
          || case when pg_catalog.current_setting('rafiki.traceparent', true) <> '' then e'\x1e' || rafiki._setting_field('rafiki.traceparent') else '' end
 $$;
 
--- A model's key as it is now, and whether a server has the model. VOLATILE, so that it sees what has changed since the statement began.
+-- A model's key as it is now, and whether a server has the model.
+-- VOLATILE, so that it sees what has changed since the statement began.
 create or replace function rafiki._known_now(model text) returns table (key uuid, is_deployed boolean)
 language sql volatile strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -87,9 +89,9 @@ as $$
   from rafiki.model_access m where m.name = model
 $$;
 
--- Handles an error reply of the server, which knows models only by key. If the model's key has changed (a grant was revoked), returns the
--- new one for another attempt; otherwise raises the error. Where an exception block may be an error it also opens the connection, because
--- _exchange() cannot tell whether its caller's query is parallel.
+-- Handles an error reply of the server, which knows models only by key. If the model's key has changed (a grant was
+-- revoked), returns the new one for another attempt; otherwise raises the error. Where an exception block may be an
+-- error it also opens the connection, because _exchange() cannot tell whether its caller's query is parallel.
 create or replace function rafiki._after_refusal(model text, key uuid, error text, attempt int) returns uuid
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -125,8 +127,8 @@ begin
   perform rafiki._raise(error::jsonb);
 end $$;
 
--- Requests the answer to one input. PL/pgSQL prepares each expression again in a new transaction, at 1 µs each: hence few and large
--- expressions.
+-- Requests the answer to one input. PL/pgSQL prepares each expression again
+-- in a new transaction, at 1 µs each: hence few and large expressions.
 create or replace function rafiki._predict_one(is_image boolean, model text, input text, raw anyelement, budget interval) returns text
 language plpgsql stable parallel safe
 as $$
@@ -161,8 +163,8 @@ as $$
         from unnest(inputs) with ordinality u(input, place)) i
 $$;
 
--- One request, repeated if the model's key has changed meanwhile. `form` is the kind of result: 'label', 'detail' or 'explanation' for one input;
--- 'labels' or 'details' for inputs packed by _packed(), as an array literal.
+-- One request, repeated if the model's key has changed meanwhile. `form` is the kind of result: 'label', 'detail'
+-- or 'explanation' for one input; 'labels' or 'details' for inputs packed by _packed(), as an array literal.
 create or replace function rafiki._request(model text, is_image boolean, form text, terms text, input text) returns text
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -183,8 +185,8 @@ begin
   return reply.v;
 end $$;
 
--- How many inputs one request for details may have, so that its reply stays near 4 MB: each detail has the probability of every class, or
--- boxes. The server refuses replies of more than four times that size.
+-- How many inputs one request for details may have, so that its reply stays near 4 MB: each detail has
+-- the probability of every class, or boxes. The server refuses replies of more than four times that size.
 create or replace function rafiki._detail_rows(model text) returns int
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -195,8 +197,8 @@ as $$
   from rafiki.model m join rafiki.model_version v on v.model_id = m.id join rafiki.version_classes c on c.id = v.id where m.name = model
 $$;
 
--- An array of inputs as requests have it. array_send is quicker than array_to_json, since it escapes nothing, but writes texts in the client's
--- encoding. A function of SQL, which the planner inlines.
+-- An array of inputs as requests have it. array_send is quicker than array_to_json, since it escapes
+-- nothing, but writes texts in the client's encoding. A function of SQL, which the planner inlines.
 create or replace function rafiki._packed(inputs text[]) returns text
 language sql stable parallel safe
 as $$
@@ -204,9 +206,10 @@ as $$
               else pg_catalog.array_to_json(inputs)::text end
 $$;
 
--- Like _request() for an array of inputs, split into requests small enough that parsing one does not delay others: 4 MB of JSON take the server
--- about 15 ms. It refuses longer requests, and more inputs, than a part has (src/protocol). A part holds the inputs that begin within part_bytes
--- of JSON, escapes included, so it is at most twice as long. Longer inputs are sent alone.
+-- Like _request() for an array of inputs, split into requests small enough that parsing one does
+-- not delay others: 4 MB of JSON take the server about 15 ms. It refuses longer requests, and more
+-- inputs, than a part has (src/protocol). A part holds the inputs that begin within part_bytes of
+-- JSON, escapes included, so it is at most twice as long. Longer inputs are sent alone.
 create or replace function rafiki._request_in_parts(model text, is_image boolean, form text, terms text, inputs text[]) returns text[]
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp

@@ -1,9 +1,10 @@
 -- rafiki_predict and rafiki_predict_many: the label of one text, or of each text in an array.
 
--- Refuses a text that is an array literal. A driver that passes a list without a type sends an array literal, and PostgreSQL resolves an untyped
--- argument to text, whatever the overloads: the whole list would get one label. The regular expression matches what text[] accepts, except
--- that it does not check whether inner brackets balance. Collation "C", because a nondeterministic one would be an error. A model of several columns
--- reads objects, of which {} is one: the server says what it lacks.
+-- Refuses a text that is an array literal. A driver that passes a list without a type sends an array
+-- literal, and PostgreSQL resolves an untyped argument to text, whatever the overloads: the whole
+-- list would get one label. The regular expression matches what text[] accepts, except that it does
+-- not check whether inner brackets balance. Collation "C", because a nondeterministic one would be an
+-- error. A model of several columns reads objects, of which {} is one: the server says what it lacks.
 create or replace function rafiki._refuse_array(model text, input text) returns void
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -23,15 +24,17 @@ begin
       'Where texts may look so: set rafiki.array_literals = on;';
 end $$;
 
--- The pinned search path costs 1 µs and also covers the functions called from here, so that no role can plant a function in another role's
--- calls. As an inlined SQL function this would save 1 µs per row, but add 25 µs to the planning of each single-row statement.
--- COST is above that of ordinary predicates, so that those run first, and low enough that 10,000 rows do not trigger JIT.
+-- The pinned search path costs 1 µs and also covers the functions called from here, so that no role
+-- can plant a function in another role's calls. As an inlined SQL function this would save 1 µs per
+-- row, but add 25 µs to the planning of each single-row statement. COST is above that of ordinary
+-- predicates, so that those run first, and low enough that 10,000 rows do not trigger JIT.
 create or replace function rafiki_predict(model text, input text, budget interval default null) returns text
 language plpgsql stable parallel safe cost 100
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- one expression for both rare cases, a null and a text that begins with {: a second expression would cost 0.8 µs per row
+  -- one expression for both rare cases, a null and a text that
+  -- begins with {: a second expression would cost 0.8 µs per row
   if (model is null or ascii(input) = 123) is not false then
     perform rafiki._check_model_given(model);
     if input is null then
@@ -111,8 +114,8 @@ Example:
   select rafiki_predict_many('reviews_sentiment', '{"a great film","an awful film"}');
   select rafiki_predict_many('customers_tabular_classification', array_agg(to_json(c)::text order by c.id)) from customers c;$$;
 
--- A budget without a type. To an interval a number alone is seconds, but who gives one means a threshold: a driver that leaves out types sends the
--- 0.9 of rafiki_predict($1, $2, $3) as a text. Collation "C" as above.
+-- A budget without a type. To an interval a number alone is seconds, but who gives one means a threshold: a
+-- driver that leaves out types sends the 0.9 of rafiki_predict($1, $2, $3) as a text. Collation "C" as above.
 create or replace function rafiki._untyped_budget(budget text) returns interval
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -125,9 +128,9 @@ begin
   return budget::interval;
 end $$;
 
--- Overloads for a budget written as an untyped literal, as in rafiki_predict(m, body, '250 ms'). Without them the call would be ambiguous between
--- an interval and a threshold (75-thresholds.sql); PostgreSQL prefers an overload that takes text. The parsed bodies are bound to the functions that
--- they call, even if the API moves to another schema.
+-- Overloads for a budget written as an untyped literal, as in rafiki_predict(m, body, '250 ms'). Without them the call
+-- would be ambiguous between an interval and a threshold (75-thresholds.sql); PostgreSQL prefers an overload that
+-- takes text. The parsed bodies are bound to the functions that they call, even if the API moves to another schema.
 create or replace function rafiki_predict(model text, input text, budget text) returns text
 language sql stable parallel safe
 return rafiki.rafiki_predict(model, input, rafiki._untyped_budget(budget));

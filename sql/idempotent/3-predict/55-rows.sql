@@ -1,7 +1,9 @@
--- Predictions for rows of several columns. A row is sent as a JSON object in a text, so everything behind is as for texts. The functions for
--- anynonarray get what no other overload takes: PostgreSQL resolves an untyped literal to text, and texts and images to their own functions.
+-- Predictions for rows of several columns. A row is sent as a JSON object in a text, so everything
+-- behind is as for texts. The functions for anynonarray get what no other overload takes:
+-- PostgreSQL resolves an untyped literal to text, and texts and images to their own functions.
 
--- An SQL expression for the object of some columns of a row, as text: Postgres writes it. `columns` is the list of a SELECT.
+-- An SQL expression for the object of some columns of a row, as
+-- text: Postgres writes it. `columns` is the list of a SELECT.
 create or replace function rafiki._row_object(columns text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -36,7 +38,8 @@ begin
   return false;
 end $$;
 
--- A row, or a document in JSON, as a text; null for null. An error for any other value, and for a model that does not read rows.
+-- A row, or a document in JSON, as a text; null for null. An error
+-- for any other value, and for a model that does not read rows.
 create or replace function rafiki._row_text(model text, input anyelement) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -58,8 +61,8 @@ begin
   perform rafiki._refuse_type(pg_typeof(input), reads_rows);
 end $$;
 
--- What rafiki_predict does with a row, of which `object` is the JSON, if there is no prefetched answer. A row of a model that reads rows
--- needs one look-up; whatever else is given, _row_text() tells what it is.
+-- What rafiki_predict does with a row, of which `object` is the JSON, if there is no prefetched answer. A
+-- row of a model that reads rows needs one look-up; whatever else is given, _row_text() tells what it is.
 create or replace function rafiki._predict_row(model text, object text, input anyelement, budget interval) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp

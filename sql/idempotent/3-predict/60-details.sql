@@ -1,4 +1,5 @@
--- rafiki_predict_detail: the complete answer, not only the label. For one input and for arrays; for texts and for images.
+-- rafiki_predict_detail: the complete answer, not only the
+-- label. For one input and for arrays; for texts and for images.
 
 create or replace function rafiki._detail(model text, is_image boolean, input text, budget interval) returns jsonb
 language plpgsql stable parallel safe

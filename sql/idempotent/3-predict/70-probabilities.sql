@@ -102,8 +102,8 @@ comment on function rafiki_probabilities(text, bytea[], interval) is $$Like rafi
 Example:
   select p from unnest(rafiki_probabilities('photos_image_classification', (select array_agg(image) from photos))) p;$$;
 
--- The top k classes of each detail: the label that rafiki_predict returns, then the others by probability. The label goes first because in an
--- ensemble the majority label need not have the highest mean probability.
+-- The top k classes of each detail: the label that rafiki_predict returns, then the others by probability.
+-- The label goes first because in an ensemble the majority label need not have the highest mean probability.
 create or replace function rafiki._top(details jsonb[], k int)
 returns table (place bigint, rank int, label text, probability float8)
 language sql immutable strict parallel safe

@@ -1,4 +1,5 @@
--- rafiki_explain: what each column, word or patch of an input adds to the answer. The server computes it (docs/decisions/0036).
+-- rafiki_explain: what each column, word or patch of an input adds
+-- to the answer. The server computes it (docs/decisions/0036).
 
 -- The explanation of one input, with the value of each column; null if the server has none in time.
 create or replace function rafiki._explanation(model text, is_image boolean, input text, class text, budget interval) returns jsonb

@@ -1,5 +1,5 @@
--- rafiki_predict for images, and rafiki_detect. Images are sent to the server in base64, under the verbs of texts in lower case; caching,
--- read-ahead and batches work as for texts.
+-- rafiki_predict for images, and rafiki_detect. Images are sent to the server in base64,
+-- under the verbs of texts in lower case; caching, read-ahead and batches work as for texts.
 
 create or replace function rafiki._image_text(image bytea) returns text
 language plpgsql immutable strict parallel safe
@@ -43,8 +43,9 @@ what rafiki_detect returns, as a JSON array.
 Example:
   select id, rafiki_predict('photos_image_classification', image) from photos;$$;
 
--- An array is split into parts, so that no request is longer than the server accepts. A byte of an image takes at most 1.4 bytes as base64 in
--- JSON (line breaks are written as \n), and each image a few more. The last image of a part begins within part_bytes.
+-- An array is split into parts, so that no request is longer than the server accepts. A
+-- byte of an image takes at most 1.4 bytes as base64 in JSON (line breaks are written
+-- as \n), and each image a few more. The last image of a part begins within part_bytes.
 create or replace function rafiki_predict(model text, images bytea[], budget interval default null) returns text[]
 language plpgsql stable parallel safe cost 1000
 set search_path = pg_catalog, pg_temp
@@ -113,7 +114,8 @@ begin
   end if;
 end $$;
 
--- Objects with at least @clear_score@ are part of rafiki_predict's answer, and so come from the server's cache; lower scores need the detail.
+-- Objects with at least @clear_score@ are part of rafiki_predict's answer,
+-- and so come from the server's cache; lower scores need the detail.
 create or replace function rafiki_detect(
   model text, image bytea, min_score real default @clear_score@, budget interval default null
 ) returns table (label text, score real, x real, y real, w real, h real)

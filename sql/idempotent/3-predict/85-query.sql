@@ -1,8 +1,8 @@
--- Predictions for the rows of any query. The functions that plan or run it have no pinned search path, because the caller's query needs the
--- caller's path; everything else in them is schema-qualified.
+-- Predictions for the rows of any query. The functions that plan or run it have no pinned search path,
+-- because the caller's query needs the caller's path; everything else in them is schema-qualified.
 
--- The columns of a query in order, with their types; the query is planned, but no row is fetched. Errors in it are raised again without the
--- statement around it, which the caller did not write.
+-- The columns of a query in order, with their types; the query is planned, but no row is fetched.
+-- Errors in it are raised again without the statement around it, which the caller did not write.
 create or replace function rafiki._query_columns(query text) returns table (name text, type text)
 language plpgsql stable strict parallel unsafe
 as $$
@@ -18,7 +18,8 @@ begin
     execute pg_catalog.format(
       'select pg_catalog.array_agg(k) from pg_catalog.json_object_keys((select pg_catalog.to_json(q) from (%s) q)) k', shape)
       into names;
-  exception when syntax_error_or_access_rule_violation then -- the whole class 42: names that do not exist, missing rights
+  -- the whole class 42: names that do not exist, missing rights
+  exception when syntax_error_or_access_rule_violation then
     get stacked diagnostics state = returned_sqlstate, said = message_text, advice = pg_exception_hint;
     raise exception using errcode = state, message = said,
       detail = pg_catalog.format('The query that was given: %s', pg_catalog.left(pg_catalog.btrim(query, e' \n'), 200)),

@@ -1,9 +1,11 @@
--- Predicts whole tables into other tables, part by part, each in its own transaction. The target's rows are the only state: a run predicts the
--- rows that the target lacks, so it can be killed and repeated at any time. Within one run the key ascends, so that no part rescans earlier ones.
--- The statement runs with the caller's rights, search path and triggers, so every name in it is schema-qualified.
+-- Predicts whole tables into other tables, part by part, each in its own transaction. The target's rows
+-- are the only state: a run predicts the rows that the target lacks, so it can be killed and repeated
+-- at any time. Within one run the key ascends, so that no part rescans earlier ones. The statement runs
+-- with the caller's rights, search path and triggers, so every name in it is schema-qualified.
 
--- A key of a relation, in the order of its index: the primary key, or a unique index over the named columns (over all of them if `exactly`).
--- `operators` is the schema of the operators that order the column. No row if there is no such index.
+-- A key of a relation, in the order of its index: the primary key, or a unique
+-- index over the named columns (over all of them if `exactly`). `operators` is the
+-- schema of the operators that order the column. No row if there is no such index.
 create or replace function rafiki._key(relation regclass, named name[], exactly boolean)
 returns table (place bigint, name name, type text, operators text)
 language sql stable parallel unsafe
@@ -94,8 +96,8 @@ begin
   expression := rafiki._all_input(model, source, task, key, input);
 end $$;
 
--- The expression of what the model reads in the rows of "s": all its columns; or one, which was named, that of its last study, or the only candidate
--- outside the key.
+-- The expression of what the model reads in the rows of "s": all its columns; or one,
+-- which was named, that of its last study, or the only candidate outside the key.
 create or replace function rafiki._all_input(model text, source regclass, task rafiki.task, key name[], named name) returns text
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -168,8 +170,8 @@ begin
   perform rafiki._check_columns_rights(target, key, key || outputs);
 end $$;
 
--- The target table; created if it does not exist, with key columns like those of the source. Null if another session creates it at the same time:
--- the caller then repeats with a later snapshot, which sees the table.
+-- The target table; created if it does not exist, with key columns like those of the source. Null if another
+-- session creates it at the same time: the caller then repeats with a later snapshot, which sees the table.
 create or replace function rafiki._all_target(source regclass, target regclass, parts text[], key name[], outputs name[], type text) returns regclass
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -204,8 +206,8 @@ begin
   return target;
 end $$;
 
--- A condition on `alias`: its key is greater than $2. One row comparison cannot mix operators of several schemas; then the condition is spelled
--- out: the first columns are equal, and the next one is greater.
+-- A condition on `alias`: its key is greater than $2. One row comparison cannot mix operators of several
+-- schemas; then the condition is spelled out: the first columns are equal, and the next one is greater.
 create or replace function rafiki._above(source regclass, key name[], alias text) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

@@ -1,8 +1,9 @@
 -- rafiki_predict_all.
 
--- The statement that predicts the next part. $1 is the model; $2 the key of the last row before the part, as texts, or null at the beginning.
--- It returns the key of the part's last row and the number of its rows. A part has at most 8192 rows, and its last input begins within part_bytes.
--- The key is compared in the target, too, because otherwise each part would scan the rows of all earlier ones.
+-- The statement that predicts the next part. $1 is the model; $2 the key of the last row before the
+-- part, as texts, or null at the beginning. It returns the key of the part's last row and the number
+-- of its rows. A part has at most 8192 rows, and its last input begins within part_bytes. The key is
+-- compared in the target, too, because otherwise each part would scan the rows of all earlier ones.
 create or replace function rafiki._all_statement(
   source regclass, target regclass, key name[], expression text, input_kind text, outputs name[]
 ) returns text
@@ -68,7 +69,8 @@ begin
   end if;
 end $$;
 
--- Checks the arguments and builds the statement that predicts the next part; null if the target is not known yet (see _all_target).
+-- Checks the arguments and builds the statement that predicts the
+-- next part; null if the target is not known yet (see _all_target).
 create or replace function rafiki._begin_all(
   model text, source regclass, target regclass, parts text[], input name, output name, key name[], with_probabilities boolean
 ) returns text
@@ -95,7 +97,8 @@ begin
   return case when target is not null then rafiki._all_statement(source, target, key, expression, input_kind, outputs) end;
 end $$;
 
--- The progress as a line of at most 70 characters, because psql puts NOTICE before it. The number of rows is an estimate from statistics.
+-- The progress as a line of at most 70 characters, because psql puts
+-- NOTICE before it. The number of rows is an estimate from statistics.
 create or replace function rafiki._all_progress(source regclass, done bigint, since timestamptz) returns text
 language sql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -145,7 +148,8 @@ begin
       hint = 'Create it first, or call again when the other sessions are done.';
   end if;
   loop
-    perform pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('extra_float_digits', '1', true); -- keys are passed as text
+    -- keys are passed as text
+    perform pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('extra_float_digits', '1', true);
     execute statement into reached, part_rows using model, reached;
     exit when part_rows = 0;
     commit;

@@ -1,9 +1,9 @@
 -- Evaluating a model on labelled rows, and predictions for whole queries. All is read with the caller's rights.
 
--- Predicts the rows of a query that returns (carried jsonb, input): their labels or details, as `form` says. Works in parts, most of them one
--- request, so that memory stays bounded both here and in the server. No pinned search path, because the caller's query needs the caller's path.
--- Hence the qualified names, also of types, because a function is compiled once per session for all its roles; and only operators that pg_catalog
--- has for exactly these types.
+-- Predicts the rows of a query that returns (carried jsonb, input): their labels or details, as `form` says. Works in
+-- parts, most of them one request, so that memory stays bounded both here and in the server. No pinned search path,
+-- because the caller's query needs the caller's path. Hence the qualified names, also of types, because a function is
+-- compiled once per session for all its roles; and only operators that pg_catalog has for exactly these types.
 create or replace function rafiki._predict_rows(model text, input_kind text, query text, form text default 'labels')
 returns table (carried jsonb, prediction text)
 language plpgsql stable parallel unsafe
@@ -25,7 +25,8 @@ begin
     inputs := pg_catalog.array_append(inputs, asked.input);
     bytes := bytes + coalesce(pg_catalog.octet_length(asked.input), 0);
     if pg_catalog.cardinality(inputs) >= part_rows or bytes >= part_bytes then
-      answers := rafiki._predict_part(model, input_kind, inputs, form); -- not within the query below, where the planner would evaluate it, too
+      -- not within the query below, where the planner would evaluate it, too
+      answers := rafiki._predict_part(model, input_kind, inputs, form);
       return query select * from rows from (pg_catalog.unnest(carried_part), pg_catalog.unnest(answers));
       carried_part := '{}';
       inputs := '{}';
@@ -49,7 +50,8 @@ begin
   return (select t.input from rafiki.model m join rafiki.task t on t.name = m.task where m.name = model);
 end $$;
 
--- The answers to a part's inputs, with a generous latency budget whatever the settings say, so that none is overdue. A null stays null.
+-- The answers to a part's inputs, with a generous latency budget
+-- whatever the settings say, so that none is overdue. A null stays null.
 create or replace function rafiki._predict_part(model text, input_kind text, inputs text[], form text default 'labels') returns text[]
 language plpgsql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -60,8 +62,9 @@ begin
   return rafiki._request_in_parts(model, input_kind = 'image', form, no_hurry, inputs);
 end $$;
 
--- The task of a model, and the columns of a source: the target, and the expression of what the model reads. They are those of the version that answers
--- and of the model's last study if they exist, otherwise inferred as in rafiki_train. A model of several columns always reads the same ones.
+-- The task of a model, and the columns of a source: the target, and the expression of what the model
+-- reads. They are those of the version that answers and of the model's last study if they exist,
+-- otherwise inferred as in rafiki_train. A model of several columns always reads the same ones.
 create or replace function rafiki._model_columns(
   model text, source regclass, inout target name, feature name, out input text, out task rafiki.task
 )
@@ -136,8 +139,8 @@ begin
     hint = format('Leave out %s =>; a view can rename columns.', argument);
 end $$;
 
--- The target of the study of the deployed version, or else of the newest, and the first column that it read; not visible to all roles that may
--- use the model.
+-- The target of the study of the deployed version, or else of the newest, and the
+-- first column that it read; not visible to all roles that may use the model.
 create or replace function rafiki._trained_columns(model text) returns table (target name, feature name)
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -166,7 +169,8 @@ as $$
   join rafiki.model_version v on v.id = d.version_id where m.name = model
 $$;
 
--- An SQL expression for whether the model was trained on an input; its value is null if that is unknown, or if the role may not know it.
+-- An SQL expression for whether the model was trained on an input; its
+-- value is null if that is unknown, or if the role may not know it.
 create or replace function rafiki._trained_test(model text, input text, kind text) returns text
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -182,7 +186,8 @@ as $$
     where t.trained is not null), 'null::pg_catalog.bool')
 $$;
 
--- The query for the rows of a source with a label and an input. OFFSET 0, so that an input that is used several times is built once.
+-- The query for the rows of a source with a label and an input. OFFSET
+-- 0, so that an input that is used several times is built once.
 create or replace function rafiki._labelled_query(source regclass, target name, input text, kind text) returns text
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -192,7 +197,8 @@ begin
                 rafiki._given_test(kind = 'columns', input));
 end $$;
 
--- How many rows a model was trained on, of `rows` of which that is known of `known`; tells the user if there are any. Null if none is known.
+-- How many rows a model was trained on, of `rows` of which that is known
+-- of `known`; tells the user if there are any. Null if none is known.
 create or replace function rafiki._tell_trained(model text, trained bigint, known bigint, rows bigint) returns bigint
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

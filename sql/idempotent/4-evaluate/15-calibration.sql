@@ -1,10 +1,11 @@
 -- How good the probabilities of a model are.
 
--- Of rows with the label, what was predicted, and the probabilities of all classes: the area under the ROC curve of each class against the others, with
--- mean ranks for equal probabilities, the mean over classes; the log loss with its interval; and the expected calibration error, Σ n |accuracy −
--- confidence| / N over 15 bins of the confidence in what was predicted (Guo et al. 2017, On Calibration of Modern Neural Networks, equation 3).
--- Probabilities come with four digits, so one below 0.00005 counts as that. Once for all rows, and once more for those that were not trained on,
--- with a suffix. A last row has the confusion matrix in place of a score, as _evaluated_rows() returns it.
+-- Of rows with the label, what was predicted, and the probabilities of all classes: the area under the ROC curve of
+-- each class against the others, with mean ranks for equal probabilities, the mean over classes; the log loss with
+-- its interval; and the expected calibration error, Σ n |accuracy − confidence| / N over 15 bins of the confidence in
+-- what was predicted (Guo et al. 2017, On Calibration of Modern Neural Networks, equation 3). Probabilities come with
+-- four digits, so one below 0.00005 counts as that. Once for all rows, and once more for those that were not trained
+-- on, with a suffix. A last row has the confusion matrix in place of a score, as _evaluated_rows() returns it.
 create or replace function rafiki._probability_scores(model text, source regclass, target name, feature name, z float8)
 returns table (suffix text, metric text, value float8, low float8, high float8, evaluated jsonb)
 language sql stable parallel unsafe

@@ -13,8 +13,8 @@ begin
   end if;
 end $$;
 
--- Tells the user how many rows have a label that the model does not know, and how many the model was trained on, which it returns. `evaluated` is an
--- array of {actual, predicted, trained, row_count}.
+-- Tells the user how many rows have a label that the model does not know, and how many the model was
+-- trained on, which it returns. `evaluated` is an array of {actual, predicted, trained, row_count}.
 create or replace function rafiki._check_evaluated(model text, source regclass, evaluated jsonb) returns bigint
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -64,7 +64,8 @@ begin
     detail = format('It is %s.', coalesce(confidence::text, 'null')), hint = 'The default is 0.95.';
 end $$;
 
--- The Wilson score interval (1927) of a share, from `hits` in `n` observations: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n).
+-- The Wilson score interval (1927) of a share, from `hits` in `n`
+-- observations: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n).
 create or replace function rafiki._wilson(hits float8, n float8, z float8, out low float8, out high float8)
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -75,10 +76,11 @@ as $$
         where n > 0) w
 $$;
 
--- Accuracy and macro F1 of a confusion matrix, with confidence intervals. The F1 of a class is 2 TP / D, where D is the number of its actual rows
--- plus the number of its predicted rows; a class with neither is not counted. For the mean over r classes the delta method (Takahashi et al. 2022,
--- "Confidence interval for micro-averaged F1 and macro-averaged F1 scores") gives the variance Σ n g², where n is the count of a cell and g the
--- derivative by it: 2 (D − 2 TP) / D² / r for a hit, −(2 TP/D² of the one class + that of the other) / r for an error.
+-- Accuracy and macro F1 of a confusion matrix, with confidence intervals. The F1 of a class is 2 TP / D, where D
+-- is the number of its actual rows plus the number of its predicted rows; a class with neither is not counted.
+-- For the mean over r classes the delta method (Takahashi et al. 2022, "Confidence interval for micro-averaged F1
+-- and macro-averaged F1 scores") gives the variance Σ n g², where n is the count of a cell and g the derivative
+-- by it: 2 (D − 2 TP) / D² / r for a hit, −(2 TP/D² of the one class + that of the other) / r for an error.
 create or replace function rafiki._class_scores(confusion jsonb, z float8)
 returns table (metric text, value float8, low float8, high float8)
 language sql stable parallel unsafe
@@ -155,10 +157,10 @@ begin
              rafiki._labelled_query(source, columns.target, columns.input, (columns.task).input)), 'details') p;
 end $$;
 
--- For each class: precision and recall with Wilson intervals; F1 with the variance 4 TP (D − 2 TP)(D − TP) / D⁴ (delta method, as above); and the
--- area A under the ROC curve against all other rows, with mean ranks for equal probabilities. Its variance (Hanley and McNeil 1982) is
--- (A(1−A) + (n−1)(A/(2−A) − A²) + (m−1)(2A²/(1+A) − A²)) / nm, for n rows of the class and m others. `details` is an array of
--- {actual, label, probabilities}.
+-- For each class: precision and recall with Wilson intervals; F1 with the variance 4 TP (D − 2 TP)(D − TP) / D⁴
+-- (delta method, as above); and the area A under the ROC curve against all other rows, with mean ranks for
+-- equal probabilities. Its variance (Hanley and McNeil 1982) is (A(1−A) + (n−1)(A/(2−A) − A²) + (m−1)(2A²/(1+A)
+-- − A²)) / nm, for n rows of the class and m others. `details` is an array of {actual, label, probabilities}.
 create or replace function rafiki._class_report(details jsonb, z float8)
 returns table (label text, row_count bigint, metric text, value float8, low float8, high float8)
 language sql stable parallel unsafe

@@ -1,8 +1,8 @@
 -- How far the numbers of a model are off.
 
--- R², RMSE and MAE of pairs of numbers, with intervals of z standard errors; of one pair there are none. R² is null if all actual numbers are the
--- same. The delta method: what a row contributes to 1 - R² = Σe²/Σd² is (e² - (1 - R²) d²) / mean d², with d the distance to the mean; the interval
--- of an RMSE is that of its square.
+-- R², RMSE and MAE of pairs of numbers, with intervals of z standard errors; of one pair there are none. R² is
+-- null if all actual numbers are the same. The delta method: what a row contributes to 1 - R² = Σe²/Σd² is (e²
+-- - (1 - R²) d²) / mean d², with d the distance to the mean; the interval of an RMSE is that of its square.
 create or replace function rafiki._number_errors(actual float8[], predicted float8[], z float8 default 0)
 returns table (metric text, value float8, low float8, high float8)
 language sql immutable strict parallel safe

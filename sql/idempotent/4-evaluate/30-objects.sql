@@ -1,6 +1,7 @@
--- Average precision as in PASCAL VOC 2010 and later (Everingham et al. 2015, section 4.2.1): the detections of a class in all images are ranked by
--- score; each is a hit if the object that it overlaps most was not found by a better detection; the result is the area under the precision-recall
--- curve, with precision made monotone from the right. Trials for object detection are scored in the same way.
+-- Average precision as in PASCAL VOC 2010 and later (Everingham et al. 2015, section 4.2.1): the
+-- detections of a class in all images are ranked by score; each is a hit if the object that it overlaps
+-- most was not found by a better detection; the result is the area under the precision-recall curve,
+-- with precision made monotone from the right. Trials for object detection are scored in the same way.
 
 create or replace function rafiki._overlap(ax float8, ay float8, aw float8, ah float8, bx float8, by float8, bw float8, bh float8)
 returns float8
@@ -12,7 +13,8 @@ as $$
                * greatest(0, least(ay + ah, by + bh) - greatest(ay, by)) as shared) s
 $$;
 
--- The average precision of each class that has objects, at two minimum overlaps; `images` holds arrays of boxes by image.
+-- The average precision of each class that has objects, at two
+-- minimum overlaps; `images` holds arrays of boxes by image.
 create or replace function rafiki._average_precisions(images jsonb)
 returns table (label text, min_overlap float8, value float8)
 language sql stable strict parallel safe

@@ -1,5 +1,6 @@
--- Which features a model's answers depend on: permutation importance (Breiman 2001, Random Forests, section 10; Fisher et al. 2019, All Models are
--- Wrong, but Many are Useful). It asks the deployed model, so it is the same for all families and for ensembles.
+-- Which features a model's answers depend on: permutation importance (Breiman 2001, Random
+-- Forests, section 10; Fisher et al. 2019, All Models are Wrong, but Many are Useful). It
+-- asks the deployed model, so it is the same for all families and for ensembles.
 
 -- The object of the columns of a row "d", with one of them from the row "p", as text.
 create or replace function rafiki._swapped_input(features name[], swapped int) returns text
@@ -10,9 +11,10 @@ as $$
   from unnest(features) with ordinality u (f, n)
 $$;
 
--- A query for the rows of a sample as they are (place 0, round 0), and for each feature and round once more with the values of that feature in the order
--- of other rows: for _predict_rows(), which carries place, round and target. Each round moves them by as many rows more, and none by 0: there are
--- fewer rounds than rows. Rows that the model was trained on are drawn only if others are too few.
+-- A query for the rows of a sample as they are (place 0, round 0), and for each feature and round once
+-- more with the values of that feature in the order of other rows: for _predict_rows(), which carries
+-- place, round and target. Each round moves them by as many rows more, and none by 0: there are fewer
+-- rounds than rows. Rows that the model was trained on are drawn only if others are too few.
 create or replace function rafiki._swapped_rows(
   model text, source regclass, target name, task rafiki.task, features name[], kinds text[], most_rows int, rounds int
 ) returns text

@@ -1,7 +1,7 @@
 -- What a model gets wrong, for people to look at. All is read with the caller's rights.
 
--- An expression for a row as texts by column, without its images: those columns that the caller may read, with the output functions of their types,
--- not with casts, which their owners could have defined.
+-- An expression for a row as texts by column, without its images: those columns that the caller may
+-- read, with the output functions of their types, not with casts, which their owners could have defined.
 create or replace function rafiki._row_texts(source regclass) returns text
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -14,9 +14,10 @@ as $$
           and has_column_privilege(source, a.attnum, 'select') order by a.attnum limit 40) c
 $$;
 
--- Predicts about `sampled` labelled rows: of a table of more, of its rows at random. Of a model of numbers, rows without one are left out. rows and hits count them (hits of classes alone); bins are those of
--- the calibration error (Guo et al. 2017) in tenths of the confidence; pairs are the actual and predicted numbers; mistakes are the rows that are
--- furthest from right, the most confident first.
+-- Predicts about `sampled` labelled rows: of a table of more, of its rows at random. Of a model of
+-- numbers, rows without one are left out. rows and hits count them (hits of classes alone); bins are
+-- those of the calibration error (Guo et al. 2017) in tenths of the confidence; pairs are the actual
+-- and predicted numbers; mistakes are the rows that are furthest from right, the most confident first.
 create or replace function rafiki._mistakes(model text, source regclass, target name, feature name, sampled int, most int)
 returns table (rows bigint, hits bigint, bins jsonb, pairs jsonb, mistakes jsonb)
 language plpgsql volatile parallel unsafe
@@ -26,7 +27,8 @@ declare
   max_image constant int := 60000;
   columns record := rafiki._model_columns(model, source, target, feature);
   kind constant text := (columns.task).input;
-  -- Of a large table it saves sorting all rows. Null, for all rows: views, partitioned tables and new tables do not know how many they have.
+  -- Of a large table it saves sorting all rows. Null, for all rows: views,
+  -- partitioned tables and new tables do not know how many they have.
   share float8 := (select 1.5 * sampled / nullif(greatest(c.reltuples, 0), 0) from pg_class c where c.oid = source);
 begin
   if (columns.task).output = 'boxes' then

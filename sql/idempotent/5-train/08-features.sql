@@ -1,5 +1,5 @@
--- The columns that a model of several columns reads: docs/decisions/0031-inputs-of-columns.md. Here and in the next files `kinds` are those of
--- `features`, in their order; null for a model of one text or image.
+-- The columns that a model of several columns reads: docs/decisions/0031-inputs-of-columns.md. Here and in
+-- the next files `kinds` are those of `features`, in their order; null for a model of one text or image.
 
 -- The type that a domain is of, or a domain over domains; of any other type the type itself.
 create or replace function rafiki._base_type(type oid) returns oid
@@ -13,10 +13,11 @@ as $$
   select b.oid from base b where b.typtype <> 'd'
 $$;
 
--- The expression of a row's input, over the columns of the row: the one column; or an object of all, as text. Columns keep their names, and are
--- written as Postgres writes them in JSON: numbers with all digits, times in ISO 8601. Of the columns of `source`, those whose text depends on the
--- session are written in one way, so that a row has one hash: a timestamptz as the time in UTC, an interval as its seconds. The digits of a float
--- depend on extra_float_digits, which the functions that hash rows set.
+-- The expression of a row's input, over the columns of the row: the one column; or an object of all,
+-- as text. Columns keep their names, and are written as Postgres writes them in JSON: numbers with all
+-- digits, times in ISO 8601. Of the columns of `source`, those whose text depends on the session are
+-- written in one way, so that a row has one hash: a timestamptz as the time in UTC, an interval as its
+-- seconds. The digits of a float depend on extra_float_digits, which the functions that hash rows set.
 create or replace function rafiki._input_expression(features name[], kinds text[], source regclass default null) returns text
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -30,13 +31,15 @@ as $$
                 from unnest(features) with ordinality u (f, n) left join pg_attribute a on a.attrelid = source and a.attname = u.f)) end
 $$;
 
--- An SQL condition for whether a row has an input. Several columns always are one: their object is not built only to be tested.
+-- An SQL condition for whether a row has an input. Several columns
+-- always are one: their object is not built only to be tested.
 create or replace function rafiki._given_test(has_columns boolean, input text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select case when has_columns then 'true' else format('%s is not null', input) end $$;
 
--- The kind of each column that the caller may read, by its type; null if a model of columns cannot read it. A domain is read as its base type.
+-- The kind of each column that the caller may read, by its type; null if
+-- a model of columns cannot read it. A domain is read as its base type.
 create or replace function rafiki._column_kinds(source regclass) returns table (place int, name name, type text, kind text)
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -49,7 +52,8 @@ as $$
   where a.attrelid = source and a.attnum > 0 and not a.attisdropped and has_column_privilege(source, a.attnum, 'select')
 $$;
 
--- Whether a column identifies the rows of a table: an identity column, one with a sequence as default, or the primary key or a part of it.
+-- Whether a column identifies the rows of a table: an identity column,
+-- one with a sequence as default, or the primary key or a part of it.
 create or replace function rafiki._identifies(source regclass, name name) returns text
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -61,12 +65,14 @@ as $$
   from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   left join lateral (
     select i.indnkeyatts as columns from pg_index i cross join unnest(i.indkey) with ordinality u (attnum, nth)
-    where i.indrelid = source and i.indisprimary and u.nth <= i.indnkeyatts and u.attnum = a.attnum) k on true -- not what an index includes
+    -- not what an index includes
+    where i.indrelid = source and i.indisprimary and u.nth <= i.indnkeyatts and u.attnum = a.attnum) k on true
   where a.attrelid = source and a.attname = _identifies.name and not a.attisdropped
 $$;
 
--- As rafiki._identifies, for the columns of a view: those that identify the rows of a table behind it, of which the view uses a column of that name.
--- The catalogue does not say which column of a view comes from which; the name is the same unless the view renames it.
+-- As rafiki._identifies, for the columns of a view: those that identify the rows of a table
+-- behind it, of which the view uses a column of that name. The catalogue does not say which
+-- column of a view comes from which; the name is the same unless the view renames it.
 create or replace function rafiki._identified_behind(source regclass) returns table (name name, reason text)
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -82,7 +88,8 @@ as $$
   where b.relation <> source and i.identifies is not null group by b.attname
 $$;
 
--- Columns that look like keys: short, without spaces, and all different in the first rows; numbers with a decimal point are prices rather than keys. The query is the caller's own.
+-- Columns that look like keys: short, without spaces, and all different in the first rows;
+-- numbers with a decimal point are prices rather than keys. The query is the caller's own.
 create or replace function rafiki._key_like(source regclass, columns name[]) returns name[]
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -131,7 +138,8 @@ exception when undefined_function or undefined_table or undefined_object then
   return '{}'; -- code behind the source needs a search path: rafiki._check_rows() says so
 end $$;
 
--- The columns that are left out unless they are named, each with the reason; not the target and what chooses the validation rows.
+-- The columns that are left out unless they are named, each with
+-- the reason; not the target and what chooses the validation rows.
 create or replace function rafiki._left_out(source regclass, target name, split name) returns table (name name, reason text)
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
--- Checks of a study's source: first the relation, then columns, then rows. Column privileges suffice: columns that the caller may not read are
--- ignored as candidates.
+-- Checks of a study's source: first the relation, then columns, then rows. Column
+-- privileges suffice: columns that the caller may not read are ignored as candidates.
 
 create or replace function rafiki._check_relation(source regclass, may_be_temporary boolean default false) returns void
 language plpgsql stable parallel unsafe
@@ -83,8 +83,8 @@ begin
   end if;
 end $$;
 
--- Returns the only candidate; with none or several, raises an error that lists them. `nameable`: whether the caller could name a column that is
--- not a candidate.
+-- Returns the only candidate; with none or several, raises an error that lists
+-- them. `nameable`: whether the caller could name a column that is not a candidate.
 create or replace function rafiki._only_candidate(source regclass, candidates name[], role text, example text, nameable boolean)
 returns name
 language plpgsql stable parallel unsafe
@@ -136,7 +136,8 @@ begin
   end if;
   if target is null then
     select coalesce(array_agg(c.name), '{}') into candidates from rafiki._task_columns(source, task) c
-    where c.is_target and c.name <> feature and c.name is distinct from split and lower(c.name) <> 'id'; -- which identifies rows
+    -- id identifies rows
+    where c.is_target and c.name <> feature and c.name is distinct from split and lower(c.name) <> 'id';
     target := rafiki._only_candidate(source, candidates, 'target', columns, nameable => true);
   end if;
 end $$;

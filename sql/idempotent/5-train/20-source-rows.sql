@@ -119,8 +119,8 @@ begin
     hint = 'Trials learn from some rows and are scored on others; leave the option out to have a share of the rows chosen.';
 end $$;
 
--- The hash that identifies an input, a text or the bytes of an image: the first eight bytes of its SHA-256, as in src/datasets/split.ts.
--- No pinned search path, so that the planner can inline it: it is evaluated for every row.
+-- The hash that identifies an input, a text or the bytes of an image: the first eight bytes of its SHA-256, as in
+-- src/datasets/split.ts. No pinned search path, so that the planner can inline it: it is evaluated for every row.
 create or replace function rafiki._input_hash(input bytea) returns bigint
 language sql immutable parallel safe
 as $$ select pg_catalog.concat('x', pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256(input), 1, 8), 'hex'))::pg_catalog.bit(64)::bigint $$;
@@ -146,7 +146,8 @@ as $$
               else format('%s columns have', cardinality(features)) end
 $$;
 
--- Raises an error if there is only one input, or if rows with equal inputs, which stay on one side of the split, leave none to validate on.
+-- Raises an error if there is only one input, or if rows with equal
+-- inputs, which stay on one side of the split, leave none to validate on.
 create or replace function rafiki._check_inputs(request rafiki.study) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

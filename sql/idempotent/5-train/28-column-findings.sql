@@ -1,7 +1,8 @@
--- What is strange about the columns that a model of several is to learn from, in a sample of rows, read with the caller's rights. Nothing of it is an
--- error: the owner decides.
+-- What is strange about the columns that a model of several is to learn from, in a sample
+-- of rows, read with the caller's rights. Nothing of it is an error: the owner decides.
 
--- A value that has an order as a number, so that its place among the others can be told; null for a category. numeric has room for any.
+-- A value that has an order as a number, so that its place among the
+-- others can be told; null for a category. numeric has room for any.
 create or replace function rafiki._feature_number(feature name, kind text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -10,9 +11,9 @@ as $$
                           when 'interval' then 'extract(epoch from %I)::numeric' else 'null::numeric' end, feature)
 $$;
 
--- A query for the values of the features in a sample of the labelled rows, one row each: which half of the sample it is in, the target, name, kind, the
--- value as text, and its part: the text, or which of 128 parts of the rows has it in order. Of numbers, the target is its rank in [0, 1], so that a leak
--- is seen whatever curve it follows.
+-- A query for the values of the features in a sample of the labelled rows, one row each: which half of the sample
+-- it is in, the target, name, kind, the value as text, and its part: the text, or which of 128 parts of the rows
+-- has it in order. Of numbers, the target is its rank in [0, 1], so that a leak is seen whatever curve it follows.
 create or replace function rafiki._feature_values(request rafiki.study) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -34,8 +35,9 @@ as $$
   group by o.is_number
 $$;
 
--- How much of the target each feature alone tells, in [0, 1], if that is nearly all: what is learnt from one half of the sample is right in the other. Of
--- classes, the share of the wrong answers that it avoids of those of the most frequent class; of numbers, the share of the variance of their ranks.
+-- How much of the target each feature alone tells, in [0, 1], if that is nearly all: what is learnt
+-- from one half of the sample is right in the other. Of classes, the share of the wrong answers that
+-- it avoids of those of the most frequent class; of numbers, the share of the variance of their ranks.
 create or replace function rafiki._leaks(request rafiki.study) returns table (name name, told float8)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -94,8 +96,8 @@ begin
     rafiki._feature_values(request), most_values, rafiki._number_test('v.value'), request.features, codes, blanks);
 end $$;
 
--- The findings about the columns: `place` is their order among those of rafiki_check. None if the values cannot be compared, such as of a type
--- without an order.
+-- The findings about the columns: `place` is their order among those of rafiki_check.
+-- None if the values cannot be compared, such as of a type without an order.
 create or replace function rafiki._column_findings(request rafiki.study) returns table (place int, finding text, detail text)
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

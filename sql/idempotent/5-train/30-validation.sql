@@ -1,6 +1,7 @@
 -- The validation rows of a study: a share of its rows, or rows that its owner chose.
 
--- An expression that names a row in messages: its primary key, a column "id", or its ctid, whichever the caller may read; else null.
+-- An expression that names a row in messages: its primary key, a
+-- column "id", or its ctid, whichever the caller may read; else null.
 create or replace function rafiki._row_name(source regclass) returns text
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -32,8 +33,8 @@ as $$
     and t.oid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
 $$;
 
--- The query for the rows of a study, used by workers and by the checks before. Its columns are name (for messages), label, input, and validates:
--- whether trials are scored on the row, or null if the hash of the input decides.
+-- The query for the rows of a study, used by workers and by the checks before. Its columns are name (for messages),
+-- label, input, and validates: whether trials are scored on the row, or null if the hash of the input decides.
 create or replace function rafiki._study_rows(request rafiki.study, with_names boolean default false) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -73,8 +74,8 @@ begin
   return named;
 end $$;
 
--- Checks the options that choose the validation rows, and returns the request with validation_after filled in as the reader of the source needs
--- it. The caller must have the right to read every named column.
+-- Checks the options that choose the validation rows, and returns the request with validation_after filled
+-- in as the reader of the source needs it. The caller must have the right to read every named column.
 create or replace function rafiki._resolve_validation(request rafiki.study, task rafiki.task, after timestamptz) returns rafiki.study
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
--- The encoders that studies of a role have for a task: those for its kind of input that the role may use, the one added last first. Null if
--- there are none.
+-- The encoders that studies of a role have for a task: those for its kind of
+-- input that the role may use, the one added last first. Null if there are none.
 create or replace function rafiki._encoders_for(role regrole, task text) returns bigint[]
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -12,8 +12,8 @@ as $$
     order by e.id desc limit @max_knob_values@) own
 $$;
 
--- Gives a study that begins its encoders. Their rows are locked as by a foreign key, which an array cannot have: who removes an encoder waits for this
--- transaction, and then finds the study; one that was just removed is not among them.
+-- Gives a study that begins its encoders. Their rows are locked as by a foreign key, which an array cannot have: who
+-- removes an encoder waits for this transaction, and then finds the study; one that was just removed is not among them.
 create or replace function rafiki._choose_encoders(study bigint) returns void
 language sql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

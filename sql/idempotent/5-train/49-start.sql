@@ -1,7 +1,7 @@
 -- Studies that start from a model.
 
--- The version whose weights a study may start from: of one's own model, the deployed one or the last. Weights may tell training data, and a model that
--- starts from them can be exported: the right to use a model is not enough.
+-- The version whose weights a study may start from: of one's own model, the deployed one or the last. Weights may
+-- tell training data, and a model that starts from them can be exported: the right to use a model is not enough.
 create or replace function rafiki._start_version(start text, task text, families text[]) returns bigint
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp

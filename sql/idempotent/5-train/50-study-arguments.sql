@@ -89,8 +89,8 @@ begin
   end if;
 end $$;
 
--- The fault in an override of a knob, given the knob's domain; null if it is valid. An override is a value, {"min": …, "max": …} or
--- {"list": […]}.
+-- The fault in an override of a knob, given the knob's domain; null if it
+-- is valid. An override is a value, {"min": …, "max": …} or {"list": […]}.
 create or replace function rafiki._knob_fault(domain jsonb, override jsonb) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp

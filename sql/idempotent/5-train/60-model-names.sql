@@ -9,8 +9,9 @@ begin
     hint = 'Choose another one with model => ''name''.';
 end $$;
 
--- The result of a study or an import becomes a version of the model that it names, so that model must belong to its owner, as those that are
--- still trained or imported under the name. About models of other roles the error says only that the name is taken.
+-- The result of a study or an import becomes a version of the model that it names, so
+-- that model must belong to its owner, as those that are still trained or imported under
+-- the name. About models of other roles the error says only that the name is taken.
 create or replace function rafiki._check_model_name(model text, asker regrole) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -38,8 +39,8 @@ begin
   end if;
 end $$;
 
--- The default name, <table>_<task>, does not contain the schema: raises an error if a model of that name learnt from another table that still
--- exists.
+-- The default name, <table>_<task>, does not contain the schema: raises an
+-- error if a model of that name learnt from another table that still exists.
 create or replace function rafiki._default_name(source regclass, task text) returns text
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -94,7 +95,8 @@ begin
   select v.version, c.classes into present
   from rafiki.model m join rafiki.deployment d on d.model_id = m.id and d.state in ('loading', 'ready')
   join rafiki.model_version v on v.id = d.version_id join rafiki.version_classes c on c.id = v.id
-  where m.name = request.model and m.task = request.task order by d.state limit 1; -- a deployment that is loading goes first
+  -- a deployment that is loading goes first
+  where m.name = request.model and m.task = request.task order by d.state limit 1;
   if not found or request.replace or rafiki._output(request.task) = 'number' then
     return;
   end if;
@@ -111,9 +113,9 @@ begin
   end if;
 end $$;
 
--- The owner that a model of that name has now, or would have. Inserting checks the unique index, which covers all committed rows, whatever the
--- transaction's snapshot shows; if the snapshot is too old, Postgres raises 40001. The insert is undone immediately, so that no other transaction
--- has to wait for this one.
+-- The owner that a model of that name has now, or would have. Inserting checks the unique index, which
+-- covers all committed rows, whatever the transaction's snapshot shows; if the snapshot is too old, Postgres
+-- raises 40001. The insert is undone immediately, so that no other transaction has to wait for this one.
 create or replace function rafiki._name_owner(model text, task text, asker regrole) returns regrole
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -126,4 +128,23 @@ begin
   raise exception using errcode = 'UNDO0';
 exception when sqlstate 'UNDO0' then
   return holder;
+end $$;
+
+-- Whether a transaction that is not committed has queued a study under the name: nothing shows its row,
+-- but inserting one waits for it, at the unique index of open studies. The insert is undone
+-- immediately. A study that is queued later meets the model that the caller has inserted (_name_owner).
+create or replace function rafiki._has_uncommitted_study(model text) returns boolean
+language plpgsql volatile strict parallel unsafe
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms' -- below deadlock_timeout: that transaction may wait for the caller
+as $$
+begin
+  insert into rafiki.study (id, owner, task, source, model, target, features, max_trials, max_time, validation, seed) overriding system value
+  select -pg_backend_pid(), 'rafiki_owner'::regrole, t.name, 'rafiki.study'::regclass, _has_uncommitted_study.model, 'x', '{x}', 1, '1 min', 0.5, 1
+  from rafiki.task t limit 1
+  on conflict do nothing;
+  raise exception using errcode = 'UNDO0';
+exception
+  when sqlstate 'UNDO0' then return false;
+  when lock_not_available then return true;
 end $$;

@@ -1,6 +1,6 @@
--- Readers: how workers, which have no rights on a study's source, read it with the rights of the study's owner. In rafiki_train the owner creates
--- a function for it, and only a session that the service opened for that function gets its rows. See
--- docs/decisions/0022-roles-of-the-service.md.
+-- Readers: how workers, which have no rights on a study's source, read it with the rights of the
+-- study's owner. In rafiki_train the owner creates a function for it, and only a session that the
+-- service opened for that function gets its rows. See docs/decisions/0022-roles-of-the-service.md.
 
 -- The hash of a ticket; only the hash is stored.
 create or replace function rafiki._ticket_hash(ticket text) returns text
@@ -8,14 +8,15 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select encode(sha256(convert_to(ticket, 'UTF8')), 'hex') $$;
 
--- The first statement of a reader's body. It contains the hash of the ticket: the role that knows the ticket created the function.
+-- The first statement of a reader's body. It contains the hash of
+-- the ticket: the role that knows the ticket created the function.
 create or replace function rafiki._ticket_check(ticket text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select format('select rafiki._check_ticket(%L);', rafiki._ticket_hash(ticket)) $$;
 
--- Raises an error unless the service opened this session for the function with that hash. So code of one owner that runs while its source is
--- read cannot call the readers of other owners.
+-- Raises an error unless the service opened this session for the function with that hash. So
+-- code of one owner that runs while its source is read cannot call the readers of other owners.
 create or replace function rafiki._check_ticket(hash text) returns void
 language plpgsql stable strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -27,9 +28,10 @@ begin
   end if;
 end $$;
 
--- The query of a reader. A row with a text is a JSON array: [label, text], or [label, text, validates] if the owner chose the validation rows. One of
--- several columns has them as an object in a text, and its name: [label, object, validates or null, name]. An image row is binary: the row's name and
--- its label, each preceded by its length, then whether it validates (0: the input decides, 1: no, 2: yes), then the image.
+-- The query of a reader. A row with a text is a JSON array: [label, text], or [label, text, validates] if
+-- the owner chose the validation rows. One of several columns has them as an object in a text, and its name:
+-- [label, object, validates or null, name]. An image row is binary: the row's name and its label, each
+-- preceded by its length, then whether it validates (0: the input decides, 1: no, 2: yes), then the image.
 create or replace function rafiki._reader_query(request rafiki.study) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -55,14 +57,16 @@ as $$
   from rafiki.task t where t.name = request.task
 $$;
 
--- The arguments of a reader, which are unused: the largest possible number. Any role can see a reader's name in pg_proc and overload it, and an
--- overload with additional default arguments would make calls ambiguous; with the largest number of arguments there can be none.
+-- The arguments of a reader, which are unused: the largest possible number. Any role can see a
+-- reader's name in pg_proc and overload it, and an overload with additional default arguments
+-- would make calls ambiguous; with the largest number of arguments there can be none.
 create or replace function rafiki._reader_arguments() returns oidvector
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select rtrim(repeat('boolean'::regtype::oid || ' ', current_setting('max_function_args')::int))::oidvector $$;
 
--- The arguments of a token's function: the proof, a call, and what it is called with. The others fill up the number, for the same reason.
+-- The arguments of a token's function: the proof, a call, and what it
+-- is called with. The others fill up the number, for the same reason.
 create or replace function rafiki._token_arguments() returns oidvector
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -71,8 +75,9 @@ as $$
                    rtrim(repeat('boolean'::regtype::oid || ' ', current_setting('max_function_args')::int - 3)))::oidvector
 $$;
 
--- Creates a function that sessions of rafiki_reader call and that runs with the rights of the current role; returns the ticket that proves which
--- role created it. Any role may create objects in schema rafiki_reader, but only the login of the reader may use the schema.
+-- Creates a function that sessions of rafiki_reader call and that runs with the rights of the
+-- current role; returns the ticket that proves which role created it. Any role may create
+-- objects in schema rafiki_reader, but only the login of the reader may use the schema.
 create or replace function rafiki._create_reader(
   reader uuid, result text, query text, arguments oidvector default rafiki._reader_arguments()
 ) returns text
@@ -109,7 +114,8 @@ as $$
     and not exists (select from rafiki._used_readers() u where u.reader = _maker_of.reader)
 $$;
 
--- Raises an error with that message unless the role may create functions in schema rafiki_reader: readers, and what fills tables or acts for tokens.
+-- Raises an error with that message unless the role may create functions in
+-- schema rafiki_reader: readers, and what fills tables or acts for tokens.
 create or replace function rafiki._check_may_create_reader(asker regrole, refusal text) returns void
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -135,9 +141,10 @@ begin
                                   rafiki._reader_query(request));
 end $$;
 
--- Drops everything in schema rafiki_reader that no open study, attachment or token needs: readers of ended studies, and any other objects, because every
--- role may create objects there. The owner of the schema may drop them. But the creator of an object can block that with a lock, or with argument
--- types that no other role may name. So creators take turns, objects that cannot be dropped are skipped, and each round is bounded.
+-- Drops everything in schema rafiki_reader that no open study, attachment or token needs: readers of ended
+-- studies, and any other objects, because every role may create objects there. The owner of the schema may drop
+-- them. But the creator of an object can block that with a lock, or with argument types that no other role may
+-- name. So creators take turns, objects that cannot be dropped are skipped, and each round is bounded.
 create or replace function rafiki._drop_readers() returns int
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

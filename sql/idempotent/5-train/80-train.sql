@@ -21,8 +21,8 @@ begin
   perform rafiki._check_model_task(request);
 end $$;
 
--- Queues a study and returns its id. The study gets the owner of the function that reads its source; the ticket proves that the caller created
--- that function.
+-- Queues a study and returns its id. The study gets the owner of the function
+-- that reads its source; the ticket proves that the caller created that function.
 create or replace function rafiki._enqueue(request rafiki.study) returns bigint
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -103,7 +103,8 @@ begin
   request.target_score := target_score;
   request.validation := rafiki._validation_share(validation, validation_source is not null or validation_split is not null or validation_after is not null);
   request.seed := coalesce(seed, (random() * 2147483647)::int);
-  request.experience := case when seed is not null then '[]'::jsonb end; -- repeatable: earlier studies have no influence
+  -- repeatable: earlier studies have no influence
+  request.experience := case when seed is not null then '[]'::jsonb end;
   request.deploy := coalesce(deploy, true);
   request.on_bad_row := on_bad_row;
   request.validation_source := validation_source;

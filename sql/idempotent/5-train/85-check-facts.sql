@@ -1,7 +1,7 @@
 -- The statistics of rafiki_check: what a study's rows are like before training. All is read with the caller's rights.
 
--- A text without differences of case, spaces and Unicode composition; ten times faster than with regular expressions. No pinned search path, so
--- that the planner can inline it: it is evaluated for every row.
+-- A text without differences of case, spaces and Unicode composition; ten times faster than with regular
+-- expressions. No pinned search path, so that the planner can inline it: it is evaluated for every row.
 create or replace function rafiki._folded(input text) returns text
 language sql immutable parallel safe
 as $$
@@ -9,7 +9,8 @@ as $$
     case when pg_catalog.octet_length(input) = pg_catalog.length(input) then input else pg_catalog.normalize(input, 'NFKC') end), e' \t\n\r\f\v', '')
 $$;
 
--- A label without the differences that do not distinguish classes: case, accents, spaces and their substitutes, invisible characters.
+-- A label without the differences that do not distinguish classes:
+-- case, accents, spaces and their substitutes, invisible characters.
 create or replace function rafiki._label_form(label text) returns text
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -18,10 +19,11 @@ as $$
     lower(normalize(label, nfkd)), e'[\\u0300-\\u036f\\u200b-\\u200d\\ufeff]', '', 'g'), '[[:space:]_.-]+', ' ', 'g')), ''), label)
 $$;
 
--- Labels that may be typos of others: pairs with the same _label_form, or a rare and a frequent label that differ in one or two letters. To avoid
--- comparing every pair, one letter (two, if there are eight or more) is deleted from each label, and the remainders are joined; two only if the
--- first letters are equal, because prefixes make different words. Numbers, and names with numbers, are never typos of one another. `classes` is an
--- array of {label, n}; beyond 3000 classes, differences of two letters are not searched for.
+-- Labels that may be typos of others: pairs with the same _label_form, or a rare and a frequent label that
+-- differ in one or two letters. To avoid comparing every pair, one letter (two, if there are eight or more)
+-- is deleted from each label, and the remainders are joined; two only if the first letters are equal,
+-- because prefixes make different words. Numbers, and names with numbers, are never typos of one another.
+-- `classes` is an array of {label, n}; beyond 3000 classes, differences of two letters are not searched for.
 create or replace function rafiki._typos(classes jsonb)
 returns table (label text, n bigint, like_label text, like_n bigint)
 language sql stable strict parallel unsafe
@@ -57,8 +59,9 @@ as $$
   order by 4 desc, 1
 $$;
 
--- The query for the labelled rows of a study, grouped by class and input, with their side of the split as in src/datasets/split.ts (only
--- approximately for inputs with several labels): n rows are used, and `dropped` are left out because the same input was chosen for validation.
+-- The query for the labelled rows of a study, grouped by class and input, with their side of
+-- the split as in src/datasets/split.ts (only approximately for inputs with several labels): n
+-- rows are used, and `dropped` are left out because the same input was chosen for validation.
 create or replace function rafiki._split_query(request rafiki.study) returns text
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -165,8 +168,9 @@ as $$
   select case when length(number::text) <= 12 then number::text else btrim(to_char(number, '9.999EEEE')) end
 $$;
 
--- An estimate of how long a first trial takes, from two cores of an Intel Xeon (the machine of README's figures): fastText reads 1 MB of text ten
--- times in 2.2 s; a ResNet takes 2 ms for an image of 32 × 32 in each of about 30 epochs.
+-- An estimate of how long a first trial takes, from two cores of an Intel Xeon
+-- (the machine of README's figures): fastText reads 1 MB of text ten times in
+-- 2.2 s; a ResNet takes 2 ms for an image of 32 × 32 in each of about 30 epochs.
 create or replace function rafiki._time_estimate(request rafiki.study, bytes numeric, learnt bigint) returns text
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp

@@ -12,6 +12,21 @@ begin
       from (select id, model from rafiki.study order by id desc limit 5) s));
 end $$;
 
+-- A study of the caller, and its key: only roles with its owner's
+-- rights can see that key, so it proves the right to change it.
+create or replace function rafiki._own_study(study bigint, out state text, out version int, out max_time interval, out key uuid)
+language plpgsql stable parallel unsafe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform rafiki._check_given('study', study is not null);
+  select s.state, s.version, s.max_time, o.key #>> '{}' into state, version, max_time, key
+  from rafiki.study s join rafiki.study_ownership o on o.id = s.id where s.id = study;
+  if not found then
+    perform rafiki._raise_no_study(study);
+  end if;
+end $$;
+
 -- Raises an error if this transaction keeps seeing the study as it was, which has changed since.
 create or replace function rafiki._refuse_old_snapshot(study bigint) returns void
 language plpgsql stable strict parallel unsafe
@@ -30,14 +45,15 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select exists (select from rafiki.trial t where t.study_id = study and t.started_at is not null) $$;
 
--- How long a study has run since its first trial began at `began`, without its pauses: what max_time bounds. NULL if none has begun.
+-- How long a study has run since its first trial began at `began`,
+-- without its pauses: what max_time bounds. NULL if none has begun.
 create or replace function rafiki._study_time(began timestamptz, paused_at timestamptz, paused_for interval) returns interval
 language sql volatile parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select coalesce(paused_at, clock_timestamp()) - began - paused_for $$;
 
--- Applies a change to the open study with that key; the key proves the caller's right to it. False if no open study has that key, or its model is
--- made. Time counts from its first trial on: a pause before that moves its start.
+-- Applies a change to the open study with that key; the key proves the caller's right to it. False if no open study
+-- has that key, or its model is made. Time counts from its first trial on: a pause before that moves its start.
 create or replace function rafiki._steer_study(study_key uuid, steer text, more interval) returns boolean
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -68,14 +84,9 @@ as $$
 declare
   own record;
 begin
-  perform rafiki._check_given('study', study is not null);
   loop -- repeated with a fresh snapshot if the key has changed or the study has ended since it was read
-    select s.state, s.version, s.max_time, (k.key #>> '{}')::uuid as key into own
-    from rafiki.study s join rafiki.study_ownership k on k.id = s.id where s.id = study;
-    if not found then
-      perform rafiki._raise_no_study(study);
-      return false; -- study is null
-    elsif own.state not in ('queued', 'running') or own.version is not null then
+    own := rafiki._own_study(study);
+    if own.state not in ('queued', 'running') or own.version is not null then
       return false;
     elsif extract(epoch from own.max_time) + extract(epoch from more) > @max_study_days@ * 86400 then
       raise exception using errcode = 'invalid_parameter_value', message = 'a study may take @max_study_days@ days at most',

@@ -55,8 +55,8 @@ Errors:
 Example:
   select rafiki_wait(1, '10 min');$$;
 
--- Shows one line for each trial that has ended and is not in `shown`, unless it was cancelled before it had begun to learn; returns `shown` with
--- these trials added.
+-- Shows one line for each trial that has ended and is not in `shown`, unless it was
+-- cancelled before it had begun to learn; returns `shown` with these trials added.
 create or replace function rafiki._show_ended_trials(study bigint, shown bigint[]) returns bigint[]
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -174,8 +174,8 @@ as $$
                  where p.kind = process_kind and rafiki._is_alive(p.seen_at))
 $$;
 
--- Raises an error in a transaction block, where COMMIT would fail without a hint. There now() is earlier than the statement; a tolerance, because
--- drivers that prepare a statement begin its transaction shortly before it.
+-- Raises an error in a transaction block, where COMMIT would fail without a hint. There now() is earlier than
+-- the statement; a tolerance, because drivers that prepare a statement begin its transaction shortly before it.
 create or replace function rafiki._refuse_block(name text) returns void
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -188,10 +188,11 @@ begin
   end if;
 end $$;
 
--- The procedures have no SET clause, because it would forbid COMMIT. Hence the qualified names, and only operators that pg_catalog has for exactly
--- these types: any other would be looked up in the caller's search path.
+-- The procedures have no SET clause, because it would forbid COMMIT. Hence the qualified names, and only operators
+-- that pg_catalog has for exactly these types: any other would be looked up in the caller's search path.
 
--- Shows what a study does until it ends. Commits between two looks: a snapshot that is held keeps VACUUM from removing rows.
+-- Shows what a study does until it ends. Commits between two
+-- looks: a snapshot that is held keeps VACUUM from removing rows.
 create or replace procedure rafiki._watch(study bigint)
 language plpgsql
 as $$

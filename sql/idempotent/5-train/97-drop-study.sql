@@ -1,7 +1,7 @@
 -- Dropping studies that have ended.
 
--- Deletes the ended study with that key, which proves the caller's right to it; false if there is none. Versions keep its task: they can be deployed
--- as long as their model has it.
+-- Deletes the ended study with that key, which proves the caller's right to it; false if
+-- there is none. Versions keep its task: they can be deployed as long as their model has it.
 create or replace function rafiki._delete_study(study_key uuid) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -26,13 +26,9 @@ as $$
 declare
   own record;
 begin
-  perform rafiki._check_given('study', study is not null);
   loop -- repeated with a fresh snapshot if the key has changed since it was read
-    select s.state, (k.key #>> '{}')::uuid as key into own
-    from rafiki.study s join rafiki.study_ownership k on k.id = s.id where s.id = study;
-    if not found then
-      perform rafiki._raise_no_study(study);
-    elsif own.state in ('queued', 'running') then
+    own := rafiki._own_study(study);
+    if own.state in ('queued', 'running') then
       raise exception using errcode = 'object_in_use', message = format('study %s has not ended', study), detail = format('It is %s.', own.state),
         hint = format('Stop it first with: select rafiki_cancel(%1$s); or wait for it with: select rafiki_wait(%1$s);', study);
     end if;

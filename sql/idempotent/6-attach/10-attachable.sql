@@ -1,8 +1,9 @@
--- Attaching a model to a table: what may be attached. The next files create the attachment (20), fill rows while they are written (30, 40), and
--- fill the rows left over (50, 60). For the reasons see docs/decisions/0023-attached-tables.md.
+-- Attaching a model to a table: what may be attached. The next files create the
+-- attachment (20), fill rows while they are written (30, 40), and fill the rows
+-- left over (50, 60). For the reasons see docs/decisions/0023-attached-tables.md.
 
--- The trigger of 0.1.0, kept for tables that were attached then. It predicts within the writer's statement, which fails if there is no answer.
--- Attaching again replaces it. Arguments: model, input column, output column.
+-- The trigger of 0.1.0, kept for tables that were attached then. It predicts within the writer's statement,
+-- which fails if there is no answer. Attaching again replaces it. Arguments: model, input column, output column.
 create or replace function rafiki._fill_prediction() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -105,8 +106,8 @@ begin
   end if;
 end $$;
 
--- Runs a query that returns one text with the rights of a table's owner, because reading the table or using its types can run the owner's code.
--- SET ROLE would not be enough: that code could switch back to the caller's role.
+-- Runs a query that returns one text with the rights of a table's owner, because reading the table or using its
+-- types can run the owner's code. SET ROLE would not be enough: that code could switch back to the caller's role.
 create or replace function rafiki._as_owner(target regclass, query text) returns text
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -131,7 +132,8 @@ begin
   return answer;
 end $$;
 
--- The reason why a type rejects a label, or null if it accepts it. Must run as the owner of the table, because the type's code runs.
+-- The reason why a type rejects a label, or null if it accepts it.
+-- Must run as the owner of the table, because the type's code runs.
 create or replace function rafiki._label_fault(type text, label text) returns text
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -144,7 +146,8 @@ exception when data_exception or integrity_constraint_violation then
   return sqlerrm;
 end $$;
 
--- Raises an error if the output column cannot be written or cannot hold the predictions. It must be nullable: null means "not predicted yet".
+-- Raises an error if the output column cannot be written or cannot hold
+-- the predictions. It must be nullable: null means "not predicted yet".
 create or replace function rafiki._check_output(target regclass, output name, model_id bigint, task rafiki.task) returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -188,7 +191,8 @@ begin
   end if;
 end $$;
 
--- Raises an error if predictions would overwrite other data: the labels that the model learnt from, or values that it never predicts.
+-- Raises an error if predictions would overwrite other data: the
+-- labels that the model learnt from, or values that it never predicts.
 create or replace function rafiki._check_overwrites(
   target regclass, inputs name[], output name, model_id bigint, task rafiki.task, keep boolean
 ) returns void

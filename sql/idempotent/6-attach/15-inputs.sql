@@ -1,5 +1,6 @@
--- What an attached model reads, as pieces of SQL over a row. `kind` is the kind of its input: text, image or columns. `inputs` are columns of the
--- table. `features` are the names under which a model of several columns reads them, in the same order, which columns keep that are renamed; else null.
+-- What an attached model reads, as pieces of SQL over a row. `kind` is the kind of its input: text,
+-- image or columns. `inputs` are columns of the table. `features` are the names under which a model
+-- of several columns reads them, in the same order, which columns keep that are renamed; else null.
 
 -- The arguments of a trigger: in pg_trigger, each ends with a zero byte.
 create or replace function rafiki._trigger_arguments(arguments bytea) returns text[]
@@ -10,8 +11,8 @@ as $$
   from regexp_matches(encode(arguments, 'escape'), e'((?:[^\\\\]|\\\\\\\\|\\\\[23]..)*)\\\\000', 'g') with ordinality m (word, place)
 $$;
 
--- The columns of an attachment on a table or a partition, read from its update trigger, which lists the inputs and then the output; no row if one of
--- them was dropped.
+-- The columns of an attachment on a table or a partition, read from its update trigger,
+-- which lists the inputs and then the output; no row if one of them was dropped.
 create or replace function rafiki._attached(relation oid, attachment text)
 returns table (kind text, inputs name[], features name[], output name, type regtype, is_partition boolean)
 language sql stable strict parallel unsafe

@@ -1,6 +1,7 @@
 -- rafiki_attach and rafiki_detach.
 
--- Creates the function that fills rows of a table. It belongs to the table's owner, which may be a role that the caller is a member of.
+-- Creates the function that fills rows of a table. It belongs to the
+-- table's owner, which may be a role that the caller is a member of.
 create or replace function rafiki._make_filler(target regclass, out reader uuid, out ticket text)
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -19,8 +20,8 @@ begin
   perform set_config('role', before, true);
 end $$;
 
--- Records that a function fills a table. The ticket proves who owns the function and that the caller created it, as in _enqueue(). The owner
--- must be the owner of the table and may use the model.
+-- Records that a function fills a table. The ticket proves who owns the function and that the caller
+-- created it, as in _enqueue(). The owner must be the owner of the table and may use the model.
 create or replace function rafiki._add_attachment(model_id bigint, target regclass, reader uuid, ticket text) returns bigint
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -111,7 +112,8 @@ begin
                                 model_id, keep);
 end $$;
 
-drop function if exists rafiki_attach(text, regclass, name, name); -- of 0.1.0: with both, a call without keep would be ambiguous
+-- of 0.1.0: with both, a call without keep would be ambiguous
+drop function if exists rafiki_attach(text, regclass, name, name);
 create or replace function rafiki_attach(
   model text, target regclass, input name default null, output name default null, keep boolean default false
 )
@@ -162,7 +164,8 @@ as $$
   where t.tgrelid = target and t.tgname ~ '^rafiki_[0-9]{1,18}_update$' and t.tgparentid = 0 limit 1
 $$;
 
--- Deletes the attachments of a table whose triggers no longer exist. Any role may call this, because only the table's owner can drop the triggers.
+-- Deletes the attachments of a table whose triggers no longer exist. Any
+-- role may call this, because only the table's owner can drop the triggers.
 create or replace function rafiki._forget_attachments(target regclass) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

@@ -1,10 +1,12 @@
--- The triggers of an attached table run with the writer's rights. A statement waits for predictions no longer than rafiki.fill_wait, and never
--- fails because of the model or the server. A row without an answer keeps a null output, and a mark tells the coordinator to fill it later
--- (6-attach/50-waiting-rows.sql).
---   rafiki_<id>_insert   predicts the first rows that a statement inserts, one by one, so that INSERT … RETURNING returns the predictions
+-- The triggers of an attached table run with the writer's rights. A statement waits for predictions no
+-- longer than rafiki.fill_wait, and never fails because of the model or the server. A row without an answer
+-- keeps a null output, and a mark tells the coordinator to fill it later (6-attach/50-waiting-rows.sql).
+--   rafiki_<id>_insert   predicts the first rows that a statement inserts, one by one, so that INSERT … RETURNING
+--                        returns the predictions
 --   rafiki_<id>_rest     predicts the remaining rows, many in one request, and updates them by their key
 --   rafiki_<id>_update   predicts rows whose input is written or whose output is set to null
---   rafiki_<id>_waiting  marks a row without a prediction when it is updated for another reason, because its ctid changes
+--   rafiki_<id>_waiting  marks a row without a prediction when it is updated for another reason, because its ctid
+--                        changes
 
 -- How long a statement may wait for predictions, in milliseconds.
 create or replace function rafiki._fill_wait_ms() returns float8
@@ -15,7 +17,8 @@ declare
   max_ms constant float8 := 1000;
   given constant text := coalesce(nullif(current_setting('rafiki.fill_wait', true), ''), rafiki._default_of('rafiki.fill_wait'));
   ms float8;
-  -- at most half the statement_timeout: the statement must not be cancelled for the sake of predictions that can be made later
+  -- at most half the statement_timeout: the statement must not be
+  -- cancelled for the sake of predictions that can be made later
   limit_ms constant float8 := nullif(extract(epoch from current_setting('statement_timeout')::interval), 0) * 500;
 begin
   begin
@@ -39,8 +42,8 @@ as $$
          is not true
 $$;
 
--- The SQL expression that converts a label to a column's type. Text types get no cast, which would silently truncate a label that is too long;
--- the assignment raises an error instead.
+-- The SQL expression that converts a label to a column's type. Text types get no cast, which
+-- would silently truncate a label that is too long; the assignment raises an error instead.
 create or replace function rafiki._answer_sql(type regtype) returns text
 language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -48,8 +51,8 @@ as $$
   select case when t.typcategory = 'S' then '%s' else '%s::' || type::text end from pg_type t where t.oid = type
 $$;
 
--- Marks an attached table as having rows to fill. Any session may call this: it only makes the coordinator scan the table, and the coordinator
--- spends at most a tenth of its time on tables where it finds nothing.
+-- Marks an attached table as having rows to fill. Any session may call this: it only makes the coordinator
+-- scan the table, and the coordinator spends at most a tenth of its time on tables where it finds nothing.
 create or replace function rafiki._mark(attachment bigint) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -70,7 +73,8 @@ begin
     if not found then
       insert into rafiki.attachment_mark (attachment_id, pid) values (attachment, pg_backend_pid());
     end if;
-  exception when serialization_failure then -- at REPEATABLE READ: the mark in the snapshot has been taken by the coordinator since
+  -- at REPEATABLE READ: the mark in the snapshot has been taken by the coordinator since
+  exception when serialization_failure then
     insert into rafiki.attachment_mark (attachment_id, pid) values (attachment, pg_backend_pid());
     is_first := true;
   end;
@@ -105,8 +109,8 @@ begin
   end if;
 end $$;
 
--- The labels of the inputs from the first on, as many as arrive in time. Errors of the model or the server are raised. Many inputs are split
--- into parts, sized by how long the previous parts took, so that each part can finish in time.
+-- The labels of the inputs from the first on, as many as arrive in time. Errors of the model or the server are raised.
+-- Many inputs are split into parts, sized by how long the previous parts took, so that each part can finish in time.
 create or replace function rafiki._labels_in_time(model text, is_image boolean, inputs text[], wait_ms float8) returns text[]
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -152,8 +156,9 @@ begin
   return labels;
 end $$;
 
--- The same for triggers, without errors: returns fewer labels, or none, if the statement has used up its waiting time, if the model, the rights,
--- the server or an input causes an error, or during a pause after such an error. The statement's other rows are then left to the coordinator.
+-- The same for triggers, without errors: returns fewer labels, or none, if the statement has used
+-- up its waiting time, if the model, the rights, the server or an input causes an error, or during
+-- a pause after such an error. The statement's other rows are then left to the coordinator.
 create or replace function rafiki._labels_for_writer(model_id bigint, is_image boolean, inputs text[]) returns text[]
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp

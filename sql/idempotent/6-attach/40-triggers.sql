@@ -9,14 +9,15 @@ as $$
     output, case when type in ('json'::regtype, 'jsonb'::regtype) then label::jsonb else to_jsonb(label) end))
 $$;
 
--- Predicts one row. Arguments: attachment, model, kind of input, and the features of a model of several columns. The trigger's condition selects rows
--- that need a prediction, or whose input has become null.
+-- Predicts one row. Arguments: attachment, model, kind of input, and the features of a model of several
+-- columns. The trigger's condition selects rows that need a prediction, or whose input has become null.
 create or replace function rafiki._fill_row() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  is_replayed constant boolean := current_setting('session_replication_role') = 'replica'; -- replicated from another server
+  -- replicated from another server
+  is_replayed constant boolean := current_setting('session_replication_role') = 'replica';
   attached record;
   written record;
   label text;
@@ -63,8 +64,8 @@ as $$
   order by x.indisprimary desc, x.indexrelid limit 1
 $$;
 
--- Predicts the rows of a statement that were not predicted one by one, many in one request, and updates them with the writer's rights.
--- Arguments as for _fill_row(). Holds at most 16 MB of inputs at a time.
+-- Predicts the rows of a statement that were not predicted one by one, many in one request, and updates
+-- them with the writer's rights. Arguments as for _fill_row(). Holds at most 16 MB of inputs at a time.
 create or replace function rafiki._fill_rest() returns trigger
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -106,7 +107,8 @@ begin
         using labels;
       get diagnostics filled = row_count;
     exception when others then
-      filled := 0; -- the writer lacks UPDATE rights, or a label was rejected: the coordinator retries with the owner's rights
+      -- the writer lacks UPDATE rights, or a label was rejected: the coordinator retries with the owner's rights
+      filled := 0;
     end;
   end if;
   if filled < total then

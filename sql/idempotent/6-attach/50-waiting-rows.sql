@@ -1,6 +1,7 @@
--- Fills rows that were left without a prediction, with the rights of the table's owner: in a session of rafiki_reader, the coordinator calls a
--- function in schema rafiki_reader that belongs to the owner (6-attach/20-attach.sql) and runs what follows. A table is scanned once, in physical
--- order, one stretch per call and transaction. Rows that move meanwhile are marked again by the triggers.
+-- Fills rows that were left without a prediction, with the rights of the table's owner: in a session
+-- of rafiki_reader, the coordinator calls a function in schema rafiki_reader that belongs to the
+-- owner (6-attach/20-attach.sql) and runs what follows. A table is scanned once, in physical order,
+-- one stretch per call and transaction. Rows that move meanwhile are marked again by the triggers.
 
 -- The relations that store the rows of a table: its leaf partitions, or the table itself.
 create or replace function rafiki._leaves(target regclass) returns setof regclass
@@ -11,7 +12,8 @@ as $$
   join pg_class c on c.oid = r.relid where c.relkind = 'r' order by c.oid
 $$;
 
--- Raises an error if a partition or parent of the table belongs to another role: that role's triggers would run with the rights of this one.
+-- Raises an error if a partition or parent of the table belongs to another
+-- role: that role's triggers would run with the rights of this one.
 create or replace function rafiki._check_fills(target regclass) returns void
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -29,8 +31,8 @@ begin
   end if;
 end $$;
 
--- The rows of a relation "t" that wait, after a ctid, and the ctid at which to continue: null at the end. The settings force a TID range scan,
--- which reads the blocks in order.
+-- The rows of a relation "t" that wait, after a ctid, and the ctid at which to continue:
+-- null at the end. The settings force a TID range scan, which reads the blocks in order.
 create or replace function rafiki._stretch(relation regclass, waits text, after tid)
 returns table (places tid[], versions xid[], next tid)
 language plpgsql volatile strict parallel unsafe
@@ -96,7 +98,8 @@ begin
   end if;
 end $$;
 
--- Filters rows to those not known to be unanswerable, and returns them with their inputs, up to part_bytes but at least one.
+-- Filters rows to those not known to be unanswerable, and returns
+-- them with their inputs, up to part_bytes but at least one.
 create or replace function rafiki._waiting_inputs(
   attachment bigint, relation regclass, input text, inout places tid[], inout versions xid[], out inputs text[], out is_cut boolean
 )

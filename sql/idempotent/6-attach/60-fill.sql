@@ -1,7 +1,7 @@
 -- Predicts the rows that were left without a prediction, and updates them.
 
--- The answers to some inputs, or the error of an input. No row for inputs for which the time was too short. If a request fails because of one
--- of its inputs, it is split in halves to find that input.
+-- The answers to some inputs, or the error of an input. No row for inputs for which the time was too
+-- short. If a request fails because of one of its inputs, it is split in halves to find that input.
 create or replace function rafiki._answers(model text, is_image boolean, inputs text[], until timestamptz)
 returns table (nth bigint, label text, error jsonb)
 language plpgsql volatile strict parallel unsafe
@@ -30,8 +30,8 @@ exception when data_exception or program_limit_exceeded then
   return query select a.nth + half, a.label, a.error from rafiki._answers(model, is_image, inputs[half + 1:], until) a;
 end $$;
 
--- Writes answers to rows that have not changed since they were read. Returns each row that was filled, and with the error each row that could
--- not be; rows that have changed or are locked are skipped.
+-- Writes answers to rows that have not changed since they were read. Returns each row that was filled,
+-- and with the error each row that could not be; rows that have changed or are locked are skipped.
 create or replace function rafiki._put_answers(
   relation regclass, output name, type regtype, places tid[], versions xid[], labels text[]
 ) returns table (place tid, version xid, error jsonb)
@@ -47,7 +47,8 @@ begin
                    'select a.* from only %1$s t join unnest($1, $2, $3) a (place, version, label) on t.ctid = a.place and t.xmin = a.version '
                    'where t.%2$I is null for no key update of t skip locked) w', relation, output)
     into held using places, versions, labels;
-  -- collected in one aggregate, so that the update has finished and foreign keys are checked before anything is returned
+  -- collected in one aggregate, so that the update has finished
+  -- and foreign keys are checked before anything is returned
   execute format('with filled as (update only %1$s t set %2$I = %3$s from unnest($1, $2) a (place, label) where t.ctid = a.place '
                    'returning a.place, t.%2$I is not null as is_in) select array_agg(f.place) from filled f where f.is_in',
                  relation, output, format(rafiki._answer_sql(type), 'a.label'))
@@ -56,7 +57,8 @@ begin
     'select h.place, h.version, case when f.place is null then $4 end from unnest($1, $2) h (place, version) '
     'left join unnest($3) f (place) on f.place = h.place' using held.places, held.versions, filled, kept;
 exception when others then
-  if sqlstate ~ '^(08|28|40|42|53|54|55|57|58|XX)' then -- caused by the table, the machine or the moment, not by a single row
+  -- caused by the table, the machine or the moment, not by a single row
+  if sqlstate ~ '^(08|28|40|42|53|54|55|57|58|XX)' then
     raise;
   elsif cardinality(places) = 1 then
     return query select places[1], versions[1], jsonb_build_object('sqlstate', sqlstate, 'message', left(sqlerrm, 200));
@@ -102,10 +104,11 @@ language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$ select concat_ws(';', relation::oid, pg_relation_filenode(relation), after) $$;
 
--- Fills some unpredicted rows, from the place in the setting rafiki.fill_place on, which an earlier call returned. Returns as JSON how many
--- rows were filled; how many are left because they were locked or time ran out; which have no answer; the place at which to continue, absent at
--- the end; the number of unpredicted rows if they are many; and the error if none could be filled. A relation that was rewritten since (VACUUM
--- FULL, CLUSTER, ALTER TABLE) is scanned from its beginning: its rows have moved.
+-- Fills some unpredicted rows, from the place in the setting rafiki.fill_place on, which an earlier call
+-- returned. Returns as JSON how many rows were filled; how many are left because they were locked or time
+-- ran out; which have no answer; the place at which to continue, absent at the end; the number of
+-- unpredicted rows if they are many; and the error if none could be filled. A relation that was rewritten
+-- since (VACUUM FULL, CLUSTER, ALTER TABLE) is scanned from its beginning: its rows have moved.
 create or replace function rafiki._fill(reader uuid) returns text
 language plpgsql volatile strict parallel unsafe
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
--- Operations of a model's owner. The server loads and unloads models as these rows change; a new version takes over only after it has been
--- loaded.
+-- Operations of a model's owner. The server loads and unloads models as
+-- these rows change; a new version takes over only after it has been loaded.
 
 -- A model of the caller, and its owner key: only the owner can see that key, so it proves ownership.
 create or replace function rafiki._own_model(model_name text, out id bigint, out owner regrole, out key uuid)
@@ -22,8 +22,9 @@ begin
   end if;
 end $$;
 
--- Whether a key gives the right to change a model. If so, the model is locked against other changes until the end of the transaction; renewKeys
--- skips locked models. The key is checked again under the lock, because it may have changed before.
+-- Whether a key gives the right to change a model. If so, the model is locked against
+-- other changes until the end of the transaction; renewKeys skips locked models. The
+-- key is checked again under the lock, because it may have changed before.
 create or replace function rafiki._is_held(owner_key uuid) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -34,7 +35,8 @@ begin
   return exists (select from rafiki.model_key k where k.owner_key = _is_held.owner_key);
 end $$;
 
--- Like _own_model(), for a model that is about to be changed: locks it, so that its key stays valid until the end of the transaction.
+-- Like _own_model(), for a model that is about to be changed: locks
+-- it, so that its key stays valid until the end of the transaction.
 create or replace function rafiki._hold_own_model(model_name text, out id bigint, out owner regrole, out key uuid)
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -174,7 +176,8 @@ declare
 begin
   delete from rafiki.model m where m.id = held.id;
   delete from rafiki.attachment a using (
-    select f.id from rafiki.attachment f where f.model_id = held.id for update skip locked) free -- locked ones are left to rafiki._drop_readers()
+    -- locked ones are left to rafiki._drop_readers()
+    select f.id from rafiki.attachment f where f.model_id = held.id for update skip locked) free
   where a.id = free.id;
 end $$;
 

@@ -125,7 +125,8 @@ as $$
 declare
   own record := rafiki._hold_own_model(model_name);
   present int := (select v.version from rafiki.deployment d join rafiki.model_version v on v.id = d.version_id
-                  where d.model_id = own.id and d.state in ('ready', 'loading') order by d.id desc limit 1); -- which may still be loading
+                  -- which may still be loading
+                  where d.model_id = own.id and d.state in ('ready', 'loading') order by d.id desc limit 1);
   previous int := (select max(v.version) from rafiki.model_version v
                    where v.model_id = own.id and v.version < present
                      and exists (select from rafiki.deployment d where d.version_id = v.id and d.ready_at is not null));

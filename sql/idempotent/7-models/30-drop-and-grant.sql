@@ -1,6 +1,7 @@
 -- Dropping models and their versions, and granting their use.
 
--- Detaches a model from a table if the caller may. The triggers on tables of other roles stay, and no longer do anything.
+-- Detaches a model from a table if the caller may. The triggers
+-- on tables of other roles stay, and no longer do anything.
 create or replace function rafiki._detach_own(target regclass, attachment bigint) returns void
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -24,7 +25,8 @@ begin
   perform rafiki._check_no_training(model_name);
   select string_agg(format('Column %s of table %s is filled by it.', coalesce(quote_ident(c.output), '(dropped)'), a.target), ' '
                     order by a.id) into dependent
-  from rafiki.attachment a join pg_class t on t.oid = a.target -- attachments of dropped tables are deleted within seconds
+  -- attachments of dropped tables are deleted within seconds
+  from rafiki.attachment a join pg_class t on t.oid = a.target
   left join rafiki._attached(a.target, a.id::text) c on true where a.model_id = own.id;
   if dependent is not null and cascade is not true then
     raise exception using errcode = 'dependent_objects_still_exist',
@@ -128,8 +130,8 @@ Example:
     select model, version from rafiki.models
     where model = 'reviews_sentiment' and deployment is distinct from 'ready' order by version desc offset 5) v;$$;
 
--- Drops the versions of all models beyond those that the quota kept_versions allows, the newest staying, and those that are needed. For the coordinator.
--- Returns how many.
+-- Drops the versions of all models beyond those that the quota kept_versions allows,
+-- the newest staying, and those that are needed. For the coordinator. Returns how many.
 create or replace function rafiki._drop_old_versions() returns int
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -144,7 +146,8 @@ begin
     from (select o.id, o.model_id, row_number() over (partition by o.model_id order by o.version desc) as place from rafiki.model_version o) v
     where v.place > greatest(kept, 1) and kept is not null
   loop
-    perform from rafiki.model m where m.id = excess.model_id for no key update skip locked; -- against its deployment meanwhile
+    -- against its deployment meanwhile
+    perform from rafiki.model m where m.id = excess.model_id for no key update skip locked;
     if found then
       delete from rafiki.model_version v where v.id = excess.id and rafiki._version_use(v.id) is null;
       dropped := dropped + case when found then 1 else 0 end;

@@ -1,6 +1,7 @@
 -- Changing a model's owner, and cleaning up after dropped roles.
 
--- The caller must be able to SET ROLE to the new owner, as for ALTER … OWNER TO, so that no role is given a model that it did not ask for.
+-- The caller must be able to SET ROLE to the new owner, as for ALTER …
+-- OWNER TO, so that no role is given a model that it did not ask for.
 create or replace function rafiki._set_owner(owner_key uuid, role regrole) returns void
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -52,9 +53,9 @@ Errors:
 Example:
   select rafiki_set_owner('reviews_sentiment', 'bob');$$;
 
--- Removes references to dropped roles. A regrole column stores an OID, and a dump writes the OID if the role does not exist; in another cluster
--- that OID may be a different role. So grants to dropped roles are deleted, and what they owned goes to rafiki_owner, which only superusers can
--- become.
+-- Removes references to dropped roles. A regrole column stores an OID, and a dump writes the OID if
+-- the role does not exist; in another cluster that OID may be a different role. So grants to dropped
+-- roles are deleted, and what they owned goes to rafiki_owner, which only superusers can become.
 create or replace function rafiki._forget_roles() returns int
 language plpgsql volatile parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

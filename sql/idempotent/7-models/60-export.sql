@@ -17,7 +17,8 @@ begin
   return bytes;
 end $$;
 
--- An entry of the metadata of an ONNX file: appended to a file it is part of it, because protobuf's messages may be concatenated.
+-- An entry of the metadata of an ONNX file: appended to a file it
+-- is part of it, because protobuf's messages may be concatenated.
 create or replace function rafiki._metadata_entry(key text, value text) returns bytea
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -42,8 +43,8 @@ as $$
   order by n.id limit 1
 $$;
 
--- The sets of parameters that a version is made of, numbered. Without the encoders that they stand on: their weights are an administrator's, and a
--- right to train with an encoder is none to have it.
+-- The sets of parameters that a version is made of, numbered. Without the encoders that they stand
+-- on: their weights are an administrator's, and a right to train with an encoder is none to have it.
 create or replace function rafiki._version_params(version bigint) returns table (place int, params_id bigint)
 language sql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -82,11 +83,12 @@ as $$
       from rafiki.model_member e join rafiki.params p on p.id = e.answering_params_id
       join rafiki._version_params(v.id) own on own.params_id = p.id
       where e.version_id = v.id))::text
-  from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.id = _version_description.version -- not the column
+  -- the argument, not the column
+  from rafiki.model_version v join rafiki.model m on m.id = v.model_id where v.id = _version_description.version
 $$;
 
--- The deployed version as an ONNX file: the graph of the best member, and in its metadata all that the version is made of; or the name of an
--- object in S3 that has a part of it. The owner key proves the caller's right.
+-- The deployed version as an ONNX file: the graph of the best member, and in its metadata all that the version
+-- is made of; or the name of an object in S3 that has a part of it. The owner key proves the caller's right.
 create or replace function rafiki._read_weights(owner_key uuid) returns table (onnx bytea, object text)
 language plpgsql stable strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

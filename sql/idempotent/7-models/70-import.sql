@@ -1,7 +1,8 @@
--- Importing models from ONNX files. A file is stored in parts, in the transaction that begins the import; the coordinator checks it in a process
--- without rights (docs/decisions/0043-imported-models.md).
+-- Importing models from ONNX files. A file is stored in parts, in the transaction that begins the import;
+-- the coordinator checks it in a process without rights (docs/decisions/0043-imported-models.md).
 
--- Queues an import that is still without its file. As with a study, a function that only the caller could create proves which role it is.
+-- Queues an import that is still without its file. As with a study, a
+-- function that only the caller could create proves which role it is.
 create or replace function rafiki._enqueue_import(request rafiki.import, reader uuid, ticket text) returns bigint
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp
@@ -41,6 +42,8 @@ begin
       hint = 'Wait for some of them: rafiki.imports lists them. An administrator sets the number in rafiki.quota.';
   elsif not pg_has_role(asker, rafiki._name_owner(request.model, request.task, asker), 'usage') then
     perform rafiki._raise_name_taken(request.model);
+  elsif rafiki._has_uncommitted_study(request.model) then
+    raise lock_not_available;
   end if;
   insert into rafiki.import (owner, model, task, spec, bytes, deploy, ticket)
   values (asker, request.model, request.task, request.spec, request.bytes, request.deploy, rafiki._ticket_hash(ticket)) returning id into begun;
@@ -55,7 +58,8 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select case when bytes < 2097152 then bytes || ' bytes' else round(bytes / 1048576.0) || ' MB' end $$;
 
--- The import that a ticket proves to be the caller's, while its transaction lasts: files are stored as a whole or not at all.
+-- The import that a ticket proves to be the caller's, while its
+-- transaction lasts: files are stored as a whole or not at all.
 create or replace function rafiki._uploading(import bigint, ticket text) returns bigint
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

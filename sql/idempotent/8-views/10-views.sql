@@ -1,5 +1,5 @@
--- The views for users: complete ones to join and search, and at the end the same cut to 80 columns, for watching. With security_invoker each role
--- sees the rows that the policies allow it to see.
+-- The views for users: complete ones to join and search, and at the end the same cut to 80 columns,
+-- for watching. With security_invoker each role sees the rows that the policies allow it to see.
 
 create or replace view rafiki.studies with (security_invoker = true) as
 select s.id as study, s.model, s.state,
@@ -155,8 +155,9 @@ comment on view rafiki.trial_workers is
   'The workers of each running trial: the one that leads it, and those that train it together with it. rounds: rounds trained so far; '
   'rows_per_s: of each, while it trains; exchange: share of the leading worker''s time that went into exchanging weights';
 
--- Only the owner of a model may see its counters, because the cache hits show whether another role had asked for the same input. stat_predict and
--- stat_memory read them with the rights of rafiki_owner; they aggregate, so that comparisons in a query cannot reach rows of other roles.
+-- Only the owner of a model may see its counters, because the cache hits show whether another role had asked
+-- for the same input. stat_predict and stat_memory read them with the rights of rafiki_owner; they aggregate, so
+-- that comparisons in a query cannot reach rows of other roles.
 create or replace view rafiki.stat_predict with (security_barrier) as
 select m.name as model, sum(s.calls) as calls, sum(s.rows) as rows, sum(s.cached) as cached,
        sum(s.batches) as batches,
@@ -171,7 +172,8 @@ comment on view rafiki.stat_predict is
 
 create or replace view rafiki.stat_batches with (security_barrier) as
 select m.name as model, p.id as process, p.host, sum(s.refused)::bigint as refused, max(s.latencies) as latencies, max(s.batch_sizes) as batch_sizes,
-       (array_agg(s.members))[1] as members -- one row for each process and model: the aggregates are for the reason above
+       -- one row for each process and model: the aggregates are for the reason above
+       (array_agg(s.members))[1] as members
 from rafiki.predict_stat s join rafiki.model m on m.id = s.model_id join rafiki.process p on p.id = s.process_id
 where pg_has_role(m.owner, 'usage')
 group by m.name, p.id

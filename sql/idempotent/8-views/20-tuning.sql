@@ -1,8 +1,9 @@
 -- What a study has found out so far: rafiki_importance, rafiki_curve and rafiki_report.
 
--- The importance of each knob for the score, by PED-ANOVA (Watanabe, Bansal and Hutter 2023, equation 16): the Pearson divergence
--- Σ p (q/p − 1)² of the distribution q of the knob's values in the best quarter of a family's trials from the distribution p in all its trials.
--- Both are kernel densities on a grid, plus the uniform prior with the weight of one trial; for a list, they are the shares of its values.
+-- The importance of each knob for the score, by PED-ANOVA (Watanabe, Bansal and Hutter 2023, equation 16):
+-- the Pearson divergence Σ p (q/p − 1)² of the distribution q of the knob's values in the best quarter of
+-- a family's trials from the distribution p in all its trials. Both are kernel densities on a grid, plus
+-- the uniform prior with the weight of one trial; for a list, they are the shares of its values.
 create or replace function rafiki._knob_divergence(study bigint)
 returns table (family text, knob text, divergence float8, trials bigint)
 language sql stable strict parallel unsafe
@@ -175,8 +176,8 @@ Errors:
 Example:
   select * from rafiki_curve(1);$$;
 
--- Seconds of training behind the score of a trial, including those of the trials that it continues, and its error, 1 - score. Only of completed trials: one
--- that was stopped has the score of a high learning rate.
+-- Seconds of training behind the score of a trial, including those of the trials that it continues, and its
+-- error, 1 - score. Only of completed trials: one that was stopped has the score of a high learning rate.
 create or replace function rafiki._trained(study bigint)
 returns table (id bigint, seconds float8, error float8)
 language sql stable strict parallel unsafe
@@ -192,8 +193,9 @@ as $$
   select c.last, sum(c.seconds), min(c.error) from chain c group by c.last
 $$;
 
--- What twice the time would likely bring. In rungs the errors e1, e2 of a trial and of the one that continues it, after s1 and s2 seconds, give
--- the exponent b of e = a * s^-b, limited to 0 ... 0.5; a single trial is assumed to follow the usual one.
+-- What twice the time would likely bring. In rungs the errors e1, e2 of a trial and
+-- of the one that continues it, after s1 and s2 seconds, give the exponent b of e =
+-- a * s^-b, limited to 0 ... 0.5; a single trial is assumed to follow the usual one.
 create or replace function rafiki._more_time(study bigint) returns text
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -240,7 +242,8 @@ begin
     select 'waiting', null::int, round(extract(epoch from coalesce(asked.began_at, asked.ended_at, now()) - asked.created_at), 1), null::text,
            'until a worker began';
   return query
-    -- of all trials: two that ran at the same time count twice; where there was a pause, the time that they trained is known only
+    -- of all trials: two that ran at the same time count twice; where
+    -- there was a pause, the time that they trained is known only
     with spent as (
       select t.id, case when asked.was_paused then coalesce(t.seconds::numeric, 0)
                         else extract(epoch from coalesce(t.ended_at, now()) - t.started_at) end as took

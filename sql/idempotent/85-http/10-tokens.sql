@@ -1,5 +1,5 @@
--- Tokens: how the HTTP server acts as a role without its password. A token's function belongs to the role, which created it, and makes only the
--- calls of 20-calls.sql. See docs/decisions/0047-tokens.md.
+-- Tokens: how the HTTP server acts as a role without its password. A token's function belongs to the
+-- role, which created it, and makes only the calls of 20-calls.sql. See docs/decisions/0047-tokens.md.
 
 -- What a token's function does after the check of its ticket.
 create or replace function rafiki._token_calls(reader uuid, only_predicts boolean) returns text
@@ -16,8 +16,9 @@ language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select format('select rafiki._check_ticket(%L); ', ticket_hash) || rafiki._token_calls(reader, only_predicts) $$;
 
--- The token with that hash, while it is valid: its role may still log in to this database and is no superuser, and its function is as it was
--- created and belongs to that role. REASSIGN OWNED changes the owner of a function: it would act as the new one.
+-- The token with that hash, while it is valid: its role may still log in to this database
+-- and is no superuser, and its function is as it was created and belongs to that role.
+-- REASSIGN OWNED changes the owner of a function: it would act as the new one.
 create or replace function rafiki._live_token(token_hash text)
 returns table (id bigint, owner oid, role name, reader uuid, expires_at timestamptz, used_at timestamptz)
 language sql stable strict parallel unsafe
@@ -45,8 +46,8 @@ begin
   end if;
 end $$;
 
--- Raises an error unless tokens may stand for the role. It must be the role that has logged in: otherwise a member of a role could keep its
--- rights after the membership has ended, and code that runs as a role could make tokens for it.
+-- Raises an error unless tokens may stand for the role. It must be the role that has logged in: otherwise a member of
+-- a role could keep its rights after the membership has ended, and code that runs as a role could make tokens for it.
 create or replace function rafiki._check_token_role(asker regrole) returns void
 language plpgsql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -171,7 +172,8 @@ Example:
   select rafiki_create_token('ci', valid_for => '30 days');
   select rafiki_create_token('shop', only_predicts => true);$$;
 
--- The table shows no row to users. The subquery is a fence: no comparison of a caller is made before the right is checked.
+-- The table shows no row to users. The subquery is a fence: no
+-- comparison of a caller is made before the right is checked.
 create or replace view rafiki.token_ownership with (security_barrier) as
 select o.id, o.owner, o.name, o.key
 from (select t.id, t.owner::oid, t.name, to_jsonb(t.key) as key from rafiki.token t where pg_has_role(t.owner, 'usage') offset 0) o;
@@ -186,8 +188,9 @@ order by o.role, o.name;
 comment on view rafiki.tokens is
   'Your tokens for the HTTP server, and those of roles whose rights you have; used_at is the last use, to the minute';
 
--- Deletes the token with that key, and its function. A function that is locked, or running, is dropped later, by _drop_readers(): without the row it
--- does nothing. A session of the reader deletes only the token that it serves: neither a leaked token nor code in its calls ends others.
+-- Deletes the token with that key, and its function. A function that is locked, or running, is
+-- dropped later, by _drop_readers(): without the row it does nothing. A session of the reader
+-- deletes only the token that it serves: neither a leaked token nor code in its calls ends others.
 create or replace function rafiki._remove_token(token_key uuid) returns boolean
 language plpgsql volatile strict parallel unsafe security definer
 set search_path = pg_catalog, pg_temp

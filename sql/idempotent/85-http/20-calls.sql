@@ -1,5 +1,5 @@
--- The calls of the HTTP server. Each runs as the role that the request acts as, reads its arguments from a JSON object, and returns JSON values.
--- A token makes no others (10-tokens.sql).
+-- The calls of the HTTP server. Each runs as the role that the request acts as, reads its
+-- arguments from a JSON object, and returns JSON values. A token makes no others (10-tokens.sql).
 
 -- Makes one of the functions rafiki._http_*; nobody else can create any there.
 create or replace function rafiki._http(call text, args jsonb) returns setof json
@@ -18,8 +18,8 @@ begin
   return query execute format('select * from rafiki.%I($1)', '_http_' || call) using args;
 end $$;
 
--- The same for a token that only predicts: what predictions need, and what tells of the models. Where they were learnt from, and whose rights the role
--- has, is not for a public page.
+-- The same for a token that only predicts: what predictions need, and what tells of the models.
+-- Where they were learnt from, and whose rights the role has, is not for a public page.
 create or replace function rafiki._predicting(call text, args jsonb) returns setof json
 language plpgsql volatile parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -36,7 +36,8 @@ begin
     from rafiki._http(call, args) a;
 end $$;
 
--- The schema of the current role: the one of its name, unless another role made it, which could place tables there that look like the role's.
+-- The schema of the current role: the one of its name, unless another
+-- role made it, which could place tables there that look like the role's.
 create or replace function rafiki._own_schema() returns name
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -45,8 +46,8 @@ as $$
   where n.nspname = current_user and (r.rolsuper or pg_has_role(r.oid, 'usage'))
 $$;
 
--- A table or view. A name without a schema is looked for in the role's own schema, then in "public": sessions of the HTTP server have no
--- search path of the role's own, in which others could have placed operators.
+-- A table or view. A name without a schema is looked for in the role's own schema, then in "public": sessions
+-- of the HTTP server have no search path of the role's own, in which others could have placed operators.
 create or replace function rafiki._relation_named(argument text, name text) returns regclass
 language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -71,7 +72,8 @@ language plpgsql stable strict parallel unsafe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  found constant regrole := (select r.oid from pg_roles r where r.rolname = _role_named.name); -- a longer name is none, not cut
+  -- a longer name is none, not cut
+  found constant regrole := (select r.oid from pg_roles r where r.rolname = _role_named.name);
 begin
   if found is null then
     raise exception using errcode = 'undefined_object', message = format('role "%s" does not exist', left(name, 80)),

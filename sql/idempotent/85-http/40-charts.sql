@@ -1,6 +1,8 @@
--- The calls of the HTTP server for charts, as those of 20-calls.sql. How much of a large study is drawn comes with the call.
+-- The calls of the HTTP server for charts, as those of 20-calls.sql.
+-- How much of a large study is drawn comes with the call.
 
--- All trials of a study in columns, from a number on: ten thousand are a tenth of what they are as objects. Families and states are places in lists.
+-- All trials of a study in columns, from a number on: ten thousand are a
+-- tenth of what they are as objects. Families and states are places in lists.
 create or replace function rafiki._http_history(args jsonb) returns setof json
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -29,8 +31,8 @@ as $$
     from chosen c) h
 $$;
 
--- Trials that charts have a line for: those with reports, or of a family those with a score. Of more than `lines` the `best` ones, and an even choice of the
--- others; `trials` is their number before that.
+-- Trials that charts have a line for: those with reports, or of a family those with a score. Of more
+-- than `lines` the `best` ones, and an even choice of the others; `trials` is their number before that.
 create or replace function rafiki._charted_trials(args jsonb)
 returns table (id bigint, number int, family text, score float8, knobs jsonb, trials bigint)
 language sql stable parallel unsafe
@@ -93,8 +95,8 @@ as $$
     order by r.trial is not null, r.seconds desc nulls last limit (args ->> 'most')::int) f
 $$;
 
--- What a model reads, and its members, of the newest 50 versions; feature is the column that a model of texts or images learnt from. Studies, and what
--- they read, are told to a role that may see them.
+-- What a model reads, and its members, of the newest 50 versions; feature is the column that a model
+-- of texts or images learnt from. Studies, and what they read, are told to a role that may see them.
 create or replace function rafiki._http_model_inputs(args jsonb) returns setof json
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -131,7 +133,8 @@ as $$
     case rafiki._input_kind(args ->> 'model') when 'image' then (args ->> 'images')::int else (args ->> 'rows')::int end, (args ->> 'most')::int) m
 $$;
 
--- By model the members that answered, named by their places in the deployed version; a choice of members is a number, whose bits are their places.
+-- By model the members that answered, named by their places in the deployed
+-- version; a choice of members is a number, whose bits are their places.
 create or replace function rafiki._chosen_members() returns table (model text, members json)
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
--- Under CREATE EXTENSION: the tables that a dump must include. Not task, family, advisor, metric and the keys, which the installation and a
--- trigger fill in; nor the bridge with its secret, the counters and the rounds of workers, which processes create again. Their foreign keys must not
--- go round in a circle: a dump has them one after the other.
+-- Under CREATE EXTENSION: the tables that a dump must include. Not task, family, advisor, metric and the keys, which
+-- the installation and a trigger fill in; nor the bridge with its secret, the counters and the rounds of workers,
+-- which processes create again. Their foreign keys must not go round in a circle: a dump has them one after the other.
 do $$
 declare
   relation text;

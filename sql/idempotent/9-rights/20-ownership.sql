@@ -1,5 +1,5 @@
--- Gives everything to rafiki_owner, also under CREATE EXTENSION; drops what this version no longer has; moves the API to its schema. Objects of
--- other extensions in these schemas are left alone.
+-- Gives everything to rafiki_owner, also under CREATE EXTENSION; drops what this version no longer
+-- has; moves the API to its schema. Objects of other extensions in these schemas are left alone.
 do $$
 declare
   home constant regnamespace := current_setting('rafiki.home')::regnamespace;

@@ -1,8 +1,9 @@
--- The only file that grants rights. The policies in 1-base/50-access.sql limit the rows further. Functions that run with the caller's rights are
--- granted to public; each function that runs with the rights of rafiki_owner is listed here, with the proof of the right to call it.
+-- The only file that grants rights. The policies in 1-base/50-access.sql limit the rows further.
+-- Functions that run with the caller's rights are granted to public; each function that runs
+-- with the rights of rafiki_owner is listed here, with the proof of the right to call it.
 
--- Default privileges (ALTER DEFAULT PRIVILEGES) of the installing role may have granted or revoked rights on the new objects. So all rights except
--- the owner's are revoked first. Objects of other extensions are left alone.
+-- Default privileges (ALTER DEFAULT PRIVILEGES) of the installing role may have granted or revoked rights on the
+-- new objects. So all rights except the owner's are revoked first. Objects of other extensions are left alone.
 do $$
 declare
   statement text;
@@ -28,7 +29,8 @@ begin
       union all
       select 'schema', quote_ident(n.nspname), n.nspowner, n.nspacl from pg_namespace n
       where n.nspname in ('rafiki', 'rafiki_reader')
-        or n.nspname = 'rafiki_dblink' and pg_has_role(n.nspowner, 'usage') -- otherwise an administrator chose its rights
+        -- otherwise an administrator chose its rights
+        or n.nspname = 'rafiki_dblink' and pg_has_role(n.nspowner, 'usage')
     )
     select format('revoke all on %s %s from %s cascade', o.kind, o.name,
                   string_agg(distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end, ', '))
@@ -57,7 +59,8 @@ begin
   end loop;
 end $$;
 revoke all on function rafiki._exchange(text, boolean), rafiki._list_bridges(), rafiki._map_secret(text),
-  rafiki._hold_model(uuid), rafiki._name_owner(text, text, regrole), rafiki._uploading(bigint, text), rafiki._version_params(bigint), rafiki._version_description(bigint), rafiki._dblink_open(), rafiki._dblink_is_open(),
+  rafiki._hold_model(uuid), rafiki._name_owner(text, text, regrole), rafiki._has_uncommitted_study(text),
+  rafiki._uploading(bigint, text), rafiki._version_params(bigint), rafiki._version_description(bigint), rafiki._dblink_open(), rafiki._dblink_is_open(),
   rafiki._dblink_send(text), rafiki._dblink_fetch(), rafiki._dblink_is_busy(), rafiki._dblink_close(),
   rafiki._exchange_until(text, timestamptz), rafiki._await_answer(timestamptz) from public;
 
@@ -95,8 +98,9 @@ grant execute on function rafiki._mark(bigint) to public;
 -- proof: the session, which the service opened for that function
 grant execute on function rafiki._check_ticket(text) to public;
 
--- Any role may compare these columns even in rows that policies hide (see 1-base/50-access.sql). So they hold only names, states, settings, scores
--- and times; columns with data of sources or weights are left out: skipped_example, predictions, kept_answers, validation_hash, classes.
+-- Any role may compare these columns even in rows that policies hide (see 1-base/50-access.sql).
+-- So they hold only names, states, settings, scores and times; columns with data of sources or
+-- weights are left out: skipped_example, predictions, kept_answers, validation_hash, classes.
 grant select on rafiki.task, rafiki.family, rafiki.worker_family, rafiki.advisor, rafiki.metric, rafiki.column_kind, rafiki.process, rafiki.report, rafiki.model,
   rafiki.model_grant, rafiki.model_member, rafiki.deployment, rafiki.quota, rafiki.attachment_mark, rafiki.encoder, rafiki.encoder_grant to public;
 grant select (id, model_id, target, owner, reader, ticket, created_at, waiting_since, to_come, filled, filled_at, failures, retry_at)
@@ -138,14 +142,15 @@ grant select on rafiki.migration to public;
 grant select on rafiki.bridge to rafiki_service;
 grant execute on function rafiki._keep_secret(text), rafiki._connect_bridge(text, int, text),
   rafiki._disconnect_bridge(text, int), rafiki._rotate_secret(text), rafiki._drop_readers(), rafiki._forget_roles(),
-  rafiki._tell_family(bigint, text, text, int, boolean, jsonb), rafiki._choose_encoders(bigint) to rafiki_service;
+  rafiki._tell_family(bigint, text, text, int, boolean, jsonb), rafiki._choose_encoders(bigint), rafiki._has_uncommitted_study(text) to rafiki_service;
 
 grant create on schema rafiki_reader to public;
 grant usage on schema rafiki_reader to rafiki_reader;
 
 select rafiki._check_dblink();
 
--- Ends the temporary membership in rafiki_owner (see prologue.sql), because that role owns rafiki in every database of the cluster.
+-- Ends the temporary membership in rafiki_owner (see prologue.sql),
+-- because that role owns rafiki in every database of the cluster.
 do $$
 begin
   if current_setting('rafiki.joined', true) = 'on' then

@@ -1,10 +1,11 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
+import { LEASE_MS } from '../../domain/leases.ts';
 import type { Metric } from '../../domain/metrics.ts';
 import type { Task } from '../../domain/task.ts';
 import type { KnownEncoder, PretrainedEncoder } from '../../domain/training.ts';
 import type { Queryable } from '../database.ts';
 import { knownTask } from './studies.ts';
-import { LEASE_MS, type Ownership } from './trials.ts';
+import type { Ownership } from './trials.ts';
 
 /** The trial whose network is trained again. */
 interface RefittedTrial {
@@ -60,25 +61,18 @@ export interface ClaimedTrial extends Ownership {
     metric: Metric;
     /** Whether all classes weigh the same in training. */
     balanced: boolean;
-    /** Seconds until its max_time has passed. */
+    /** Its max_time, and until that has passed. */
+    maxSeconds: number;
     secondsLeft: number;
   };
-  /** The trial's share of its study's time: the planned training is not longer, unless that would be too short to learn anything. */
-  shareSeconds: number;
+  /** Whether it is the first trial of its family in the study. */
+  isFirst: boolean;
   /** The deployed version that the study's model is compared with, until it is scored. */
   incumbentId: number | null;
 }
 
 /** How long a trial waits for a worker whose machine has its study's data. */
 const CACHE_WAIT_MS = 10_000;
-
-/** A trial's maximum share of max_time, so that slow knobs do not delay the study. */
-const SHARE = 0.25;
-/**
- * The first trial of a family may take more: as much as allows the workers to train this many families. One completely trained
- * network is as good as an ensemble of several that are not, and answers faster.
- */
-const FAMILIES = 2;
 
 /** The encoders of a study `s`. */
 export const studyEncoders = `
@@ -113,7 +107,7 @@ const claim = `
         select t.created_at < now() - $5 * interval '1 ms' as long from rafiki.trial t
         where t.study_id = s.id and t.state = 'waiting' order by t.created_at, t.id limit 1) waits
       where p.id = $1
-      order by s.id = any($8), o.trials, s.gpu desc, (s.id = any($4) or s.trials = 0 or waits.long) desc, o.turn nulls first, s.trials,
+      order by s.id = any($6), o.trials, s.gpu desc, (s.id = any($4) or s.trials = 0 or waits.long) desc, o.turn nulls first, s.trials,
         s.turn nulls first, s.id
       offset 0
     ) s
@@ -148,13 +142,10 @@ const claim = `
       'maxTrials', s.max_trials, 'refit', s.refit, 'workersPerTrial', s.workers_per_trial, 'collaborative', s.collaborative,
       'encoders', (${studyEncoders}),
       'metric', s.metric, 'balanced', s.class_weights is not null,
-      'secondsLeft', extract(epoch from s.max_time - coalesce(rafiki._study_time(
+      'maxSeconds', extract(epoch from s.max_time)::float8, 'secondsLeft', extract(epoch from s.max_time - coalesce(rafiki._study_time(
         (select min(t.started_at) from rafiki.trial t where t.study_id = s.id), s.paused_at, s.paused_for), '0'))::float8
         - case when c.refits is null then s.refit_seconds else 0 end) as study,
-    extract(epoch from s.max_time)::float8 * case
-      when c.number > (select min(f.number) from rafiki.trial f where f.study_id = s.id and f.family = c.family) then $6::float8
-      else greatest($6, 1 / ceil($7::float8 / able.workers))
-    end as "shareSeconds",
+    c.number = (select min(f.number) from rafiki.trial f where f.study_id = s.id and f.family = c.family) as "isFirst",
     case when s.incumbent_score is null then s.incumbent_id end as "incumbentId"
   from claimed c join rafiki.study s on s.id = c.study_id
   cross join lateral (
@@ -177,7 +168,7 @@ export async function claimTrial(
   { families, cached = [], beingRead = [] }: WorkerCapabilities,
 ): Promise<ClaimedTrial | undefined> {
   const [row] = await on.query<ClaimedTrial>(claim, [
-    ...[processId, LEASE_MS, families, cached, CACHE_WAIT_MS, SHARE, FAMILIES, beingRead],
+    ...[processId, LEASE_MS, families, cached, CACHE_WAIT_MS, beingRead],
   ]);
   return row && { ...row, study: { ...row.study, task: knownTask(row.study.task) } };
 }
@@ -205,10 +196,6 @@ export async function isWorkerNeeded(
   return (await on.query(workerNeeded, [processId, families, NEEDED_MS])).length > 0;
 }
 
-/** How long a role keeps its only running trial: most end sooner, and going on costs seconds. */
-const TURN_MS = 3600_000;
-
-/** Of trial `t`: those of its role, of these the ones claimed later, and of all roles those claimed earlier. */
 const running = `
   select count(*) filter (where os.owner = s.owner)::int as own,
     count(*) filter (where os.owner = s.owner and (o.claimed_at, o.id) > (t.claimed_at, t.id))::int as newer,
@@ -220,26 +207,19 @@ const running = `
   join rafiki.trial o on o.study_id = os.id and o.state = 'running'
   where t.id = $1 having count(*) > 0`;
 
+/** A running trial among the others. */
 interface RunningTrials {
+  /** Of its role, itself included; of these the ones claimed later. */
   own: number;
   newer: number;
+  /** Of all roles, those claimed earlier. */
   older: number;
+  /** Since it was claimed. */
   heldMs: number;
 }
 
-/**
- * After how many others a worker gives up its trial for one of a role without running trials; null if none of those waits for it. A role that has
- * several gives up the newest first; of roles that have one, the first is the one that has had its worker for longest.
- */
-export async function yieldRank(
-  on: Queryable,
-  { trialId, processId }: Ownership,
-  capabilities: Pick<WorkerCapabilities, 'families'>,
-): Promise<number | null> {
-  if (!(await isWorkerNeeded(on, processId, capabilities))) return null;
+/** Undefined if no trial runs any more. */
+export async function countRunning(on: Queryable, trialId: number): Promise<RunningTrials | undefined> {
   const [trials] = await on.query<RunningTrials>(running, [trialId]);
-  if (trials === undefined) return null;
-  const { own, newer, older, heldMs } = trials;
-  if (own > 1) return newer;
-  return heldMs < TURN_MS ? Number.POSITIVE_INFINITY : older + 1;
+  return trials;
 }

@@ -133,6 +133,12 @@ export async function isTrainedByOther(
   return (await on.query(sql, [name, role])).length > 0;
 }
 
+/** Whether a transaction that is not committed has queued a study under the name, after `lockModel`: one that is queued later waits for it. */
+export async function hasUncommittedStudy(on: Queryable, model: string): Promise<boolean> {
+  const [row] = await on.query<{ has: boolean }>('select rafiki._has_uncommitted_study($1) as has', [model]);
+  return row!.has;
+}
+
 /** The encoder of that content, see `rafiki._params_hash`, if the role, an oid, may use it. */
 export async function selectUsableEncoder(
   on: Queryable,

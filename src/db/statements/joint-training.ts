@@ -1,10 +1,11 @@
 import type { Knobs } from '../../domain/hyper-space.ts';
 import type { Round, RoundPace, WaitingWorker } from '../../domain/joint-training.ts';
+import { LEASE_MS } from '../../domain/leases.ts';
 import { MAX_WORKERS_PER_TRIAL } from '../../domain/study-limits.ts';
 import type { Database, Queryable } from '../database.ts';
 import { type ClaimedTrial, studyEncoders } from './claims.ts';
 import { knownTask } from './studies.ts';
-import { LEASE_MS, type Ownership } from './trials.ts';
+import type { Ownership } from './trials.ts';
 
 /** A worker that has joined a trial, which another worker leads. */
 export interface Joining {

@@ -1,8 +1,6 @@
+import { LEADERSHIP_MS } from '../../domain/leases.ts';
 import { LeaseLost } from '../../errors/errors.ts';
 import type { Queryable } from '../database.ts';
-
-/** Time without renewal after which another coordinator may become the leader. */
-const LEADERSHIP_MS = 10_000;
 
 /**
  * Becomes or remains the leader until the lease ends; false if another coordinator is. A lease that is much longer than any was given before

@@ -1,6 +1,7 @@
+import { LEASE_MS } from '../../domain/leases.ts';
 import type { TrainingReport } from '../../domain/training.ts';
 import type { Queryable } from '../database.ts';
-import { LEASE_MS, type Ownership } from './trials.ts';
+import type { Ownership } from './trials.ts';
 
 const report = `
   with updated as (

@@ -1,3 +1,4 @@
+import { MAX_ATTEMPTS } from '../../domain/leases.ts';
 import {
   type DeploymentEvent,
   type DeploymentState,
@@ -134,9 +135,6 @@ export async function transitionDeployment(
   );
   return logChange(logger, rows, { deployment: id, from, to });
 }
-
-/** Maximum of attempts of a trial in a row that store no checkpoint, more than are lost by chance. */
-export const MAX_ATTEMPTS = 3;
 
 /** The first attempt after the last one that stored a checkpoint; a long trial may lose any number of workers that got on with it. */
 async function firstWithoutProgress(on: Queryable, id: number): Promise<number> {

@@ -1,11 +1,9 @@
 import { CANDIDATES_OF_FAMILY } from '../../domain/ensembles/rule.ts';
 import type { Knobs } from '../../domain/hyper-space.ts';
+import { LEASE_MS } from '../../domain/leases.ts';
 import type { TrialState } from '../../domain/state.ts';
 import type { ErrorReport } from '../../errors/rafiki-error.ts';
 import type { Queryable } from '../database.ts';
-
-/** Time without renewal after which a worker loses its trial. */
-export const LEASE_MS = 15_000;
 
 /** A trial with all that the coordinator decides by. */
 export interface TrialRow {

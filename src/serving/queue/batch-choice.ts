@@ -14,7 +14,7 @@ import { LONG_SHARE } from './turns.ts';
 /** Maximum duration of a batch with speculative rows: few of them may be needed. */
 const SPECULATIVE_MS = 10;
 /** Such a batch is split among free slots if that saves at least this much, more than the cost of a thread hop. */
-const SHARING_MS = 0.5;
+const SPLIT_MS = 0.5;
 /** Deadlines at most this far apart count as equal. */
 const SAME_MS = 1e-6;
 
@@ -188,8 +188,8 @@ export class BatchChoice {
     const harmless = Math.min(this.spare.alone(), machine.rowsFor(queue, this.#requests.hasOld(clock.nowMs())));
     const max = this.#requests.deferred > 0 ? harmless : Math.min(harmless, this.#speculativeRows());
     if (max === 0) return 0;
-    const part = Math.ceil(max / Math.max(1, this.#slots.count - this.#slots.taken));
-    return Math.max(device.inlineRows + 1, took(max) - took(part) < SHARING_MS ? max : part);
+    const split = Math.ceil(max / Math.max(1, this.#slots.count - this.#slots.taken));
+    return Math.max(device.inlineRows + 1, took(max) - took(split) < SPLIT_MS ? max : split);
   }
 
   #speculativeRows(): number {

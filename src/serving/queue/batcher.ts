@@ -223,9 +223,9 @@ export class Batcher {
   #run({ requests, subset }: QueueBatch, inline = false): void {
     if (requests.length === 0) return;
     const { fleet, budgetMs, clock } = this.#options;
-    const roles = this.#options.machine.activeRoles.hasSeveral(clock) ? this.#requests.rolesOf(requests) : [];
-    for (const role of roles) role.running++;
-    const slowness = Math.max(1, ...roles.map((role) => (role.isSlow ? role.slowness : 1)));
+    const queues = this.#options.machine.activeRoles.hasSeveral(clock) ? this.#requests.roleQueuesOf(requests) : [];
+    for (const queue of queues) queue.running++;
+    const slowness = Math.max(1, ...queues.map((queue) => (queue.isSlow ? queue.slowness : 1)));
     const runMs = slowness * fleet.subsetMs(subset, requests.length);
     const slot = inline ? undefined : this.#options.machine.began(this.#queue, requests, runMs);
     this.#running++;
@@ -235,11 +235,11 @@ export class Batcher {
       subset,
       onClosed: (request: QueuedRequest): void => this.#requests.close(request),
       onEnded: (ms: number, expectedMs: number): boolean =>
-        roles.length === 0 ||
-        updateSlowness(roles, { ms, expectedMs, shortMs: LONG_SHARE * budgetMs }, this.#requests.roles),
+        queues.length === 0 ||
+        updateSlowness(queues, { ms, expectedMs, shortMs: LONG_SHARE * budgetMs }, this.#requests.roleQueues),
     };
     void answerBatch(running, this.#options).then((ms) => {
-      for (const role of roles) role.running--;
+      for (const queue of queues) queue.running--;
       this.#running--;
       if (slot !== undefined) return this.#options.machine.ended(slot, ms);
       this.#inline--;

@@ -8,9 +8,9 @@ import type { DeadlineQueue } from './deadline-queue.ts';
 export type WaitingState = 'demanded' | 'deferred';
 
 /** Waiting requests of one session for one model. */
-export interface SessionShare {
+export interface SessionQueue {
   readonly session: object;
-  readonly share: RoleShare;
+  readonly roleQueue: RoleQueue;
   readonly load: QueueLoad;
   readonly rows: Record<WaitingState, number>;
   /** Includes requests that have left; those are skipped. */
@@ -18,15 +18,15 @@ export interface SessionShare {
 }
 
 /** Waiting requests of one role for one model, and the role's statistics. */
-export interface RoleShare {
+export interface RoleQueue {
   readonly role: string;
   readonly load: QueueLoad;
   readonly rows: Record<WaitingState, number>;
-  readonly parts: Map<object, SessionShare>;
+  readonly sessionQueues: Map<object, SessionQueue>;
   /** Tags of its sessions, in rows. */
   readonly clock: FairClock<object>;
-  /** The last part that became empty, reused for sessions that send one row after another. */
-  spare: SessionShare | null;
+  /** The last of these that became empty, reused for sessions that send one row after another. */
+  spare: SessionQueue | null;
   /** Running batches that contain its rows. */
   running: number;
   /** Time of its own batches as a multiple of c(b), average and quickest; 0 while unknown. */
@@ -89,13 +89,13 @@ export interface QueuedRequest {
   budgetMs: number;
   /** Whether no waiter wants a late answer. */
   isFirm: boolean;
-  /** The role and session whose share of the queue it uses. */
+  /** The role and session whose turn it waits for. */
   role: string;
   session: object;
   /** The first call that asked, if it is traced. */
   trace: TracedCall | undefined;
-  /** The part that contains it while it waits. */
-  part: SessionShare | null;
+  /** Contains it while it waits. */
+  sessionQueue: SessionQueue | null;
   state: WaitingState | 'speculative' | 'running' | 'dropped';
   /** Callers; empty for a speculative request. */
   readonly waiters: RequestWaiter[];
@@ -121,7 +121,7 @@ export function newRequest(input: string, options: RequestOptions, state: Queued
     role,
     session,
     trace,
-    part: null,
+    sessionQueue: null,
     state,
     waiters: [],
     joined: null,

@@ -8,10 +8,10 @@ import {
   type RefusedWaiters,
   type RequestOptions,
   type RequestWaiter,
-  type RoleShare,
+  type RoleQueue,
   type WaitingState,
 } from './queued-request.ts';
-import { type PickOptions, Shares } from './shares.ts';
+import { type PickOptions, RoleQueues } from './role-queues.ts';
 import { WaitingRequests } from './waiting-requests.ts';
 
 const noSession = {};
@@ -25,7 +25,7 @@ export class RequestQueue {
   /** By input, including running ones; requests for details are separate. */
   readonly #open = new Map<string, QueuedRequest>();
   readonly #openDetails = new Map<string, QueuedRequest>();
-  readonly #shares = new Shares();
+  readonly #roleQueues = new RoleQueues();
 
   first(): QueuedRequest | undefined {
     return this.#demanded.at(0);
@@ -47,20 +47,20 @@ export class RequestQueue {
     return this.#speculative.rows;
   }
 
-  get roles(): Iterable<RoleShare> {
-    return this.#shares.known;
+  get roleQueues(): Iterable<RoleQueue> {
+    return this.#roleQueues.known;
   }
 
-  roleOf(role: string): RoleShare {
-    return this.#shares.roleOf(role);
+  roleQueueOf(role: string): RoleQueue {
+    return this.#roleQueues.roleQueueOf(role);
   }
 
-  rolesOf(requests: readonly QueuedRequest[]): RoleShare[] {
-    return [...new Set(requests.map(({ role }) => role))].map((role) => this.roleOf(role));
+  roleQueuesOf(requests: readonly QueuedRequest[]): RoleQueue[] {
+    return [...new Set(requests.map(({ role }) => role))].map((role) => this.roleQueueOf(role));
   }
 
   get waitingRoles(): string[] {
-    return this.#shares.waiting.map(({ role }) => role);
+    return this.#roleQueues.waiting.map(({ role }) => role);
   }
 
   get nextSpeculative(): string | undefined {
@@ -85,7 +85,7 @@ export class RequestQueue {
     const request = newRequest(input, options, 'demanded');
     this.#openOf(request).set(request.input, request);
     this.#demanded.insert(request);
-    this.#shares.add(request, 'demanded');
+    this.#roleQueues.add(request, 'demanded');
     return request;
   }
 
@@ -102,12 +102,12 @@ export class RequestQueue {
 
   /** Of `due` rows with earlier deadlines, how many come before a new row of this session, if all take turns. */
   before({ role, session }: Pick<RequestOptions, 'role' | 'session'>, due: number): number {
-    return Math.min(due, this.#shares.before(role, session));
+    return Math.min(due, this.#roleQueues.before(role, session));
   }
 
   /** How many sessions wait, and rows besides the first of each: a session that asks for single rows has no others. */
   get sessions(): { count: number; surplus: number } {
-    const { rows, sessions } = this.#shares;
+    const { rows, sessions } = this.#roleQueues;
     return { count: sessions, surplus: rows - sessions };
   }
 
@@ -120,18 +120,18 @@ export class RequestQueue {
     }
     const { state } = request;
     if (state !== 'demanded' && state !== 'deferred') return;
-    const moves = this.#shares.rowsOf(options.role) < this.#shares.rowsOf(request.role); // it then comes sooner
+    const moves = this.#roleQueues.rowsOf(options.role) < this.#roleQueues.rowsOf(request.role); // it then comes sooner
     const terms = joinedTerms(request, { waiter, options, moves });
     if (terms === null) return;
     if (state === 'deferred') this.#deferred.leave(request);
     else this.#demanded.remove(request);
-    this.#shares.takeOut(request, state);
+    this.#roleQueues.takeOut(request, state);
     this.#demandBy(request, terms);
   }
 
   #demandBy(request: QueuedRequest, { deadlineMs, budgetMs, isFirm, role, session }: RequestOptions): void {
     Object.assign(request, { state: 'demanded', deadlineMs, budgetMs, isFirm, role, session });
-    this.#shares.add(request, 'demanded');
+    this.#roleQueues.add(request, 'demanded');
     this.#demanded.insert(request);
   }
 
@@ -140,7 +140,7 @@ export class RequestQueue {
     if (request.state === 'demanded') this.#demanded.remove(request);
     else if (request.state === 'deferred') this.#deferred.leave(request);
     else return;
-    this.#shares.remove(request, request.state);
+    this.#roleQueues.remove(request, request.state);
     request.state = 'dropped';
     this.close(request);
   }
@@ -154,18 +154,18 @@ export class RequestQueue {
     for (const request of this.#demanded.take(0, count)) {
       const later = request.joined === null ? null : laterWaiter(request, refused);
       if (later !== null) {
-        this.#shares.takeOut(request, 'demanded');
+        this.#roleQueues.takeOut(request, 'demanded');
         this.#demandBy(request, later);
         continue;
       }
-      const others = this.deferred - (request.part?.rows.deferred ?? 0);
+      const others = this.deferred - (request.sessionQueue?.rows.deferred ?? 0);
       if (request.isFirm || (others > maxBefore && this.before(request, others) > maxBefore)) {
-        this.#shares.remove(request, 'demanded');
+        this.#roleQueues.remove(request, 'demanded');
         request.state = 'dropped';
         this.close(request);
         refused.push({ waiters: request.waiters.splice(0), budgetMs: request.budgetMs, isFirm: request.isFirm });
       } else {
-        this.#shares.move(request, 'demanded', 'deferred');
+        this.#roleQueues.move(request, 'demanded', 'deferred');
         this.#deferred.push(request);
       }
     }
@@ -205,25 +205,25 @@ export class RequestQueue {
     });
     for (const request of taken) {
       request.state = 'running';
-      this.#shares.remove(request, 'demanded');
+      this.#roleQueues.remove(request, 'demanded');
     }
     return taken;
   }
 
   takeDeferred(rows: number): QueuedRequest[] {
     const taken = this.#deferred.take(rows);
-    for (const request of taken) this.#shares.remove(request, 'deferred');
+    for (const request of taken) this.#roleQueues.remove(request, 'deferred');
     return taken;
   }
 
   turns(options: PickOptions): QueuedRequest[] {
-    return this.#shares.pick(options);
+    return this.#roleQueues.pick(options);
   }
 
   /** Takes some or all results of {@link turns}, in order. */
   takeTurns(requests: readonly QueuedRequest[], state: WaitingState): void {
     for (const request of requests) request.state = 'running';
-    this.#shares.began(requests, state);
+    this.#roleQueues.began(requests, state);
     if (state === 'deferred') for (const request of requests) this.#deferred.leave(request);
     else this.#demanded.removeAll(requests, (request) => request.state === 'demanded');
   }
@@ -235,12 +235,12 @@ export class RequestQueue {
 
   /** A full queue is shared evenly: a role or session below its share displaces a request of the largest one. */
   #makeRoom({ role, session }: RequestOptions): void {
-    if (!this.#shares.isFull) return;
-    const greedy = this.#shares.largestShareFor(role, session);
-    const last = greedy === null ? undefined : this.#shares.lastOf(greedy);
-    if (last === undefined) throw queueFull(this.#shares.rows);
+    if (!this.#roleQueues.isFull) return;
+    const greedy = this.#roleQueues.largestFor(role, session);
+    const last = greedy === null ? undefined : this.#roleQueues.lastOf(greedy);
+    if (last === undefined) throw queueFull(this.#roleQueues.rows);
     this.drop(last);
-    for (const waiter of last.waiters.splice(0)) waiter.reject(queueFull(this.#shares.rows));
+    for (const waiter of last.waiters.splice(0)) waiter.reject(queueFull(this.#roleQueues.rows));
   }
 
   #openOf({ wantsDetail }: QueuedRequest): Map<string, QueuedRequest> {

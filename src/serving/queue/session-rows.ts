@@ -1,18 +1,18 @@
-import type { QueuedRequest, RoleShare, SessionShare, WaitingState } from './queued-request.ts';
+import type { QueuedRequest, RoleQueue, SessionQueue, WaitingState } from './queued-request.ts';
 
 /** Rows of a role's sessions in turn, each session's earliest deadline first, from the place that `startOf` returns. */
 export function* bySession(
-  { parts, clock }: RoleShare,
+  { sessionQueues, clock }: RoleQueue,
   state: WaitingState,
-  startOf: (part: SessionShare) => number,
+  startOf: (sessionQueue: SessionQueue) => number,
 ): Generator<QueuedRequest, undefined> {
-  const waiting = [...parts.values()].filter(({ rows }) => rows[state] > 0);
+  const waiting = [...sessionQueues.values()].filter(({ rows }) => rows[state] > 0);
   waiting.sort((a, b) => a.rows[state] - b.rows[state]); // of equal turns, those with fewer rows first
-  const turns = waiting.map((part) => {
-    settle(part, state);
-    const queue = part.queues[state];
-    const place = startOf(part);
-    return { queue, place, tag: clock.startOf(part.session), next: queue.at(place) };
+  const turns = waiting.map((sessionQueue) => {
+    settle(sessionQueue, state);
+    const queue = sessionQueue.queues[state];
+    const place = startOf(sessionQueue);
+    return { queue, place, tag: clock.startOf(sessionQueue.session), next: queue.at(place) };
   });
   for (;;) {
     const turn = clock.next(turns);
@@ -24,7 +24,8 @@ export function* bySession(
 }
 
 /** Removes requests that have left. */
-export function settle(part: SessionShare, state: WaitingState): void {
-  const queue = part.queues[state];
-  if (queue.length !== part.rows[state]) queue.keepOnly((request) => request.part === part && request.state === state);
+export function settle(sessionQueue: SessionQueue, state: WaitingState): void {
+  const queue = sessionQueue.queues[state];
+  if (queue.length !== sessionQueue.rows[state])
+    queue.keepOnly((request) => request.sessionQueue === sessionQueue && request.state === state);
 }

@@ -1,4 +1,4 @@
-import type { RoleShare } from './queued-request.ts';
+import type { RoleQueue } from './queued-request.ts';
 
 /**
  * A role is slow if its rows take this many times as long as other roles' rows: a busy machine makes all rows 3 to 5
@@ -26,9 +26,9 @@ export interface RunTime {
  * roles' batches: if all are slow, the machine is.
  */
 export function updateSlowness(
-  ran: readonly RoleShare[],
+  ran: readonly RoleQueue[],
   { ms, expectedMs, shortMs }: RunTime,
-  known: Iterable<RoleShare>,
+  known: Iterable<RoleQueue>,
 ): boolean {
   if (expectedMs === 0) return true;
   const ratio = ms / expectedMs;
@@ -40,7 +40,7 @@ export function updateSlowness(
     one.slowness = within(isFirst ? ratio : Math.sqrt(one.slowness * ratio));
     one.quickest = within(one.quickest === 0 ? ratio : Math.min(ratio, RISE * one.quickest));
     one.isSlow = isLong || (one.isSlow && one.slowness > SLOW_FACTOR * usual);
-  } else if (isLong) for (const share of ran) share.isSlow = true;
+  } else if (isLong) for (const queue of ran) queue.isSlow = true;
   return !ran.some(({ isSlow }) => isSlow);
 }
 
@@ -48,9 +48,9 @@ export function updateSlowness(
  * Time of the other roles' quickest batches as a multiple of c(b), which alone may be ten times too high if it was
  * measured on a busy machine.
  */
-function quickestOf(known: Iterable<RoleShare>, one: RoleShare | undefined): number {
+function quickestOf(known: Iterable<RoleQueue>, one: RoleQueue | undefined): number {
   let min = Number.POSITIVE_INFINITY;
-  for (const share of known) if (share !== one && share.quickest > 0) min = Math.min(min, share.quickest);
+  for (const queue of known) if (queue !== one && queue.quickest > 0) min = Math.min(min, queue.quickest);
   return Number.isFinite(min) ? min : 1;
 }
 

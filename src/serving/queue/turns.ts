@@ -4,7 +4,7 @@ import { largestBatch } from '../policies/latency-model.ts';
 import type { PolicyState, QueueView, Subset } from '../policies/policy.ts';
 import type { BatcherOptions, BatcherQueue } from './batch-answer.ts';
 import { DeadlineQueue } from './deadline-queue.ts';
-import type { QueuedRequest, RoleShare, WaitingState } from './queued-request.ts';
+import type { QueuedRequest, RoleQueue, WaitingState } from './queued-request.ts';
 import type { RequestQueue } from './request-queue.ts';
 
 /** A batch longer than this share of the budget makes others late. */
@@ -106,8 +106,8 @@ export class Turns {
   /** Late rows to add to a batch: those that are owed, and others while it stays short; neither to nor from slow roles. */
   lateFor(batch: readonly QueuedRequest[], { owed, addable }: { owed: number; addable: number }): QueuedRequest[] {
     const [first] = batch;
-    if (first === undefined || batch.some(({ role }) => this.#requests.roleOf(role).isSlow)) return [];
-    const room = Math.max(0, this.#maxRows(this.#requests.roleOf(first.role)) - batch.length);
+    if (first === undefined || batch.some(({ role }) => this.#requests.roleQueueOf(role).isSlow)) return [];
+    const room = Math.max(0, this.#maxRows(this.#requests.roleQueueOf(first.role)) - batch.length);
     const rows = owed + Math.min(addable, room);
     return rows === 0 ? [] : this.#late(rows, ({ isSlow }) => !isSlow);
   }
@@ -117,7 +117,7 @@ export class Turns {
     const late = this.#late(rows);
     if (late.length > 0) return late;
     const role = this.#requests.nextSpeculative;
-    const max = role === undefined ? rows : Math.min(rows, this.#maxRows(this.#requests.roleOf(role)));
+    const max = role === undefined ? rows : Math.min(rows, this.#maxRows(this.#requests.roleQueueOf(role)));
     return this.#requests.takeSpeculative(max, true);
   }
 
@@ -133,14 +133,14 @@ export class Turns {
     notBeforeMs: number,
     { accepts = this.#leavesRoom, subset = this.#options.fleet.best } = {},
   ): QueuedRequest[] {
-    const maxRows = (first: RoleShare): number => Math.min(rows, this.#maxRows(first, subset));
+    const maxRows = (first: RoleQueue): number => Math.min(rows, this.#maxRows(first, subset));
     return this.#requests.turns({ state, maxRows, accepts, notBeforeMs });
   }
 
   /** Slow rows must leave room for others. */
-  readonly #leavesRoom = ({ isSlow }: RoleShare): boolean => !isSlow || this.#options.machine.leavesRoom(this.#queue);
+  readonly #leavesRoom = ({ isSlow }: RoleQueue): boolean => !isSlow || this.#options.machine.leavesRoom(this.#queue);
 
-  #maxRows({ isSlow, slowness }: RoleShare, subset: Subset = this.#options.fleet.best): number {
+  #maxRows({ isSlow, slowness }: RoleQueue, subset: Subset = this.#options.fleet.best): number {
     return this.#rowsWithin(isSlow ? this.#limitMs / Math.max(1, slowness) : this.#limitMs, subset);
   }
 

@@ -6,31 +6,31 @@ import { halfNumbers } from './half.ts';
 /** Numbers at a time, so that what one loop has written is still in the cache for the next. */
 const BLOCK = 8192;
 
-/** Weights after a worker's steps, or their change in half precision, and its share of all rows that were trained on. */
+/** Weights after a worker's steps, or their change in half precision, and the fraction of the round's rows that it trained. */
 export interface OwnWeights {
   weights: Float32Array;
-  share: number;
+  fraction: number;
 }
 
-export interface SharedChange {
+export interface SentHalves {
   halves: Uint16Array;
-  share: number;
+  fraction: number;
 }
 
-/** The mean change of the workers' weights since `before`, each weighted by its share. */
+/** The mean change of the workers' weights since `before`, each weighted by its rows. */
 export function meanChange(
   before: Float32Array,
   own: OwnWeights,
-  others: readonly SharedChange[],
+  others: readonly SentHalves[],
   into: Float32Array,
 ): Float32Array {
   const table = halfNumbers();
-  const { weights, share } = own;
+  const { weights, fraction } = own;
   for (let from = 0; from < into.length; from += BLOCK) {
     const to = Math.min(into.length, from + BLOCK);
-    for (let i = from; i < to; i++) into[i] = share * ((weights[i] as number) - (before[i] as number));
-    for (const { halves, share: part } of others)
-      for (let i = from; i < to; i++) into[i] = (into[i] as number) + part * (table[halves[i] as number] as number);
+    for (let i = from; i < to; i++) into[i] = fraction * ((weights[i] as number) - (before[i] as number));
+    for (const { halves, fraction: its } of others)
+      for (let i = from; i < to; i++) into[i] = (into[i] as number) + its * (table[halves[i] as number] as number);
   }
   return into;
 }

@@ -184,7 +184,7 @@ export class FolderLead implements Lead {
     return null;
   }
 
-  /** Undefined if this worker has no part in what is offered, or the file is just being written. */
+  /** Undefined if this worker has no seat in what is offered, or the file is just being written. */
   #begin({ round, processIds, kind, chosen }: OfferHead): JoinedRound | undefined {
     const { folder, processId } = this.#options;
     const seat = processIds.indexOf(processId) + 1;

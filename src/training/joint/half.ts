@@ -36,23 +36,23 @@ export function takeHalf(values: Float32Array): Uint16Array {
     const size = all & 0x7fff_ffff;
     const value = values[i] as number;
     let half: number;
-    let part: number;
+    let taken: number;
     if (size >= normal32 && size < tooLarge32) {
       const nearest = (size + 0xfff + ((size >>> 13) & 1)) & ~0x1fff;
       half = (nearest - bias32) >>> 13;
       roundedBits[0] = nearest;
-      part = rounded[0] as number;
+      taken = rounded[0] as number;
     } else if (size < normal32) {
       // The last bit of 0.5 in single precision is the unit of these halves, 2⁻²⁴: adding rounds to it.
       rounded[0] = Math.abs(value) + 0.5;
       half = (roundedBits[0] as number) - half32;
-      part = (rounded[0] as number) - 0.5;
+      taken = (rounded[0] as number) - 0.5;
     } else {
       half = size > infinity32 ? notANumber : largest;
-      part = size > infinity32 ? Number.NaN : LARGEST;
+      taken = size > infinity32 ? Number.NaN : LARGEST;
     }
     halves[i] = ((all >>> 16) & sign) | half;
-    values[i] = value - (all >>> 31 === 0 ? part : -part);
+    values[i] = value - (all >>> 31 === 0 ? taken : -taken);
   }
   return halves;
 }

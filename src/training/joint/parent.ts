@@ -49,7 +49,7 @@ export class ParentTransport implements Transport {
     await begun;
   }
 
-  /** What may be over sooner is asked for in parts, because the parent, once asked, waits to the end. */
+  /** What may be over sooner is asked for several times, because the parent, once asked, waits to the end. */
   async collect(wanted: WantedChanges, isOver?: () => boolean): Promise<readonly (SentChange | SentSums)[]> {
     if (isOver === undefined) return this.#collect(wanted);
     const arrived: (SentChange | SentSums)[] = [];

@@ -4,7 +4,7 @@ import { CorruptParams } from '../../errors/errors.ts';
 // A file of a round: the length of its head (uint32, little endian), the head as JSON, and vectors. It has one writer, who
 // replaces it as a whole, so that a reader gets the old or the new one; or, if its size stays, overwrites it in place, in which the length
 // is 0 meanwhile, and readers find that the start has changed when they have read the rest. It is not written through to the disk: after a failure of
-// the machine nobody needs it. Reads and writes are synchronous, because a thread pool's share of a look is larger than the look's.
+// the machine nobody needs it. Reads and writes are synchronous, because a thread pool takes longer than such a look.
 
 type RoundVector = Float64Array | Float32Array | Uint16Array;
 
@@ -56,9 +56,9 @@ export function updateRoundFile<Head>(file: string, content: RoundFile<Head>): v
     if (!stat.isFile() || stat.size !== bytes) return false;
     writeAll(descriptor, Buffer.alloc(LENGTH_BYTES), 0);
     let at = LENGTH_BYTES;
-    for (const part of [start.subarray(LENGTH_BYTES), ...vectors]) {
-      writeAll(descriptor, part, at);
-      at += part.byteLength;
+    for (const piece of [start.subarray(LENGTH_BYTES), ...vectors]) {
+      writeAll(descriptor, piece, at);
+      at += piece.byteLength;
     }
     writeAll(descriptor, start.subarray(0, LENGTH_BYTES), 0);
     return true;
@@ -82,9 +82,9 @@ function replaceFile(file: string, start: Buffer, vectors: readonly RoundVector[
   const unfinished = `${file}.tmp`;
   closing(openSync(unfinished, WRITE, 0o600), (descriptor) => {
     let at = 0;
-    for (const part of [start, ...vectors]) {
-      writeAll(descriptor, part, at);
-      at += part.byteLength;
+    for (const piece of [start, ...vectors]) {
+      writeAll(descriptor, piece, at);
+      at += piece.byteLength;
     }
   });
   renameSync(unfinished, file);
@@ -197,8 +197,8 @@ function closing<Result>(descriptor: number, work: (descriptor: number) => Resul
   }
 }
 
-function writeAll(descriptor: number, part: Uint8Array | RoundVector, at: number): void {
-  const bytes = bytesOf(part);
+function writeAll(descriptor: number, piece: Uint8Array | RoundVector, at: number): void {
+  const bytes = bytesOf(piece);
   for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done, bytes.length - done, at + done);
 }
 

@@ -1,12 +1,12 @@
-/** The share of the time that goes into exchanging weights: below a tenth, with the first rounds, which are shorter. */
-const EXCHANGE_SHARE = 0.08;
+/** The fraction of the time that goes into exchanging weights: below a tenth, with the first rounds, which are shorter. */
+const EXCHANGE_FRACTION = 0.08;
 /** Weight of the newest round in the mean times. */
 const NEWEST = 0.3;
 /** A round is at most this many times as long as the one before: one slow exchange must not decide. */
 const MAX_GROWTH = 4;
 
 /**
- * The time that a worker trains between two exchanges: as little as keeps the exchange within that share, because
+ * The time that a worker trains between two exchanges: as little as keeps the exchange within that fraction, because
  * workers that train apart for long learn less from each other (Stich 2019).
  */
 export class RoundLength {
@@ -25,7 +25,7 @@ export class RoundLength {
     const mean = (before: number, now: number): number => (first ? now : before + NEWEST * (now - before));
     this.#secondsPerRow = mean(this.#secondsPerRow, trainSeconds / rows);
     this.#exchangeSeconds = mean(this.#exchangeSeconds, exchangeSeconds);
-    const trainable = (this.#exchangeSeconds * (1 - EXCHANGE_SHARE)) / EXCHANGE_SHARE;
+    const trainable = (this.#exchangeSeconds * (1 - EXCHANGE_FRACTION)) / EXCHANGE_FRACTION;
     this.#rows = Math.min(trainable / this.#secondsPerRow, rows * MAX_GROWTH);
   }
 }

@@ -9,7 +9,7 @@ import {
 import type { Trainer } from '../../engine/trainer.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { PreparedTrial } from '../trial.ts';
-import { averageOf, averageShares } from './averages.ts';
+import { averageOf, averageTerms } from './averages.ts';
 import { basisOf } from './basis.ts';
 import { ErrorFeedback } from './error-feedback.ts';
 import { addChange, bufferFlags, meanChange } from './flat-weights.ts';
@@ -18,7 +18,7 @@ import { type OuterOptions, OuterStep } from './outer-step.ts';
 import { RoundLength, roundBatches } from './round-length.ts';
 import { scaleRareRows, tablesOf, type WeightTable } from './table-rows.ts';
 
-// The parts of this folder: `rounds` is the leading worker's side and `shares` that of the others; `team` says who takes part and how long it
+// The files of this folder: `rounds` is the leading worker's side and `shares` that of the others; `team` says who takes part and how long it
 // is waited for; `folder` and `parent` carry the messages, within a machine and between machines, and `ways` chooses. `local-steps` and
 // `round-length` size what each trains; `outer-step`, `table-rows` and `averages` make the next weights of the workers'; `half` and
 // `error-feedback` make what is sent small.
@@ -145,8 +145,8 @@ export class Rounds {
     const changes = await this.#team.collect(round, { weights: before.length, uses: ownUses.length, maxRows });
     const trained = this.#trainer.flatWeights(this.#own);
     const rows = changes.reduce((sum, sent) => sum + sent.rows, own.rows);
-    const others = changes.map((sent) => ({ halves: sent.halves, share: sent.rows / rows }));
-    const change = meanChange(before, { weights: trained, share: own.rows / rows }, others, this.#change);
+    const others = changes.map((sent) => ({ halves: sent.halves, fraction: sent.rows / rows }));
+    const change = meanChange(before, { weights: trained, fraction: own.rows / rows }, others, this.#change);
     this.#buffers ??= bufferFlags(this.#trial.network);
     this.#outer.apply(change, this.#buffers);
     this.#scaleRareRows(change, [ownUses, ...changes.map(({ uses }) => uses)], round.seats);
@@ -174,8 +174,8 @@ export class Rounds {
     const { averageDecay } = localRecipe(this.#trial, localSteps(this.#trial, seats));
     if (this.#averages === null || averageDecay === undefined) return;
     const done = this.#doneBefore;
-    const shares = averageShares(averageDecay, { done, steps: this.#trainer.steps - done });
-    this.#trainer.replaceAverages(averageOf(shares, { before: this.#averages, start: before, end: this.#common }));
+    const terms = averageTerms(averageDecay, { done, steps: this.#trainer.steps - done });
+    this.#trainer.replaceAverages(averageOf(terms, { before: this.#averages, start: before, end: this.#common }));
   }
 
   /** Whatever a round takes beyond the slowest worker's training is the exchange. */

@@ -30,7 +30,7 @@ export interface RowUses {
 
 /**
  * Scales the mean change of table rows that few steps used: a rare word occurs in the rows of one worker, and the mean
- * would divide what it learnt by their number, although nobody else has learnt it. With q, the share of the steps that used
+ * would divide what it learnt by their number, although nobody else has learnt it. With q, the fraction of the steps that used
  * a row, its mean change is multiplied by (1 − (1 − q)^W) / q, the number of the trial's own steps that would have used it
  * divided by those of one worker: W for a row that is used once, so that changes add up, and 1 for one that every step uses.
  * Scales `change` in place.

@@ -20,12 +20,12 @@ import { systemClock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { canWait, faultOf, faultOfSums } from './believed.ts';
 
-/** The other workers may take this share of the own training time longer, and at least so long. */
-const MAX_EXTRA_SHARE = 0.5;
+/** The other workers may take this fraction of the own training time longer, and at least so long. */
+const MAX_EXTRA_FRACTION = 0.5;
 const MIN_EXTRA_MS = 2_000;
-/** The least for a share of sums: without it, the trees of the round are grown again. */
+/** The least for sums: without those of a share, the trees of the round are grown again. */
 const MIN_SUMS_MS = 5_000;
-/** Shares of sums that a worker may fail to send before it is asked no more. */
+/** How often a worker may fail to send sums before it is asked no more. */
 const MAX_LATE = 3;
 /** Between the clocks of two workers. */
 const CLOCK_SLACK_MS = 2_000;
@@ -61,7 +61,7 @@ export class TransportTeam implements Team, SumTeam {
   readonly #offered = new Map<number, number>();
   /** Workers that wait as nobody can, of which the log has been told. */
   readonly #disbelieved = new Set<number>();
-  /** Shares of sums that workers did not send; of those that sent what cannot be, infinitely many. */
+  /** How often workers did not send sums; infinitely often if they sent what cannot be. */
   readonly #late = new Map<number, number>();
   /** Of the current round. */
   #members: { near: number[]; far: number[] } = { near: [], far: [] };
@@ -126,7 +126,7 @@ export class TransportTeam implements Team, SumTeam {
 
   /** Called when the own share is trained. */
   async collect(round: Round, form: ChangeForm): Promise<readonly WeightChange[]> {
-    const extraMs = Math.max(MIN_EXTRA_MS, MAX_EXTRA_SHARE * (this.nowMs() - this.#begunMs));
+    const extraMs = Math.max(MIN_EXTRA_MS, MAX_EXTRA_FRACTION * (this.nowMs() - this.#begunMs));
     const sent = await this.#collectAll(round, extraMs);
     const maxSeconds = (this.nowMs() - this.#begunMs + CLOCK_SLACK_MS) / 1000;
     const changes = sent.filter(isChange).filter((change) => this.#believes(change, faultOf(change, form, maxSeconds)));
@@ -136,16 +136,16 @@ export class TransportTeam implements Team, SumTeam {
 
   async collectSums(round: Round, form: SumsForm, isOver: () => boolean): Promise<readonly ShareSums[] | null> {
     const { minSumsMs = MIN_SUMS_MS } = this.#options;
-    const extraMs = Math.max(minSumsMs, MAX_EXTRA_SHARE * (this.nowMs() - this.#begunMs)) + form.catchUpMs;
+    const extraMs = Math.max(minSumsMs, MAX_EXTRA_FRACTION * (this.nowMs() - this.#begunMs)) + form.catchUpMs;
     const sent = await this.#collectAll(round, extraMs, isOver);
-    const shares: SentSums[] = [];
-    for (const share of sent) {
-      if (!isChange(share) && this.#believes(share, faultOfSums(share, form))) shares.push(share);
-      else this.#late.set(share.processId, Number.POSITIVE_INFINITY);
+    const believed: SentSums[] = [];
+    for (const each of sent) {
+      if (!isChange(each) && this.#believes(each, faultOfSums(each, form))) believed.push(each);
+      else this.#late.set(each.processId, Number.POSITIVE_INFINITY);
     }
-    const missing = this.#missing(round, shares);
+    const missing = this.#missing(round, believed);
     if (!isOver()) for (const processId of missing) this.#late.set(processId, 1 + (this.#late.get(processId) ?? 0));
-    return missing.length === 0 ? shares : null;
+    return missing.length === 0 ? believed : null;
   }
 
   async #collectAll({ number }: Round, waitMs: number, isOver?: () => boolean): Promise<(SentChange | SentSums)[]> {
@@ -157,10 +157,10 @@ export class TransportTeam implements Team, SumTeam {
     return [...fromNear, ...fromFar];
   }
 
-  /** Workers of the round whose share is not among them. */
-  #missing({ number }: Round, shares: readonly { processId: number }[]): number[] {
+  /** Workers of the round that did not send what they learnt in their share. */
+  #missing({ number }: Round, believed: readonly { processId: number }[]): number[] {
     const { near, far } = this.#members;
-    const sent = new Set(shares.map(idOf));
+    const sent = new Set(believed.map(idOf));
     const missing = [...near, ...far].filter((processId) => !sent.has(processId));
     if (missing.length > 0)
       this.#options.logger.info({ round: number, processes: missing }, 'a round ended without shares');

@@ -13,6 +13,8 @@ function databaseError(code: string): pg.DatabaseError {
 
 const refused = (): Error => Object.assign(new Error('no'), { code: 'ECONNREFUSED', syscall: 'connect' });
 
+const noPassword = 'SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string';
+
 describe('an error of the database', () => {
   test.each([
     ['a restart', databaseError('57P01')],
@@ -26,6 +28,9 @@ describe('an error of the database', () => {
     ['a connection that ended', new Error('Connection terminated unexpectedly')],
     ['a statement on one', new Error('Client has encountered a connection error and is not queryable')],
     ['a standby that is not yet promoted', databaseError('25006')],
+    ['a password that is being changed', databaseError('28P01')],
+    ['a role that may not log in for now', databaseError('28000')],
+    ['a file of passwords that is being written', new Error(noPassword)],
     ['a host none of whose addresses answers', new AggregateError([refused(), refused()])],
   ])('is worth another try after %s', (_, error) => {
     expect(isTransient(error)).toBe(true);
@@ -40,6 +45,8 @@ describe('an error of the database', () => {
     ['a mistake of ours', new TypeError('x is not a function')],
     ['an error of a library', new Error('Load model failed: no such op')],
     ['a host of which one address is wrong', new AggregateError([refused(), new Error('no such port')])],
+    ['a login as the reader', new StatementRefused('28P01', 'no')],
+    ['data that quotes such an error', new BadData(noPassword)],
     ['a source that writes', new StatementRefused('25006', 'cannot execute INSERT in a read-only transaction')],
   ])('is not, after %s', (_, error) => {
     expect(isTransient(error)).toBe(false);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { LimitReached } from '../../../src/errors/errors.ts';
 import { policyByName } from '../../../src/serving/policies/registry.ts';
 import { MAX_QUEUED, PATIENCE_MS } from '../../../src/serving/queue/limits.ts';
-import { CREDIT_ROWS } from '../../../src/serving/queue/role-share.ts';
+import { CREDIT_ROWS } from '../../../src/serving/queue/role-queue.ts';
 import { type ManualDevice, setUp, turn } from './manual-batcher.ts';
 
 const HOUR = 3_600_000;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_IDLE_ROLES, MAX_SPECULATIVE } from '../../../src/serving/queue/limits.ts';
 import type { QueuedRequest, RequestOptions, RequestWaiter } from '../../../src/serving/queue/queued-request.ts';
 import { RequestQueue } from '../../../src/serving/queue/request-queue.ts';
-import { CREDIT_ROWS } from '../../../src/serving/queue/role-share.ts';
+import { CREDIT_ROWS } from '../../../src/serving/queue/role-queue.ts';
 
 const session = {};
 const terms = (changes: Partial<RequestOptions> = {}): RequestOptions => ({
@@ -37,7 +37,7 @@ describe('RequestQueue', () => {
     expect(queue.length).toBe(0);
     for (const text of ['late', 'ahead']) expect(queue.find(text, false)).toBeUndefined();
     expect(queue.find('detailed', true)).toBeUndefined();
-    expect([...queue.roles].map(({ load }) => [load.rows, load.chars])).toEqual([[0, 0]]);
+    expect([...queue.roleQueues].map(({ load }) => [load.rows, load.chars])).toEqual([[0, 0]]);
   });
 
   it('defers late requests, and returns those without late answers', () => {
@@ -55,11 +55,11 @@ describe('RequestQueue', () => {
   it('forgets a role without waiting requests in favour of another one, if it knows many', () => {
     const queue = new RequestQueue();
     queue.demand('waits', terms({ role: 'first' }));
-    const running = queue.roleOf('second');
+    const running = queue.roleQueueOf('second');
     running.running = 1;
-    for (let i = 2; i < MAX_IDLE_ROLES; i++) queue.roleOf(`role ${i}`);
-    queue.roleOf('unknown');
-    const known = [...queue.roles].map(({ role }) => role);
+    for (let i = 2; i < MAX_IDLE_ROLES; i++) queue.roleQueueOf(`role ${i}`);
+    queue.roleQueueOf('unknown');
+    const known = [...queue.roleQueues].map(({ role }) => role);
     expect(known).toHaveLength(MAX_IDLE_ROLES);
     expect(known.slice(0, 3)).toEqual(['first', 'second', 'role 3']);
     expect(known.at(-1)).toBe('unknown');
@@ -74,9 +74,12 @@ describe('RequestQueue', () => {
     join(queue, shared, terms({ deadlineMs: 40 }));
     expect([queue.first()?.input, shared.deadlineMs]).toEqual(['shared', 40]);
     join(queue, shared, terms({ deadlineMs: 90, role: 'b' }));
-    expect([shared.role, shared.deadlineMs, queue.roleOf('a').load.rows, queue.roleOf('b').load.rows]).toEqual([
-      ...['b', 40, 1, 1],
-    ]);
+    expect([
+      shared.role,
+      shared.deadlineMs,
+      queue.roleQueueOf('a').load.rows,
+      queue.roleQueueOf('b').load.rows,
+    ]).toEqual([...['b', 40, 1, 1]]);
     join(queue, shared, terms({ role: 'a' })); // has as many waiting
     expect(shared.role).toBe('b');
   });
@@ -127,8 +130,8 @@ describe('RequestQueue', () => {
     const picked = queue.turns({ state: 'demanded', maxRows: () => 8 });
     expect(textsOf(picked)).toEqual(['b 0', 'a other 0', 'b 1', 'a 0', 'b 2', 'a other 1', 'b 3', 'a 1']);
     queue.takeTurns(picked, 'demanded');
-    expect([queue.demanded, queue.roleOf('a').load.rows, queue.roleOf('b').load.rows]).toEqual([6, 4, 2]);
-    expect([...queue.roleOf('a').parts.keys()]).toEqual([session]); // nothing of the other waits
+    expect([queue.demanded, queue.roleQueueOf('a').load.rows, queue.roleQueueOf('b').load.rows]).toEqual([6, 4, 2]);
+    expect([...queue.roleQueueOf('a').sessionQueues.keys()]).toEqual([session]); // nothing of the other waits
     const rest = queue.turns({ state: 'demanded', maxRows: () => 100, accepts: ({ role }) => role === 'a' });
     expect(textsOf(rest)).toEqual(['a 2', 'a 3', 'a 4', 'a 5']);
   });

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { Shares } from '../../../src/serving/queue/shares.ts';
+import { RoleQueues } from '../../../src/serving/queue/role-queues.ts';
 import { updateSlowness } from '../../../src/serving/queue/slowness.ts';
 
 const setUp = () => {
-  const shares = new Shares();
-  const [a, b] = [shares.roleOf('a'), shares.roleOf('b')];
+  const queues = new RoleQueues();
+  const [a, b] = [queues.roleQueueOf('a'), queues.roleQueueOf('b')];
   const run = (roles: (typeof a)[], ms: number): boolean =>
-    updateSlowness(roles, { ms, expectedMs: 2, shortMs: 25 }, shares.known);
+    updateSlowness(roles, { ms, expectedMs: 2, shortMs: 25 }, queues.known);
   return { a, b, run };
 };
 

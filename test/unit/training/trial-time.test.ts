@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type GivenTime, MAX_STRETCH, timeOf } from '../../../src/training/trial-time.ts';
+import { type GivenTime, MAX_STRETCH, shareSeconds, timeOf } from '../../../src/training/trial-time.ts';
 
 const given: GivenTime = {
   studySeconds: 600,
@@ -53,5 +53,14 @@ describe('the time of a trial', () => {
     expect(timeOf(given, 20)).toMatchObject(toItsEnd);
     expect(timeOf(given, 0)).toMatchObject(toItsEnd);
     expect(timeOf({ ...given, limits: null }, 600)).toMatchObject(toItsEnd);
+  });
+});
+
+describe('the share of a trial', () => {
+  it('is a quarter of max_time, and of the first one of a family what lets the workers train two families', () => {
+    const shares = (isFirst: boolean): number[] =>
+      [1, 2, 3].map((workers) => shareSeconds({ maxSeconds: 120, workers, isFirst }));
+    expect(shares(true)).toEqual([60, 120, 120]);
+    expect(shares(false)).toEqual([30, 30, 30]);
   });
 });

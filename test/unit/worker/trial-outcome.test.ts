@@ -25,6 +25,7 @@ test.each([
 test.each([
   ['a lost lease', new LeaseLost('no')],
   ['a restart of Postgres', databaseError('57P01')],
+  ['a password that was not known for too long', databaseError('28P01')],
 ])('after %s nothing is written', (_, error) => {
   expect(outcomeOf(error)).toEqual({ kind: 'lost' });
 });

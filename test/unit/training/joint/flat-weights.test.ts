@@ -6,16 +6,16 @@ import { fromHalf, takeHalf } from '../../../../src/training/joint/half.ts';
 const halvesOf = (...values: number[]): Uint16Array => takeHalf(Float32Array.from(values));
 
 describe('the mean change', () => {
-  it('weighs each worker by its share of the rows', () => {
+  it('weighs each worker by the fraction of the rows that it trained', () => {
     const before = Float32Array.of(1, 1);
-    const own = { weights: Float32Array.of(3, 1), share: 0.75 };
-    const mean = meanChange(before, own, [{ halves: halvesOf(-2, 8), share: 0.25 }], new Float32Array(2));
+    const own = { weights: Float32Array.of(3, 1), fraction: 0.75 };
+    const mean = meanChange(before, own, [{ halves: halvesOf(-2, 8), fraction: 0.25 }], new Float32Array(2));
     expect(Array.from(mean)).toEqual([0.75 * 2 + 0.25 * -2, 0.25 * 8]);
   });
 
   it('is the own change if nobody else has sent one', () => {
     const before = Float32Array.of(1, 2);
-    const mean = meanChange(before, { weights: Float32Array.of(4, 1), share: 1 }, [], new Float32Array(2));
+    const mean = meanChange(before, { weights: Float32Array.of(4, 1), fraction: 1 }, [], new Float32Array(2));
     expect(Array.from(mean)).toEqual([3, -1]);
   });
 
@@ -25,7 +25,12 @@ describe('the mean change', () => {
         const before = Float32Array.from({ length }, (_, i) => i / 7);
         const weights = before.map((value, i) => value + (i % 5));
         const halves = takeHalf(Float32Array.from({ length }, (_, i) => i % 3));
-        const mean = meanChange(before, { weights, share: 0.5 }, [{ halves, share: 0.5 }], new Float32Array(length));
+        const mean = meanChange(
+          before,
+          { weights, fraction: 0.5 },
+          [{ halves, fraction: 0.5 }],
+          new Float32Array(length),
+        );
         const sent = fromHalf(halves);
         const wanted = weights.map((value, i) => 0.5 * (value - (before[i] ?? 0)) + 0.5 * (sent[i] ?? 0));
         expect(mean.every((value, i) => Math.abs(value - (wanted[i] ?? 0)) < 1e-3)).toBe(true);

@@ -4,8 +4,8 @@ import { DeadlineQueue } from './deadline-queue.ts';
 import {
   type QueuedRequest,
   QueueLoad,
-  type RoleShare,
-  type SessionShare,
+  type RoleQueue,
+  type SessionQueue,
   type WaitingState,
 } from './queued-request.ts';
 
@@ -15,11 +15,11 @@ import {
  */
 export const CREDIT_ROWS = 4;
 
-export const newRole = (role: string): RoleShare => ({
+export const newRoleQueue = (role: string): RoleQueue => ({
   role: ownCopy(role),
   load: new QueueLoad(),
   rows: noRows(),
-  parts: new Map(),
+  sessionQueues: new Map(),
   clock: new FairClock({ credit: CREDIT_ROWS }),
   spare: null,
   running: 0,
@@ -28,9 +28,9 @@ export const newRole = (role: string): RoleShare => ({
   isSlow: false,
 });
 
-export const newPart = (session: object, share: RoleShare): SessionShare => ({
+export const newSessionQueue = (session: object, roleQueue: RoleQueue): SessionQueue => ({
   session,
-  share,
+  roleQueue,
   load: new QueueLoad(),
   rows: noRows(),
   queues: { demanded: new DeadlineQueue<QueuedRequest>(), deferred: new DeadlineQueue<QueuedRequest>() },
@@ -39,4 +39,4 @@ export const newPart = (session: object, share: RoleShare): SessionShare => ({
 const noRows = (): Record<WaitingState, number> => ({ demanded: 0, deferred: 0 });
 
 /** Cost of a row: the same for all roles, except for slow ones. */
-export const costOf = ({ isSlow, slowness }: RoleShare): number => (isSlow ? Math.max(1, slowness) : 1);
+export const costOf = ({ isSlow, slowness }: RoleQueue): number => (isSlow ? Math.max(1, slowness) : 1);
