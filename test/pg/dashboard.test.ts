@@ -336,6 +336,7 @@ describe.skipIf(chromiumPath === undefined)('the dashboard', { timeout: 600_000 
   test('a session that ends says so, and signing out does', async () => {
     const page = await open();
     await signIn(page, '/models');
+    await page.getByText('film reviews').first().waitFor(); // a request that is still to be sent would end the page before the click
     await page.context().clearCookies();
     await page.getByRole('link', { name: 'Workers' }).click();
     await page.getByText('Your session has ended').waitFor();
