@@ -9,7 +9,7 @@ export interface Verifier {
   serverKey: Buffer;
 }
 
-/** They make guesses of a password expensive. The secret is 192 random bits, which nobody guesses, and 4096 cost each new session of Postgres 2 ms. */
+/** They make guesses of a password expensive. The secret is 192 random bits, which nobody guesses, and each new session of Postgres would wait for them. */
 const ITERATIONS = 1;
 
 const hmac = (key: Buffer, data: string): Buffer => createHmac('sha256', key).update(data).digest();
