@@ -118,6 +118,12 @@ as $$
     select json_agg(r.rolname order by r.rolname) from pg_roles r where r.rolname <> current_user and pg_has_role(r.oid, 'usage')), '[]'))
 $$;
 
+-- Whether a schema is of Rafiki or of Postgres: what it has are no data sets.
+create or replace function rafiki._is_internal_schema(schema name) returns boolean
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select schema in ('information_schema', 'rafiki', 'rafiki_reader', 'rafiki_dblink') or schema like e'pg\\_%' $$;
+
 create or replace function rafiki._http_datasets(args jsonb) returns setof json
 language sql stable parallel unsafe
 set search_path = pg_catalog, pg_temp
@@ -131,8 +137,8 @@ as $$
        from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
          and has_column_privilege(c.oid, a.attnum, 'select')), '[]') as columns
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('information_schema', 'rafiki', 'rafiki_reader', 'rafiki_dblink')
-      and n.nspname not like e'pg\\_%' and has_schema_privilege(n.oid, 'usage') and has_any_column_privilege(c.oid, 'select')
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and not rafiki._is_internal_schema(n.nspname)
+      and has_schema_privilege(n.oid, 'usage') and has_any_column_privilege(c.oid, 'select')
       and (args ->> 'dataset' is null or c.oid = (select rafiki._relation_named('dataset', args ->> 'dataset')))
     order by n.nspname, c.relname
     limit (args ->> 'limit')::int offset (args ->> 'offset')::int) d

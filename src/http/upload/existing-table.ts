@@ -46,7 +46,7 @@ export async function existingTable(on: Queryable, dataset: string): Promise<Des
 async function tableNamed(on: Queryable, dataset: string): Promise<ExistingTable> {
   const [table] = await on.query<ExistingTable>(
     `select format('%I.%I', n.nspname, c.relname) as name, c.relkind in ('r', 'p', 'f') as "isTable",
-       n.nspname in ('information_schema', 'rafiki', 'rafiki_reader', 'rafiki_dblink') or n.nspname like e'pg\\\\_%' as "isInternal",
+       rafiki._is_internal_schema(n.nspname) as "isInternal",
        has_any_column_privilege(c.oid, 'insert') as "mayInsert", quote_ident(current_user) as role,
        coalesce((select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
            'isBytes', 'bytea'::regtype in (t.oid, t.typbasetype), 'isComputed', a.attgenerated <> '' or a.attidentity = 'a') order by a.attnum)
